@@ -1,0 +1,7 @@
+"""Image data sets: reading, fixed splits, and batches whose order and augmentation depend only on the seed."""
+
+from keras_snnkd.data.augment import AUGMENTATIONS
+from keras_snnkd.data.data import Data
+from keras_snnkd.data.loaders import load, names
+
+__all__ = ["AUGMENTATIONS", "Data", "load", "names"]

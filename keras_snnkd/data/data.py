@@ -1,0 +1,194 @@
+"""A data set in memory, and the batches it gives."""
+
+import hashlib
+import itertools
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from keras_snnkd.data.augment import augmentation
+
+Arrays = tuple[np.ndarray, np.ndarray]
+
+
+def check_settings(batch_size, augment, seed) -> None:
+    """Refuse settings that cannot give batches.
+
+    Raises:
+        ValueError: `batch_size` is not an integer of at least 1, or `seed` is not an integer of 32 bits.
+        UnknownNameError: A part of `augment` is not known.
+    """
+    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise ValueError(f"batch_size must be an integer of at least 1, got {batch_size!r}.")
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**31:
+        raise ValueError(f"seed must be an integer from 0 to 2**31 - 1, got {seed!r}.")
+    augmentation(augment)
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Images and labels, split and ready to train with. Made by `load`.
+
+    Args:
+        name: Short name of the data set.
+        image_shape: (H, W, C).
+        num_classes: Number of classes.
+        class_names: What label 0, 1, ... stands for.
+        batch_size: Images in a batch.
+        augment: Names of `AUGMENTATIONS` joined with `+`; only training images are augmented.
+        seed: Decides the order and the augmentation of the training images, together with the epoch, and nothing else does.
+        train_arrays, validation_arrays, test_arrays: Images uint8 `[N, H, W, C]` and labels int32 `[N]`.
+
+    Raises:
+        ValueError: `batch_size` or `seed` is out of range.
+        UnknownNameError: A part of `augment` is not known.
+
+    Example:
+        >>> data = keras_snnkd.data.load("fashion_mnist", augment="flip+crop")
+        >>> model.fit(data.train, validation_data=data.validation, epochs=20)
+    """
+
+    name: str
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    class_names: tuple[str, ...]
+    batch_size: int
+    augment: str
+    seed: int
+    train_arrays: Arrays = field(repr=False)
+    validation_arrays: Arrays = field(repr=False)
+    test_arrays: Arrays = field(repr=False)
+
+    def __post_init__(self):
+        check_settings(self.batch_size, self.augment, self.seed)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in one pass over the training images. All are full; fewer images than `batch_size` make one smaller batch."""
+        return max(1, len(self.train_arrays[0]) // self.batch_size)
+
+    @property
+    def train(self):
+        """Training batches, one epoch a pass: the k-th pass over one `data.train` is epoch k, the same in each run.
+
+        A `tf.data.Dataset` of images float32 in [0, 1] `[B, H, W, C]` and labels int32 `[B]`. Each access starts at epoch 0.
+        """
+        import tensorflow as tf
+
+        passes = itertools.count()
+
+        def next_pass():
+            yield next(passes)
+
+        epoch = tf.data.Dataset.from_generator(next_pass, output_signature=tf.TensorSpec([], tf.int64))
+        return self._batches(epoch, self.steps_per_epoch)
+
+    def training(self, initial_epoch: int = 0):
+        """Training batches of all epochs from `initial_epoch` on, one after the other, without end.
+
+        A resumed run sees the batches that an uninterrupted one would have seen.
+
+        Args:
+            initial_epoch: The first epoch, counted from 0.
+
+        Returns:
+            An infinite `tf.data.Dataset` of images and labels as in `train`.
+
+        Raises:
+            ValueError: `initial_epoch` is negative.
+
+        Example:
+            >>> model.fit(data.training(5), steps_per_epoch=data.steps_per_epoch, initial_epoch=5, epochs=20)
+        """
+        import tensorflow as tf
+
+        if initial_epoch < 0:
+            raise ValueError(f"initial_epoch must be at least 0, got {initial_epoch}.")
+        return self._batches(tf.data.Dataset.counter(initial_epoch), tf.data.INFINITE_CARDINALITY)
+
+    @property
+    def validation(self):
+        """Validation batches: every image once, in fixed order, not augmented. Shapes as in `train`."""
+        return self._in_order(self.validation_arrays)
+
+    @property
+    def test(self):
+        """Test batches: every image once, in fixed order, not augmented. Shapes as in `train`."""
+        return self._in_order(self.test_arrays)
+
+    def sample(self, count: int) -> Arrays:
+        """The first `count` test images (fewer if there are fewer), for plots and parity checks.
+
+        Args:
+            count: How many, at least 1.
+
+        Returns:
+            Images float32 in [0, 1] `[count, H, W, C]` and labels int32 `[count]`, as arrays.
+
+        Raises:
+            ValueError: `count` is below 1.
+        """
+        if count < 1:
+            raise ValueError(f"count must be at least 1, got {count}.")
+        images, labels = self.test_arrays
+        return images[:count] * np.float32(1 / 255), labels[:count]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, of the name and of every image and label: equal for equal data."""
+        digest = hashlib.sha256(self.name.encode())
+        for array in (*self.train_arrays, *self.validation_arrays, *self.test_arrays):
+            digest.update(f"{array.shape}{array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
+
+    def _batches(self, epochs, cardinality: int):
+        """Shuffled, augmented batches of each of `epochs`, a dataset of numbers."""
+        import tensorflow as tf
+
+        fold = tf.random.experimental.stateless_fold_in
+        count, steps = len(self.train_arrays[0]), self.steps_per_epoch
+        size = min(self.batch_size, count)
+        images, labels = _on_cpu(self.train_arrays)
+        augment = augmentation(self.augment)
+
+        def plan(epoch):
+            order_seed, augment_seed = (fold(fold([self.seed, 0], epoch), purpose) for purpose in (0, 1))
+            order = tf.random.experimental.stateless_shuffle(tf.range(count), order_seed)
+            batches = tf.data.Dataset.from_tensor_slices(tf.reshape(order[: steps * size], [steps, size]))
+            return batches.enumerate().map(lambda step, indices: (indices, fold(augment_seed, step)))
+
+        def batch(indices, seed):
+            return augment(_to_float(tf.gather(images, indices)), seed), tf.gather(labels, indices)
+
+        batches = epochs.flat_map(plan).apply(tf.data.experimental.assert_cardinality(cardinality))
+        return batches.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+    def _in_order(self, arrays: Arrays):
+        """Batches of all of `arrays`, the last one perhaps smaller."""
+        import tensorflow as tf
+
+        images, labels = _on_cpu(arrays)
+
+        def batch(start):
+            part = slice(start, start + self.batch_size)
+            return _to_float(images[part]), labels[part]
+
+        starts = tf.data.Dataset.range(0, len(arrays[0]), self.batch_size)
+        return starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _on_cpu(arrays: Arrays):
+    """The arrays as tensors in main memory, where the pipeline gathers from them; a GPU would otherwise hold the whole set."""
+    import tensorflow as tf
+
+    with tf.device("CPU:0"):
+        return tuple(tf.convert_to_tensor(array) for array in arrays)
+
+
+def _to_float(images):
+    """Images uint8 0..255 as float32 in [0, 1]."""
+    import tensorflow as tf
+
+    return tf.cast(images, tf.float32) * (1 / 255)

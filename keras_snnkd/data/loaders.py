@@ -1,0 +1,103 @@
+"""Data sets by name or path."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from keras_snnkd.data import folder, npz, prepared
+from keras_snnkd.data.data import Data, check_settings
+from keras_snnkd.data.splits import Source, every_fifth, split
+from keras_snnkd.errors import DatasetUnavailableError, FileFormatError, unknown_name
+
+
+def names() -> tuple[str, ...]:
+    """The data sets that `load` knows by name."""
+    return ("digits", *prepared.SETS)
+
+
+def load(
+    name: str | os.PathLike,
+    *,
+    batch_size: int = 128,
+    augment: str = "none",
+    seed: int = 0,
+    data_dir: str | os.PathLike | None = None,
+    limit: int | None = None,
+) -> Data:
+    """Read a data set of images and divide it into training, validation and test.
+
+    The last 10 % of the training part, by index, is validation, always the same. Images are kept as uint8 0..255.
+
+    Args:
+        name: One of `names()`; or a `.npz` file with x_train, y_train, x_test, y_test (images uint8, or floats from 0 to 1,
+            `[N, H, W]` or `[N, H, W, C]`; labels 0..K-1 `[N]`); or a folder of images of one size, either
+            `train/<class>/*.png|jpg` with `test/<class>/*`, or `<class>/*`, where every fifth image of a class is test.
+        batch_size: Images in a batch.
+        augment: Names of `AUGMENTATIONS`, joined with `+`, for training images.
+        seed: Decides the order and the augmentation of the training images.
+        data_dir: Where TensorFlow Datasets keeps its sets; `None` means the environment variable TFDS_DATA_DIR, or its default.
+        limit: At most this many images of the training part (before validation is taken off) and of the test set, for quick tries.
+
+    Returns:
+        The data set, with `train`, `validation` and `test` as `tf.data.Dataset`.
+
+    Raises:
+        UnknownNameError: No data set, or no augmentation, of this name.
+        DatasetUnavailableError: The data set is neither on this machine nor reachable.
+        FileFormatError: A file is damaged or holds something else.
+        ValueError: `batch_size`, `seed` or `limit` is out of range.
+
+    Example:
+        >>> data = keras_snnkd.data.load("digits", batch_size=32, augment="shift")
+        >>> images, labels = next(iter(data.train))  # [32, 8, 8, 1], [32]
+    """
+    check_settings(batch_size, augment, seed)
+    if limit is not None and limit < 2:
+        raise ValueError(f"limit must be at least 2 (one image to train on, one to validate), got {limit}.")
+    source = _reader(name, data_dir, limit)()
+    arrays = split(source, limit)
+    return Data(
+        name=source.name,
+        image_shape=arrays["train_arrays"][0].shape[1:],
+        num_classes=len(source.class_names),
+        class_names=source.class_names,
+        batch_size=batch_size,
+        augment=augment,
+        seed=seed,
+        **arrays,
+    )
+
+
+def _reader(name, data_dir, limit) -> Callable[[], Source]:
+    """What reads the data set called `name`. Known names come before folders of the same name."""
+    text, path = os.fspath(name), Path(name).expanduser()
+    if text == "digits":
+        return read_digits
+    if text in prepared.SETS:
+        return lambda: prepared.read(text, data_dir, limit)
+    if path.is_dir():
+        return lambda: folder.read(path)
+    if path.suffix == ".npz" and path.is_file():
+        return lambda: npz.read(path)
+    if path.is_file():
+        raise FileFormatError(f"{path}: expected a .npz file or a folder of images, got a file ending in {path.suffix!r}.")
+    if path.suffix == ".npz" or "/" in text or os.sep in text:
+        raise DatasetUnavailableError(f"there is no file or folder {str(path)!r}; check the path, or name one of {', '.join(names())}.")
+    raise unknown_name("data set", text, names())
+
+
+def read_digits() -> Source:
+    """The 1,797 handwritten digits, 8x8, that come with scikit-learn; every fifth is test."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = np.rint(digits.images[..., None] * (255 / 16)).astype(np.uint8)
+    test = every_fifth(len(images))
+    return Source(
+        name="digits",
+        class_names=tuple(map(str, digits.target_names)),
+        train=(images[~test], digits.target[~test]),
+        test=(images[test], digits.target[test]),
+    )

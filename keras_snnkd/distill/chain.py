@@ -1,0 +1,235 @@
+"""Chains of stages: teacher -> assistant -> student, and longer."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_snnkd._version import __version__
+from keras_snnkd.distill.checkpoints import Checkpoints
+from keras_snnkd.distill.distiller import Distiller
+from keras_snnkd.distill.files import read_json, sha256, whole_file, write_json
+from keras_snnkd.errors import FileFormatError, KDError, unknown_name
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One model to train, alone or with a teacher.
+
+    Args:
+        name: Of the stage and its folder; letters, digits, `_` and `-`.
+        student: Makes the model to train, a functional model compiled or not. It is called once, after the seed is set.
+        teacher: The name of an earlier stage, a model, or `None` to train by labels alone.
+        objectives: Names or mappings for `keras_snnkd.objectives.get`, or objectives.
+        label_weight: Factor of the label loss.
+        epochs: Passes over the training data.
+        learning_rate: At the start; it falls to 0 by half a cosine over all epochs.
+        weight_decay: Of AdamW.
+        start_from: Name of an earlier stage whose weights the student starts with, layer by layer of the same name.
+        seed: Of initial weights.
+        settings: What else should be the same when the stage is resumed, as JSON: the student's specification, the data.
+
+    Raises:
+        ValueError: For an unusable name, epochs below 1, or a learning rate that is not above 0.
+    """
+
+    name: str
+    student: Callable[[], keras.Model]
+    teacher: str | keras.Model | None = None
+    objectives: Sequence[Any] = ()
+    label_weight: float = 1.0
+    epochs: int = 20
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    start_from: str | None = None
+    seed: int = 0
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        if not self.name or not self.name.replace("_", "").replace("-", "").isalnum():
+            raise ValueError(f"a stage's name is made of letters, digits, _ and -, got {self.name!r}")
+        if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 1:
+            raise ValueError(f"stage {self.name}: epochs must be a whole number above 0, got {self.epochs!r}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"stage {self.name}: learning_rate must be greater than 0, got {self.learning_rate!r}")
+
+    def distiller(self, student: keras.Model, teacher: keras.Model | None, steps_per_epoch: int) -> Distiller:
+        """The compiled distiller that trains this stage."""
+        schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps_per_epoch)
+        distiller = Distiller(student, teacher, self.objectives, self.label_weight)
+        distiller.compile(
+            keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        )
+        return distiller
+
+    def record(self) -> dict[str, Any]:
+        """The settings as plain data; two stages with equal records train alike."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("student", "teacher", "objectives")}
+        objectives = [o if isinstance(o, (str, dict)) else keras.saving.serialize_keras_object(o) for o in self.objectives]
+        teacher = self.teacher.name if isinstance(self.teacher, keras.Model) else self.teacher
+        return json.loads(json.dumps({**fields, "teacher": teacher, "objectives": objectives}))
+
+
+@dataclasses.dataclass(frozen=True)
+class StageResult:
+    """A finished stage: its model with the weights of the best validation epoch, and how it came about."""
+
+    name: str
+    model: keras.Model
+    folder: Path
+    history: list[dict[str, float]]
+    record: dict[str, Any]
+
+
+class Chain:
+    """Trains stages one after the other; later ones may learn from, or start from, earlier ones.
+
+    Everything is built and checked before the first step of training. Each stage's folder `<folder>/<stage>` gets `model.keras`,
+    `history.json` and `stage.json` (settings, versions, time, the teacher's sha256). On `resume`, finished stages are loaded and an
+    interrupted one goes on after its last full epoch. Holds no training code of its own: every stage is a `Distiller`'s `fit`.
+
+    Args:
+        stages: In order.
+        folder: Of the run.
+
+    Raises:
+        ValueError: If two stages share a name, or one refers to a stage that does not come before it.
+
+    Example:
+        >>> chain = kd.Chain(
+        ...     [kd.Stage("teacher", make_teacher), kd.Stage("student", make_student, teacher="teacher", objectives=["soft_targets"])],
+        ...     "runs/mine",
+        ... )
+        >>> results = chain.run(kd.data.load("digits"))
+    """
+
+    def __init__(self, stages: Iterable[Stage], folder: str | Path):
+        self.stages = list(stages)
+        self.folder = Path(folder)
+        if not self.stages:
+            raise ValueError("a chain needs at least one stage")
+        known: list[str] = []
+        for stage in self.stages:
+            for role in (stage.teacher, stage.start_from):
+                if isinstance(role, str) and role not in known:
+                    raise unknown_name(f"earlier stage, named by stage {stage.name!r}", role, known)
+            if stage.name in known:
+                raise ValueError(f"two stages are named {stage.name!r}")
+            known.append(stage.name)
+
+    def check(self, steps_per_epoch: int = 1) -> dict[str, Distiller]:
+        """Build every model and distiller with fresh weights, and throw whatever does not fit.
+
+        Returns:
+            The compiled distillers by stage, untrained; what `--dry-run` shows.
+
+        Raises:
+            KDError, ValueError: Whatever is wrong with a stage.
+        """
+        distillers: dict[str, Distiller] = {}
+        for stage in self.stages:
+            teacher = distillers[stage.teacher].student if isinstance(stage.teacher, str) else stage.teacher
+            distillers[stage.name] = stage.distiller(stage.student(), teacher, steps_per_epoch)
+        return distillers
+
+    def run(self, data, resume: bool = False, callbacks: Callable[[Stage], list] = lambda stage: []) -> dict[str, StageResult]:
+        """Train all stages.
+
+        Args:
+            data: Has `training(initial_epoch)`, `steps_per_epoch` and `validation`, as `keras_snnkd.data.load` returns.
+            resume: Whether to go on with what the folder holds. Without it, the folder must hold no stage.
+            callbacks: Makes more Keras callbacks for a stage.
+
+        Returns:
+            The results by stage name.
+
+        Raises:
+            KDError: Before training, for what `check` finds, and for a folder that holds something else; during training, for a loss
+                that diverges (what is finished stays).
+        """
+        self.check()
+        if not resume and any((self.folder / stage.name).exists() for stage in self.stages):
+            raise KDError(f"{self.folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
+        results: dict[str, StageResult] = {}
+        for stage in self.stages:
+            results[stage.name] = self._train(stage, results, data, resume, callbacks)
+        return results
+
+    def _train(self, stage, results, data, resume, callbacks) -> StageResult:
+        folder = self.folder / stage.name
+        record = {**stage.record(), "steps_per_epoch": data.steps_per_epoch}
+        if isinstance(stage.teacher, str):
+            record["teacher_sha256"] = sha256(results[stage.teacher].folder / "model.keras")
+        if resume and (folder / "stage.json").exists():
+            return _finished(stage, folder, record)
+        write_json(folder / "settings.json", record) if not (folder / "settings.json").exists() else _same(folder / "settings.json", record)
+        keras.utils.set_random_seed(stage.seed)
+        student = stage.student()
+        if stage.start_from:
+            _start_from(results[stage.start_from].model, student)
+        teacher = results[stage.teacher].model if isinstance(stage.teacher, str) else stage.teacher
+        distiller = stage.distiller(student, teacher, data.steps_per_epoch)
+        checkpoints = Checkpoints(folder)
+        epoch = checkpoints.resume(distiller)
+        started = time.monotonic()
+        if epoch < stage.epochs:
+            distiller.fit(
+                data.training(epoch),
+                steps_per_epoch=data.steps_per_epoch,
+                initial_epoch=epoch,
+                epochs=stage.epochs,
+                validation_data=data.validation,
+                callbacks=[*callbacks(stage), checkpoints],
+                verbose=0,
+                shuffle=False,
+            )
+        best = checkpoints.load_best(distiller)
+        with whole_file(folder / "model.keras") as temporary:
+            student.save(temporary)
+        outcome = {
+            **record,
+            "loss": distiller.describe(),
+            "best_epoch": best,
+            "validation_accuracy": checkpoints.history[best - 1].get("val_accuracy"),
+            "seconds": round(time.monotonic() - started, 1),
+            "resumed_at_epoch": epoch,
+            "parameters": student.count_params(),
+            "versions": {"keras_snnkd": __version__, "keras": keras.__version__, keras.backend.backend(): _backend_version()},
+        }
+        write_json(folder / "stage.json", outcome)
+        checkpoints.clear()
+        return StageResult(stage.name, student, folder, checkpoints.history, outcome)
+
+
+def _finished(stage, folder, record) -> StageResult:
+    _same(folder / "stage.json", record)
+    try:
+        model = keras.models.load_model(folder / "model.keras", compile=False, safe_mode=True)
+    except Exception as error:  # whatever Keras' readers raise
+        raise FileFormatError(f"{folder / 'model.keras'} cannot be read; delete {folder} to train this stage anew") from error
+    return StageResult(stage.name, model, folder, read_json(folder / "history.json"), read_json(folder / "stage.json"))
+
+
+def _same(path, record):
+    """Raise if the settings in the file are not those of `record`."""
+    found = read_json(path)
+    other = [f"{name} was {found.get(name)!r} and is now {value!r}" for name, value in record.items() if found.get(name) != value]
+    if other:
+        raise KDError(f"{path.parent} was made with other settings: {'; '.join(other)}. Use those again, or another folder (--out)")
+
+
+def _start_from(source, target):
+    layers = {layer.name: layer for layer in source.layers}
+    for layer in target.layers:
+        if layer.weights and layer.name in layers:
+            layer.set_weights(layers[layer.name].get_weights())
+
+
+def _backend_version():
+    return __import__(keras.backend.backend()).__version__

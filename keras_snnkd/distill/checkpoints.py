@@ -1,0 +1,95 @@
+"""What is kept while a stage trains: its history, the best weights, and where to go on after an interruption."""
+
+import math
+import re
+from pathlib import Path
+
+import keras
+
+from keras_snnkd.distill.files import read_json, whole_file, write_json
+from keras_snnkd.errors import FileFormatError, TrainingDivergedError
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """After each epoch keeps the history, the best weights so far, and all that is needed to go on from there.
+
+    In `folder`: `history.json`, a list with one mapping of metrics an epoch; `best.weights.h5`; `epoch-NNNN.weights.h5`, the weights and
+    the optimizer's state after epoch NNNN. Each file appears whole or not at all, the last one last.
+
+    Args:
+        folder: Where to keep them.
+        monitor: The metric whose highest value is the best.
+
+    Raises:
+        TrainingDivergedError: During training, as soon as the loss is NaN or infinite.
+    """
+
+    def __init__(self, folder: str | Path, monitor: str = "val_accuracy"):
+        super().__init__()
+        self.folder = Path(folder)
+        self.monitor = monitor
+        self.history: list[dict[str, float]] = []
+
+    @property
+    def best_file(self) -> Path:
+        """The weights of the best epoch."""
+        return self.folder / "best.weights.h5"
+
+    def resume(self, model: keras.Model) -> int:
+        """Load what an interrupted run left, if anything, into the compiled `model`.
+
+        Returns:
+            The epoch to go on with.
+
+        Raises:
+            FileFormatError: If a file is damaged or belongs to another model.
+        """
+        files = sorted(self.folder.glob("epoch-*.weights.h5"))
+        if not files:
+            return 0
+        epoch = int(re.search(r"\d+", files[-1].name)[0])
+        self.history = read_json(self.folder / "history.json")[:epoch]
+        _load(model, files[-1])
+        return epoch
+
+    def load_best(self, model: keras.Model) -> int:
+        """Load the best weights into `model`; returns their epoch, counted from 1."""
+        _load(model, self.best_file)
+        return 1 + max(range(len(self.history)), key=lambda epoch: self.history[epoch].get(self.monitor, epoch))
+
+    def clear(self) -> None:
+        """Remove what only an interrupted run needs."""
+        for file in self.folder.glob("*.weights.h5"):
+            file.unlink()
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            kept = f"The best weights so far are in {self.best_file}." if self.best_file.exists() else "No epoch had finished."
+            raise TrainingDivergedError(
+                f"the loss became {loss} in epoch {len(self.history) + 1}, step {batch + 1}. {kept} "
+                "Try a lower learning rate (--learning-rate), smaller objective weights, float32 (--precision float32), and look for NaN in the data."
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.history = [*self.history[:epoch], {name: float(value) for name, value in (logs or {}).items()}]
+        earlier = [row[self.monitor] for row in self.history[:-1] if self.monitor in row]
+        write_json(self.folder / "history.json", self.history)
+        if self.history[-1].get(self.monitor, math.inf) > max(earlier, default=-math.inf):
+            self._save(self.best_file)
+        self._save(self.folder / f"epoch-{epoch + 1:04d}.weights.h5")
+        for old in sorted(self.folder.glob("epoch-*.weights.h5"))[:-1]:
+            old.unlink()
+
+    def _save(self, path):
+        with whole_file(path) as temporary:
+            self.model.save_weights(temporary)
+
+
+def _load(model, path):
+    try:
+        model.load_weights(path)
+    except Exception as error:  # whatever h5py and Keras raise on a file that is cut or belongs to another model
+        raise FileFormatError(
+            f"cannot go on from {path}: {str(error).splitlines()[0][:200]}. Delete its folder to train this stage anew"
+        ) from error

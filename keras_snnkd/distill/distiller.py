@@ -1,0 +1,221 @@
+"""The distiller: a model that trains a student by labels and by what a teacher does."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_snnkd._public import public
+from keras_snnkd.distill import objectives as registry
+from keras_snnkd.distill.objective import Objective
+from keras_snnkd.distill.taps import OUTPUT, TapModel
+from keras_snnkd.errors import ShapeError, unknown_name
+
+
+@public
+class Distiller(keras.Model):
+    """Train a student by labels and by distillation from a teacher.
+
+    In each training step the teacher runs once, outside the gradient tape and in inference mode, and the student once. With the loss
+    given to `compile` as L_label and the objectives as L_i::
+
+        loss = label_weight L_label + sum over i of weight_i L_i
+
+    Gradients flow to the student and to the objectives' own helpers (projections). `evaluate` and `predict` run the student alone.
+    Sample and class weights count in the label loss and in the objectives alike. The teacher is held outside Keras' tracking: weights
+    and files of the distiller hold the student (and helpers), never the teacher. Without teacher and objectives it trains the student
+    alone, so that both arms of a comparison run the same code.
+
+    Args:
+        student: A built model with logits `[B, C]` as its output. It is trained in place.
+        teacher: A built model with as many classes, spiking or not, of any T. It is not changed.
+        objectives: `Objective`s, names, mappings (see `keras_snnkd.objectives.get`), or Keras' `DistillationLoss`es.
+        label_weight: Factor of the label loss, at least 0.
+
+    Raises:
+        ShapeError: If teacher and student take other inputs, have other classes, or an objective's taps do not fit.
+        UnknownNameError: If an objective names a tap that is not there; the taps are listed.
+        ValueError: For objectives without a teacher, or a student that is its own teacher.
+
+    Example:
+        >>> distiller = kd.Distiller(student, teacher, objectives=[kd.objectives.SoftTargets(temperature=4.0)])
+        >>> distiller.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+        >>> distiller.fit(data.train, validation_data=data.validation, epochs=20)
+        >>> student.save("student.keras")
+    """
+
+    def __init__(
+        self,
+        student: keras.Model,
+        teacher: keras.Model | None = None,
+        objectives: Sequence[Objective | str | dict[str, Any]] = (),
+        label_weight: float = 1.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.objectives = _named(objectives)
+        _check_pair(student, teacher, self.objectives)
+        self.student = student
+        self._student_taps = TapModel(student, [objective.student_tap for objective in self.objectives])
+        self._teacher = _Untracked(None)
+        if teacher is not None:
+            self.teach(teacher)
+        self.helpers = [helper for objective in self.objectives for helper in objective.helpers]
+        self.label_weight = self._factor("label_weight", label_weight)
+        self.objective_weights = {o.name: self._factor(f"{o.name}_weight", o.weight) for o in self.objectives}
+        self.objective_metrics = [keras.metrics.Mean(name=objective.name) for objective in self.objectives]
+        self.built = True
+
+    def _factor(self, name, value):
+        return self.add_weight(
+            shape=(), initializer=keras.initializers.Constant(value), trainable=False, dtype="float32", autocast=False, name=name
+        )
+
+    @property
+    def teacher(self) -> keras.Model | None:
+        """The teacher."""
+        return self._teacher.taps and self._teacher.taps.model
+
+    def teach(self, teacher: keras.Model) -> None:
+        """Set the teacher, of a distiller loaded from a file for instance, which comes without one.
+
+        Raises:
+            ShapeError: If an objective's taps do not fit the student's.
+        """
+        _check_pair(self.student, teacher, self.objectives)
+        taps = TapModel(teacher, [objective.teacher_tap for objective in self.objectives])
+        for objective in self.objectives:
+            shapes = taps.shapes.get(objective.teacher_tap), self._student_taps.shapes.get(objective.student_tap)
+            if None not in shapes and objective.built_shapes is None:
+                objective.build(*shapes)
+            elif objective.built_shapes not in (None, shapes):
+                raise ShapeError(f"{objective.name} was built for taps {objective.built_shapes}, this teacher gives {shapes}")
+        self._teacher = _Untracked(taps)
+
+    def compile(self, optimizer="adam", loss=None, *, jit_compile: bool | str = False, **kwargs) -> None:
+        """Keras' `compile`. The neurons are compiled by themselves, so whole-model compilation is off by default: on CPUs it is slower."""
+        super().compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile, **kwargs)
+        self.optimizer.build(self.trainable_variables)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile with the settings of a saved distiller."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def call(self, inputs, training=False):
+        return self.student(inputs, training=training)
+
+    def train_step(self, data):
+        """One step on a batch `(x, y[, sample_weight])`; returns the metrics."""
+        import tensorflow as tf
+
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if self.objectives and self._teacher.taps is None:
+            raise ValueError("the distiller has objectives but no teacher; give it one with distiller.teach(teacher)")
+        teacher = self._teacher.taps(x, training=False) if self.objectives else {}
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        with tf.GradientTape() as tape:
+            student = self._student_taps(x, training=True)
+            loss = self.label_weight * self.compute_loss(x, y, student[OUTPUT], sample_weight, training=True)
+            for objective, metric in zip(self.objectives, self.objective_metrics, strict=True):
+                value = objective.compute_loss(
+                    teacher[objective.teacher_tap], student[objective.student_tap], y_true=y, sample_weight=sample_weight
+                )
+                metric.update_state(value)
+                loss += self.objective_weights[objective.name] * value / replicas  # Keras' own losses are divided already
+            scaled = self.optimizer.scale_loss(loss)
+        self.optimizer.apply(tape.gradient(scaled, self.trainable_variables), self.trainable_variables)
+        next(metric for metric in self.metrics if metric.name == "loss").update_state(loss * replicas, sample_weight=ops.shape(y)[0])
+        return self.compute_metrics(x, y, student[OUTPUT], sample_weight=sample_weight)
+
+    def test_step(self, data):
+        """One evaluation step, of the student alone."""
+        logs = super().test_step(data)
+        return {name: value for name, value in logs.items() if name not in self.objective_weights}
+
+    def set_weight(self, name: str, value: float) -> None:
+        """Change a factor of the loss, also between epochs; nothing is traced again.
+
+        Args:
+            name: Of an objective, or `"label"`.
+            value: The new weight, at least 0.
+
+        Raises:
+            UnknownNameError: If there is no such objective.
+        """
+        if name == "label":
+            self.label_weight.assign(value)
+        elif name in self.objective_weights:
+            self.objective_weights[name].assign(value)
+        else:
+            raise unknown_name("objective of this distiller", name, ["label", *self.objective_weights])
+
+    def describe(self) -> str:
+        """The total loss as one line, such as `1 label + 0.9 soft_targets(logits -> logits)`."""
+        terms = [f"{float(self.label_weight.numpy()):g} label"]
+        for o in self.objectives:
+            terms.append(f"{float(self.objective_weights[o.name].numpy()):g} {o.name}({o.teacher_tap} -> {o.student_tap})")
+        return " + ".join(terms)
+
+    def get_config(self) -> dict[str, Any]:
+        """Student, objectives and weights; not the teacher."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "name": self.name,
+            "student": serialize(self.student),
+            "objectives": [serialize(objective) for objective in self.objectives],
+            "shapes": [objective.built_shapes for objective in self.objectives],
+            "label_weight": float(self.label_weight.numpy()),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "Distiller":
+        """A distiller without its teacher, which `teach` sets."""
+        config = dict(config)
+        deserialize = keras.saving.deserialize_keras_object
+        student = deserialize(config.pop("student"))
+        objectives = [deserialize(objective) for objective in config.pop("objectives")]
+        for objective, shapes in zip(objectives, config.pop("shapes"), strict=True):
+            if shapes:
+                objective.build(*map(tuple, shapes))
+        return cls(student, None, objectives, **config)
+
+
+class _Untracked:
+    """Holds the teacher's taps where Keras does not look for layers."""
+
+    def __init__(self, taps):
+        self.taps = taps
+
+
+def _named(objectives):
+    """The objectives as `Objective`s with distinct names."""
+    found = [registry.get(objective) for objective in objectives]
+    seen: dict[str, int] = {}
+    for objective in found:
+        seen[objective.name] = seen.get(objective.name, 0) + 1
+        if seen[objective.name] > 1:
+            objective.name = f"{objective.name}_{seen[objective.name]}"
+    return found
+
+
+def _check_pair(student, teacher, objectives):
+    if teacher is None:
+        if objectives and student is None:
+            raise ValueError("a distiller needs a student")
+        return
+    if teacher is student:
+        raise ValueError("teacher and student are the same model; the student's training would change the teacher. Load or clone it")
+    classes = [model.output_shape[-1] for model in (teacher, student)]
+    if classes[0] != classes[1]:
+        raise ShapeError(f"the teacher {teacher.name} has {classes[0]} classes and the student {student.name} has {classes[1]}")
+    inputs = [tuple(model.input_shape[1:]) for model in (teacher, student)]
+    if inputs[0] != inputs[1]:
+        raise ShapeError(f"the teacher {teacher.name} takes inputs {inputs[0]} and the student {student.name} {inputs[1]}")
+    if student.count_params() >= teacher.count_params():
+        warnings.warn(
+            f"the student {student.name} ({student.count_params():,} parameters) is not smaller than its teacher {teacher.name} "
+            f"({teacher.count_params():,})",
+            stacklevel=3,
+        )

@@ -1,0 +1,95 @@
+"""Taps: the outputs of named layers, from one forward pass."""
+
+from collections.abc import Iterable
+
+import keras
+
+from keras_snnkd.errors import unknown_name
+
+OUTPUT = "output"
+
+
+class TapModel:
+    """One forward pass of a model that returns the outputs of named layers.
+
+    Taps are layer names, and three names that mean the same in every model:
+
+    * `"output"`: what the model returns;
+    * `"logits"`: what its layer `readout` reads, `[B, T, C]` in a spiking network (so that objectives see every time step), else the
+      model's output `[B, C]`;
+    * `"neurons"`: the last layer of spiking neurons, or in an ANN the last ReLU.
+
+    The model is held outside Keras' tracking. Functional and Sequential models can be tapped at any layer but those inside nested models.
+    A subclassed model takes part by a method `call_with_taps(x, training) -> {"output": ..., name: ...}`.
+
+    Args:
+        model: A built model.
+        names: The taps wanted.
+
+    Raises:
+        UnknownNameError: If a tap is not there; the message lists those that are.
+        ValueError: If the model can only be tapped at its output.
+
+    Example:
+        >>> TapModel(student, ["logits", "block1_neuron"])(images)["logits"].shape  # (B, T, C)
+    """
+
+    def __init__(self, model: keras.Model, names: Iterable[str] = ()):
+        self.model = model
+        self.names = list(dict.fromkeys(names))
+        self.shapes: dict[str, tuple] = {}
+        if _is_graph(model):
+            tensors = {name: self._tensor(name) for name in self.names}
+            self._forward = keras.Model(model.inputs, {OUTPUT: model.outputs[0], **tensors})
+            self.shapes = {name: tuple(tensor.shape) for name, tensor in {**tensors, OUTPUT: model.outputs[0]}.items()}
+        elif hasattr(model, "call_with_taps"):
+            self._forward = model.call_with_taps
+        elif set(self.names) <= {OUTPUT, "logits"}:
+            self._forward = lambda x, training: dict.fromkeys([OUTPUT, "logits"], model(x, training=training))
+        else:
+            raise ValueError(
+                f"{model.name} is a {type(model).__name__}, whose layers cannot be reached from outside; build it with the functional API, "
+                f"or give it a method call_with_taps(x, training) that returns a dict with the key 'output' and {self.names}"
+            )
+
+    def __call__(self, x, training: bool = False) -> dict:
+        """The taps and `"output"` for a batch of inputs, as a dict of tensors."""
+        outputs = self._forward(x, training=training)
+        for name in self.names:
+            if name not in outputs:
+                raise unknown_name(f"tap of {self.model.name}", name, outputs)
+        return outputs
+
+    def _tensor(self, name: str):
+        layers = {layer.name: layer for layer in self.model.layers}
+        if name == OUTPUT:
+            return self.model.outputs[0]
+        if name == "logits" and name not in layers:
+            return layers["readout"].input if "readout" in layers else self.model.outputs[0]
+        if name == "neurons" and name not in layers:
+            firing = [layer for layer in self.model.layers if getattr(layer, "emits_spikes", False)]
+            firing = firing or [
+                layer for layer in self.model.layers if isinstance(layer, keras.layers.ReLU) or _activation(layer) == "relu"
+            ]
+            if not firing:
+                raise unknown_name(f"tap of {self.model.name}", name, tap_names(self.model))
+            return firing[-1].output
+        if name not in layers:
+            raise unknown_name(f"tap of {self.model.name}", name, tap_names(self.model))
+        return layers[name].output
+
+
+def tap_names(model: keras.Model) -> list[str]:
+    """The taps that a model has, `"output"` and `"logits"` first."""
+    if not _is_graph(model):
+        return [OUTPUT, "logits"]
+    inputs = keras.layers.InputLayer
+    return [OUTPUT, "logits", *(layer.name for layer in model.layers if not isinstance(layer, inputs))]
+
+
+def _is_graph(model):
+    return bool(getattr(model, "outputs", None))
+
+
+def _activation(layer):
+    return getattr(getattr(layer, "activation", None), "__name__", None)

@@ -1,0 +1,58 @@
+"""The errors of this package, and the words in which they are told.
+
+Every message says what came, what was expected and what to do. Errors that a person can mend derive from `KDError`, which the
+command line prints without a traceback.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class KDError(Exception):
+    """Something the user can put right; the message says how."""
+
+
+class UnknownNameError(KDError, ValueError):
+    """A name that is not in a table of names. The nearest ones are offered."""
+
+
+class ShapeError(KDError, ValueError):
+    """Two shapes that have to fit and do not."""
+
+
+class FileFormatError(KDError, ValueError):
+    """A file that is damaged, foreign or of another version."""
+
+
+class DatasetUnavailableError(KDError, RuntimeError):
+    """A data set that is neither prepared on this machine nor reachable."""
+
+
+class OutputError(KDError, OSError):
+    """A folder that cannot be written, or a full disk."""
+
+
+class TrainingDivergedError(KDError, RuntimeError):
+    """The loss became NaN or infinite."""
+
+
+class ExportError(KDError, RuntimeError):
+    """An exported file that does not do what the Keras model does."""
+
+
+def unknown_name(kind: str, name: object, names: Iterable[str]) -> UnknownNameError:
+    """The error for `name`, which is not one of `names`.
+
+    Args:
+        kind: What the name stands for, in the singular: `"data set"`, `"objective"`.
+        name: What came.
+        names: What was possible.
+
+    Returns:
+        The error, to be raised by the caller.
+    """
+    names = sorted(map(str, names))
+    near = difflib.get_close_matches(str(name).lower(), [n.lower() for n in names], n=1, cutoff=0.5)
+    original = next((n for n in names if near and n.lower() == near[0]), None)
+    hint = f" Did you mean {original!r}?" if original else ""
+    return UnknownNameError(f"unknown {kind} {name!r}.{hint} Known: {', '.join(names) or 'none'}.")

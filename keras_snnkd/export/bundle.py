@@ -1,0 +1,38 @@
+"""Export to everything a device may want."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_snnkd.export.litert import QUANTIZATIONS, write_litert
+from keras_snnkd.export.parity import Reference
+from keras_snnkd.export.report import ExportReport
+from keras_snnkd.export.saved_model import write_saved_model
+from keras_snnkd.export.staging import staged
+
+
+def export_all(model: keras.Model, folder: str | Path, samples: np.ndarray, name: str = "model") -> list[ExportReport]:
+    """Write `saved_model/`, `<name>_float32.tflite` and `<name>_dynamic.tflite`, all of them or, if one fails its check, none.
+
+    Args:
+        model: A functional Keras model with one input and one output.
+        folder: Where to; made if need be.
+        samples: Real images to compare on, float `[N, ...]`.
+        name: Start of the files' names.
+
+    Returns:
+        What the comparisons found, in this order.
+
+    Raises:
+        ExportError, ShapeError, OutputError: See `litert` and `saved_model`.
+
+    Example:
+        >>> for report in kd.export.export_all(student, "edge", images):
+        ...     print(report.target, report.bytes, report.agreement)
+    """
+    reference = Reference(model, samples)
+    finals = [Path(folder, "saved_model"), *(Path(folder, f"{name}_{quantize}.tflite") for quantize in QUANTIZATIONS)]
+    with staged(*finals) as (archive, *files):
+        reports = [write_saved_model(reference, archive, finals[0])]
+        return reports + write_litert(reference, dict(zip(QUANTIZATIONS, files, strict=True)), finals[1:])

@@ -1,0 +1,128 @@
+"""From a model as it was trained to the model that exporters start from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_snnkd.errors import ExportError, unknown_name
+from keras_snnkd.layers import Poisson
+from keras_snnkd.neurons import SpikingLayer
+
+LOGITS = "logits"
+"""Name of the output that every exported model has."""
+
+
+def freeze(model: keras.Model, batch_size: int | None = None, taps: Sequence[str] = ()) -> keras.Model:
+    """Rebuild a model in float32 with its trained weights.
+
+    Every layer is made again from its config with the dtype policy float32, whatever policy it was trained with: under a mixed policy a
+    converter would write operators that edge runtimes do not have. T is static in our models and stays as it is.
+
+    Args:
+        model: A functional (or built sequential) Keras model with one input and one output.
+        batch_size: Fixed batch size B, or `None` to leave it open.
+        taps: Names of layers whose outputs become outputs too.
+
+    Returns:
+        A functional model, input `[B, ...]` to output `[B, C]`; with taps to a dict of `"logits"` and each tap's name.
+
+    Raises:
+        ExportError: If the model is not functional, has more than one input or output, encodes with random numbers, or has weights that
+            are not finite.
+        UnknownNameError: If there is no layer of a tap's name.
+
+    Example:
+        >>> frozen = freeze(student, batch_size=1)
+    """
+    model = functional(model)
+    _check_deterministic(model)
+    _check_finite(model)
+    tensor = model.inputs[0]
+    start = keras.Input(batch_shape=(batch_size, *tensor.shape[1:]), dtype=tensor.dtype, name="image")
+    try:
+        frozen = keras.models.clone_model(model, input_tensors=[start], clone_function=_in_float32)
+        for source, layer in zip(model.layers, frozen.layers, strict=True):
+            layer.set_weights(source.get_weights())
+    except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
+        raise ExportError(
+            f"{model.name} cannot be rebuilt from its config in float32: {_first_line(error)}. Every layer has to give all its constructor "
+            "arguments in get_config(), and a model quantized with model.quantize() has to be exported before that."
+        ) from error
+    return tapped(frozen, taps) if taps else keras.Model(frozen.inputs[0], frozen.outputs[0], name=model.name)
+
+
+def functional(model: keras.Model) -> keras.Model:
+    """The same layers as a functional model of one input and one output.
+
+    Raises:
+        ExportError: If that cannot be had.
+    """
+    inputs, outputs = (getattr(model, name, None) or [] for name in ("inputs", "outputs"))
+    if not isinstance(model, keras.Model) or not inputs or not outputs:
+        raise ExportError(
+            f"{getattr(model, 'name', model)!r} ({type(model).__name__}) is not a functional model, so its layers are not known to an "
+            "exporter. Build it as keras.Model(inputs, outputs), as keras_snnkd.models does; of a Distiller export its student."
+        )
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ExportError(f"{model.name} has {len(inputs)} inputs and {len(outputs)} outputs; an exporter takes one image and gives one vector of logits.")
+    return keras.Model(list(inputs), list(outputs), name=model.name)
+
+
+def tapped(model: keras.Model, taps: Sequence[str]) -> keras.Model:
+    """A model of the same layers that gives a dict: the output as `"logits"`, and the output of each layer named in `taps`.
+
+    Raises:
+        UnknownNameError: If there is no layer of a tap's name.
+    """
+    layers = {layer.name: layer for layer in model.layers}
+    for name in taps:
+        if name not in layers:
+            raise unknown_name("layer to tap", name, layers)
+    outputs = {name: keras.tree.flatten(layers[name].output)[0] for name in taps}
+    return keras.Model(model.inputs[0], {LOGITS: model.outputs[0], **outputs}, name=model.name)
+
+
+def spiking_layers(model: keras.Model) -> list[str]:
+    """The names of the layers that fire, in the order in which they are computed."""
+    return [layer.name for layer in model.layers if isinstance(layer, SpikingLayer) and layer.dynamics.threshold is not None]
+
+
+def is_float32(model: keras.Model) -> bool:
+    """Whether all layers hold and compute in float32."""
+    return all(layer.dtype_policy.name == "float32" for layer in model._flatten_layers(include_self=False))
+
+
+def _in_float32(layer):
+    return layer.__class__.from_config(_policies_to_float32(layer.get_config()))
+
+
+def _policies_to_float32(config: Any):
+    """A config in which each dtype policy, of the layer or of one that it wraps, is float32."""
+    if isinstance(config, dict):
+        if str(config.get("class_name", "")).endswith("DTypePolicy"):
+            return "float32"
+        return {key: _policies_to_float32(value) for key, value in config.items()}
+    if isinstance(config, (list, tuple)):
+        return type(config)(_policies_to_float32(value) for value in config)
+    return config
+
+
+def _check_deterministic(model):
+    for layer in model.layers:
+        if isinstance(layer, Poisson):
+            raise ExportError(
+                f"{model.name} encodes with random numbers (layer {layer.name!r}, Poisson), so an exported file cannot be compared with it. "
+                "Build it with encoder='direct' or encoder='latency'."
+            )
+
+
+def _check_finite(model):
+    for weight in model.weights:
+        if not np.all(np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32")))):
+            raise ExportError(f"{model.name}: weight {weight.path} holds NaN or infinite values; training diverged, export an earlier checkpoint.")
+
+
+def _first_line(error):
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

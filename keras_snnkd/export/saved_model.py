@@ -1,0 +1,99 @@
+"""Export to a TensorFlow SavedModel."""
+
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_snnkd.errors import OutputError
+from keras_snnkd.export.freeze import LOGITS, freeze, spiking_layers
+from keras_snnkd.export.parity import EXACT, Reference, verify
+from keras_snnkd.export.report import ExportReport
+from keras_snnkd.export.runtime import SavedModel
+from keras_snnkd.export.staging import staged
+from keras_snnkd.neurons.dynamics import export_form
+
+
+def saved_model(model: keras.Model, path: str | Path, *, samples: np.ndarray) -> ExportReport:
+    """Write a SavedModel that TensorFlow loads without this package, compare it with the model, and only then give it its name.
+
+    Its signature `serving_default` (also `serve`) takes `image`, float32 `[B, ...]` with any B, and gives `logits`, `[B, C]`. The neurons
+    are written in plain operators: the folder is for inference, training goes on from the `.keras` file.
+
+    Args:
+        model: A functional Keras model with one input and one output.
+        path: The folder; one that exists is replaced.
+        samples: Real images to compare on, float `[N, ...]`.
+
+    Returns:
+        What the comparison found.
+
+    Raises:
+        ExportError: If the model cannot be exported, or the folder does not do what the model does. Nothing is written then.
+        ShapeError: If the samples do not fit the model.
+        OutputError: If the folder cannot be written.
+
+    Example:
+        >>> kd.export.saved_model(student, "student", samples=images)
+        >>> tf.saved_model.load("student").signatures["serving_default"](image=images)["logits"]
+    """
+    reference = Reference(model, samples)
+    with staged(path) as (folder,):
+        return write_saved_model(reference, folder, Path(path))
+
+
+def write_saved_model(reference: Reference, folder: Path, final: Path) -> ExportReport:
+    """Write and verify `folder`, which will be renamed to `final`."""
+    write_archive(freeze(reference.model), folder)
+    exported = SavedModel(folder)
+    with tempfile.TemporaryDirectory() as twin:
+        if reference.taps:
+            write_archive(freeze(reference.model, taps=reference.taps), Path(twin))
+        return verify(
+            reference,
+            target="saved_model",
+            path=final,
+            size=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
+            operators=_operators(exported.signature),
+            predict=exported.predict,
+            outputs=SavedModel(twin).outputs if reference.taps else None,
+            limits=EXACT,
+        )
+
+
+def write_archive(model: keras.Model, folder: Path, batch_size: int | None = None) -> None:
+    """Write a frozen model as SavedModel with the endpoint `serve`, its neurons in plain operators.
+
+    Args:
+        model: From `freeze`.
+        folder: Where to.
+        batch_size: Fixed batch size, or `None`.
+
+    Raises:
+        OutputError: If the folder cannot be written.
+    """
+    import tensorflow as tf
+
+    def serve(image):
+        outputs = model(image, training=False)
+        return outputs if isinstance(outputs, dict) else {LOGITS: outputs}
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    shape = (batch_size, *model.inputs[0].shape[1:])
+    try:
+        with export_form("floor"):  # the endpoint is traced when it is written
+            archive.add_endpoint("serve", serve, [tf.TensorSpec(shape, "float32", name="image")])
+            archive.write_out(str(folder), verbose=False)
+    except tf.errors.OpError as error:
+        raise OutputError(f"cannot write {folder}: {error.message}. Check free space and permissions, or choose another folder.") from error
+
+
+def _operators(signature):
+    from collections import Counter
+
+    found = Counter(node.op for node in signature.graph.as_graph_def().node)
+    for function in signature.graph.as_graph_def().library.function:
+        found.update(node.op for node in function.node_def)
+    return dict(sorted(found.items()))

@@ -1,0 +1,49 @@
+"""Apply an ordinary layer to every time step at once."""
+
+import keras
+from keras import ops
+
+from keras_snnkd._public import public
+from keras_snnkd.errors import ShapeError
+
+
+@public
+class OverTime(keras.layers.Wrapper):
+    """Run a layer on all time steps as one large batch: ``y[b, t] = layer(x[b, t])``.
+
+    Batch and time are folded into one axis, so that a convolution or a matrix product runs once, not T times. For layers that treat
+    every sample alike (Dense, convolutions, pooling, padding). Batch normalization needs no wrapper: on `[B, T, ...]` with `axis=-1`
+    it already takes its moments over batch, time and space.
+
+    Args:
+        layer: The layer to apply.
+
+    Call arguments:
+        inputs: `[B, T, ...]`, T known.
+
+    Returns:
+        `[B, T, ...]`, the trailing axes as `layer` makes them.
+
+    Raises:
+        ShapeError: If the inputs have no time axis of known length.
+
+    Example:
+        >>> OverTime(keras.layers.Conv2D(8, 3))(keras.ops.ones((2, 4, 32, 32, 3))).shape  # (2, 4, 30, 30, 8)
+    """
+
+    def build(self, input_shape):
+        if len(input_shape) < 3 or not input_shape[1]:
+            raise ShapeError(
+                f"{self.name}: expected inputs [B, T, ...] with a known number of time steps, got shape {tuple(input_shape)}. "
+                "Put an encoder such as keras_snnkd.layers.Direct(timesteps=4) before it."
+            )
+        if not self.layer.built:
+            self.layer.build((None, *input_shape[2:]))
+        self.built = True
+
+    def call(self, inputs):
+        outputs = self.layer(ops.reshape(inputs, (-1, *inputs.shape[2:])))
+        return ops.reshape(outputs, (-1, inputs.shape[1], *outputs.shape[1:]))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:2], *self.layer.compute_output_shape((None, *input_shape[2:]))[1:])

@@ -1,0 +1,62 @@
+"""Readouts: from what the output neurons do over T steps to one vector of logits, `[B, T, C] -> [B, C]`, in float32."""
+
+import keras
+from keras import ops
+
+from keras_snnkd._public import public
+from keras_snnkd.errors import ShapeError
+
+
+class Readout(keras.Layer):
+    """Base of all readouts; float32 whatever the policy, so that the loss is exact.
+
+    Raises:
+        ShapeError: If the inputs have no time axis.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+
+    def build(self, input_shape):
+        if len(input_shape) < 3:
+            raise ShapeError(f"{self.name}: a readout takes [B, T, C], got shape {tuple(input_shape)}; an ANN needs none")
+        super().build(input_shape)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], *input_shape[2:])
+
+
+@public
+class MeanOverTime(Readout):
+    """Mean of the per-step logits: ``y[b] = (1/T) sum over t of x[b, t]``, `[B, T, C] -> [B, C]`.
+
+    Example:
+        >>> MeanOverTime()(keras.ops.ones((2, 4, 10))).shape  # (2, 10)
+    """
+
+    def call(self, inputs):
+        return ops.mean(inputs, axis=1)
+
+
+@public
+class SpikeCount(Readout):
+    """Number of output spikes: ``y[b] = sum over t of s[b, t]``, `[B, T, C] -> [B, C]`, values 0..T.
+
+    Example:
+        >>> SpikeCount()(spikes)  # [B, C]
+    """
+
+    def call(self, inputs):
+        return ops.sum(inputs, axis=1)
+
+
+@public
+class LastStep(Readout):
+    """The last step: ``y[b] = x[b, T-1]``, `[B, T, C] -> [B, C]`; after a `LeakyIntegrator` the final membrane potential.
+
+    Example:
+        >>> LastStep()(LeakyIntegrator(tau=4.0)(currents))  # [B, C]
+    """
+
+    def call(self, inputs):
+        return inputs[:, -1]

@@ -1,0 +1,119 @@
+"""How much the neurons of a network fire."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_snnkd.metrics.measurement import Measurement, calls
+from keras_snnkd.neurons import SpikingLayer
+
+
+@dataclasses.dataclass(frozen=True)
+class Activity:
+    """How much the neurons of a network fire on some images.
+
+    With the spikes ``s[b, t, n]`` of B images, T time steps and the N neurons of a layer (every position of every channel is one)::
+
+        rate      = sum over b, t, n of s / (B T N)
+        silent    = share of the n with  sum over b, t of s[b, t, n] = 0
+        saturated = share of the n with  sum over b, t of s[b, t, n] = B T
+
+    Args:
+        rates: Mean firing rate of each spiking layer, 0..1 spikes per neuron and time step.
+        spikes_per_image: Spikes of all layers in all time steps, mean over the images.
+        silent: Share of each layer's neurons that never spiked: they cost memory and do nothing.
+        saturated: Share of each layer's neurons that spiked at every step of every image: they tell nothing.
+    """
+
+    rates: dict[str, float]
+    spikes_per_image: float
+    silent: dict[str, float]
+    saturated: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON data."""
+        return dataclasses.asdict(self)
+
+
+def activity(model: keras.Model, images: Any, batch_size: int = 128) -> Activity:
+    """Measure how much the neurons of a model fire, in one pass over the images.
+
+    Only counts per neuron leave the compiled function, so that memory does not grow with the number of images. Networks without
+    spiking layers (ANN twins) have no rates and 0 spikes. Cells inside `keras.layers.RNN` are not seen.
+
+    Args:
+        model: A functional model, images `[B, H, W, C]` to anything.
+        images: `[B, H, W, C]`, prepared as for the model.
+        batch_size: Images at a time.
+
+    Returns:
+        The `Activity`, its layers in the order in which they run.
+
+    Raises:
+        ShapeError: If the images do not fit the model.
+        ValueError: If there are no images, or if the model is not functional.
+
+    Example:
+        >>> kd.metrics.activity(student, images).rates["block1_neuron"]
+    """
+    spikes = _spikes(model)
+    if not spikes:
+        return Activity({}, 0.0, {}, {})
+    counts: dict[str, np.ndarray] = dict.fromkeys(spikes, 0)
+    for batch in Measurement(model, spikes, _count).batches(images, batch_size):
+        for name, count in batch.items():
+            counts[name] = counts[name] + count.astype("int64")
+    steps = {name: len(images) * tensor.shape[1] for name, tensor in spikes.items()}
+    return Activity(
+        rates={name: float(count.sum() / (steps[name] * count.size)) for name, count in counts.items()},
+        spikes_per_image=float(sum(count.sum() for count in counts.values()) / len(images)),
+        silent={name: float(np.mean(count == 0)) for name, count in counts.items()},
+        saturated={name: float(np.mean(count == steps[name])) for name, count in counts.items()},
+    )
+
+
+def raster(model: keras.Model, image: Any, neurons: int = 100) -> dict[str, np.ndarray]:
+    """The spikes of each layer on one image, for looking at.
+
+    Args:
+        model: A functional model.
+        image: One image `[H, W, C]`, prepared as for the model.
+        neurons: At most so many neurons of each layer, chosen evenly over the flattened layer.
+
+    Returns:
+        By layer, an array `[T, N]` of 0 and 1.
+
+    Raises:
+        ShapeError: If the image does not fit the model.
+        ValueError: If `neurons` is below 1, or if the model is not functional.
+
+    Example:
+        >>> kd.metrics.raster(student, images[0])["block1_neuron"].shape  # (4, 100)
+    """
+    if neurons < 1:
+        raise ValueError(f"neurons must be at least 1, got {neurons}")
+    spikes = _spikes(model)
+    if not spikes:
+        return {}
+    (trains,) = Measurement(model, spikes, lambda values: values).batches(np.asarray(image)[None], batch_size=1)
+    rows = {}
+    for name, train in trains.items():
+        train = train[0].reshape(train.shape[1], -1)
+        chosen = np.linspace(0, train.shape[1] - 1, min(neurons, train.shape[1])).round().astype(int)
+        rows[name] = train[:, chosen].astype("uint8")
+    return rows
+
+
+def _spikes(model: keras.Model) -> dict[str, Any]:
+    """The symbolic spikes of all neurons that can fire."""
+    return {
+        name: output for name, layer, _, output in calls(model) if isinstance(layer, SpikingLayer) and layer.dynamics.threshold is not None
+    }
+
+
+def _count(spikes: dict) -> dict:
+    """Spikes of each neuron, summed over batch and time: `[B, T, ...] -> [...]`."""
+    return {name: ops.sum(ops.cast(train, "float32"), axis=(0, 1)) for name, train in spikes.items()}

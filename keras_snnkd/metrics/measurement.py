@@ -1,0 +1,93 @@
+"""One compiled pass over images that brings back a few numbers per layer instead of all activations."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_snnkd.errors import ShapeError
+
+
+def calls(model: keras.Model) -> list[tuple[str, keras.Layer, Any, Any]]:
+    """The layers of a functional model in the order in which they run, once for each time they are called.
+
+    Args:
+        model: A functional or sequential model without models inside.
+
+    Returns:
+        `(name, layer, input, output)` per call, the tensors symbolic, and the first one where there are several. From the second call
+        of a shared layer on, the name ends in `:2`, `:3`, ...
+
+    Raises:
+        ValueError: If the model is subclassed, or holds another model as a layer.
+    """
+    graph = getattr(model, "_functional", None) or model
+    if not hasattr(graph, "_nodes_by_depth"):
+        raise ValueError(
+            f"{model.name} is a {type(model).__name__}, whose layers cannot be read one by one; "
+            "expected a functional or sequential model that is built, such as kd.models.ConvNet(...) returns"
+        )
+    found, times = [], {}
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            layer = node.operation
+            if node.is_input or not isinstance(layer, keras.Layer):
+                continue
+            if isinstance(layer, keras.Model):
+                raise ValueError(
+                    f"{model.name} holds the model {layer.name!r} as a layer, and what happens inside cannot be seen; build it flat"
+                )
+            times[layer.name] = times.get(layer.name, 0) + 1
+            name = layer.name if times[layer.name] == 1 else f"{layer.name}:{times[layer.name]}"
+            found.append((name, layer, node.input_tensors[0], node.output_tensors[0]))
+    return found
+
+
+class Measurement(keras.Model):
+    """Runs a model up to some of its tensors and reduces them, all in one compiled function.
+
+    Args:
+        model: The functional model.
+        tensors: Symbolic tensors of that model, by name.
+        reduce: From the dictionary of values to what is brought back; in `keras.ops`.
+    """
+
+    def __init__(self, model: keras.Model, tensors: Mapping[str, Any], reduce: Callable[[dict], Any]):
+        super().__init__(name="measurement")
+        self.taps = keras.Model(model.inputs[0], dict(tensors))
+        self.reduce = reduce
+        self.jit_compile = False  # neurons compile themselves; convolutions are faster outside XLA on CPUs
+
+    def call(self, images):
+        return self.reduce(self.taps(images, training=False))
+
+    def batches(self, images: Any, batch_size: int) -> Iterator[Any]:
+        """What `reduce` returns, as NumPy arrays, for one batch after the other.
+
+        Raises:
+            ShapeError: If the images do not fit the model.
+            ValueError: If there are none, or if `batch_size` is below 1.
+        """
+        images = check_images(self.taps, images)
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        for start in range(0, len(images), batch_size):
+            yield self.predict_on_batch(images[start : start + batch_size])
+
+
+def check_images(model: keras.Model, images: Any) -> np.ndarray:
+    """`images` as an array that fits the model's input `[B, ...]`.
+
+    Raises:
+        ShapeError: If they do not fit.
+        ValueError: If there are none.
+    """
+    images = np.asarray(images)
+    expected = tuple(model.inputs[0].shape[1:])
+    fits = images.ndim == len(expected) + 1 and all(want in (None, got) for want, got in zip(expected, images.shape[1:], strict=True))
+    if not fits:
+        raise ShapeError(f"the model takes images [B, {', '.join(map(str, expected))}], got an array of shape {images.shape}")
+    if not len(images):
+        raise ValueError("there are no images to measure on")
+    return images

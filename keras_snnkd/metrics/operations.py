@@ -1,0 +1,139 @@
+"""How many operations the synapses of a network perform."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_snnkd.layers import OverTime
+from keras_snnkd.metrics.measurement import Measurement, calls
+from keras_snnkd.neurons import SpikingLayer
+
+
+@dataclasses.dataclass(frozen=True)
+class Operations:
+    """Synaptic operations for one image, mean over the images they were counted on.
+
+    Args:
+        dense: Operations if no input and no weight were zero: what a machine performs that skips nothing.
+        effective_macs: Multiply-accumulates of a nonzero input and a nonzero weight, in layers whose input is not binary.
+        effective_acs: Accumulates of a nonzero weight for a spike, in layers whose input is 0 or 1.
+        layers: By layer, the same three numbers under the same names.
+    """
+
+    dense: float
+    effective_macs: float
+    effective_acs: float
+    layers: dict[str, dict[str, float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON data."""
+        return dataclasses.asdict(self)
+
+
+def synaptic_operations(model: keras.Model, images: Any, batch_size: int = 128) -> Operations:
+    """Count the synaptic operations of a model on some images, exactly.
+
+    For a synapse with input ``x`` and weights ``w``, summed over the time steps::
+
+        effective = sum over all connections of [x != 0] [w != 0]
+        dense     = number of connections
+
+    Connections to the padding around an image do not count. A layer's effective operations are accumulates (AC) if its input is 0 or 1
+    in all images and steps, else multiply-accumulates (MAC): the first layer on a real-valued image, or a classifier behind average
+    pooling. A layer that stands before the time axis runs once, not T times. Biases, normalization (which deployment folds into the
+    synapses) and the neurons' own arithmetic are not synaptic operations.
+
+    The names and definitions are NeuroBench's: Yik et al. (2025), Nature Communications 16:1545, arXiv:2304.04640. One departure:
+    whether a layer's input is binary is decided on all images together, not batch by batch.
+
+    Args:
+        model: A functional model whose synapses are `Dense` and `Conv2D` layers, bare or in `OverTime`.
+        images: `[B, H, W, C]`, prepared as for the model.
+        batch_size: Images at a time.
+
+    Returns:
+        The `Operations`, its layers in the order in which they run.
+
+    Raises:
+        ShapeError: If the images do not fit the model.
+        ValueError: If a layer of another kind has a matrix of weights, if there are no images, or if the model is not functional.
+
+    Example:
+        >>> kd.metrics.synaptic_operations(student, images).effective_acs
+    """
+    synapses = {name: _Synapse(layer) for name, layer, _, _ in calls(model) if _is_synapse(layer)}
+    inputs = {name: tensor for name, _, tensor, _ in calls(model) if name in synapses}
+    if not synapses:
+        return Operations(0.0, 0.0, 0.0, {})
+
+    def count(values):
+        return {name: synapses[name].count(x) for name, x in values.items()}
+
+    dense, effective, binary = dict.fromkeys(synapses, 0.0), dict.fromkeys(synapses, 0.0), dict.fromkeys(synapses, True)
+    for batch in Measurement(model, inputs, count).batches(images, batch_size):
+        for name, (per_image, dense_per_image, is_binary) in batch.items():
+            effective[name] += float(per_image.sum())
+            dense[name] = float(dense_per_image)
+            binary[name] &= bool(is_binary)
+    layers = {}
+    for name in synapses:
+        mean = effective[name] / len(images)
+        macs, acs = (0.0, mean) if binary[name] else (mean, 0.0)
+        layers[name] = {"dense": dense[name], "effective_macs": macs, "effective_acs": acs}
+    totals = {kind: sum(layer[kind] for layer in layers.values()) for kind in ("dense", "effective_macs", "effective_acs")}
+    return Operations(**totals, layers=layers)
+
+
+def _is_synapse(layer: keras.Layer) -> bool:
+    inner = layer.layer if isinstance(layer, OverTime) else layer
+    if isinstance(inner, (keras.layers.Dense, keras.layers.Conv2D)):
+        return True
+    if not isinstance(inner, SpikingLayer) and any(len(weight.shape) > 1 for weight in inner.weights):
+        raise ValueError(
+            f"layer {layer.name!r} is a {type(inner).__name__}; synaptic operations are counted for Dense and Conv2D, bare or in OverTime"
+        )
+    return False
+
+
+class _Synapse:
+    """Counts the connections of one layer.
+
+    The layer is applied to the mask of its nonzero inputs with the mask of its nonzero weights in place of the weights; the sum of the
+    outputs is the number of connections in use. Output channels are summed before, so that this costs a fraction of the layer itself.
+    """
+
+    def __init__(self, layer: keras.Layer):
+        self.timed = isinstance(layer, OverTime)
+        self.layer = layer.layer if self.timed else layer
+        kernel = ops.convert_to_numpy(self.layer.kernel)
+        self.used, self.all = self._fan_out(kernel != 0), self._fan_out(np.ones_like(kernel))
+
+    def _fan_out(self, mask: np.ndarray) -> np.ndarray:
+        """`[..., in, out] -> [..., in, 1]`; groups stay apart."""
+        groups = getattr(self.layer, "groups", 1)
+        return mask.astype("float32").reshape(*mask.shape[:-1], groups, -1).sum(axis=-1)
+
+    def count(self, x):
+        """Effective operations of each image `[B]`, dense operations of one image, and whether the input `[B, (T,) ...]` is binary."""
+        nonzero = x != 0
+        binary = ops.all(ops.logical_or(ops.logical_not(nonzero), x == 1))
+        mask = ops.cast(nonzero, "float32")
+        if isinstance(self.layer, keras.layers.Dense):
+            mask = ops.reshape(mask, (-1, int(np.prod(mask.shape[1:-1])), mask.shape[-1]))
+        else:
+            mask = ops.reshape(mask, (-1, mask.shape[1] if self.timed else 1, *mask.shape[-3:]))
+        return self._connections(mask, self.used), self._connections(ops.ones_like(mask[:1]), self.all)[0], binary
+
+    def _connections(self, mask, fan_out):
+        """`[B, T, ...] -> [B]`."""
+        folded = ops.reshape(mask, (-1, *mask.shape[2:]))
+        if isinstance(self.layer, keras.layers.Dense):
+            used = ops.matmul(folded, fan_out)
+        else:
+            layer = self.layer
+            used = ops.conv(folded, fan_out, layer.strides, layer.padding, layer.data_format, layer.dilation_rate)
+        per_image = ops.reshape(used, (-1, int(mask.shape[1]) * int(np.prod(used.shape[1:]))))
+        return ops.sum(ops.cast(per_image, "float64"), axis=1)  # float32 counts exactly only up to 2**24

@@ -1,0 +1,9 @@
+"""Models: functional builders, each spiking or as its ANN twin, and named presets."""
+
+from keras_snnkd.models.build import build, copy_weights, load, specification
+from keras_snnkd.models.convnet import ConvNet
+from keras_snnkd.models.mlp import MLP
+from keras_snnkd.models.presets import PRESETS
+from keras_snnkd.models.resnet import ResNet
+
+__all__ = ["MLP", "PRESETS", "ConvNet", "ResNet", "build", "copy_weights", "load", "specification"]

@@ -1,0 +1,150 @@
+"""The parts from which all models are put together, spiking or not."""
+
+import inspect
+from typing import Any
+
+import keras
+
+from keras_snnkd import layers, neurons
+from keras_snnkd.errors import ShapeError, unknown_name
+from keras_snnkd.layers.encoders import check_timesteps, is_count
+
+ENCODERS = {"direct": layers.Direct, "poisson": layers.Poisson, "latency": layers.Latency}
+READOUTS = ("mean", "spike_count", "membrane")
+NORMALIZATIONS = ("batch", "threshold")
+BATCH_NORM_MOMENTUM = 0.9  # moving moments that follow within tens of steps; Keras' 0.99 lags for epochs on small data sets
+
+
+def neuron_arguments(neuron: str) -> list[str]:
+    """The arguments that a model's neurons can be given; for `"relu"`, those of any neuron, so that twins are built from the same ones."""
+    classes = [neurons.get(name) for name in (neurons.names() if neuron == "relu" else [neuron])]
+    return list(dict.fromkeys(name for cls in classes for name in inspect.signature(cls).parameters if name != "kwargs"))
+
+
+def check_counts(argument: str, values: object, *words: str) -> None:
+    """A `ValueError` unless `values` lists whole numbers above 0, at least one, and perhaps some of `words`."""
+    if (
+        not isinstance(values, (list, tuple))
+        or not all(is_count(value) or value in words for value in values)
+        or not any(map(is_count, values))
+    ):
+        allowed = " and ".join(["whole numbers above 0", *map(repr, words)])
+        raise ValueError(f"{argument} must be a list of {allowed}, at least one number, got {values!r}")
+
+
+class Network:
+    """Builds one functional model; spiking, or its ANN twin with ReLU and no time axis.
+
+    Both have the same layer names and the same weights in the same shapes. In the spiking one, layers that come before the first neuron
+    run once on the static image, and the time axis begins at that neuron (or at the encoder, if it is not direct).
+
+    Args:
+        image_shape: `(H, W, C)`.
+        num_classes: C, at least 2.
+        timesteps: T.
+        neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for the ANN twin.
+        encoder: `"direct"`, `"poisson"` or `"latency"`.
+        readout: `"mean"` of per-step logits, `"spike_count"` of output neurons, or `"membrane"` of a leaky integrator.
+        normalization: `"batch"` or `"threshold"` (tdBN).
+        arguments: Of the neuron layer, such as `tau`.
+
+    Raises:
+        UnknownNameError: For an unknown neuron, encoder, readout, normalization or neuron argument.
+        ShapeError: For an image shape that is not `(H, W, C)`.
+        ValueError: For T below 1 or fewer than two classes.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        timesteps: int = 4,
+        neuron: str = "lif",
+        encoder: str = "direct",
+        readout: str = "mean",
+        normalization: str = "batch",
+        arguments: dict[str, Any] | None = None,
+    ):
+        if not isinstance(image_shape, (list, tuple)) or len(image_shape) != 3 or not all(map(is_count, image_shape)):
+            raise ShapeError(f"image_shape must be (H, W, C), three whole numbers above 0, got {image_shape!r}")
+        if not is_count(num_classes) or num_classes < 2:
+            raise ValueError(f"num_classes must be a whole number of at least 2, got {num_classes!r}")
+        for kind, name, known in [
+            ("neuron", neuron, ["relu", *neurons.names()]),
+            ("encoder", encoder, ENCODERS),
+            ("readout", readout, READOUTS),
+            ("normalization", normalization, NORMALIZATIONS),
+        ]:
+            if name not in known:
+                raise unknown_name(kind, name, known)
+        self.num_classes = num_classes
+        self.timesteps = check_timesteps(timesteps)
+        self.spiking = neuron != "relu"
+        self.neuron_arguments = arguments or {}
+        for name in self.neuron_arguments:
+            if name not in neuron_arguments(neuron):
+                own = ["timesteps", "neuron", "encoder", "readout", "normalization"]
+                raise unknown_name(f"argument (neuron={neuron!r})", name, [*own, *neuron_arguments(neuron)])
+        self.neuron = neurons.get(neuron) if self.spiking else None
+        self.readout = readout
+        self.normalization = normalization
+        self.timed = False
+        self.image = keras.Input(tuple(image_shape), name="image")
+        self.start = self.image
+        if self.spiking and encoder != "direct":
+            self.start = ENCODERS[encoder](self.timesteps, name="encoder")(self.image)
+            self.timed = True
+
+    def synapse(self, x, layer: keras.Layer):
+        """`layer` on `x`, over time where `x` has time; named as the layer is."""
+        if not self.timed:
+            return layer(x)
+        name = layer.name
+        return layers.OverTime(layer, name=name)(x)
+
+    def normalize(self, x, name: str):
+        """Batch normalization over batch, time and space."""
+        if self.normalization == "threshold" and self.spiking:
+            return layers.ThresholdBatchNormalization(
+                self.neuron_arguments.get("threshold", 1.0), momentum=BATCH_NORM_MOMENTUM, name=name
+            )(x)
+        return keras.layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=name)(x)
+
+    def fire(self, x, name: str):
+        """Neurons; the first ones in the network start the time axis."""
+        if not self.spiking:
+            return keras.layers.ReLU(name=name)(x)
+        if not self.timed:
+            x = layers.Direct(self.timesteps, name="encoder")(x)
+            self.timed = True
+        return self.neuron(**self.neuron_arguments, name=name)(x)
+
+    def conv(self, x, width: int, name: str, kernel: int = 3, stride: int = 1):
+        """Convolution without bias, and normalization. A stride pads evenly on all sides, as other frameworks do."""
+        padding = "same"
+        if stride > 1 and kernel > 1:
+            x = self.synapse(x, keras.layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad"))
+            padding = "valid"
+        x = self.synapse(
+            x, keras.layers.Conv2D(width, kernel, stride, padding, use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv")
+        )
+        return self.normalize(x, f"{name}_norm")
+
+    def dense(self, x, width: int, name: str):
+        """Fully connected layer without bias, and normalization."""
+        x = self.synapse(x, keras.layers.Dense(width, use_bias=False, kernel_initializer="he_normal", name=f"{name}_dense"))
+        return self.normalize(x, f"{name}_norm")
+
+    def model(self, x, name: str) -> keras.Model:
+        """Classifier and readout on features `x` `[B, (T,) F]`, and the finished model."""
+        x = self.synapse(x, keras.layers.Dense(self.num_classes, name="classifier"))
+        if not self.spiking:
+            x = keras.layers.Activation("linear", dtype="float32", name="readout")(x)
+        elif self.readout == "mean":
+            x = layers.MeanOverTime(name="readout")(x)
+        elif self.readout == "spike_count":
+            x = layers.SpikeCount(name="readout")(self.fire(x, "output_neuron"))
+        else:
+            membrane = neurons.LeakyIntegrator(self.neuron_arguments.get("tau", 2.0), dtype="float32", name="membrane")
+            x = layers.LastStep(name="readout")(membrane(x))
+        return keras.Model(self.image, x, name=name)

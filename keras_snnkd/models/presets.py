@@ -1,0 +1,29 @@
+"""Named shapes of teachers, assistants and students for each data set.
+
+A preset is plain data: the name of a builder and its arguments, without image shape, classes and T, which the data set and the run
+decide. What each one reached is in `docs/results/`.
+"""
+
+from typing import Any
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # digits: 8x8x1, 1,797 images
+    "digits_teacher": {"builder": "ConvNet", "widths": [48, 96, "pool", 128], "head": "flatten"},
+    "digits_assistant": {"builder": "ConvNet", "widths": [16, "pool", 32], "head": "flatten"},
+    "digits_student": {"builder": "ConvNet", "widths": [8, "pool", 16], "head": "flatten"},
+    # MNIST and Fashion-MNIST: 28x28x1
+    "mnist_teacher": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128], "head": "flatten"},
+    "mnist_assistant": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool", 64]},
+    "mnist_student": {"builder": "ConvNet", "widths": [8, "pool", 16, "pool", 32]},
+    "fashion_mnist_teacher": {"builder": "ConvNet", "widths": [32, 32, "pool", 64, "pool", 128], "head": "flatten"},
+    "fashion_mnist_assistant": {"builder": "ConvNet", "widths": [24, "pool", 48, "pool", 96]},
+    "fashion_mnist_student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool", 32]},
+    # CIFAR-10: 32x32x3
+    "cifar10_teacher": {"builder": "ConvNet", "widths": [48, "pool", 96, "pool", 192, 192]},
+    "cifar10_assistant": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128]},
+    "cifar10_student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool", 64]},
+    # the shapes of the literature, for machines with an accelerator
+    "resnet18": {"builder": "ResNet", "widths": [64, 128, 256, 512], "blocks": [2, 2, 2, 2]},
+    "resnet19": {"builder": "ResNet", "widths": [128, 256, 512], "blocks": [3, 3, 2], "normalization": "threshold"},
+    "vgg9": {"builder": "ConvNet", "widths": [64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool"], "head": "flatten"},
+}

@@ -1,0 +1,180 @@
+"""What all neurons share: a layer for whole sequences and a cell for one step, around one `Dynamics`."""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_snnkd import surrogates
+from keras_snnkd.errors import ShapeError
+from keras_snnkd.neurons.dynamics import Dynamics, scan, state_dtype
+
+
+class SpikingLayer(keras.Layer):
+    """Neurons over a whole sequence of any shape: every element of the trailing axes is one neuron.
+
+    A subclass sets `self.dynamics`, and overrides `leak` if it learns the leak. State starts at rest in each call.
+
+    Args:
+        return_state: Whether the call returns the state after the last step too, for streaming.
+
+    Call arguments:
+        inputs: Currents, `[B, T, ...]`.
+        initial_state: List of float32 arrays `[B, ...]` (membrane potential, and adaptation where there is one), as returned by an
+            earlier call with `return_state=True`; rest by default.
+
+    Returns:
+        Spikes `[B, T, ...]` in the layer's compute dtype; with `return_state`, a list of the spikes and each part of the state.
+
+    Raises:
+        ShapeError: If the inputs have no time axis, or T is 0.
+    """
+
+    dynamics: Dynamics
+
+    def __init__(self, return_state: bool = False, **kwargs):
+        super().__init__(autocast=False, **kwargs)  # the membrane potential stays float32 under a mixed policy
+        self.return_state = return_state
+
+    @property
+    def emits_spikes(self) -> bool:
+        """Whether the outputs are spikes; `False` for an integrator."""
+        return self.dynamics.threshold is not None
+
+    @property
+    def leak(self):
+        """The learned leak as a scalar tensor, or `None` where it is a constant of the dynamics."""
+        return None
+
+    def build(self, input_shape):
+        if len(input_shape) < 3 or input_shape[1] == 0:
+            raise ShapeError(
+                f"{self.name}: neurons take currents [B, T, ...] with at least one time step, got shape {tuple(input_shape)}. "
+                "Put an encoder such as keras_snnkd.layers.Direct(timesteps=4) before the first neuron."
+            )
+        super().build(input_shape)
+
+    def call(self, inputs, initial_state=None):
+        outputs = scan(self.dynamics, inputs, self.leak, initial_state, self.return_state, self.compute_dtype)
+        return [outputs[0], *outputs[1]] if self.return_state else outputs
+
+    def step(self, inputs, states):
+        """One time step: currents `[B, ...]` and a list of states to outputs `[B, ...]` and the list of new states."""
+        leak = self.dynamics.leak if self.leak is None else self.leak
+        output, _, states = self.dynamics.step(ops.cast(inputs, states[0].dtype), tuple(states), leak)
+        return ops.cast(output, self.compute_dtype), list(states)
+
+    def compute_output_spec(self, inputs, initial_state=None):
+        outputs = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+        if not self.return_state:
+            return outputs
+        state = (inputs.shape[0], *inputs.shape[2:])
+        return [outputs, *(keras.KerasTensor(state, dtype="float32") for _ in range(self.dynamics.state_size))]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "return_state": self.return_state}
+
+
+class ResettingLayer(SpikingLayer):
+    """Neurons that fire and are reset. Holds the arguments that all of them have; see `LIF` for their meaning."""
+
+    def __init__(self, threshold, reset, v_reset, decay_input, detach_reset, surrogate, **kwargs):
+        super().__init__(**kwargs)
+        self.threshold = check_number(self, "threshold", threshold)
+        self.reset = reset
+        self.v_reset = check_number(self, "v_reset", v_reset)
+        self.decay_input = bool(decay_input)
+        self.detach_reset = bool(detach_reset)
+        self.surrogate = surrogates.get(surrogate)
+
+    def make_dynamics(self, leak: float | None, **more) -> Dynamics:
+        """The dynamics with these arguments and `leak`."""
+        return Dynamics(leak, self.threshold, self.reset, self.v_reset, self.decay_input, self.detach_reset, self.surrogate, **more)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "threshold": self.threshold,
+            "reset": self.reset,
+            "v_reset": self.v_reset,
+            "decay_input": self.decay_input,
+            "detach_reset": self.detach_reset,
+            "surrogate": surrogates.serialize(self.surrogate),
+        }
+
+
+class SpikingCell(keras.Layer):
+    """One time step of a neuron, by Keras' RNN-cell protocol; works in `keras.layers.RNN` and `keras.layers.StackedRNNCells`.
+
+    A subclass names its layer in `layer_class`; the constructor takes `units` and that layer's arguments.
+
+    Args:
+        units: Number of neurons, the last axis of the input.
+        **neuron: The arguments of `layer_class`.
+
+    Call arguments:
+        inputs: Currents, `[B, units]`.
+        states: List of float32 arrays `[B, units]`: the membrane potential, and the adaptation where there is one.
+
+    Returns:
+        Spikes `[B, units]` and the list of new states.
+
+    Raises:
+        ValueError: If `units` is not a whole number above 0.
+    """
+
+    layer_class: type[SpikingLayer]
+
+    def __init__(self, units: int, **neuron):
+        own = {name: neuron.pop(name) for name in ("name", "dtype", "trainable") if name in neuron}
+        super().__init__(autocast=False, **own)
+        if isinstance(units, bool) or not isinstance(units, int) or units < 1:
+            raise ValueError(f"{self.name}: units must be a whole number above 0, got {units!r}")
+        self.units = units
+        self.neuron = self.layer_class(dtype=self.dtype_policy, **neuron)
+
+    @property
+    def compute_dtype(self) -> str:
+        """That of the state, in which `keras.layers.RNN` hands it on; the spikes have the compute dtype of the policy."""
+        return state_dtype(self.dtype_policy.compute_dtype)
+
+    @property
+    def state_size(self) -> list[int]:
+        return [self.units] * self.neuron.dynamics.state_size
+
+    @property
+    def output_size(self) -> int:
+        return self.units
+
+    def get_initial_state(self, batch_size=None) -> list:
+        return list(self.neuron.dynamics.initial_state((batch_size, self.units)))
+
+    def build(self, input_shape):
+        if input_shape[-1] != self.units:
+            raise ShapeError(f"{self.name}: {self.units} neurons take currents [B, {self.units}], got shape {tuple(input_shape)}")
+        self.neuron.build((input_shape[0], 1, *input_shape[1:]))
+        super().build(input_shape)
+
+    def call(self, inputs, states):
+        return self.neuron.step(inputs, states)
+
+    def get_config(self) -> dict[str, Any]:
+        neuron = self.neuron.get_config()
+        neuron.pop("return_state")
+        return {**neuron, **super().get_config(), "units": self.units}
+
+
+def check_number(layer: keras.Layer, name: str, value) -> float:
+    """`value` as a float, or a `ValueError` that names the layer and the argument."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{layer.name}: {name} must be a finite number, got {value!r}")
+    return float(value)
+
+
+def check_tau(layer: keras.Layer, name: str, tau) -> float:
+    """A time constant in ms, at least one time step (1 ms)."""
+    tau = check_number(layer, name, tau)
+    if tau <= 1:
+        raise ValueError(f"{layer.name}: {name} must be greater than 1 ms (one time step), got {tau}")
+    return tau

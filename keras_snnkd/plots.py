@@ -1,0 +1,253 @@
+"""Pictures of a run, each a function that returns one SVG as a string, to be put into a page or written to a file.
+
+The colours are those of Okabe and Ito (2008), "Color Universal Design", which colour-blind readers tell apart. Text stays text: it can be
+searched, and a page that embeds the picture chooses the font.
+"""
+
+import contextlib
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+INK, MUTED, LINE = "#1f2933", "#616e7c", "#e4e7eb"
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999")
+
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "keras_snnkd",
+    "text.parse_math": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.titlecolor": INK,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": LINE,
+    "grid.linewidth": 0.8,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "legend.frameon": False,
+}
+
+
+def palette(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each name, in order; give the same to all pictures of a run so that a model keeps its colour."""
+    return {name: COLORS[i % len(COLORS)] for i, name in enumerate(names)}
+
+
+def learning_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], colors: Mapping[str, str] | None = None) -> str:
+    """Validation accuracy and validation loss by epoch, a line for each model.
+
+    Args:
+        histories: By model, what `keras.callbacks.History.history` holds; `val_accuracy` and `val_loss` are drawn where they are there.
+        colors: By model; `palette` of the names by default.
+
+    Returns:
+        The SVG; the best epoch by validation accuracy carries a dot.
+
+    Example:
+        >>> svg = kd.plots.learning_curves({"student": history.history})
+    """
+    colors = colors or palette(list(histories))
+    panels = [("val_accuracy", "Validation accuracy (%)", 100), ("val_loss", "Validation loss", 1)]
+    panels = [panel for panel in panels if any(history.get(panel[0]) for history in histories.values())] or panels[:1]
+    with _figure(9.4, 3.3, columns=len(panels)) as (figure, axes, svg):
+        for axis, (key, title, factor) in zip(axes, panels, strict=True):
+            for name, history in histories.items():
+                values = np.array([math.nan if v is None else v for v in history.get(key) or []], float) * factor
+                if not np.isfinite(values).any():
+                    continue
+                epochs = np.arange(1, len(values) + 1)
+                axis.plot(epochs, values, color=colors[name], linewidth=1.8, label=name)
+                best = np.nanargmax(values) if key == "val_accuracy" else np.nanargmin(values)
+                axis.plot(epochs[best], values[best], "o", color=colors[name], markersize=5)
+            axis.set(title=title, xlabel="epoch")
+            axis.xaxis.get_major_locator().set_params(integer=True)
+        _legend(figure, axes[0])
+    return svg()
+
+
+def firing_rates(rates: Mapping[str, Mapping[str, float]], colors: Mapping[str, str] | None = None) -> str:
+    """Mean firing rate of each layer, a group of bars for each model.
+
+    Args:
+        rates: By model, what `Activity.rates` holds: by layer, spikes per neuron and time step.
+        colors: By model; `palette` of the names by default.
+
+    Returns:
+        The SVG. Layers stand side by side in each model's own order, since a student has not the layers of its teacher.
+
+    Example:
+        >>> svg = kd.plots.firing_rates({"student": kd.metrics.activity(student, images).rates})
+    """
+    colors = colors or palette(list(rates))
+    with _figure(9.4, 3.2) as (_, (axis,), svg):
+        position, ticks, labels, groups = 0.0, [], [], []
+        for name, layers in rates.items():
+            if not layers:
+                continue
+            first = position
+            for layer, rate in layers.items():
+                axis.bar(position, 100 * rate, width=0.78, color=colors[name])
+                axis.annotate(f"{100 * rate:.1f}", (position, 100 * rate), (0, 2), textcoords="offset points", ha="center", fontsize=8)
+                ticks.append(position)
+                labels.append(_short(layer))
+                position += 1
+            groups.append(((first + position - 1) / 2, name))
+            position += 0.8
+        crowded = len(ticks) > 14
+        axis.set_xticks(ticks, labels, rotation=90 if crowded else 0, fontsize=7 if crowded else 8)
+        axis.set(title="Mean firing rate by layer (% of neuron-steps)")
+        axis.grid(axis="x", visible=False)
+        axis.tick_params(axis="x", length=0)
+        axis.margins(x=0.02, y=0.12)
+        for center, name in groups:
+            axis.annotate(
+                name,
+                (center, 0),
+                (0, -58 if crowded else -30),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                ha="center",
+                color=colors[name],
+                fontweight="bold",
+            )
+    return svg()
+
+
+def raster(image: Any, layers: Mapping[str, Any], caption: str = "") -> str:
+    """One image beside the spikes that it causes in each layer; time runs to the right, a row is a neuron.
+
+    Args:
+        image: `[H, W, C]` or `[H, W]`, values 0..1; C is 1 or 3, of others the first channel is shown.
+        layers: By layer, 0 and 1 as `[T, N]`; see `kd.metrics.raster`.
+        caption: Below the image.
+
+    Returns:
+        The SVG.
+
+    Example:
+        >>> svg = kd.plots.raster(images[0], kd.metrics.raster(student, images[0]))
+    """
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    image = np.clip(np.asarray(image, float), 0, 1)
+    if image.ndim == 3 and image.shape[-1] != 3:
+        image = image[..., 0]
+    with _figure(9.4, 3.1, columns=1 + len(layers), first=1.25) as (_, (left, *axes), svg):
+        left.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="none")
+        left.set(xticks=[], yticks=[], title="Image", xlabel=caption)
+        left.spines[:].set_visible(False)
+        for index, (axis, (layer, train)) in enumerate(zip(axes, layers.items(), strict=True)):
+            train = np.asarray(train)
+            steps, neurons = np.nonzero(train)
+            corners = np.array([(-0.42, -0.4), (0.42, -0.4), (0.42, 0.4), (-0.42, 0.4)])
+            boxes = np.stack([steps + 1, neurons + 1], axis=-1)[:, None] + corners
+            if len(boxes):
+                axis.add_patch(PathPatch(Path.make_compound_path_from_polys(boxes), facecolor=COLORS[0], linewidth=0))
+            axis.set(xlim=(0.4, len(train) + 0.6), ylim=(train.shape[1] + 0.6, 0.4), title=_short(layer), xlabel="time step")
+            axis.set_ylabel("neuron" if index == 0 else "")
+            axis.xaxis.get_major_locator().set_params(integer=True)
+            axis.grid(visible=False)
+    return svg()
+
+
+def accuracy_by_size(
+    models: Sequence[Mapping[str, Any]], colors: Mapping[str, str] | None = None, xlabel: str = "parameters (logarithmic)"
+) -> str:
+    """Accuracy against size, one labelled point a model, and an arrow from each teacher to its pupil.
+
+    Args:
+        models: Mappings with `name`, `label`, `size` (above 0), `accuracy` (0..1) and, where it had one, `taught_by`.
+        colors: By name; `palette` of the names by default.
+        xlabel: What the sizes are.
+
+    Returns:
+        The SVG.
+
+    Example:
+        >>> svg = kd.plots.accuracy_by_size([{"name": "student", "label": "student", "size": 5034, "accuracy": 0.96}])
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    colors = colors or palette([model["name"] for model in models])
+    points = {model["name"]: (model["size"], 100 * model["accuracy"]) for model in models}
+    with _figure(9.4, 3.5) as (_, (axis,), svg):
+        sizes = [size for size, _ in points.values()] or [1]
+        accuracies = [accuracy for _, accuracy in points.values()] or [0.0]
+        room = max(0.5, 0.18 * (max(accuracies) - min(accuracies)))
+        axis.set_xscale("log")
+        axis.set(xlim=(min(sizes) / 1.6, max(sizes) * 2.6), ylim=(min(accuracies) - room, max(accuracies) + room))
+        axis.set(title="Test accuracy (%) against size", xlabel=xlabel)
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}"))
+        heights = _spread([y for _, y in points.values()], gap=2 * room / 3.5)
+        for model, height in zip(models, heights, strict=True):
+            name, (x, y) = model["name"], points[model["name"]]
+            teacher = points.get(model.get("taught_by"))
+            if teacher:
+                arrow = {"arrowstyle": "-|>", "color": "#9aa5b1", "linewidth": 1, "shrinkA": 7, "shrinkB": 7}
+                axis.annotate("", (x, y), teacher, arrowprops={**arrow, "connectionstyle": "arc3,rad=0.12"})
+            axis.plot(x, y, "o", color=colors[name], markersize=9, markeredgecolor="white", zorder=3)
+            text = f"{model.get('label') or name}  {y:.1f} %"
+            axis.annotate(text, (x, height), (10, 0), textcoords="offset points", va="center", zorder=4)
+    return svg()
+
+
+@contextlib.contextmanager
+def _figure(width: float, height: float, columns: int = 1, first: float = 1.0):
+    """A figure in the house style, its axes, and a function that writes it once it is drawn. Keeps away from pyplot's global state."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+        FigureCanvasSVG(figure)
+        figure.get_layout_engine().set(wspace=0.06)
+        axes = figure.subplots(1, columns, squeeze=False, width_ratios=[first] + [1] * (columns - 1))[0]
+
+        def svg() -> str:
+            with matplotlib.rc_context(_STYLE):
+                page = io.StringIO()
+                figure.savefig(page, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+            text = page.getvalue()
+            return text[text.index("<svg") :].strip()
+
+        yield figure, list(axes), svg
+
+
+def _legend(figure, axis) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    if len(labels) > 1:
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
+
+
+def _short(layer: str) -> str:
+    """`block1_neuron` -> `block1`: the layers of a spike picture are neurons all the same."""
+    return layer.removesuffix("_neuron").replace("_neuron", " ")
+
+
+def _spread(values: Sequence[float], gap: float) -> list[float]:
+    """Heights as near to `values` as keeps them `gap` apart, so that labels do not overlap."""
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    heights = list(values)
+    for _ in range(50):
+        for below, above in zip(order, order[1:], strict=False):
+            push = (gap - (heights[above] - heights[below])) / 2
+            if push > 1e-9:
+                heights[below] -= push
+                heights[above] += push
+    return heights

@@ -1,0 +1,65 @@
+"""Progress of a stage, for a person at a terminal or reading a log."""
+
+import time
+
+import keras
+
+
+class Progress(keras.callbacks.Callback):
+    """Shows stage, epoch, accuracy and the time left: a moving bar on a terminal, one line an epoch elsewhere.
+
+    Args:
+        title: What is being trained.
+        console: A `rich.console.Console`.
+    """
+
+    def __init__(self, title: str, console):
+        super().__init__()
+        self.title = title
+        self.console = console
+        self.bar = None
+
+    def on_train_begin(self, logs=None):
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.started = time.monotonic()
+        self.steps = self.params.get("steps") or 0
+        self.first_epoch = None
+        if self.console.is_terminal:
+            columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps,"), TimeRemainingColumn()]
+            self.bar = Progress(*columns, TextColumn("left"), console=self.console, transient=True)
+            self.bar.start()
+            self.task = self.bar.add_task(self.title, total=self.params["epochs"] * self.steps)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.first_epoch is None:
+            self.first_epoch = epoch
+        if self.bar:
+            title = f"{self.title}, epoch {epoch + 1}/{self.params['epochs']}"
+            self.bar.update(self.task, completed=epoch * self.steps, description=title)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.bar:
+            self.bar.update(self.task, advance=1)
+
+    def on_epoch_end(self, epoch, logs=None):
+        done = epoch + 1 - self.first_epoch
+        left = (time.monotonic() - self.started) / done * (self.params["epochs"] - epoch - 1)
+        values = ", ".join(f"{name} {float(value):.4f}" for name, value in (logs or {}).items())
+        self.console.print(f"{self.title} epoch {epoch + 1}/{self.params['epochs']}: {values}, {clock(left)} left", highlight=False)
+
+    def on_train_end(self, logs=None):
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar off the screen, also after an interruption."""
+        if self.bar:
+            self.bar.stop()
+            self.bar = None
+
+
+def clock(seconds: float) -> str:
+    """`3723` to `"1:02:03"`, `83` to `"1:23"`."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,0 +1,188 @@
+"""A run as plain data: everything that decides its result, to JSON and back."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from keras_snnkd import data, models, neurons
+from keras_snnkd.distill import objectives
+from keras_snnkd.distill.files import read_json, write_json
+from keras_snnkd.errors import FileFormatError, unknown_name
+from keras_snnkd.layers.encoders import check_timesteps
+
+MODES = ("teacher", "baseline", "distill", "multistage")
+PRECISIONS = ("float32", "mixed_bfloat16")
+TEACHER_STARTS = ("scratch", "ann")
+
+_OWN_DATA = {
+    "teacher": "convnet:32,pool,64,pool,128",
+    "assistants": ["convnet:24,pool,48,pool,64"],
+    "student": "convnet:16,pool,32,pool,32",
+}
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "digits": {"batch_size": 32, "epochs": 40, "teacher_epochs": 15, "learning_rate": 5e-3, "teacher_learning_rate": 2e-3},
+    "mnist": {"epochs": 10, "teacher_epochs": 5, "augment": "shift"},
+    "fashion_mnist": {"epochs": 15, "teacher_epochs": 8, "augment": "flip"},
+    "cifar10": {"epochs": 12, "teacher_epochs": 8, "ann_epochs": 12, "teacher_start": "ann", "augment": "flip+crop"},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """The settings of a run. Values are plain data; unset ones take the data set's defaults (see `resolved`).
+
+    Args:
+        mode: `"teacher"`, `"baseline"`, `"distill"` or `"multistage"`.
+        dataset: A name of `keras_snnkd.data.names()`, or the path of an `.npz` or of a folder of images.
+        data_dir: Where prepared data sets are; TFDS_DATA_DIR or the home folder by default.
+        limit: Use only so many training and test images.
+        teacher: Preset, short form (`"convnet:32,pool,64"`), specification, or the path of a trained `.keras` file.
+        assistants: The intermediate networks of a multi-stage run, largest first; as `teacher`, but trained here.
+        student: As an assistant.
+        timesteps: T of the student and of the assistants.
+        teacher_timesteps: T of the teacher; the student's by default.
+        neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for an ANN student.
+        teacher_neuron: Likewise, for the teacher; the student's by default, `"relu"` for an ANN teacher.
+        objectives: Names or mappings of objectives; soft targets and spike trains by default.
+        label_weight: Factor of the label loss while distilling.
+        epochs: Of students and assistants.
+        teacher_epochs: Of the teacher.
+        teacher_start: `"scratch"`, or `"ann"`: from the weights of its ANN twin, trained first for `ann_epochs` (level 1 of SAKD, Qiu
+            et al., Neural Networks 178, 2024).
+        ann_epochs: Of that twin.
+        batch_size: Images in a step.
+        learning_rate: Of AdamW at the start, for students and assistants; it falls by half a cosine.
+        teacher_learning_rate: For teachers.
+        weight_decay: Of AdamW.
+        augment: Names of `keras_snnkd.data.AUGMENTATIONS`, joined by `+`.
+        precision: `"float32"` or `"mixed_bfloat16"`.
+        seed: Of initial weights, order of images and augmentation.
+
+    Raises:
+        UnknownNameError, ValueError: For a value that cannot be.
+
+    Example:
+        >>> kd.Recipe(dataset="digits", objectives=["soft_targets"]).resolved().save("recipe.json")
+    """
+
+    mode: str = "distill"
+    dataset: str = "digits"
+    data_dir: str | None = None
+    limit: int | None = None
+    teacher: str | dict | None = None
+    assistants: list | None = None
+    student: str | dict | None = None
+    timesteps: int = 4
+    teacher_timesteps: int | None = None
+    neuron: str = "lif"
+    teacher_neuron: str | None = None
+    objectives: list | None = None
+    label_weight: float = 1.0
+    epochs: int | None = None
+    teacher_epochs: int | None = None
+    teacher_start: str | None = None
+    ann_epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    teacher_learning_rate: float | None = None
+    weight_decay: float = 1e-4
+    augment: str | None = None
+    precision: str = "float32"
+    seed: int = 0
+
+    def resolved(self) -> "Recipe":
+        """This recipe with every unset value filled in, and checked."""
+        name = self.dataset
+        presets = {"teacher": f"{name}_teacher", "assistants": [f"{name}_assistant"], "student": f"{name}_student"}
+        general = {
+            "teacher_timesteps": self.timesteps,
+            "teacher_neuron": self.neuron,
+            "objectives": [
+                {"objective": "soft_targets", "temperature": 4.0, "weight": 0.9},
+                {"objective": "spike_train", "window": max(1, self.timesteps // 2), "weight": 1.0},
+            ],
+            "epochs": 15,
+            "teacher_epochs": 10,
+            "teacher_start": "scratch",
+            "ann_epochs": 10,
+            "batch_size": 128,
+            "learning_rate": 2e-3,
+            "teacher_learning_rate": 1e-3,
+            "augment": "none",
+        }
+        if "relu" in (self.teacher_neuron, self.neuron):
+            general["objectives"] = general["objectives"][:1]  # an ANN has no spike trains
+        defaults = {**general, **(presets if name in data.names() else _OWN_DATA), **_DEFAULTS.get(name, {})}
+        unset = {field: value for field, value in defaults.items() if getattr(self, field) is None}
+        recipe = dataclasses.replace(self, **unset)
+        recipe._check()
+        return recipe
+
+    def _check(self):
+        from keras_snnkd.data.augment import augmentation
+
+        neuron_names = ["relu", *neurons.names()]
+        for kind, value, known in [
+            ("mode", self.mode, MODES),
+            ("neuron", self.neuron, neuron_names),
+            ("neuron", self.teacher_neuron, neuron_names),
+            ("precision", self.precision, PRECISIONS),
+            ("teacher start", self.teacher_start, TEACHER_STARTS),
+        ]:
+            if value not in known:
+                raise unknown_name(kind, value, known)
+        augmentation(self.augment)
+        check_timesteps(self.timesteps)
+        check_timesteps(self.teacher_timesteps)
+        for spec in (self.student, *self.assistants, *([] if is_file(self.teacher) else [self.teacher])):
+            models.specification(spec)
+        for objective in self.objectives:
+            objectives.get(objective)
+        for name in ("epochs", "teacher_epochs", "ann_epochs", "batch_size"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
+        for name in ("learning_rate", "teacher_learning_rate"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)!r}")
+        if self.mode == "multistage" and not self.assistants:
+            raise ValueError("a multistage run needs at least one assistant (--assistant)")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "Recipe":
+        """The inverse of `to_dict`.
+
+        Raises:
+            UnknownNameError: For a key that is no setting; the nearest is offered.
+            FileFormatError: If it is no mapping.
+        """
+        if not isinstance(content, dict):
+            raise FileFormatError(f"a recipe is a JSON object of settings, got {type(content).__name__}")
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in content:
+            if key not in known:
+                raise unknown_name("recipe setting", key, known)
+        return cls(**content)
+
+    def save(self, path: str | Path) -> None:
+        """Write as JSON."""
+        write_json(path, self.to_dict())
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Recipe":
+        """Read from JSON.
+
+        Raises:
+            FileFormatError: If the file is missing, no JSON, or no recipe.
+        """
+        return cls.from_dict(read_json(path))
+
+
+def is_file(model: Any) -> bool:
+    """Whether a recipe's model is the path of a trained one."""
+    return isinstance(model, str) and model.endswith(".keras")

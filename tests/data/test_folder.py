@@ -1,0 +1,101 @@
+"""Data sets in folders of images: layouts, the order of samples, and what is refused."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_snnkd.data import load
+from keras_snnkd.errors import FileFormatError
+
+
+def save(path, value, size=(6, 4), mode="L"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, value).save(path)
+
+
+def test_every_fifth_image_of_a_class_is_test(tmp_path):
+    for place in range(10):
+        save(tmp_path / "cat" / f"{place}.png", place)
+    for place in range(5):
+        save(tmp_path / "dog" / f"{place}.PNG", 100 + place)
+    (tmp_path / "cat" / "notes.txt").write_text("passed over")
+    (tmp_path / ".cache").mkdir()
+    data = load(tmp_path)
+    assert (data.image_shape, data.class_names) == ((4, 6, 1), ("cat", "dog"))
+    assert sorted(data.test_arrays[0][:, 0, 0, 0]) == [4, 9, 104]
+    trained = np.concatenate([data.train_arrays[0], data.validation_arrays[0]])[:, 0, 0, 0]
+    assert sorted(trained) == [0, 1, 2, 3, 5, 6, 7, 8, 100, 101, 102, 103]
+    for images, labels in (data.train_arrays, data.validation_arrays, data.test_arrays):
+        np.testing.assert_array_equal(labels, images[:, 0, 0, 0] >= 100)
+
+
+def test_classes_are_spread_evenly_so_that_validation_holds_each(tmp_path):
+    for place in range(50):
+        save(tmp_path / "train" / "cat" / f"{place:02}.png", place)
+        save(tmp_path / "train" / "dog" / f"{place:02}.png", 100 + place)
+    save(tmp_path / "test" / "dog" / "only.png", 200)
+    data = load(tmp_path)
+    assert sorted(data.validation_arrays[0][:, 0, 0, 0]) == [45, 46, 47, 48, 49, 145, 146, 147, 148, 149]
+    assert data.test_arrays[1].tolist() == [1]
+    assert set(load(tmp_path, limit=4).train_arrays[1]) == {0, 1}
+
+
+def test_one_image_in_colour_makes_all_of_them_three_channels(tmp_path):
+    for place in range(5):
+        save(tmp_path / "gray" / f"{place}.png", 7)
+        save(tmp_path / "red" / f"{place}.png", (255, 0, 0, 128), mode="RGBA")
+    data = load(tmp_path)
+    assert data.image_shape == (4, 6, 3)
+    for image, label in zip(*data.train_arrays, strict=True):
+        assert image[0, 0].tolist() == ([255, 0, 0] if label else [7, 7, 7])
+
+
+def test_images_of_two_sizes_are_refused_by_name(tmp_path):
+    save(tmp_path / "cat" / "a.png", 1)
+    save(tmp_path / "dog" / "b.jpg", 1, size=(8, 9))
+    with pytest.raises(FileFormatError, match=r"b.jpg: is 8x9 pixels, but .*a.png is 6x4; all images must have one size"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n\x00\x00"])
+def test_an_unreadable_image_is_named(tmp_path, content):
+    save(tmp_path / "cat" / "a.png", 1)
+    save(tmp_path / "dog" / "b.png", 1)
+    (tmp_path / "dog" / "broken.png").write_bytes(content)
+    with pytest.raises(FileFormatError, match=r"broken.png: cannot be read as an image"):
+        load(tmp_path)
+
+
+def test_a_truncated_image_is_named(tmp_path):
+    save(tmp_path / "cat" / "a.png", 1)
+    save(tmp_path / "dog" / "b.png", 1, size=(64, 64))
+    path = tmp_path / "dog" / "b.png"
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(FileFormatError, match=r"b.png: cannot be read as an image"):
+        load(tmp_path)
+
+
+def test_sixteen_bits_a_pixel_are_refused(tmp_path):
+    save(tmp_path / "cat" / "a.png", 1, mode="I;16")
+    save(tmp_path / "dog" / "b.png", 1)
+    with pytest.raises(FileFormatError, match=r"a.png: pixels must have 8 bits a channel, got PIL mode 'I;16'"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ([], "no class folders in it; expected train/<class>"),
+        (["loose.png"], "no class folders in it"),
+        (["cat/notes.txt", "dog/b.png"], r"cat: no images in it"),
+        (["cat/a.png", "cat/b.png"], r"holds one class only \(cat\)"),
+        (["train/cat/a.png", "train/dog/b.png"], r"test: no such folder"),
+        (["train/cat/a.png", "train/dog/b.png", "test/cow/c.png"], r"class 'cow' is in test/ but not in train/, which has cat, dog"),
+        (["cat/a.png", "dog/b.png"], "got 2 training and 0 test images"),
+    ],
+)
+def test_a_folder_without_a_usable_data_set_is_refused(tmp_path, files, message):
+    for file in files:
+        save(tmp_path / file, 1) if file.endswith("png") else (tmp_path / file).parent.mkdir()
+    with pytest.raises(FileFormatError, match=message):
+        load(tmp_path)

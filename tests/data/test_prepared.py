@@ -1,0 +1,106 @@
+"""Data sets of TensorFlow Datasets: read in their order on disk, and a clear error where they are not."""
+
+import shutil
+import socket
+import time
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from keras_snnkd.data import load, prepared
+from keras_snnkd.errors import DatasetUnavailableError, FileFormatError
+
+CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
+
+
+class FashionMnist(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Image number i is filled with i, and its label is i % 10."""
+
+    name = "fashion_mnist"
+    VERSION = tfds.core.Version("3.0.1")
+
+    def _info(self):
+        features = {"image": tfds.features.Image(shape=(28, 28, 1)), "label": tfds.features.ClassLabel(names=CLASSES)}
+        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features), supervised_keys=("image", "label"))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(40), "test": self._generate_examples(10)}
+
+    def _generate_examples(self, count):
+        for number in range(count):
+            yield number, {"image": np.full((28, 28, 1), number, "uint8"), "label": number % 10}
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tfds")
+    FashionMnist(data_dir=folder).download_and_prepare(download_config=tfds.download.DownloadConfig(register_checksums=False))
+    return folder
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(*arguments, **options):
+        raise OSError("network is unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", lambda *_, **__: pytest.fail("a download was tried"))
+
+
+def test_a_prepared_set_is_read_in_its_order_on_disk_without_a_network(data_dir, no_network):
+    data = load("fashion_mnist", data_dir=data_dir)
+    stored = FashionMnist(data_dir=data_dir).as_dataset(split="train", shuffle_files=False)
+    expected = [int(example["image"][0, 0, 0]) for example in tfds.as_numpy(stored)]
+    read = np.concatenate([data.train_arrays[0], data.validation_arrays[0]])
+    assert read[:, 0, 0, 0].tolist() == expected
+    assert sorted(expected) == list(range(40))
+    np.testing.assert_array_equal(data.train_arrays[1], data.train_arrays[0][:, 0, 0, 0] % 10)
+    assert (data.name, data.image_shape, data.class_names) == ("fashion_mnist", (28, 28, 1), tuple(CLASSES))
+    assert [len(part[1]) for part in (data.train_arrays, data.validation_arrays, data.test_arrays)] == [36, 4, 10]
+
+
+def test_the_folder_may_come_from_the_environment_and_limit_reads_the_first(data_dir, monkeypatch, no_network):
+    whole = load("fashion_mnist", data_dir=data_dir)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
+    few = load("fashion_mnist", limit=20)
+    np.testing.assert_array_equal(few.train_arrays[0], whole.train_arrays[0][:18])
+    assert (len(few.validation_arrays[1]), len(few.test_arrays[1])) == (2, 10)
+
+
+@pytest.mark.parametrize("name", prepared.SETS)
+def test_without_set_and_network_the_error_names_the_folder_and_the_ways_out(name, tmp_path, no_network):
+    with pytest.raises(DatasetUnavailableError) as caught:
+        load(name, data_dir=tmp_path)
+    message = str(caught.value)
+    for part in (name, str(tmp_path), "network is unreachable", "--data-dir", "TFDS_DATA_DIR", "--dataset digits"):
+        assert part in message
+
+
+def test_a_host_that_never_answers_is_given_up_after_the_probe_time(monkeypatch):
+    assert prepared.PROBE_SECONDS == 3
+    monkeypatch.setattr(prepared, "PROBE_SECONDS", 0.05)
+    timeouts = []
+    monkeypatch.setattr(prepared.urllib.request, "urlopen", lambda _, timeout: (timeouts.append(timeout), time.sleep(1)))
+    answer = prepared.host_answers("http://nowhere.invalid/")
+    assert (answer.reached, timeouts) == (False, [0.05])
+    assert "no answer" in answer.reason
+
+
+def test_a_failing_download_is_told_as_an_unavailable_data_set(tmp_path, monkeypatch):
+    def fail(self):
+        raise ConnectionError("connection reset\nand many lines more")
+
+    monkeypatch.setattr(prepared, "host_answers", lambda url: prepared._Answer(True, ""))
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
+    with pytest.raises(DatasetUnavailableError, match=r"preparing it failed \(ConnectionError: connection reset\)"):
+        load("cifar10", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize(("pattern", "reason"), [("*train.tfrecord*", "truncated"), ("dataset_info.json", "Failed to load JSON")])
+def test_a_damaged_prepared_set_is_refused(data_dir, tmp_path, pattern, reason):
+    shutil.copytree(data_dir, tmp_path, dirs_exist_ok=True)
+    (file,) = tmp_path.rglob(pattern)
+    file.write_bytes(file.read_bytes()[:300])
+    with pytest.raises(FileFormatError, match=f"fashion_mnist: its files in .* look damaged .*{reason}"):
+        load("fashion_mnist", data_dir=tmp_path)

@@ -1,0 +1,181 @@
+"""One neuron, many executors: all of them give the same spikes and the same gradients."""
+
+import functools
+
+import keras
+import ml_dtypes
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_snnkd import neurons
+from keras_snnkd.neurons import dynamics
+from tests.harness import gradients
+
+UNITS = 12
+NEURONS = {
+    "lif": (neurons.LIF, neurons.LIFCell, {"tau": 2.5}),
+    "if": (neurons.IF, neurons.IFCell, {}),
+    "plif": (neurons.PLIF, neurons.PLIFCell, {"tau": 2.5}),
+    "alif": (neurons.ALIF, neurons.ALIFCell, {"tau": 2.5, "adaptation": 0.3, "tau_adaptation": 8.0}),
+    "integrator": (neurons.LeakyIntegrator, neurons.LeakyIntegratorCell, {"tau": 2.5}),
+}
+VARIANTS = {
+    "soft": {"reset": "soft"},
+    "soft-attached": {"reset": "soft", "detach_reset": False},
+    "hard-attached": {"v_reset": -0.25, "detach_reset": False},
+    "whole-current": {"decay_input": False, "surrogate": "sigmoid"},
+}
+SETUPS = [(name, "", policy, steps) for name in NEURONS for policy in ("float32", "mixed_bfloat16") for steps in (1, 4, 40)] + [
+    (name, variant, "float32", 5)
+    for name in NEURONS
+    for variant, more in VARIANTS.items()
+    if name != "integrator" and not (name == "if" and "decay_input" in more)
+]
+
+
+class Setup:
+    """A neuron with its arguments, currents `[B, T, F]` and upstream gradients, both exact in bfloat16, under its dtype policy."""
+
+    def __init__(self, name, variant, policy, steps):
+        keras.config.set_dtype_policy(policy)
+        self.layer_class, self.cell_class, arguments = NEURONS[name]
+        self.arguments = {**arguments, **VARIANTS.get(variant, {})}
+        dtype = "float32" if policy == "float32" else ml_dtypes.bfloat16
+        random = np.random.default_rng(steps)
+        drive = 1.0 if name == "if" or not self.arguments.get("decay_input", True) else 2.0
+        self.x = (drive * random.normal(0.3, 1.0, (3, steps, UNITS))).astype(ml_dtypes.bfloat16).astype(dtype)
+        self.upstream = random.normal(0.0, 1.0, self.x.shape).astype(ml_dtypes.bfloat16).astype("float32")
+
+    def layer(self, **more):
+        layer = self.layer_class(**self.arguments, **more)
+        layer.build(self.x.shape)
+        return layer
+
+    def gradients(self, function, layer, graph=False):
+        return gradients(function, self.x, upstream=self.upstream, variables=layer.trainable_variables, graph=graph)
+
+
+@functools.lru_cache(maxsize=None)
+def by_layer(*setup):
+    """What the layer gives when it runs eagerly."""
+    setup = Setup(*setup)
+    layer = setup.layer()
+    return setup.gradients(layer, layer)
+
+
+def by_rnn(setup, monkeypatch, unroll=False):
+    rnn = keras.layers.RNN(setup.cell_class(UNITS, **setup.arguments), return_sequences=True, unroll=unroll)
+    rnn.build(setup.x.shape)
+    return setup.gradients(rnn, rnn)
+
+
+def by_unrolled_rnn(setup, monkeypatch):
+    return by_rnn(setup, monkeypatch, unroll=True)
+
+
+def by_compiled_layer(setup, monkeypatch):
+    layer = setup.layer()
+    return setup.gradients(layer, layer, graph=True)
+
+
+def by_while_loop(setup, monkeypatch, graph=False):
+    monkeypatch.setattr(dynamics, "UNROLL_LIMIT", 0)
+    layer = setup.layer()
+    return setup.gradients(layer, layer, graph=graph)
+
+
+def by_while_loop_in_a_graph(setup, monkeypatch):
+    return by_while_loop(setup, monkeypatch, graph=True)
+
+
+def by_single_steps(setup, monkeypatch):
+    layer = setup.layer()
+
+    def run(x):
+        states, outputs = list(layer.dynamics.initial_state((x.shape[0], UNITS))), []
+        for t in range(x.shape[1]):
+            output, states = layer.step(x[:, t], states)
+            outputs.append(output)
+        return ops.stack(outputs, axis=1)
+
+    return setup.gradients(run, layer)
+
+
+def in_two_chunks(setup, monkeypatch):
+    layer = setup.layer(return_state=True)
+
+    def run(x):
+        half = x.shape[1] // 2
+        first, *state = layer(x[:, :half])
+        second, *_ = layer(x[:, half:], initial_state=state)
+        return ops.concatenate([first, second], axis=1)
+
+    return setup.gradients(run, layer)
+
+
+EXECUTORS = (by_rnn, by_unrolled_rnn, by_compiled_layer, by_while_loop, by_while_loop_in_a_graph, by_single_steps, in_two_chunks)
+
+
+@pytest.mark.parametrize("execute", EXECUTORS, ids=lambda execute: execute.__name__)
+@pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: "-".join(filter(None, map(str, setup))))
+def test_same_spikes_and_gradients_as_the_layer(setup, execute, monkeypatch):
+    name, _, policy, steps = setup
+    if execute is in_two_chunks and steps == 1:
+        pytest.skip("one step has no two halves")
+    output, (g_x, *g_w) = execute(Setup(*setup), monkeypatch)
+    expected, (expected_g_x, *expected_g_w) = by_layer(*setup)
+    if name == "integrator":
+        np.testing.assert_allclose(output, expected, rtol=1e-5 if policy == "float32" else 2**-7, atol=1e-6)
+    else:
+        np.testing.assert_array_equal(output, expected)
+    np.testing.assert_allclose(g_x, expected_g_x, rtol=1e-4 if policy == "float32" else 2**-7, atol=1e-6)
+    assert len(g_w) == len(expected_g_w) == (name == "plif")
+    np.testing.assert_allclose(g_w, expected_g_w, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("spike", ["floor", "where"])
+@pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: "-".join(filter(None, map(str, setup))))
+def test_same_spikes_in_the_form_for_converters(setup, spike):
+    layer = Setup(*setup).layer()
+    with dynamics.export_form(spike):
+        outputs = layer(Setup(*setup).x)
+    np.testing.assert_array_equal(ops.cast(outputs, "float32"), by_layer(*setup)[0])
+
+
+@pytest.mark.parametrize("setup", [setup for setup in SETUPS if setup[0] != "integrator"], ids=str)
+def test_the_currents_of_these_tests_make_some_spikes(setup):
+    spikes, (g_x, *_) = by_layer(*setup)
+    assert set(np.unique(spikes)) == {0, 1}
+    assert 0.05 < spikes.mean() < 0.45
+    assert np.count_nonzero(g_x) > 0.5 * g_x.size
+
+
+@pytest.mark.parametrize("name", [name for name in NEURONS if name != "integrator"])
+def test_under_a_mixed_policy_spikes_are_bfloat16_and_the_state_is_float32(name):
+    setup = Setup(name, "", "mixed_bfloat16", 4)
+    spikes, *state = setup.layer(return_state=True)(setup.x)
+    cell = setup.cell_class(UNITS, **setup.arguments)
+    spikes_of_step, state_of_step = cell(setup.x[:, 0], cell.get_initial_state(3))
+    dtypes = [keras.backend.standardize_dtype(tensor.dtype) for tensor in (spikes, spikes_of_step, *state, *state_of_step)]
+    assert dtypes == ["bfloat16"] * 2 + ["float32"] * 2 * len(cell.state_size)
+
+
+def test_stacked_float32_cells_equal_two_layers_under_a_mixed_policy():
+    setup = Setup("lif", "", "mixed_bfloat16", 40)
+    settings = {"tau": 2.5}, {"tau": 2.5, "threshold": 0.3}
+    stack = keras.layers.StackedRNNCells([neurons.LIFCell(UNITS, **more) for more in settings], dtype="float32")
+    stacked = keras.layers.RNN(stack, return_sequences=True)(setup.x)
+    first, second = (neurons.LIF(**more) for more in settings)
+    expected = second(first(setup.x))
+    assert np.any(expected)
+    np.testing.assert_array_equal(stacked, expected)
+
+
+@pytest.mark.parametrize("name", NEURONS)
+def test_the_gradient_of_the_state_flows_into_the_chunk_before(name):
+    setup = Setup(name, "", "float32", 4)
+    layer = setup.layer(return_state=True)
+    _, (gradient,) = gradients(lambda x: layer(x)[1], setup.x)
+    assert (np.abs(gradient[:, -1]) > 0).any()
+    assert (np.abs(gradient[:, 0]) > 0).any()
