@@ -6,6 +6,7 @@ searched, and a page that embeds the picture chooses the font.
 
 import contextlib
 import io
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -110,18 +111,10 @@ def firing_rates(rates: Mapping[str, Mapping[str, float]], colors: Mapping[str, 
         axis.set(title="Mean firing rate by layer (% of neuron-steps)")
         axis.grid(axis="x", visible=False)
         axis.tick_params(axis="x", length=0)
-        axis.margins(x=0.02, y=0.12)
+        axis.margins(x=0.02, y=0.25)
         for center, name in groups:
-            axis.annotate(
-                name,
-                (center, 0),
-                (0, -58 if crowded else -30),
-                xycoords=("data", "axes fraction"),
-                textcoords="offset points",
-                ha="center",
-                color=colors[name],
-                fontweight="bold",
-            )
+            where = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "ha": "center", "va": "top"}
+            axis.annotate(name, (center, 1), (0, -2), color=colors[name], fontweight="bold", **where)
     return svg()
 
 
@@ -190,18 +183,18 @@ def accuracy_by_size(
         axis.set_xscale("log")
         axis.set(xlim=(min(sizes) / 1.6, max(sizes) * 2.6), ylim=(min(accuracies) - room, max(accuracies) + room))
         axis.set(title="Test accuracy (%) against size", xlabel=xlabel)
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(sizes) < 200 * min(sizes) else (1,)))
         axis.xaxis.set_minor_locator(NullLocator())
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}"))
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda size, _: _compact(size)))
         heights = _spread([y for _, y in points.values()], gap=2 * room / 3.5)
         for model, height in zip(models, heights, strict=True):
             name, (x, y) = model["name"], points[model["name"]]
             teacher = points.get(model.get("taught_by"))
             if teacher:
                 arrow = {"arrowstyle": "-|>", "color": "#9aa5b1", "linewidth": 1, "shrinkA": 7, "shrinkB": 7}
-                axis.annotate("", (x, y), teacher, arrowprops={**arrow, "connectionstyle": "arc3,rad=0.12"})
+                axis.annotate("", (x, y), teacher, arrowprops={**arrow, "connectionstyle": "arc3,rad=0.2"})
             axis.plot(x, y, "o", color=colors[name], markersize=9, markeredgecolor="white", zorder=3)
-            text = f"{model.get('label') or name}  {y:.1f} %"
+            text = f"{model.get('label') or name} {y:.1f} %"
             axis.annotate(text, (x, height), (10, 0), textcoords="offset points", va="center", zorder=4)
     return svg()
 
@@ -235,6 +228,14 @@ def _legend(figure, axis) -> None:
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
 
 
+def _compact(size: float) -> str:
+    """10000 -> 10 k."""
+    for factor, unit in [(1e9, " G"), (1e6, " M"), (1e3, " k")]:
+        if size >= factor:
+            return f"{size / factor:g}{unit}"
+    return f"{size:g}"
+
+
 def _short(layer: str) -> str:
     """`block1_neuron` -> `block1`: the layers of a spike picture are neurons all the same."""
     return layer.removesuffix("_neuron").replace("_neuron", " ")
@@ -245,7 +246,7 @@ def _spread(values: Sequence[float], gap: float) -> list[float]:
     order = sorted(range(len(values)), key=lambda i: values[i])
     heights = list(values)
     for _ in range(50):
-        for below, above in zip(order, order[1:], strict=False):
+        for below, above in itertools.pairwise(order):
             push = (gap - (heights[above] - heights[below])) / 2
             if push > 1e-9:
                 heights[below] -= push

@@ -1,6 +1,6 @@
 """From SavedModels to `.tflite` files. Run as a script in a process of its own, which may crash: it imports TensorFlow and nothing of ours.
 
-    python -P _convert.py '[{"folder": ..., "endpoint": "serve", "quantize": "float32", "output": ...}, ...]'
+python -P _convert.py '[{"folder": ..., "endpoint": "serve", "quantize": "float32", "output": ...}, ...]'
 """
 
 import json

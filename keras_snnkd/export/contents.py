@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_snnkd.errors import FileFormatError
+from keras_snnkd.errors import ExportError, FileFormatError
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ def read_contents(path: str | Path) -> Contents:
         model = schema.ModelT.InitFromPackedBuf(content, 0)
         return _contents(model, {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")})
     except Exception as error:  # the reader follows offsets wherever they lead: struct.error, TypeError, ValueError, IndexError
-        raise FileFormatError(f"{path} is damaged or truncated ({len(content):,} bytes): {type(error).__name__}. Export it again.") from error
+        raise FileFormatError(
+            f"{path} is damaged or truncated ({len(content):,} bytes): {type(error).__name__}. Export it again."
+        ) from error
 
 
 def _contents(model, builtin):
@@ -65,3 +67,30 @@ def _contents(model, builtin):
             if data is not None and len(data):
                 elements += int(np.prod(tensor.shape)) if tensor.shape is not None else 1
     return Contents(dict(sorted(operators.items())), tuple(sorted(custom)), elements)
+
+
+def check_contents(path: str | Path, weights: int, final: str | Path) -> Contents:
+    """Refuse a `.tflite` file that needs more than built-in operators or does not hold a model's weights.
+
+    Args:
+        path: The file.
+        weights: Number of elements that its constants must have at least.
+        final: The name under which it is known to the user.
+
+    Raises:
+        ExportError: With the operators' names or the numbers of weights.
+    """
+    contents = read_contents(path)
+    if contents.custom:
+        raise ExportError(
+            f"{final} not written: it needs operators that LiteRT does not have built in: {', '.join(contents.custom)}. "
+            "Replace the layers that make them."
+        )
+    variables = sorted({"VAR_HANDLE", "READ_VARIABLE"} & set(contents.operators))
+    if variables or contents.constant_elements < weights:
+        raise ExportError(
+            f"{final} not written: the converter lost weights. The model's kernels have {weights:,} elements, the file's constants "
+            f"{contents.constant_elements:,}{'; it reads variables that nothing fills' if variables else ''}. "
+            "Try again with the TensorFlow version that keras_snnkd requires."
+        )
+    return contents

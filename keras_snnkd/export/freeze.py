@@ -66,7 +66,9 @@ def functional(model: keras.Model) -> keras.Model:
             "exporter. Build it as keras.Model(inputs, outputs), as keras_snnkd.models does; of a Distiller export its student."
         )
     if len(inputs) != 1 or len(outputs) != 1:
-        raise ExportError(f"{model.name} has {len(inputs)} inputs and {len(outputs)} outputs; an exporter takes one image and gives one vector of logits.")
+        raise ExportError(
+            f"{model.name} has {len(inputs)} inputs and {len(outputs)} outputs; an exporter takes one image and gives one vector of logits."
+        )
     return keras.Model(list(inputs), list(outputs), name=model.name)
 
 
@@ -113,7 +115,7 @@ def _check_deterministic(model):
     for layer in model.layers:
         if isinstance(layer, Poisson):
             raise ExportError(
-                f"{model.name} encodes with random numbers (layer {layer.name!r}, Poisson), so an exported file cannot be compared with it. "
+                f"{model.name} encodes with random numbers (layer {layer.name!r}, Poisson), so no file can be compared with it. "
                 "Build it with encoder='direct' or encoder='latency'."
             )
 
@@ -121,7 +123,9 @@ def _check_deterministic(model):
 def _check_finite(model):
     for weight in model.weights:
         if not np.all(np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32")))):
-            raise ExportError(f"{model.name}: weight {weight.path} holds NaN or infinite values; training diverged, export an earlier checkpoint.")
+            raise ExportError(
+                f"{model.name}: weight {weight.path} holds NaN or infinite values; training diverged, export an earlier checkpoint."
+            )
 
 
 def _first_line(error):

@@ -12,8 +12,9 @@ import numpy as np
 
 from keras_snnkd.errors import ExportError, unknown_name
 from keras_snnkd.export import _convert
+from keras_snnkd.export.contents import check_contents
 from keras_snnkd.export.freeze import freeze
-from keras_snnkd.export.parity import EXACT, QUANTIZED, Reference, check_contents, verify
+from keras_snnkd.export.parity import EXACT, QUANTIZED, Reference, verify
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import LiteRT
 from keras_snnkd.export.saved_model import write_archive
@@ -71,7 +72,7 @@ def write_litert(reference: Reference, files: dict[str, Path], finals: list[Path
         reports = []
         for (quantize, file), final in zip(files.items(), finals, strict=True):
             file.write_bytes(converted["plain", quantize].read_bytes())
-            contents = check_contents(reference.model, file, final)
+            contents = check_contents(file, reference.kernel_elements, final)
             reports.append(
                 verify(
                     reference,
@@ -100,9 +101,13 @@ def convert(jobs: list[dict]) -> None:
     command = [sys.executable, "-P", _convert.__file__, order]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_SECONDS, check=False)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
-        raise ExportError(f"the LiteRT converter took longer than {TIMEOUT_SECONDS} s and was stopped; fewer time steps make a smaller graph.") from None
+        raise ExportError(
+            f"the LiteRT converter took longer than {TIMEOUT_SECONDS} s and was stopped; fewer time steps make a smaller graph."
+        ) from None
     if done.returncode != 0:
         how = f"was killed by signal {-done.returncode}" if done.returncode < 0 else f"failed with exit code {done.returncode}"
         last = "\n".join(done.stderr.strip().splitlines()[-8:])[-2000:]

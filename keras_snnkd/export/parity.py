@@ -2,12 +2,12 @@
 
 What is demanded of a float32 file. Two runtimes add the same products in another order, so that a current differs in its last bits. That
 moves a logit by as little, unless a membrane potential ``h`` is within those bits of the threshold: then one runtime fires and the other
-does not, and what follows differs visibly. Neither is wrong. So, for each sample,
+does not, and what follows may differ visibly. Neither is wrong. So, for each sample,
 
-- either all spikes are equal; then the logits may differ by `logits` times their range, and the prediction must be the same, unless its two
-  largest logits are nearer to each other than the two runtimes are;
-- or, in the first layer where spikes differ, each neuron at the first step where it differs has ``|h - theta| <= rounding (theta + max |x|)``
-  with the layer's currents ``x``, which here are the same up to rounding. Such a sample is counted, in `rounding_samples`, and passes.
+- either all spikes are equal; then the logits may differ by `logits` times their range, and the prediction must be the same, unless the
+  two largest logits are as near to each other as rounding;
+- or, in the first layer where spikes differ, each neuron at the first step where it differs has
+  ``|h - theta| <= rounding (theta + max |x|)`` with the layer's currents ``x``. It is counted in `rounding_samples`, and passes.
 
 Everything else is a fault of the file. Over all samples together, `agreement` and `spikes` bound what rounding may do.
 
@@ -15,7 +15,7 @@ A quantized file has other weights, so only its predictions are judged.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,7 +23,6 @@ import keras
 import numpy as np
 
 from keras_snnkd.errors import ExportError
-from keras_snnkd.export.contents import Contents, read_contents
 from keras_snnkd.export.freeze import LOGITS, freeze, functional, is_float32, spiking_layers, tapped
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.rounding import unexplained
@@ -38,13 +37,15 @@ class Limits:
     """What is demanded of a file.
 
     Args:
-        agreement: Smallest share of equal predictions; two samples may always differ where there are too few to tell.
+        agreement: Smallest share of equal predictions; `spare` samples may differ all the same, where there are too few to tell.
+        spare: See `agreement`.
         logits: Largest difference of a logit as a share of the logits' range, where spikes are equal; `None` for no limit.
         spikes: Largest share of differing spikes in any layer; `None` for no limit.
         rounding: See the text of this module; `None` if spikes are not judged one by one.
     """
 
     agreement: float
+    spare: int
     logits: float | None = None
     spikes: float | None = None
     rounding: float | None = None
@@ -54,8 +55,8 @@ class Limits:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-EXACT = Limits(agreement=0.99, logits=1e-3, spikes=0.01, rounding=1e-5)
-QUANTIZED = Limits(agreement=0.97)
+EXACT = Limits(agreement=0.99, spare=1, logits=1e-3, spikes=0.01, rounding=1e-5)
+QUANTIZED = Limits(agreement=0.97, spare=2)
 
 
 class Reference:
@@ -72,44 +73,21 @@ class Reference:
 
     def __init__(self, model: keras.Model, samples: np.ndarray):
         self.model = functional(model)
+        frozen = freeze(self.model)
         self.samples = check_images(samples, self.model.inputs[0].shape[1:])
         self.taps = spiking_layers(self.model)
-        frozen = freeze(self.model)
+        self.kernel_elements = sum(math.prod(weight.shape) for weight in self.model.weights if len(weight.shape) > 1)
         self.compared = self.model if is_float32(self.model) else frozen
         self._tapped = tapped(self.compared, self.taps)
 
-    def chunks(self):
-        """Yields images, logits `[n, C]`, and a dict of the spikes `[n, T, ...]` of each layer that fires."""
+    def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]:
+        """Images `[n, ...]`, logits `[n, C]`, and the spikes `[n, T, ...]` of each layer that fires."""
         for start in range(0, len(self.samples), CHUNK):
             images = self.samples[start : start + CHUNK]
             outputs = self._tapped.predict_on_batch(images)
-            logits = outputs.pop(LOGITS)
-            if not np.all(np.isfinite(logits)):
-                raise ExportError(f"{self.model.name} itself gives NaN or infinite logits; check its weights and that samples are scaled as in training.")
-            yield images, logits, outputs
-
-
-def check_contents(model: keras.Model, file: Path, final: Path) -> Contents:
-    """Refuse a `.tflite` file that needs more than built-in operators or does not hold the model's weights.
-
-    Raises:
-        ExportError: With the operators' names or the numbers of weights.
-    """
-    contents = read_contents(file)
-    if contents.custom:
-        raise ExportError(
-            f"{final} not written: it needs operators that LiteRT does not have built in: {', '.join(contents.custom)}. "
-            "Replace the layers that make them; a model under a mixed precision policy is to be exported through keras_snnkd.export."
-        )
-    weights = sum(math.prod(weight.shape) for weight in model.weights if len(weight.shape) >= 2)
-    uninitialised = sorted({"VAR_HANDLE", "READ_VARIABLE"} & set(contents.operators))
-    if uninitialised or contents.constant_elements < weights:
-        raise ExportError(
-            f"{final} not written: the converter lost weights. The model's kernels have {weights:,} elements, the file's constants "
-            f"{contents.constant_elements:,}{', and it reads variables: ' + ', '.join(uninitialised) if uninitialised else ''}. "
-            "Convert from keras.export.ExportArchive, as keras_snnkd.export does."
-        )
-    return contents
+            if not np.all(np.isfinite(outputs[LOGITS])):
+                raise ExportError(f"{self.model.name} itself gives NaN or infinite logits; are the samples scaled as in training?")
+            yield images, outputs[LOGITS], {name: outputs[name] for name in self.taps}
 
 
 def verify(
@@ -141,62 +119,83 @@ def verify(
     Raises:
         ExportError: With what was found, the limit, and what to try.
     """
-    found = _Tally()
+    parts, faults = [], []
     for images, logits, spikes in reference.chunks():
-        found.add(images, logits, predict(images), spikes, outputs(images) if spikes else {}, reference.compared, limits)
-    report = ExportReport(
-        target=target,
-        path=str(path),
-        bytes=size,
-        operators=operators,
-        samples=found.samples,
-        agreement=found.agreeing / found.samples,
-        max_logit_difference=found.difference,
-        logit_range=found.highest - found.lowest,
-        spike_differences={name: found.differing[name] / found.spikes[name] for name in reference.taps},
-        rounding_samples=found.rounded,
-        limits=limits.to_dict(),
-    )
-    _judge(report, found, limits)
-    return report
-
-
-class _Tally:
-    """Sums over the samples."""
-
-    def __init__(self):
-        self.samples = self.agreeing = self.rounded = 0
-        self.difference, self.lowest, self.highest = 0.0, math.inf, -math.inf
-        self.spikes, self.differing = {}, {}
-        self.faults, self.changed = [], []
-
-    def add(self, images, logits, theirs, spikes, twin, model, limits):
-        twin_logits = twin.pop(LOGITS, theirs)
-        for name, got in [("logits", theirs), ("logits of the tapped twin", twin_logits), *twin.items()]:
-            expected = spikes[name] if name in spikes else logits
-            if got.shape != expected.shape:
-                self.faults.append(f"{name} have shape {got.shape[1:]}, expected {expected.shape[1:]}")
-            elif not np.all(np.isfinite(got)):
-                self.faults.append(f"{name} are NaN or infinite")
-        if self.faults:
-            raise_faults = "; ".join(dict.fromkeys(self.faults))
-            raise _Broken(raise_faults)
+        theirs = predict(images)
+        twin = outputs(images) if outputs else {}
+        expected = {LOGITS: logits, **spikes}
+        faults += _malformed({LOGITS: theirs}, expected) + _malformed(twin, expected)
+        if faults:
+            break
+        if not np.allclose(twin.get(LOGITS, theirs), theirs, rtol=0, atol=1e-5 * np.ptp(logits)):
+            faults.append("the file and its twin with spikes as outputs, made in the same way, give different logits")
         differs = {name: twin[name] != spikes[name] for name in spikes}
-        for name, where in differs.items():
-            self.spikes[name] = self.spikes.get(name, 0) + where.size
-            self.differing[name] = self.differing.get(name, 0) + int(where.sum())
-        rounded = np.zeros(len(logits), bool)
         if limits.rounding is not None:
-            rounded = np.any([where.reshape(len(where), -1).any(1) for where in differs.values()] or [rounded], axis=0)
-            self.faults += unexplained(model, images, differs, limits.rounding)
-        equal = theirs.argmax(-1) == logits.argmax(-1)
-        difference = np.abs(theirs - logits).max(-1)
-        top = np.sort(logits, -1)[:, -2:]
-        tie = top[:, -1] - top[:, 0] <= 2 * difference
-        start = self.samples
-        self.changed += [start + int(i) for i in np.flatnonzero(~equal & ~rounded & ~tie)]
-        self.samples += len(logits)
-        self.agreeing += int(equal.sum())
-        self.rounded += int(rounded.sum())
-        self.difference = max(self.difference, float(difference[~rounded].max(initial=0)))
-        self.lowest, self.highest = min(self.lowest, float(logits.min())), max(self.highest, float(logits.max()))
+            faults += unexplained(reference.compared, images, differs, limits.rounding)
+        parts.append(_compare(logits, theirs, differs))
+    if faults:
+        raise _refused(path, faults)
+    return _judged(
+        target, path, size, operators, {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}, reference, limits
+    )
+
+
+def _malformed(found, expected):
+    """What makes further comparison pointless: other shapes, NaN."""
+    faults = []
+    for name, array in found.items():
+        if array.shape != expected[name].shape:
+            faults.append(
+                f"{name}: shape {array.shape[1:]} of one sample, expected {expected[name].shape[1:]}; was it built with another T?"
+            )
+        elif not np.all(np.isfinite(array)):
+            faults.append(f"{name}: NaN or infinite values; the converter lost weights, or they are out of float32's range")
+    return faults
+
+
+def _compare(logits, theirs, differs):
+    """Arrays over samples, `[n]`."""
+    largest = np.sort(logits, axis=-1)[:, -2:]
+    return {
+        "equal": theirs.argmax(-1) == logits.argmax(-1),
+        "difference": np.abs(theirs - logits).max(-1),
+        "lead": largest[:, -1] - largest[:, 0],
+        "low": logits.min(-1),
+        "high": logits.max(-1),
+        **{name: where.reshape(len(where), -1).mean(1) for name, where in differs.items()},
+    }
+
+
+def _judged(target, path, size, operators, found, reference, limits):
+    samples, exact = len(found["equal"]), limits.rounding is not None
+    spread = float(found["high"].max() - found["low"].min())
+    shares = {name: float(found[name].mean()) for name in reference.taps}
+    rounded = np.any([found[name] > 0 for name in reference.taps], axis=0) if exact and reference.taps else np.zeros(samples, bool)
+    agreement, difference = float(found["equal"].mean()), float(found["difference"][~rounded].max(initial=0))
+    faults = []
+    changed = np.flatnonzero(~found["equal"] & ~rounded & (found["lead"] > 1e-5 * spread)) if exact else []
+    if len(changed):
+        faults.append(f"{len(changed)} of {samples} predictions differ although the spikes do not, first in sample {changed[0]}")
+    if limits.logits is not None and difference > limits.logits * spread:
+        faults.append(f"logits differ by up to {difference:.3g}, allowed are {limits.logits:g} of their range {spread:.3g}")
+    if round((1 - agreement) * samples) > max(limits.spare, (1 - limits.agreement) * samples):
+        faults.append(f"{agreement:.2%} of {samples} predictions agree, demanded are {limits.agreement:.0%}")
+    faults += [
+        f"layer {name}: {share:.2%} of its spikes differ, allowed are {limits.spikes:.0%}"
+        for name, share in shares.items()
+        if limits.spikes is not None and share > limits.spikes
+    ]
+    if faults:
+        raise _refused(path, faults, exact)
+    return ExportReport(
+        target, str(path), size, operators, samples, agreement, difference, spread, shares, int(rounded.sum()), limits.to_dict()
+    )
+
+
+def _refused(path, faults, exact=True):
+    advice = (
+        "The file does not compute what the model does; the first layer named is where to look (its weights, its threshold, T)."
+        if exact
+        else "Train longer, since logits that lie close together change first, or keep quantize='float32'."
+    )
+    return ExportError(f"{path} not written: {'; '.join(dict.fromkeys(faults))}. {advice}")

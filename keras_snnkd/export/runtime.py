@@ -35,7 +35,9 @@ class LiteRT:
             raise FileFormatError(f"{self.path} does not run in LiteRT: {str(error).strip()[:300]}") from error
         if len(inputs) != 1 or inputs[0]["dtype"] != np.float32 or inputs[0]["shape"][0] != 1:
             found = ", ".join(f"{i['dtype'].__name__} {tuple(map(int, i['shape']))}" for i in inputs)
-            raise FileFormatError(f"{self.path} takes {found}; expected one float32 image of batch 1, as keras_snnkd.export.litert writes it")
+            raise FileFormatError(
+                f"{self.path} takes {found}; expected one float32 image of batch 1, as keras_snnkd.export.litert writes it"
+            )
         self._input, self._outputs = inputs[0], outputs
 
     @property

@@ -43,4 +43,6 @@ def staged(*finals: str | Path) -> Iterator[list[Path]]:
         if isinstance(error, KDError):
             raise
         names = ", ".join(map(str, finals))
-        raise OutputError(f"cannot write {names}: {error.strerror or error}. Check free space and permissions, or choose another folder.") from error
+        raise OutputError(
+            f"cannot write {names}: {error.strerror or error}. Check free space and permissions, or choose another folder."
+        ) from error

@@ -116,5 +116,3 @@ class Latency(Encoder):
         moment = ops.floor((1 - x) * (self.timesteps - 1) + 0.5)
         clock = ops.reshape(ops.arange(self.timesteps, dtype="float32"), (1, -1, *[1] * (len(x.shape) - 2)))
         return ops.cast(ops.logical_and(moment == clock, x > 0), self.compute_dtype)
-
-

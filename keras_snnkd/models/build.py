@@ -69,7 +69,9 @@ def _read_short_form(text: str) -> dict[str, Any]:
         if blocks:
             spec["blocks"] = [int(part) for part in blocks.split(",")]
     except ValueError:
-        raise ValueError(f"cannot read the model {text!r}; expected something like convnet:16,pool,32 or mlp:256 or resnet:64,128/2,2") from None
+        raise ValueError(
+            f"cannot read the model {text!r}; expected something like convnet:16,pool,32 or mlp:256 or resnet:64,128/2,2"
+        ) from None
     return spec
 
 
@@ -119,7 +121,9 @@ def load(path: str | Path) -> keras.Model:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its readers raise: zip, h5, JSON, its own
         reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-        raise FileFormatError(f"{path} cannot be read as a Keras model ({type(error).__name__}: {reason}); is it complete, from model.save() and without code?") from error
+        raise FileFormatError(
+            f"{path} cannot be read as a Keras model ({type(error).__name__}: {reason}); is it complete, from model.save() and without code?"
+        ) from error
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> int:
@@ -143,7 +147,7 @@ def copy_weights(source: keras.Model, target: keras.Model) -> int:
     if not pairs:
         raise ShapeError(f"cannot copy weights: {source.name} and {target.name} have no layer with weights in common")
     for layer, twin in pairs:
-        theirs, ours = [w.shape for w in layer.weights], [w.shape for w in twin.weights]
+        theirs, ours = [tuple(w.shape) for w in layer.weights], [tuple(w.shape) for w in twin.weights]
         if theirs != ours:
             raise ShapeError(f"cannot copy weights: layer {layer.name!r} has {theirs} in {source.name} and {ours} in {target.name}")
     for layer, twin in pairs:

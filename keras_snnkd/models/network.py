@@ -105,9 +105,9 @@ class Network:
     def normalize(self, x, name: str):
         """Batch normalization over batch, time and space."""
         if self.normalization == "threshold" and self.spiking:
-            return layers.ThresholdBatchNormalization(
-                self.neuron_arguments.get("threshold", 1.0), momentum=BATCH_NORM_MOMENTUM, name=name
-            )(x)
+            return layers.ThresholdBatchNormalization(self.neuron_arguments.get("threshold", 1.0), momentum=BATCH_NORM_MOMENTUM, name=name)(
+                x
+            )
         return keras.layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=name)(x)
 
     def fire(self, x, name: str):

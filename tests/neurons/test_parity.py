@@ -1,6 +1,7 @@
 """One neuron, many executors: all of them give the same spikes and the same gradients."""
 
 import functools
+import itertools
 
 import keras
 import ml_dtypes
@@ -117,12 +118,21 @@ def in_two_chunks(setup, monkeypatch):
 EXECUTORS = (by_rnn, by_unrolled_rnn, by_compiled_layer, by_while_loop, by_while_loop_in_a_graph, by_single_steps, in_two_chunks)
 
 
-@pytest.mark.parametrize("execute", EXECUTORS, ids=lambda execute: execute.__name__)
-@pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: "-".join(filter(None, map(str, setup))))
-def test_same_spikes_and_gradients_as_the_layer(setup, execute, monkeypatch):
+def runs(setup, execute):
+    """One step has no two halves; XLA takes many seconds for 40 steps, so only one neuron does that."""
     name, _, policy, steps = setup
-    if execute is in_two_chunks and steps == 1:
-        pytest.skip("one step has no two halves")
+    if execute is by_compiled_layer and steps == 40:
+        return name == "if" and policy == "float32"
+    return not (execute is in_two_chunks and steps == 1)
+
+
+def name_of(setup_or_executor):
+    return getattr(setup_or_executor, "__name__", None) or "-".join(filter(None, map(str, setup_or_executor)))
+
+
+@pytest.mark.parametrize(("setup", "execute"), [run for run in itertools.product(SETUPS, EXECUTORS) if runs(*run)], ids=name_of)
+def test_same_spikes_and_gradients_as_the_layer(setup, execute, monkeypatch):
+    name, _, policy, _ = setup
     output, (g_x, *g_w) = execute(Setup(*setup), monkeypatch)
     expected, (expected_g_x, *expected_g_w) = by_layer(*setup)
     if name == "integrator":
@@ -135,7 +145,7 @@ def test_same_spikes_and_gradients_as_the_layer(setup, execute, monkeypatch):
 
 
 @pytest.mark.parametrize("spike", ["floor", "where"])
-@pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: "-".join(filter(None, map(str, setup))))
+@pytest.mark.parametrize("setup", SETUPS, ids=name_of)
 def test_same_spikes_in_the_form_for_converters(setup, spike):
     layer = Setup(*setup).layer()
     with dynamics.export_form(spike):
@@ -143,7 +153,7 @@ def test_same_spikes_in_the_form_for_converters(setup, spike):
     np.testing.assert_array_equal(ops.cast(outputs, "float32"), by_layer(*setup)[0])
 
 
-@pytest.mark.parametrize("setup", [setup for setup in SETUPS if setup[0] != "integrator"], ids=str)
+@pytest.mark.parametrize("setup", [setup for setup in SETUPS if setup[0] != "integrator"], ids=name_of)
 def test_the_currents_of_these_tests_make_some_spikes(setup):
     spikes, (g_x, *_) = by_layer(*setup)
     assert set(np.unique(spikes)) == {0, 1}

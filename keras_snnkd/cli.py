@@ -1,0 +1,188 @@
+"""The command line: `python train.py --dataset cifar10 --mode distill`."""
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+
+HELP = """\
+Compress a spiking network by knowledge distillation and put it on an edge device.
+
+  python train.py                                             digits, distill; needs no network
+  python train.py --dataset cifar10 --mode distill            teacher, student alone, student distilled, exported student
+  python train.py --dataset fashion_mnist --mode multistage   teacher -> assistant -> student
+  python train.py --mode evaluate --model student.keras       accuracy, spikes and size of a model
+  python train.py --mode export --model student.keras         SavedModel and .tflite, compared with Keras on real images
+
+The run's folder (runs/<name>) holds models, history, the resolved recipe, TensorBoard logs and report.html; a finished student's files go
+to saved_models/<name>.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments."""
+    p = argparse.ArgumentParser(prog="train.py", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument(
+        "--mode", default=None, metavar="MODE", help="teacher | baseline | distill | multistage | evaluate | export (default: distill)"
+    )
+    p.add_argument("--recipe", metavar="FILE", help="settings from a recipe.json; options on the command line go before them")
+
+    group = p.add_argument_group("data")
+    group.add_argument(
+        "--dataset", metavar="NAME", help="digits (default) | mnist | fashion_mnist | cifar10 | an .npz | a folder of images"
+    )
+    group.add_argument(
+        "--data-dir", metavar="DIR", help="of prepared tensorflow-datasets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)"
+    )
+    group.add_argument("--limit", type=int, metavar="N", help="use only N training and N test images")
+    group.add_argument("--augment", metavar="NAMES", help="none | flip | crop | shift | cutout, joined by + (default: by data set)")
+
+    group = p.add_argument_group("models (a preset, convnet:16,pool,32 | mlp:256 | resnet:64,128/2,2)")
+    group.add_argument("--teacher", metavar="MODEL", help="default: <dataset>_teacher; also a trained .keras file to reuse")
+    group.add_argument(
+        "--assistant", metavar="MODEL", action="append", dest="assistants", help="for multistage; may be given several times, largest first"
+    )
+    group.add_argument("--student", metavar="MODEL", help="default: <dataset>_student")
+    group.add_argument("--timesteps", "-T", type=int, metavar="T", help="time steps of the student (default: 4)")
+    group.add_argument("--teacher-timesteps", type=int, metavar="T", help="time steps of the teacher (default: the student's)")
+    group.add_argument("--neuron", metavar="NAME", help="lif (default) | if | plif | alif | relu")
+    group.add_argument("--teacher-neuron", metavar="NAME", help="likewise for the teacher; relu for an ANN teacher")
+    group.add_argument("--teacher-start", metavar="HOW", help="scratch | ann: from the weights of its ANN twin, trained first")
+
+    group = p.add_argument_group("distillation")
+    group.add_argument(
+        "--objective", metavar="NAME[:KEY=VALUE,...]", action="append", dest="objectives",
+        help="soft_targets | spike_train | firing_rate | feature_map, such as soft_targets:temperature=2; may be given several times",
+    )  # fmt: skip
+    group.add_argument("--label-weight", type=float, metavar="W", help="weight of the label loss while distilling (default: 1)")
+
+    group = p.add_argument_group("training")
+    group.add_argument("--epochs", type=int, metavar="N", help="of students and assistants")
+    group.add_argument("--teacher-epochs", type=int, metavar="N")
+    group.add_argument("--ann-epochs", type=int, metavar="N", help="of the teacher's ANN twin, with --teacher-start ann")
+    group.add_argument("--batch-size", type=int, metavar="N")
+    group.add_argument("--learning-rate", type=float, metavar="R")
+    group.add_argument("--teacher-learning-rate", type=float, metavar="R")
+    group.add_argument("--weight-decay", type=float, metavar="W")
+    group.add_argument("--precision", metavar="NAME", help="float32 (default) | mixed_bfloat16")
+    group.add_argument("--seed", type=int, metavar="N")
+
+    group = p.add_argument_group("run")
+    group.add_argument("--name", help="of the run (default: <dataset>_<mode>)")
+    group.add_argument("--out", metavar="DIR", help="the run's folder (default: runs/<name>, with a number where that is taken)")
+    group.add_argument("--saved-models", metavar="DIR", default="saved_models", help="where finished students go (default: saved_models)")
+    group.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    group.add_argument(
+        "--dry-run", action="store_true", help="build everything, print shapes, parameters, taps and the recipe; train nothing"
+    )
+    group.add_argument("--model", metavar="FILE", help="the .keras file for evaluate and export")
+    return p
+
+
+RUN_OPTIONS = ("mode", "recipe", "name", "out", "saved_models", "resume", "dry_run", "model", "objectives")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the program's name; those of the process by default.
+
+    Returns:
+        The exit status: 0, 1 for an error that the message explains, 130 after Ctrl-C.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = parser().parse_args(arguments)
+    from rich.console import Console
+
+    from keras_snnkd.errors import KDError
+
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    try:
+        return _dispatch(options, arguments, console)
+    except KeyboardInterrupt:
+        console.print("\nstopped; what is finished is kept. Go on with the same command and --resume")
+        return 130
+    except (KDError, ValueError) as error:
+        Console(stderr=True, width=console.width).print(f"error: {error}", style="bold red", highlight=False, markup=False)
+        return 1
+
+
+def _dispatch(options, arguments, console) -> int:
+    mode = options.mode or (None if options.recipe else "distill")
+    if mode in ("evaluate", "export"):
+        from keras_snnkd import inspection
+
+        return inspection.run(mode, options, console)
+    from keras_snnkd.errors import unknown_name
+    from keras_snnkd.experiment import Experiment
+    from keras_snnkd.recipe import MODES
+
+    if mode is not None and mode not in MODES:
+        raise unknown_name("mode", mode, [*MODES, "evaluate", "export"])
+    recipe = _recipe(options, mode).resolved()
+    folder = _folder(options, recipe)
+    experiment = Experiment(recipe, folder, console, shlex.join(["python", "train.py", *arguments]))
+    if options.dry_run:
+        from keras_snnkd.inspection import dry_run
+
+        return dry_run(experiment, console)
+    console.print(f"run folder: {folder}", highlight=False)
+    results = experiment.run(options.resume)
+    _finish(results, folder, Path(options.saved_models), console)
+    return 0
+
+
+def _recipe(options, mode):
+    from keras_snnkd.recipe import Recipe
+
+    given = {name: value for name, value in vars(options).items() if name not in RUN_OPTIONS and value is not None}
+    if options.objectives is not None:
+        given["objectives"] = [read_objective(text) for text in options.objectives]
+    base = Recipe.load(options.recipe) if options.recipe else Recipe()
+    return Recipe.from_dict({**base.to_dict(), **given, **({"mode": mode} if mode else {})})
+
+
+def read_objective(text: str) -> dict:
+    """`"soft_targets:temperature=2,weight=0.9"` to a mapping for `keras_snnkd.objectives.get`."""
+    import ast
+
+    name, _, rest = text.partition(":")
+    found: dict = {"objective": name}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise ValueError(f"cannot read {part!r} in the objective {text!r}; expected name:key=value,key=value")
+        try:
+            found[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[key] = value
+    return found
+
+
+def _folder(options, recipe) -> Path:
+    """The run's folder: a new one, or with `--resume` the newest of that name."""
+    if options.out:
+        return Path(options.out)
+    name = options.name or f"{Path(recipe.dataset).stem}_{recipe.mode}"
+    number, folder = 1, Path("runs", name)
+    while folder.exists() and any(folder.iterdir()):
+        newest, number = folder, number + 1
+        folder = Path("runs", f"{name}-{number}")
+    return newest if options.resume and number > 1 else folder
+
+
+def _finish(results, folder, shelf, console) -> None:
+    """Print the table, and put the last student on the shelf."""
+    from keras_snnkd import report
+    from keras_snnkd.card import write_card
+
+    console.print()
+    console.print(report.table(results["models"]))
+    last = results["models"][-1]
+    if last["role"] == "student":
+        place = write_card(results, folder, shelf / folder.name)
+        console.print(f"exported student: {place}", highlight=False)
+    console.print(f"report: {folder / 'report.html'}", highlight=False)

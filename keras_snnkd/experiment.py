@@ -1,0 +1,297 @@
+"""From a recipe to finished models, measured and exported: the one place that turns names into objects."""
+
+import contextlib
+import functools
+import os
+import platform
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_snnkd import data as datasets
+from keras_snnkd import export, metrics, models, report
+from keras_snnkd._version import __version__
+from keras_snnkd.distill.chain import Chain, Stage
+from keras_snnkd.distill.distiller import Distiller
+from keras_snnkd.distill.files import write_json
+from keras_snnkd.errors import OutputError
+from keras_snnkd.progress import Progress
+from keras_snnkd.recipe import Recipe, is_file
+
+MEASURED_IMAGES = 1000
+"""Test images on which spikes and operations are counted."""
+
+PARITY_SAMPLES = 200
+"""Test images on which an exported file is compared with Keras before it gets its name."""
+
+
+class Experiment:
+    """One run of a recipe in one folder.
+
+    The folder gets `recipe.json`, a folder for each stage, `logs/` for TensorBoard, `export/`, `results.json` and `report.html`.
+
+    Args:
+        recipe: What to do.
+        folder: Where.
+        console: A `rich.console.Console` for progress.
+        command: The command line, for the report.
+
+    Raises:
+        KDError, ValueError: For a recipe that cannot be run.
+
+    Example:
+        >>> results = kd.experiment.Experiment(kd.Recipe(dataset="digits"), "runs/mine").run()
+    """
+
+    def __init__(self, recipe: Recipe, folder: str | Path, console=None, command: str = ""):
+        from rich.console import Console
+
+        self.recipe = recipe.resolved()
+        self.folder = Path(folder)
+        self.console = console or Console()
+        self.command = command
+
+    @functools.cached_property
+    def data(self) -> datasets.Data:
+        """The data set."""
+        r = self.recipe
+        return datasets.load(r.dataset, batch_size=r.batch_size, augment=r.augment, seed=r.seed, data_dir=r.data_dir, limit=r.limit)
+
+    def stages(self) -> list[Stage]:
+        """The stages of the recipe's mode, in order."""
+        r = self.recipe
+        student = functools.partial(self._stage, spec=r.student, epochs=r.epochs, rate=r.learning_rate)
+        taught = functools.partial(student, objectives=r.objectives, label_weight=r.label_weight)
+        alone = student("student_alone")
+        if r.mode == "baseline":
+            return [alone]
+        teacher, stages = self._teacher()
+        if r.mode == "teacher":
+            return stages
+        if r.mode == "distill":
+            return [*stages, alone, taught("student_distilled", teacher=teacher)]
+        above, assistants = teacher, []
+        for number, spec in enumerate(r.assistants, start=1):
+            name = "assistant" if len(r.assistants) == 1 else f"assistant{number}"
+            assistants.append(taught(name, spec=spec, teacher=above))
+            above = name
+        return [*stages, *assistants, alone, taught("student_direct", teacher=teacher), taught("student_distilled", teacher=above)]
+
+    def _teacher(self):
+        """The teacher as a stage's name or a loaded model, and the stages that train it."""
+        r = self.recipe
+        if is_file(r.teacher):
+            return models.load(r.teacher), []
+        stage = functools.partial(
+            self._stage, spec=r.teacher, neuron=r.teacher_neuron, timesteps=r.teacher_timesteps, rate=r.teacher_learning_rate
+        )
+        if r.teacher_start == "scratch" or r.teacher_neuron == "relu":
+            return "teacher", [stage("teacher", epochs=r.teacher_epochs)]
+        twin = stage("teacher_ann", neuron="relu", epochs=r.ann_epochs)
+        return "teacher", [twin, stage("teacher", epochs=r.teacher_epochs, start_from="teacher_ann")]
+
+    def _stage(self, name, *, spec, epochs, rate, neuron=None, timesteps=None, **more) -> Stage:
+        r = self.recipe
+        spec = models.specification(spec)
+        chosen = {"neuron": spec.get("neuron", neuron or r.neuron), "timesteps": spec.get("timesteps", timesteps or r.timesteps)}
+
+        def make() -> keras.Model:
+            with _policy(r.precision):
+                return models.build({**spec, **chosen}, self.data.image_shape, self.data.num_classes, name=name)
+
+        settings = {"model": {**spec, **chosen}, "precision": r.precision, "augment": r.augment, "data": self.data.fingerprint}
+        return Stage(name, make, epochs=epochs, learning_rate=rate, weight_decay=r.weight_decay, seed=r.seed, settings=settings, **more)
+
+    def check(self) -> dict[str, Distiller]:
+        """Build everything, train nothing; the distillers by stage."""
+        return Chain(self.stages(), self.folder).check(self.data.steps_per_epoch)
+
+    def run(self, resume: bool = False) -> dict[str, Any]:
+        """Train, measure, export and report.
+
+        Args:
+            resume: Whether to go on with what the folder holds.
+
+        Returns:
+            What `report.html` shows, as plain data; also in `results.json`.
+
+        Raises:
+            KDError: For bad input, before training; for a loss that diverges; for an export that does not do what the model does.
+        """
+        started = time.monotonic()
+        stages = self.stages()
+        check_folder(self.folder)
+        chain = Chain(stages, self.folder)
+        chain.check(self.data.steps_per_epoch)
+        self.recipe.save(self.folder / "recipe.json")
+        total = len(stages)
+        numbers = {stage.name: f"[{index}/{total}] {stage.name}" for index, stage in enumerate(stages, start=1)}
+        results = chain.run(self.data, resume, lambda stage: self._callbacks(stage, numbers[stage.name]))
+        trained = {name: (result.model, result.record, result.history) for name, result in results.items()}
+        if is_file(self.recipe.teacher) and self.recipe.mode != "baseline":
+            trained = {"teacher": (models.load(self.recipe.teacher), {}, []), **trained}
+        content = self._measure(trained)
+        content["seconds"] = round(time.monotonic() - started, 1)
+        write_json(self.folder / "results.json", content)
+        report.write_report(self.folder / "report.html", content)
+        return content
+
+    def _callbacks(self, stage, title):
+        progress = Progress(title, self.console)
+        return [progress, keras.callbacks.TensorBoard(str(self.folder / "logs" / stage.name), write_graph=False)]
+
+    def _measure(self, trained: dict[str, tuple]) -> dict[str, Any]:
+        rows, activity, exports = [], {}, []
+        for name, (model, record, _) in trained.items():
+            with self.console.status(f"measuring and exporting {name}"):
+                row, activity[name], found = measure(model, self.data, self.folder / "export" / name)
+            taught_by = record.get("teacher")
+            rows.append(
+                {
+                    "name": name,
+                    "role": name.split("_")[0].rstrip("0123456789"),
+                    "label": name.replace("_", " "),
+                    "taught_by": taught_by,
+                    **row,
+                }
+            )
+            rows[-1].update(validation_accuracy=record.get("validation_accuracy"), seconds=record.get("seconds"))
+            exports += [{"model": name, **entry} for entry in found]
+        last = list(trained)[-1]
+        return {
+            "title": f"{self.data.name}: {self.recipe.mode}",
+            "dataset": describe_data(self.data),
+            "command": self.command,
+            "recipe": self.recipe.to_dict(),
+            "machine": machine(),
+            "versions": versions(),
+            "models": rows,
+            "histories": {name: _columns(history) for name, (_, _, history) in trained.items() if history},
+            "activity": activity,
+            "raster": raster(trained[last][0], self.data, last),
+            "exports": exports,
+            "notes": [],
+        }
+
+
+def measure(model: keras.Model, data: datasets.Data, folder: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
+    """Accuracy, size, activity, and the exported files of one model on the test set.
+
+    Args:
+        model: A functional model.
+        data: The data set.
+        folder: For the exported files.
+
+    Returns:
+        A row of the results' table, the activity, and one entry for each exported file.
+
+    Raises:
+        ExportError: If an exported file does not do what the model does.
+    """
+    images, labels = data.test_arrays
+    images = images.astype("float32") / 255
+    predicted = predict(model, images).argmax(-1)
+    few = images[:MEASURED_IMAGES]
+    activity = metrics.activity(model, few)
+    reports = export.export_all(model, folder, images[:PARITY_SAMPLES])
+    found = []
+    accuracies = {}
+    for entry in reports:
+        content = {**entry.to_dict(), "path": entry.path.rsplit(str(folder.parent.parent) + os.sep, 1)[-1]}
+        if entry.path.endswith(".tflite"):
+            kind = entry.target.split()[-1]
+            theirs = export.LiteRT(entry.path).predict(images).argmax(-1)
+            accuracies[kind] = float(np.mean(theirs == labels))
+            content.update(test_accuracy=accuracies[kind], test_agreement=float(np.mean(theirs == predicted)), test_images=len(labels))
+        found.append(content)
+    spiking = bool(activity.rates)
+    row = {
+        "accuracy": float(np.mean(predicted == labels)),
+        "parameters": model.count_params(),
+        "timesteps": timesteps(model),
+        "spikes_per_image": activity.spikes_per_image if spiking else None,
+        "synaptic_operations": metrics.synaptic_operations(model, few).to_dict(),
+        "bytes": {entry.target.split()[-1]: entry.bytes for entry in reports if entry.path.endswith(".tflite")},
+        "exported_accuracy": accuracies,
+    }
+    return row, activity.to_dict(), found
+
+
+def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np.ndarray:
+    """Logits `[N, C]`, in float32."""
+    return np.asarray(model.predict(images, batch_size=batch_size, verbose=0), dtype="float32")
+
+
+def timesteps(model: keras.Model) -> int | None:
+    """T of a spiking network; `None` for an ANN."""
+    return next((layer.output.shape[1] for layer in model.layers if getattr(layer, "emits_spikes", False)), None)
+
+
+def raster(model: keras.Model, data: datasets.Data, name: str) -> dict[str, Any] | None:
+    """The spikes of one test image, for the report; `None` for an ANN."""
+    images, labels = data.sample(1)
+    trains = metrics.raster(model, images[0])
+    if not trains:
+        return None
+    guess = int(predict(model, images)[0].argmax())
+    return {
+        "image": images[0].round(3).tolist(),
+        "label": data.class_names[int(labels[0])],
+        "predicted": data.class_names[guess],
+        "model": name.replace("_", " "),
+        "layers": {layer: train.tolist() for layer, train in trains.items()},
+    }
+
+
+def describe_data(data: datasets.Data) -> dict[str, Any]:
+    """Name, shape and numbers of images, as plain data."""
+    counts = {part: len(getattr(data, f"{part}_arrays")[1]) for part in ("train", "validation", "test")}
+    return {"name": data.name, "image_shape": list(data.image_shape), "num_classes": data.num_classes, **counts}
+
+
+def machine() -> str:
+    """The class of machine: processor and cores."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+        if found:
+            return f"{found[1]}, {os.cpu_count()} cores"
+    return f"{platform.machine()}, {os.cpu_count()} cores"
+
+
+def versions() -> dict[str, str]:
+    """Of what decides the results."""
+    import tensorflow as tf
+
+    return {"keras_snnkd": __version__, "keras": keras.__version__, "tensorflow": tf.__version__, "python": platform.python_version()}
+
+
+def check_folder(folder: Path) -> None:
+    """Raise an `OutputError` now if the run's folder cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{os.getpid()}.probe"
+        probe.write_bytes(b"\0" * 65536)
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to {folder}: {error.strerror or error}. Choose another folder (--out), or free some space"
+        ) from error
+
+
+@contextlib.contextmanager
+def _policy(precision):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _columns(history):
+    """`[{"loss": 1}, {"loss": 2}]` to `{"loss": [1, 2]}`."""
+    return {name: [row.get(name) for row in history] for name in dict.fromkeys(name for row in history for name in row)}

@@ -1,0 +1,57 @@
+"""Whether spikes that differ between two runtimes differ by the rounding of float32 alone."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_snnkd.neurons import SpikingLayer
+from keras_snnkd.surrogates import step
+
+
+def unexplained(model: keras.Model, images: np.ndarray, differs: dict[str, np.ndarray], rounding: float) -> list[str]:
+    """Find spikes that differ although the membrane potential was not at the threshold.
+
+    Only a sample's first differing layer is judged, and in it each neuron's first differing step: up to there both runtimes saw the same
+    spikes, so that their currents are the same up to rounding. What comes after follows from it.
+
+    Args:
+        model: The reference.
+        images: `[n, ...]`.
+        differs: Where the spikes of each layer differ, booleans `[n, T, ...]`, in the order in which the layers are computed.
+        rounding: Largest ``|h - theta|`` as a share of ``theta + max |x|``.
+
+    Returns:
+        A sentence for each layer with a fault.
+    """
+    faults, pending = [], np.ones(len(images), bool)
+    for name, where in differs.items():
+        rows = pending & where.reshape(len(where), -1).any(1)
+        if not rows.any():
+            continue
+        pending &= ~rows
+        layer = model.get_layer(name)
+        currents = keras.Model(model.inputs[0], keras.tree.flatten(layer.input)[0])(images[rows], training=False)
+        distance = distance_to_threshold(layer, currents)
+        allowed = rounding * (layer.dynamics.threshold + float(ops.max(ops.abs(currents))))
+        first = where[rows] & (np.cumsum(where[rows], axis=1) == 1)
+        wrong = int((distance[first] > allowed).sum())
+        if wrong:
+            faults.append(
+                f"layer {name}: {wrong} of its {where[rows].size:,} spikes in {int(rows.sum())} samples differ with the membrane up to "
+                f"{float(distance[first].max()):.3g} from the threshold (rounding explains {allowed:.1g})"
+            )
+    return faults
+
+
+def distance_to_threshold(layer: SpikingLayer, currents) -> np.ndarray:
+    """``|h[t] - theta[t]|`` of each neuron and step, `[B, T, ...]`, for currents `[B, T, ...]`."""
+    dynamics = layer.dynamics
+    leak = dynamics.leak if layer.leak is None else layer.leak
+    currents = ops.cast(currents, "float32")
+    state = dynamics.initial_state((currents.shape[0], *currents.shape[2:]))
+    distances = []
+    for x in ops.unstack(currents, axis=1):
+        theta = dynamics.theta(state)
+        _, h, state = dynamics.step(x, state, leak, step)
+        distances.append(ops.abs(h - theta))
+    return ops.convert_to_numpy(ops.stack(distances, axis=1))

@@ -1,0 +1,21 @@
+"""What a person looks at after a run: one self-contained page, and the final table for the terminal and for Markdown.
+
+A run is plain JSON data. All parts but `models` may be missing, and so may any value in them; what is missing is left out::
+
+    title, command, machine: str      versions: {package: version}      seconds: float      notes: [str]
+    dataset    {name, image_shape, num_classes, train, validation, test}, the last three numbers of images
+    recipe     the resolved recipe
+    models     [{name, role ("teacher", "assistant", "student"), label, taught_by, accuracy, validation_accuracy, parameters, timesteps,
+               spikes_per_image, synaptic_operations {dense, effective_macs, effective_acs}, bytes {keras, float32, dynamic},
+               exported_accuracy {float32, dynamic}, seconds}]
+    histories  {model: {val_accuracy, val_loss, ...}}, a number for each epoch
+    activity   {model: what Activity.to_dict() gives}
+    raster     {image, label, predicted, model, layers {layer: [T][N] of 0 and 1}}
+    exports    [{model, target, path, bytes, agreement, max_logit_difference, spike_differences {layer: number}, operators}]
+"""
+
+from keras_snnkd.report.page import write_report
+from keras_snnkd.report.summary import summary
+from keras_snnkd.report.table import markdown, table
+
+__all__ = ["markdown", "summary", "table", "write_report"]

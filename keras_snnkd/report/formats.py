@@ -1,0 +1,55 @@
+"""How numbers are written for people; what is missing or not finite becomes a dash."""
+
+import math
+
+NOTHING = "\N{EN DASH}"
+
+
+def number(value: object) -> float | None:
+    """`value` if it is a finite number, else `None`."""
+    return value if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def percent(value: object) -> str:
+    """0.9722 -> 97.22 %."""
+    return NOTHING if number(value) is None else f"{100 * value:.2f} %"
+
+
+def count(value: object) -> str:
+    """5034.4 -> 5,034."""
+    return NOTHING if number(value) is None else f"{value:,.0f}"
+
+
+def large(value: object) -> str:
+    """1234567 -> 1.23 M."""
+    if number(value) is None:
+        return NOTHING
+    for size, unit in [(1e9, "G"), (1e6, "M"), (1e3, "k")]:
+        if abs(value) >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g}"
+
+
+def small(value: object) -> str:
+    """0.0000012345 -> 1.2e-06."""
+    return NOTHING if number(value) is None else f"{value:.2g}"
+
+
+def size(value: object) -> str:
+    """23412 bytes -> 23.4 kB, which is 23.4 times 1000 bytes."""
+    if number(value) is None:
+        return NOTHING
+    if value < 1000:
+        return f"{value:.0f} B"
+    return f"{value / 1e3:.1f} kB" if value < 1e6 else f"{value / 1e6:.2f} MB"
+
+
+def duration(value: object) -> str:
+    """192.3 seconds -> 3 min 12 s."""
+    if number(value) is None:
+        return NOTHING
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, seconds = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

@@ -1,0 +1,203 @@
+"""The page of a run, section by section."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from keras_snnkd import plots
+from keras_snnkd.errors import OutputError
+from keras_snnkd.report import formats, markup
+from keras_snnkd.report.summary import summary
+from keras_snnkd.report.table import Column, model_columns, model_labels
+
+Run = Mapping[str, Any]
+Names = dict[str, str]
+
+
+def write_report(path: str | Path, run: Run) -> Path:
+    """Write the page of a run: one HTML file that needs nothing from outside.
+
+    Args:
+        path: Of the file, such as `runs/first/report.html`; missing folders are made. It is replaced whole or not at all.
+        run: See `keras_snnkd.report`.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputError: If it cannot be written.
+
+    Example:
+        >>> kd.report.write_report("report.html", {"title": "digits", "models": [{"name": "teacher", "accuracy": 0.97}]})
+    """
+    path = Path(path)
+    page = _page(run)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.write_text(page, encoding="utf-8")
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write the report {path}: {error.strerror or error}; choose a folder that can be written") from error
+    return path
+
+
+def _page(run: Run) -> str:
+    labels = model_labels(run.get("models") or [])
+    for name in [*(run.get("histories") or {}), *(run.get("activity") or {})]:
+        labels.setdefault(name, name)
+    colors = plots.palette(list(labels))
+    parts = [
+        markup.paragraph(_facts(run), "lead"),
+        _headline(run, colors),
+        _curves(run, labels, colors),
+        _sizes(run, labels, colors),
+        _work(run, labels, colors),
+        _raster(run, labels),
+        _exports(run, labels),
+        markup.section("Notes", "", *(markup.paragraph(str(note)) for note in run.get("notes") or [])),
+        _repeat(run),
+    ]
+    return markup.document(str(run.get("title") or "Distillation run"), parts)
+
+
+def _facts(run: Run) -> str:
+    data = run.get("dataset") or {}
+    parts = [("train", "to train on"), ("validation", "to choose by"), ("test", "to test on")]
+    facts = [
+        str(data.get("name") or ""),
+        "\N{MULTIPLICATION SIGN}".join(map(str, data.get("image_shape") or [])) + " pixels" if data.get("image_shape") else "",
+        f"{data['num_classes']} classes" if data.get("num_classes") else "",
+        ", ".join(f"{data[part]:,} images {purpose}" for part, purpose in parts if data.get(part)),
+        f"took {formats.duration(run['seconds'])}" if run.get("seconds") else "",
+    ]
+    return " · ".join(filter(None, facts))
+
+
+def _headline(run: Run, colors: Names) -> str:
+    rows = run.get("models") or []
+    sentences = "".join(markup.paragraph(sentence) for sentence in summary(run))
+    meaning = (
+        "Accuracy: share of the test images classified rightly, measured once, after every choice was made on validation images. "
+        "T: time steps. Spikes an image: of all neurons in all steps. Files: size on disk and, below it, the accuracy of that very file "
+        "on the test images."
+    )
+    return (
+        markup.table(model_columns(rows), [colors[row["name"]] for row in rows])
+        + (markup.note(meaning) if rows else "")
+        + (f'<div class="gain">{sentences}</div>' if sentences else "")
+    )
+
+
+def _curves(run: Run, labels: Names, colors: Names) -> str:
+    histories = {name: h for name, h in (run.get("histories") or {}).items() if h.get("val_accuracy") or h.get("val_loss")}
+    if not histories:
+        return ""
+    svg = plots.learning_curves(*_labelled(histories, labels, colors))
+    said = "On the validation images, after each epoch. A dot marks the best epoch of each curve."
+    return markup.section("Learning curves", said, markup.picture(svg, "Validation accuracy and loss by epoch"))
+
+
+def _sizes(run: Run, labels: Names, colors: Names) -> str:
+    points = [
+        {**row, "label": labels[row["name"]], "size": row["parameters"]}
+        for row in run.get("models") or []
+        if row.get("parameters") and formats.number(row.get("accuracy")) is not None
+    ]
+    if len(points) < 2:
+        return ""
+    arrows = " An arrow leads from a teacher to the model it taught." if any(row.get("taught_by") for row in points) else ""
+    svg = plots.accuracy_by_size(points, colors)
+    return markup.section(
+        "Accuracy and size", f"Higher is better, further left is smaller.{arrows}", markup.picture(svg, "Test accuracy against parameters")
+    )
+
+
+def _work(run: Run, labels: Names, colors: Names) -> str:
+    activity = {name: measured for name, measured in (run.get("activity") or {}).items() if measured.get("rates")}
+    body = []
+    if activity:
+        rates = {name: measured["rates"] for name, measured in activity.items()}
+        body = [markup.picture(plots.firing_rates(*_labelled(rates, labels, colors)), "Mean firing rate by layer")]
+        lines = [(name, layer, measured) for name, measured in activity.items() for layer in measured["rates"]]
+        columns: list[Column] = [("model", [[labels[name]] for name, _, _ in lines]), ("layer", [[layer] for _, layer, _ in lines])]
+        for header, key in [("firing rate", "rates"), ("silent", "silent"), ("saturated", "saturated")]:
+            columns.append((header, [[formats.percent((measured.get(key) or {}).get(layer))] for _, layer, measured in lines]))
+        meaning = "Silent: neurons without one spike on these images. Saturated: neurons that spike at every step of every image."
+        body.append(markup.details("Every layer, with silent and saturated neurons", markup.table(columns, text=2), markup.note(meaning)))
+    counted = [row for row in run.get("models") or [] if row.get("synaptic_operations")]
+    if counted:
+        columns = [("model", [[labels[row["name"]]] for row in counted])]
+        for header, key in [("dense", "dense"), ("effective MACs", "effective_macs"), ("effective ACs", "effective_acs")]:
+            columns.append((f"{header} an image", [[formats.large(row["synaptic_operations"].get(key))] for row in counted]))
+        if any(row.get("seconds") for row in counted):
+            columns.append(("training time", [[formats.duration(row.get("seconds"))] for row in counted]))
+        meaning = (
+            "Synaptic operations as NeuroBench counts them (arXiv:2304.04640). Dense: if nothing were zero. Effective: a nonzero input "
+            "times a nonzero weight, a multiply-accumulate (MAC) where the input is real-valued, an accumulate (AC) where it is spikes."
+        )
+        body += [markup.table(columns, [colors[row["name"]] for row in counted]), markup.note(meaning)]
+    return markup.section("Spikes and operations", "A neuron-step is one neuron at one time step.", *body)
+
+
+def _raster(run: Run, labels: Names) -> str:
+    shown = run.get("raster") or {}
+    if not shown.get("layers") or shown.get("image") is None:
+        return ""
+    words = [("true class", "label"), ("predicted", "predicted")]
+    caption = "\n".join(f"{word}: {shown[key]}" for word, key in words if shown.get(key) is not None)
+    model = labels.get(shown.get("model"), "the model")
+    said = f"What the neurons of {model} do with one image. A row is a neuron (at most 100 a layer, evenly chosen), a mark is a spike."
+    return markup.section(
+        "One image as spikes", said, markup.picture(plots.raster(shown["image"], shown["layers"], caption), "Spike raster of one image")
+    )
+
+
+def _exports(run: Run, labels: Names) -> str:
+    exports = run.get("exports") or []
+    names = [str(labels.get(export.get("model"), export.get("model") or formats.NOTHING)) for export in exports]
+    targets = [str(export.get("target") or formats.NOTHING) for export in exports]
+    columns: list[Column] = [
+        ("model", [[name] for name in names]),
+        ("file", [[target, str(export.get("path") or "")] for target, export in zip(targets, exports, strict=True)]),
+        ("size", [[formats.size(export.get("bytes"))] for export in exports]),
+        ("same class as Keras", [[formats.percent(export.get("agreement"))] for export in exports]),
+        ("largest logit difference", [[formats.small(export.get("max_logit_difference"))] for export in exports]),
+        ("spike differences", [_spike_differences(export.get("spike_differences")) for export in exports]),
+    ]
+    operators = [
+        markup.note(f"{name}, {target}: {', '.join(map(str, export['operators']))}")
+        for name, target, export in zip(names, targets, exports, strict=True)
+        if export.get("operators")
+    ]
+    said = "Each file was run on real images beside the Keras model that it was made from."
+    return markup.section("Exported files", said, markup.table(columns, text=2), markup.details("Operators in each file", *operators))
+
+
+def _spike_differences(differences: Mapping[str, Any] | None) -> list[str]:
+    if differences is None:
+        return [formats.NOTHING]
+    return [f"{layer}: {formats.small(value)}" for layer, value in differences.items() if value] or ["none"]
+
+
+def _repeat(run: Run) -> str:
+    recipe = json.dumps(run["recipe"], indent=2, ensure_ascii=False, default=str) if run.get("recipe") else ""
+    versions = ", ".join(f"{package} {version}" for package, version in (run.get("versions") or {}).items())
+    where = " · ".join(filter(None, [str(run.get("machine") or ""), versions]))
+    return markup.section(
+        "To repeat this run",
+        "",
+        markup.code(str(run.get("command") or "")),
+        markup.details("The resolved recipe", markup.code(recipe)),
+        markup.note(where),
+    )
+
+
+def _labelled(values: Mapping[str, Any], labels: Names, colors: Names) -> tuple[dict[str, Any], Names]:
+    """Values and colours by label in place of name."""
+    return {labels[name]: value for name, value in values.items()}, {labels[name]: colors[name] for name in values}

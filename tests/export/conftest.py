@@ -1,0 +1,67 @@
+"""Digits, small models trained on them for a moment, and a converter without the cost of a process."""
+
+import importlib
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from keras_snnkd import models
+from keras_snnkd.export import _convert
+
+# the functions of the package hide its modules of the same name
+LITERT = importlib.import_module("keras_snnkd.export.litert")
+SAVED_MODEL = importlib.import_module("keras_snnkd.export.saved_model")
+
+SHAPE = (8, 8, 1)
+BUILDS = {
+    "convnet_flatten": {"spec": "convnet:8,pool,16", "head": "flatten"},
+    "convnet_average": {"spec": "convnet:8,16", "head": "average"},
+    "mlp_membrane_latency": {"spec": "mlp:64", "readout": "membrane", "encoder": "latency", "timesteps": 6},
+    "resnet_tdbn": {"spec": "resnet:8,16/1,1", "normalization": "threshold"},
+    "spike_count": {"spec": "mlp:48", "readout": "spike_count", "reset": "soft", "tau": 3.0, "timesteps": 8},
+    "plif": {"spec": "convnet:8", "neuron": "plif", "head": "flatten"},
+    "alif": {"spec": "mlp:48", "neuron": "alif"},
+    "relu_twin": {"spec": "convnet:8,pool,16", "head": "flatten", "neuron": "relu"},
+    "mixed_bfloat16": {"spec": "convnet:8,pool,16", "head": "flatten"},
+}
+
+
+def digits():
+    """Images `[1797, 8, 8, 1]` in 0..1 and labels."""
+    data = load_digits()
+    return (data.images[..., np.newaxis] / 16).astype("float32"), data.target
+
+
+def trained(spec, epochs=4, **arguments):
+    """A model after a few epochs."""
+    images, labels = digits()
+    model = models.build(spec, SHAPE, 10, **arguments)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(1e-2), loss, jit_compile=False)
+    model.fit(images, labels, batch_size=128, epochs=epochs, verbose=0)
+    return model
+
+
+@pytest.fixture(scope="session")
+def samples():
+    return digits()[0][:100]
+
+
+@pytest.fixture(scope="session")
+def student():
+    keras.utils.set_random_seed(0)
+    return trained(**BUILDS["convnet_flatten"])
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Conversions in this process, which saves the import of TensorFlow."""
+
+    def convert(jobs):
+        for job in jobs:
+            Path(job["output"]).write_bytes(_convert.convert(str(job["folder"]), "serve", job["quantize"]))
+
+    monkeypatch.setattr(LITERT, "convert", convert)

@@ -1,0 +1,125 @@
+"""Exports that go wrong: each has to end in an `ExportError`, with no file under the final name."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_snnkd import models
+from keras_snnkd.errors import ExportError
+from keras_snnkd.export import export_all, freeze, litert, saved_model
+from tests.export.conftest import BUILDS, LITERT, SAVED_MODEL, SHAPE
+
+
+def refused(match, export, model, folder, samples, **arguments):
+    with pytest.raises(ExportError, match=match):
+        export(model, folder / "student", samples=samples, **arguments)
+    assert os.listdir(folder) == []
+
+
+@pytest.fixture
+def export_of(monkeypatch):
+    """Makes the exporters write another model than the one they are given."""
+
+    def use(other):
+        for module in (LITERT, SAVED_MODEL):
+            monkeypatch.setattr(module, "freeze", lambda model, batch_size=None, taps=(): freeze(other, batch_size, taps))
+
+    return use
+
+
+def twin(student, **changes):
+    """A model with the student's weights and other settings."""
+    other = models.build(**{**BUILDS["convnet_flatten"], **changes}, image_shape=SHAPE, num_classes=10)
+    models.copy_weights(student, other)
+    return other
+
+
+@pytest.mark.parametrize("export", [litert, saved_model])
+def test_a_wrong_threshold_is_found_in_the_first_layer_that_has_it(export, student, samples, tmp_path, export_of, in_process):
+    export_of(twin(student, threshold=1.01))
+    refused(r"layer block1_neuron: \d+ of its .* spikes .* differ with the membrane up to 0\.0", export, student, tmp_path, samples)
+
+
+def test_another_number_of_time_steps_is_found(student, samples, tmp_path, export_of, in_process):
+    export_of(twin(student, timesteps=2))
+    refused(r"block1_neuron: shape \(2, 8, 8, 8\) of one sample, expected \(4, 8, 8, 8\)", litert, student, tmp_path, samples)
+
+
+@pytest.mark.parametrize("quantize", ["float32", "dynamic"])
+def test_weights_set_to_zero_are_found(quantize, student, samples, tmp_path, export_of, in_process):
+    empty = keras.models.clone_model(student)
+    empty.set_weights([np.zeros_like(weight) for weight in student.get_weights()])
+    export_of(empty)
+    match = "spikes differ" if quantize == "float32" else "predictions agree, demanded are 97%"
+    refused(match, litert, student, tmp_path, samples, quantize=quantize)
+
+
+def test_weights_lost_by_the_converter_are_found(student, samples, tmp_path, monkeypatch, in_process):
+    def unsafe_archive(model, folder, batch_size=None):
+        signature = tf.TensorSpec((batch_size, *SHAPE), "float32", name="image")
+
+        @tf.function(input_signature=[signature])
+        def serve(image):
+            outputs = model(image, training=False)
+            return outputs if isinstance(outputs, dict) else {"logits": outputs}
+
+        tf.saved_model.save(model, str(folder), signatures={"serve": serve})
+
+    monkeypatch.setattr(LITERT, "write_archive", unsafe_archive)
+    refused(r"lost weights\. The model's kernels have 3,7\d\d elements.*reads variables", litert, student, tmp_path, samples)
+
+
+def test_operators_that_are_not_built_in_are_refused_by_name(student, samples, tmp_path, monkeypatch):
+    @tf.function(input_signature=[tf.TensorSpec((1, *SHAPE), "float32", name="image")])
+    def serve(image):
+        return {"logits": tf.math.igamma(image, image)[:, 0, :, 0]}
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
+    content = converter.convert()
+    monkeypatch.setattr(LITERT, "convert", lambda jobs: [job["output"].write_bytes(content) for job in jobs])
+    refused("FlexIgamma", litert, student, tmp_path, samples)
+
+
+def test_a_model_that_only_flex_operators_could_run_is_refused_with_the_converters_words(tmp_path):
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Lambda(lambda x: tf.math.igamma(x, x))(inputs))
+    refused(r"converter failed with exit code 1(.|\n)*Igamma", litert, model, tmp_path, np.ones((2, 4), "float32"))
+
+
+@pytest.mark.parametrize(
+    ("program", "match"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", "was killed by signal 9"),
+        ("import sys; sys.exit('segment 7 is broken')", r"exit code 1. Its last lines:\nsegment 7 is broken"),
+        ("pass", "did not write"),
+        ("import time; time.sleep(60)", "took longer than 2 s"),
+    ],
+)
+def test_a_converter_that_crashes_stalls_or_writes_nothing_is_an_export_error(program, match, student, samples, tmp_path, monkeypatch):
+    script, folder = tmp_path / "crash.py", tmp_path / "out"
+    script.write_text(program)
+    folder.mkdir()
+    monkeypatch.setattr(LITERT._convert, "__file__", str(script))
+    monkeypatch.setattr(LITERT, "TIMEOUT_SECONDS", 2)
+    monkeypatch.setattr(LITERT, "write_archive", lambda *arguments, **more: None)
+    refused(match, litert, student, folder, samples)
+
+
+def test_nan_weights_are_refused(samples, tmp_path):
+    model = models.build("mlp:4", SHAPE, 10)
+    model.get_layer("classifier").bias.assign(np.full(10, np.nan))
+    refused("classifier/bias holds NaN", litert, model, tmp_path, samples)
+
+
+def test_export_all_writes_nothing_if_one_target_fails(student, samples, tmp_path, monkeypatch):
+    def broken(jobs):
+        raise ExportError("no converter today")
+
+    monkeypatch.setattr(LITERT, "convert", broken)
+    with pytest.raises(ExportError, match="no converter today"):
+        export_all(student, tmp_path, samples[:8])
+    assert os.listdir(tmp_path) == []

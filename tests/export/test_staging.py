@@ -1,0 +1,55 @@
+import errno
+import os
+
+import pytest
+
+from keras_snnkd.errors import ExportError, OutputError
+from keras_snnkd.export.staging import staged
+
+
+def test_a_file_appears_only_when_the_block_is_left_without_an_error(tmp_path):
+    with staged(tmp_path / "new" / "a", tmp_path / "new" / "b") as (a, b):
+        a.write_text("1")
+        b.mkdir()
+        assert not (tmp_path / "new" / "a").exists()
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["a", "b"]
+
+
+def test_after_an_error_the_old_file_stands_and_nothing_else(tmp_path):
+    (tmp_path / "a").write_text("old")
+
+    def fail():
+        with staged(tmp_path / "a") as (a,):
+            a.write_text("half")
+            raise ExportError("no")
+
+    with pytest.raises(ExportError):
+        fail()
+    assert (tmp_path / "a").read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_an_old_file_and_an_old_folder_are_replaced(tmp_path):
+    for content in ("first", "second"):
+        with staged(tmp_path / "folder", tmp_path / "file") as (folder, file):
+            folder.mkdir()
+            (folder / content).touch()
+            file.write_text(content)
+    assert os.listdir(tmp_path / "folder") == ["second"]
+    assert (tmp_path / "file").read_text() == "second"
+    assert len(os.listdir(tmp_path)) == 2
+
+
+def test_a_full_disk_and_a_folder_that_cannot_be_made_name_the_path(tmp_path):
+    with pytest.raises(OutputError, match=r"student\.tflite: No space left on device"), staged(tmp_path / "student.tflite"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"file/student\.tflite"), staged(tmp_path / "file" / "student.tflite"):
+        pass
+
+
+def test_a_file_does_not_take_the_place_of_a_folder(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(OutputError, match="it is a folder"), staged(tmp_path / "a") as (a,):
+        a.write_text("1")
+    assert (tmp_path / "a").is_dir()

@@ -1,0 +1,99 @@
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_snnkd.errors import ExportError, ShapeError, UnknownNameError
+from keras_snnkd.export import LiteRT, SavedModel, export_all, litert, saved_model
+from tests.export.conftest import BUILDS, LITERT, trained
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_every_kind_of_model_does_the_same_in_float32_and_in_int8_weights(name, tmp_path, samples, in_process):
+    if name == "mixed_bfloat16":
+        keras.config.set_dtype_policy(name)
+    model = trained(**BUILDS[name])
+    reference = LITERT.Reference(model, samples)
+    files = {quantize: tmp_path / f"{quantize}.tflite" for quantize in LITERT.QUANTIZATIONS}
+    exact, dynamic = LITERT.write_litert(reference, files, list(files.values()))
+
+    expected = reference.compared.predict(samples, verbose=0)
+    np.testing.assert_array_equal(LiteRT(files["float32"]).predict(samples).argmax(-1), expected.argmax(-1))
+    assert exact.agreement == 1.0
+    assert exact.max_logit_difference <= 1e-5 * exact.logit_range
+    assert exact.spike_differences == dict.fromkeys(reference.taps, 0.0)
+    assert bool(reference.taps) == (name != "relu_twin")
+    assert dynamic.agreement >= 0.97
+    assert dynamic.bytes <= exact.bytes
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory, student, samples):
+    folder = tmp_path_factory.mktemp("everything") / "edge"
+    return folder, export_all(student, folder, samples, name="digits")
+
+
+def test_export_all_writes_three_targets_and_nothing_else(everything):
+    folder, reports = everything
+    assert sorted(os.listdir(folder)) == ["digits_dynamic.tflite", "digits_float32.tflite", "saved_model"]
+    assert [report.target for report in reports] == ["saved_model", "litert float32", "litert dynamic"]
+    assert [report.agreement for report in reports[:2]] == [1.0, 1.0]
+
+
+def test_reports_are_plain_json_and_tell_the_size_of_the_file(everything):
+    folder, reports = everything
+    for report in reports:
+        assert json.loads(json.dumps(report.to_dict())) == report.to_dict()
+    assert reports[1].bytes == (folder / "digits_float32.tflite").stat().st_size
+
+
+def test_the_shipped_file_has_the_logits_as_its_only_output(everything, samples):
+    folder, _ = everything
+    assert list(LiteRT(folder / "digits_float32.tflite").outputs(samples[:2])) == ["logits"]
+    assert list(SavedModel(folder / "saved_model").outputs(samples[:2])) == ["logits"]
+
+
+def test_the_saved_model_runs_in_a_fresh_process_without_this_package(everything, student, samples, tmp_path):
+    folder, _ = everything
+    np.save(tmp_path / "images.npy", samples)
+    program = f"""
+import sys, numpy, tensorflow as tf
+signatures = tf.saved_model.load({str(folder / "saved_model")!r}).signatures
+assert signatures["serving_default"].structured_input_signature[1]["image"].shape == [None, 8, 8, 1]
+images = numpy.load({str(tmp_path / "images.npy")!r})
+one = signatures["serve"](image=tf.constant(images[:1]))["logits"].numpy()
+numpy.save({str(tmp_path / "logits.npy")!r}, signatures["serve"](image=tf.constant(images))["logits"].numpy())
+assert one.shape == (1, 10)
+assert "keras_snnkd" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-P", "-c", program], check=True, cwd=tmp_path, capture_output=True)
+    np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), student.predict(samples, verbose=0), atol=1e-5)
+
+
+def test_the_saved_model_is_of_plain_operators(everything):
+    _, (report, *_) = everything
+    assert "Floor" in report.operators
+    assert not {"While", "PyFunc", "XlaLaunch"} & set(report.operators)
+
+
+def test_writing_again_replaces_the_saved_model(tmp_path, samples):
+    inputs = keras.Input((8, 8, 1))
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))
+    for _ in range(2):
+        report = saved_model(model, tmp_path / "again", samples=samples)
+    assert report.spike_differences == {}
+    assert os.listdir(tmp_path) == ["again"]
+
+
+def test_unknown_quantization_and_samples_of_another_shape_are_refused_before_any_work(tmp_path, student, samples):
+    with pytest.raises(UnknownNameError, match=r"unknown quantization 'int8'.*Known: dynamic, float32"):
+        litert(student, tmp_path / "a.tflite", quantize="int8", samples=samples)
+    with pytest.raises(ShapeError, match=r"expected images \[N, 8, 8, 1\].*got shape \(2, 28, 28, 1\)"):
+        litert(student, tmp_path / "a.tflite", samples=np.zeros((2, 28, 28, 1), "float32"))
+    with pytest.raises(ExportError, match="NaN or infinite logits"):
+        litert(student, tmp_path / "a.tflite", samples=np.full((2, 8, 8, 1), np.nan, "float32"))
+    assert os.listdir(tmp_path) == []

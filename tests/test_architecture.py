@@ -1,0 +1,160 @@
+"""What may import what, and what every public class and function has: a complete config, a docstring with an example."""
+
+import ast
+import copy
+import inspect
+import pathlib
+import re
+
+import keras
+import pytest
+
+from keras_snnkd import layers, models, neurons
+from keras_snnkd._public import PACKAGE
+
+ROOT = pathlib.Path(__file__).parents[1] / PACKAGE
+FILES = sorted(ROOT.rglob("*.py"))
+
+# Who may import whom
+
+EVERYWHERE = {"_public", "_version", "errors"}
+BELOW = {
+    **dict.fromkeys(EVERYWHERE, set()),
+    "surrogates": set(),
+    "neurons": {"surrogates"},
+    "layers": {"surrogates", "neurons"},
+    "models": {"surrogates", "neurons", "layers"},
+    "distill": set(),
+    "metrics": {"surrogates", "neurons", "layers"},
+    "data": set(),
+    "export": {"surrogates", "neurons", "layers", "models"},
+}
+"""The lower parts of the package, and the parts each of them may import. What is not here is on top and may import anything."""
+
+WITH_TENSORFLOW = ("distill/distiller.py", "data/", "export/", "metrics/", "neurons/dynamics.py", "experiment", "cli")
+
+
+def imports(file, root=ROOT):
+    """The full names of everything a file imports, wherever in the file."""
+    package = [PACKAGE, *file.relative_to(root).parts[:-1]]
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) + 1 - node.level] if node.level else []
+            source = ".".join([*start, *filter(None, [node.module])])
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+def part(file):
+    """The part of the package a file belongs to."""
+    return file.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def test_the_walk_sees_every_form_of_import(tmp_path):
+    (tmp_path / "distill").mkdir()
+    file = tmp_path / "distill" / "chain.py"
+    file.write_text(
+        "import tensorflow as tf\nfrom keras_snnkd import data\nfrom . import taps\ndef f():\n    from ..models.mlp import MLP\n"
+    )
+    assert set(imports(file, tmp_path)) == {"tensorflow", "keras_snnkd.data", "keras_snnkd.distill.taps", "keras_snnkd.models.mlp.MLP"}
+
+
+@pytest.mark.parametrize("name", BELOW)
+def test_no_import_goes_up(name):
+    allowed = {name, *BELOW[name], *EVERYWHERE}
+    arrows = [
+        f"{file.relative_to(ROOT)} imports {imported}"
+        for file in FILES
+        if part(file) == name
+        for imported in imports(file)
+        if f"{imported}.".startswith(f"{PACKAGE}.") and imported.partition(".")[2].split(".")[0] not in allowed
+    ]
+    assert not arrows, f"{name} may import {', '.join(sorted(allowed))} only: {'; '.join(arrows)}"
+
+
+def test_tensorflow_is_imported_only_where_it_must_be():
+    places = [file.relative_to(ROOT).as_posix() for file in FILES if any(name.split(".")[0] == "tensorflow" for name in imports(file))]
+    assert not [place for place in places if not place.startswith(WITH_TENSORFLOW)]
+
+
+# Configs
+
+REGISTERED = {
+    name.split(">")[1]: cls
+    for name, cls in keras.saving.get_custom_objects().items()
+    if name.startswith(f"{PACKAGE}>") and cls.__module__.split(".")[1] in ("surrogates", "neurons", "layers")
+}
+REQUIRED = {
+    "OverTime": lambda: {"layer": keras.layers.Dense(3)},
+    **dict.fromkeys(["Direct", "Poisson", "Latency"], lambda: {"timesteps": 3}),
+    **dict.fromkeys([name for name in REGISTERED if name.endswith("Cell")], lambda: {"units": 3}),
+}
+"""The arguments without which a class cannot be made."""
+
+COMPUTED = {"ThresholdBatchNormalization": {"gamma_initializer"}, "IF": {"decay_input"}, "IFCell": {"decay_input"}}
+"""Arguments of a base class that a class sets itself."""
+
+
+def arguments(cls):
+    """The constructor's arguments and their defaults, followed through `**kwargs` to Keras' own."""
+    found = {}
+    for base in cls.__mro__:
+        if base is keras.Layer:
+            return {"name": None, "trainable": True, "dtype": None, **found}
+        parameters = inspect.signature(base.__init__).parameters.values() if "__init__" in vars(base) else ()
+        found = {p.name: p.default for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self"} | found
+        if hasattr(base, "layer_class"):
+            found = arguments(base.layer_class) | found
+            found.pop("return_state")
+        if parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return found
+
+
+def another(value):
+    """A value other than this default, where there is an obvious one."""
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int) else value + 0.25 if isinstance(value, float) else value
+
+
+def test_the_registry_holds_every_public_layer_and_neuron():
+    public = [getattr(module, name) for module in (layers, neurons) for name in module.__all__]
+    classes = {cls.__name__ for cls in public if isinstance(cls, type) and not cls.__subclasses__()}
+    assert classes <= set(REGISTERED)
+    assert {"ATan", "LIF", "LIFCell", "OverTime"} <= set(REGISTERED)
+
+
+@pytest.mark.parametrize("name", REGISTERED)
+def test_every_argument_comes_back_from_the_config(name):
+    cls, required = REGISTERED[name], REQUIRED.get(name, dict)
+    config = cls(**required()).get_config()
+    assert set(arguments(cls)) - COMPUTED.get(name, set()) <= set(config)
+    assert cls.from_config(copy.deepcopy(config)).get_config() == config
+
+
+@pytest.mark.parametrize("name", REGISTERED)
+def test_the_config_holds_what_was_given_and_not_the_default(name):
+    cls, required = REGISTERED[name], REQUIRED.get(name, dict)
+    own = {
+        argument: another(parameter.default)
+        for argument, parameter in inspect.signature(cls).parameters.items()
+        if isinstance(parameter.default, (int, float)) and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    }
+    config = cls(**required(), **own).get_config()
+    assert own == {argument: config[argument] for argument in own}
+    again = cls.from_config(copy.deepcopy(config)).get_config()
+    assert own == {argument: again[argument] for argument in own}
+
+
+# Docstrings
+
+
+@pytest.mark.parametrize("module", [layers, models, neurons], ids=lambda module: module.__name__.split(".")[1])
+def test_every_public_docstring_has_an_example_or_leads_to_one(module):
+    public = {name: getattr(module, name) for name in module.__all__ if callable(getattr(module, name))}
+    bases = {name for name, cls in public.items() if isinstance(cls, type) and cls.__subclasses__()}
+    leads = re.compile("Example:|" + "|".join(f"`{name}[`(]" for name in public) + "|such as `")
+    assert not [name for name in public.keys() - bases if not leads.search(inspect.getdoc(public[name]) or "")]
+    assert all(vars(public[name]).get("__doc__") for name in bases)
