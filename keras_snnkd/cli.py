@@ -1,6 +1,7 @@
 """The command line: `python train.py --dataset cifar10 --mode distill`."""
 
 import argparse
+import contextlib
 import os
 import shlex
 import sys
@@ -92,9 +93,11 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 for an error that the message explains, 130 after Ctrl-C.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(arguments)
+    with _quiet():
+        import tensorflow as tf
+    tf.get_logger().setLevel("ERROR")
     from rich.console import Console
 
     from keras_snnkd.errors import KDError
@@ -108,6 +111,21 @@ def main(arguments: list[str] | None = None) -> int:
     except (KDError, ValueError) as error:
         Console(stderr=True, width=console.width).print(f"error: {error}", style="bold red", highlight=False, markup=False)
         return 1
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keep TensorFlow's greetings off the screen: its C++ part writes them past Python, whatever the log level."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(screen, 2)
+        os.close(screen)
 
 
 def _dispatch(options, arguments, console) -> int:

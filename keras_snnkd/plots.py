@@ -40,6 +40,8 @@ _STYLE = {
     "legend.frameon": False,
 }
 
+_RASTERS_A_ROW = 4
+
 
 def palette(names: Sequence[str]) -> dict[str, str]:
     """A colour for each name, in order; give the same to all pictures of a run so that a model keeps its colour."""
@@ -138,21 +140,26 @@ def raster(image: Any, layers: Mapping[str, Any], caption: str = "") -> str:
     image = np.clip(np.asarray(image, float), 0, 1)
     if image.ndim == 3 and image.shape[-1] != 3:
         image = image[..., 0]
-    with _figure(9.4, 3.1, columns=1 + len(layers), first=1.25) as (_, (left, *axes), svg):
+    columns, rows = min(len(layers), _RASTERS_A_ROW), max(1, math.ceil(len(layers) / _RASTERS_A_ROW))
+    with _figure(9.4, 3.0 * rows, 1 + columns, rows, first=1.25) as (_, grid, svg):
+        left, *unused = grid[:: 1 + columns]
         left.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="none")
         left.set(xticks=[], yticks=[], title="Image", xlabel=caption)
         left.spines[:].set_visible(False)
-        for index, (axis, (layer, train)) in enumerate(zip(axes, layers.items(), strict=True)):
-            train = np.asarray(train)
+        free = [axis for index, axis in enumerate(grid) if index % (1 + columns)]
+        for index, (layer, train) in enumerate(layers.items()):
+            axis, train = free[index], np.asarray(train)
             steps, neurons = np.nonzero(train)
             corners = np.array([(-0.42, -0.4), (0.42, -0.4), (0.42, 0.4), (-0.42, 0.4)])
             boxes = np.stack([steps + 1, neurons + 1], axis=-1)[:, None] + corners
             if len(boxes):
                 axis.add_patch(PathPatch(Path.make_compound_path_from_polys(boxes), facecolor=COLORS[0], linewidth=0))
             axis.set(xlim=(0.4, len(train) + 0.6), ylim=(train.shape[1] + 0.6, 0.4), title=_short(layer), xlabel="time step")
-            axis.set_ylabel("neuron" if index == 0 else "")
+            axis.set_ylabel("" if index % columns else "neuron")
             axis.xaxis.get_major_locator().set_params(integer=True)
             axis.grid(visible=False)
+        for axis in [*unused, *free[len(layers) :]]:
+            axis.set_axis_off()
     return svg()
 
 
@@ -200,7 +207,7 @@ def accuracy_by_size(
 
 
 @contextlib.contextmanager
-def _figure(width: float, height: float, columns: int = 1, first: float = 1.0):
+def _figure(width: float, height: float, columns: int = 1, rows: int = 1, first: float = 1.0):
     """A figure in the house style, its axes, and a function that writes it once it is drawn. Keeps away from pyplot's global state."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -210,7 +217,7 @@ def _figure(width: float, height: float, columns: int = 1, first: float = 1.0):
         figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
         FigureCanvasSVG(figure)
         figure.get_layout_engine().set(wspace=0.06)
-        axes = figure.subplots(1, columns, squeeze=False, width_ratios=[first] + [1] * (columns - 1))[0]
+        axes = figure.subplots(rows, columns, squeeze=False, width_ratios=[first] + [1] * (columns - 1)).ravel()
 
         def svg() -> str:
             with matplotlib.rc_context(_STYLE):

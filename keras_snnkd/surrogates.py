@@ -113,8 +113,7 @@ class Sigmoid(Surrogate):
     default_alpha = 4.0
 
     def derivative(self, u):
-        q = ops.sigmoid(self.alpha * u)
-        return self.alpha * q * (1 - q)
+        return self.alpha * ops.sigmoid(self.alpha * u) * ops.sigmoid(-self.alpha * u)  # exact also where q is close to 1
 
     def primitive(self, u):
         return ops.sigmoid(self.alpha * u)

@@ -19,7 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 EVERYWHERE = {"_public", "_version", "errors"}
 BELOW = {
-    **dict.fromkeys(EVERYWHERE, set()),
+    **{name: set() for name in EVERYWHERE},
     "surrogates": set(),
     "neurons": {"surrogates"},
     "layers": {"surrogates", "neurons"},

@@ -72,7 +72,7 @@ def test_an_unknown_name_is_answered_with_the_nearest():
 
 
 def test_something_else_than_a_surrogate_is_refused():
-    with pytest.raises(TypeError, match="got float 2.0"):
+    with pytest.raises(TypeError, match=r"got float 2\.0"):
         surrogates.get(2.0)
 
 

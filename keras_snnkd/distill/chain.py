@@ -13,6 +13,7 @@ from keras_snnkd._version import __version__
 from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.files import read_json, sha256, whole_file, write_json
+from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import FileFormatError, KDError, unknown_name
 
 
@@ -60,7 +61,8 @@ class Stage:
     def distiller(self, student: keras.Model, teacher: keras.Model | None, steps_per_epoch: int) -> Distiller:
         """The compiled distiller that trains this stage."""
         schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps_per_epoch)
-        distiller = Distiller(student, teacher, self.objectives, self.label_weight)
+        objectives = [type(o).from_config(o.get_config()) if isinstance(o, Objective) else o for o in self.objectives]
+        distiller = Distiller(student, teacher, objectives, self.label_weight)
         distiller.compile(
             keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -135,7 +137,10 @@ class Chain:
         distillers: dict[str, Distiller] = {}
         for stage in self.stages:
             teacher = distillers[stage.teacher].student if isinstance(stage.teacher, str) else stage.teacher
-            distillers[stage.name] = stage.distiller(stage.student(), teacher, steps_per_epoch)
+            student = stage.student()
+            if stage.start_from:
+                _start_from(distillers[stage.start_from].student, student)
+            distillers[stage.name] = stage.distiller(student, teacher, steps_per_epoch)
         return distillers
 
     def run(self, data, resume: bool = False, callbacks: Callable[[Stage], list] = lambda stage: []) -> dict[str, StageResult]:

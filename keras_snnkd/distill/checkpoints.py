@@ -68,7 +68,8 @@ class Checkpoints(keras.callbacks.Callback):
             kept = f"The best weights so far are in {self.best_file}." if self.best_file.exists() else "No epoch had finished."
             raise TrainingDivergedError(
                 f"the loss became {loss} in epoch {len(self.history) + 1}, step {batch + 1}. {kept} "
-                "Try a lower learning rate (--learning-rate), smaller objective weights, float32 (--precision float32), and look for NaN in the data."
+                "Try a lower learning rate (--learning-rate), smaller objective weights, float32 (--precision float32), "
+                "and look for NaN in the data."
             )
 
     def on_epoch_end(self, epoch, logs=None):

@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd.distill import objectives as registry
-from keras_snnkd.distill.objective import Objective
+from keras_snnkd.distill.objective import Objective, check_positive
 from keras_snnkd.distill.taps import OUTPUT, TapModel
 from keras_snnkd.errors import ShapeError, unknown_name
 
@@ -56,14 +56,15 @@ class Distiller(keras.Model):
     ):
         super().__init__(**kwargs)
         self.objectives = _named(objectives)
-        _check_pair(student, teacher, self.objectives)
+        if teacher is None and any(objective.built_shapes is None for objective in self.objectives):
+            raise ValueError("the objectives need a teacher; give one, or leave the objectives out to train the student alone")
         self.student = student
         self._student_taps = TapModel(student, [objective.student_tap for objective in self.objectives])
         self._teacher = _Untracked(None)
         if teacher is not None:
             self.teach(teacher)
         self.helpers = [helper for objective in self.objectives for helper in objective.helpers]
-        self.label_weight = self._factor("label_weight", label_weight)
+        self.label_weight = self._factor("label_weight", check_positive(self, "label_weight", label_weight, or_zero=True))
         self.objective_weights = {o.name: self._factor(f"{o.name}_weight", o.weight) for o in self.objectives}
         self.objective_metrics = [keras.metrics.Mean(name=objective.name) for objective in self.objectives]
         self.built = True
@@ -84,15 +85,19 @@ class Distiller(keras.Model):
         Raises:
             ShapeError: If an objective's taps do not fit the student's.
         """
-        _check_pair(self.student, teacher, self.objectives)
         taps = TapModel(teacher, [objective.teacher_tap for objective in self.objectives])
+        _check_pair(self._student_taps, taps)
         for objective in self.objectives:
-            shapes = taps.shapes.get(objective.teacher_tap), self._student_taps.shapes.get(objective.student_tap)
-            if None not in shapes and objective.built_shapes is None:
+            shapes = taps.shapes[objective.teacher_tap], self._student_taps.shapes[objective.student_tap]
+            if objective.built_shapes is None:
                 objective.build(*shapes)
-            elif objective.built_shapes not in (None, shapes):
+            elif objective.built_shapes != shapes:
                 raise ShapeError(f"{objective.name} was built for taps {objective.built_shapes}, this teacher gives {shapes}")
         self._teacher = _Untracked(taps)
+        self.train_function = None  # a traced one would keep the teacher before
+
+    def __dir__(self):
+        return [name for name in super().__dir__() if name != "teacher"]  # Keras' writers save every model they find by dir()
 
     def compile(self, optimizer="adam", loss=None, *, jit_compile: bool | str = False, **kwargs) -> None:
         """Keras' `compile`. The neurons are compiled by themselves, so whole-model compilation is off by default: on CPUs it is slower."""
@@ -143,7 +148,9 @@ class Distiller(keras.Model):
 
         Raises:
             UnknownNameError: If there is no such objective.
+            ValueError: If the value is below 0.
         """
+        value = check_positive(self, f"weight of {name}", float(value), or_zero=True)
         if name == "label":
             self.label_weight.assign(value)
         elif name in self.objective_weights:
@@ -200,17 +207,14 @@ def _named(objectives):
     return found
 
 
-def _check_pair(student, teacher, objectives):
-    if teacher is None:
-        if objectives and student is None:
-            raise ValueError("a distiller needs a student")
-        return
+def _check_pair(student_taps, teacher_taps):
+    student, teacher = student_taps.model, teacher_taps.model
     if teacher is student:
         raise ValueError("teacher and student are the same model; the student's training would change the teacher. Load or clone it")
-    classes = [model.output_shape[-1] for model in (teacher, student)]
+    classes = [taps.shapes[OUTPUT][-1] for taps in (teacher_taps, student_taps)]
     if classes[0] != classes[1]:
         raise ShapeError(f"the teacher {teacher.name} has {classes[0]} classes and the student {student.name} has {classes[1]}")
-    inputs = [tuple(model.input_shape[1:]) for model in (teacher, student)]
+    inputs = [tuple(taps.input_shape[1:]) for taps in (teacher_taps, student_taps)]
     if inputs[0] != inputs[1]:
         raise ShapeError(f"the teacher {teacher.name} takes inputs {inputs[0]} and the student {student.name} {inputs[1]}")
     if student.count_params() >= teacher.count_params():

@@ -61,7 +61,7 @@ class Objective(keras.distillation.DistillationLoss):
             teacher_outputs: The teacher's tap.
             student_outputs: The student's tap.
             y_true: Class labels `[B]`, for objectives that look at them.
-            sample_weight: `[B]`; 1 by default.
+            sample_weight: `[B]` or `[B, 1]`; 1 by default.
 
         Returns:
             A float32 scalar: ``(1/B) sum over b of sample_weight[b] losses[b]``. No gradient flows to the teacher.
@@ -72,7 +72,7 @@ class Objective(keras.distillation.DistillationLoss):
             self.build((None, *teacher.shape[1:]), (None, *student.shape[1:]))
         losses = self.losses(teacher, student, y_true)
         if sample_weight is not None:
-            losses = losses * ops.cast(sample_weight, "float32")
+            losses = losses * ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
         return ops.mean(losses)
 
     def validate_outputs(self, teacher_outputs, student_outputs):

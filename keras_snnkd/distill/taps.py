@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import keras
+from keras import ops
 
 from keras_snnkd.errors import unknown_name
 
@@ -20,7 +21,8 @@ class TapModel:
     * `"neurons"`: the last layer of spiking neurons, or in an ANN the last ReLU.
 
     The model is held outside Keras' tracking. Functional and Sequential models can be tapped at any layer but those inside nested models.
-    A subclassed model takes part by a method `call_with_taps(x, training) -> {"output": ..., name: ...}`.
+    A subclassed model takes part by a method `call_with_taps(x, training) -> {"output": ..., name: ...}`; it is tried on one sample of
+    zeros to learn the shapes.
 
     Args:
         model: A built model.
@@ -28,7 +30,7 @@ class TapModel:
 
     Raises:
         UnknownNameError: If a tap is not there; the message lists those that are.
-        ValueError: If the model can only be tapped at its output.
+        ValueError: If the model can only be tapped at its output, or is not built.
 
     Example:
         >>> TapModel(student, ["logits", "block1_neuron"])(images)["logits"].shape  # (B, T, C)
@@ -37,24 +39,31 @@ class TapModel:
     def __init__(self, model: keras.Model, names: Iterable[str] = ()):
         self.model = model
         self.names = list(dict.fromkeys(names))
-        self.shapes: dict[str, tuple] = {}
         if _is_graph(model):
             tensors = {name: self._tensor(name) for name in self.names}
-            self._forward = keras.Model(model.inputs, {OUTPUT: model.outputs[0], **tensors})
+            inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs  # a list of one makes Keras warn
+            self._forward = keras.Model(inputs, {OUTPUT: model.outputs[0], **tensors})
+            self.input_shape = tuple(model.inputs[0].shape)
             self.shapes = {name: tuple(tensor.shape) for name, tensor in {**tensors, OUTPUT: model.outputs[0]}.items()}
-        elif hasattr(model, "call_with_taps"):
+            return
+        if hasattr(model, "call_with_taps"):
             self._forward = model.call_with_taps
         elif set(self.names) <= {OUTPUT, "logits"}:
-            self._forward = lambda x, training: dict.fromkeys([OUTPUT, "logits"], model(x, training=training))
+            self._forward = lambda x, training: {OUTPUT: model(x, training=training)}
         else:
             raise ValueError(
                 f"{model.name} is a {type(model).__name__}, whose layers cannot be reached from outside; build it with the functional API, "
                 f"or give it a method call_with_taps(x, training) that returns a dict with the key 'output' and {self.names}"
             )
+        self.input_shape = (model.get_build_config() or {}).get("input_shape")
+        if self.input_shape is None:
+            raise ValueError(f"{model.name} is not built; call it on a batch first")
+        self.shapes = {name: (None, *tap.shape[1:]) for name, tap in self(ops.zeros((1, *self.input_shape[1:]))).items()}
 
     def __call__(self, x, training: bool = False) -> dict:
         """The taps and `"output"` for a batch of inputs, as a dict of tensors."""
         outputs = self._forward(x, training=training)
+        outputs.setdefault("logits", outputs[OUTPUT])
         for name in self.names:
             if name not in outputs:
                 raise unknown_name(f"tap of {self.model.name}", name, outputs)

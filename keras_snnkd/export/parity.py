@@ -67,7 +67,7 @@ class Reference:
         samples: Float images `[N, ...]`.
 
     Raises:
-        ExportError: If the model cannot be exported.
+        ExportError: If the model cannot be exported, or the samples are not finite.
         ShapeError: If the samples do not fit.
     """
 
@@ -75,6 +75,8 @@ class Reference:
         self.model = functional(model)
         frozen = freeze(self.model)
         self.samples = check_images(samples, self.model.inputs[0].shape[1:])
+        if not np.all(np.isfinite(self.samples)):
+            raise ExportError("the samples hold NaN or infinite values; a comparison needs real images.")
         self.taps = spiking_layers(self.model)
         self.kernel_elements = sum(math.prod(weight.shape) for weight in self.model.weights if len(weight.shape) > 1)
         self.compared = self.model if is_float32(self.model) else frozen
@@ -82,9 +84,11 @@ class Reference:
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]:
         """Images `[n, ...]`, logits `[n, C]`, and the spikes `[n, T, ...]` of each layer that fires."""
-        for start in range(0, len(self.samples), CHUNK):
-            images = self.samples[start : start + CHUNK]
-            outputs = self._tapped.predict_on_batch(images)
+        size = min(CHUNK, len(self.samples))
+        for start in range(0, len(self.samples), size):
+            images = self.samples[start : start + size]
+            batch = np.concatenate([images, self.samples[: size - len(images)]])  # one batch size, so that it is compiled once
+            outputs = {name: array[: len(images)] for name, array in self._tapped.predict_on_batch(batch).items()}
             if not np.all(np.isfinite(outputs[LOGITS])):
                 raise ExportError(f"{self.model.name} itself gives NaN or infinite logits; are the samples scaled as in training?")
             yield images, outputs[LOGITS], {name: outputs[name] for name in self.taps}
@@ -119,25 +123,24 @@ def verify(
     Raises:
         ExportError: With what was found, the limit, and what to try.
     """
-    parts, faults = [], []
+    parts = []
     for images, logits, spikes in reference.chunks():
         theirs = predict(images)
         twin = outputs(images) if outputs else {}
         expected = {LOGITS: logits, **spikes}
-        faults += _malformed({LOGITS: theirs}, expected) + _malformed(twin, expected)
+        faults = _malformed({LOGITS: theirs}, expected) + _malformed(twin, expected)
         if faults:
-            break
+            raise _refused(path, faults)
         if not np.allclose(twin.get(LOGITS, theirs), theirs, rtol=0, atol=1e-5 * np.ptp(logits)):
             faults.append("the file and its twin with spikes as outputs, made in the same way, give different logits")
         differs = {name: twin[name] != spikes[name] for name in spikes}
         if limits.rounding is not None:
             faults += unexplained(reference.compared, images, differs, limits.rounding)
+        if faults:
+            raise _refused(path, faults)
         parts.append(_compare(logits, theirs, differs))
-    if faults:
-        raise _refused(path, faults)
-    return _judged(
-        target, path, size, operators, {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}, reference, limits
-    )
+    found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    return _judged(target, path, size, operators, found, reference.taps, limits)
 
 
 def _malformed(found, expected):
@@ -166,11 +169,11 @@ def _compare(logits, theirs, differs):
     }
 
 
-def _judged(target, path, size, operators, found, reference, limits):
+def _judged(target, path, size, operators, found, taps, limits):
     samples, exact = len(found["equal"]), limits.rounding is not None
     spread = float(found["high"].max() - found["low"].min())
-    shares = {name: float(found[name].mean()) for name in reference.taps}
-    rounded = np.any([found[name] > 0 for name in reference.taps], axis=0) if exact and reference.taps else np.zeros(samples, bool)
+    shares = {name: float(found[name].mean()) for name in taps}
+    rounded = np.any([found[name] > 0 for name in taps], axis=0) if exact and taps else np.zeros(samples, bool)
     agreement, difference = float(found["equal"].mean()), float(found["difference"][~rounded].max(initial=0))
     faults = []
     changed = np.flatnonzero(~found["equal"] & ~rounded & (found["lead"] > 1e-5 * spread)) if exact else []

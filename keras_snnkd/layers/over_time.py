@@ -42,8 +42,8 @@ class OverTime(keras.layers.Wrapper):
         self.built = True
 
     def call(self, inputs):
-        outputs = self.layer(ops.reshape(inputs, (-1, *inputs.shape[2:])))
-        return ops.reshape(outputs, (-1, inputs.shape[1], *outputs.shape[1:]))
+        outputs = self.layer(ops.reshape(inputs, (-1, *ops.shape(inputs)[2:])))
+        return ops.reshape(outputs, (-1, inputs.shape[1], *ops.shape(outputs)[1:]))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], *self.layer.compute_output_shape((None, *input_shape[2:]))[1:])

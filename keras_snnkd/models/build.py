@@ -122,7 +122,7 @@ def load(path: str | Path) -> keras.Model:
     except Exception as error:  # Keras raises whatever its readers raise: zip, h5, JSON, its own
         reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
         raise FileFormatError(
-            f"{path} cannot be read as a Keras model ({type(error).__name__}: {reason}); is it complete, from model.save() and without code?"
+            f"{path} cannot be read as a Keras model ({type(error).__name__}: {reason}); is it whole, by model.save() and without code?"
         ) from error
 
 

@@ -102,13 +102,13 @@ class Network:
         name = layer.name
         return layers.OverTime(layer, name=name)(x)
 
-    def normalize(self, x, name: str):
-        """Batch normalization over batch, time and space."""
+    def normalize(self, x, name: str, branches: int = 1):
+        """Batch normalization over batch, time and space; tdBN scales down where several branches are added."""
+        common = {"momentum": BATCH_NORM_MOMENTUM, "name": name}
         if self.normalization == "threshold" and self.spiking:
-            return layers.ThresholdBatchNormalization(self.neuron_arguments.get("threshold", 1.0), momentum=BATCH_NORM_MOMENTUM, name=name)(
-                x
-            )
-        return keras.layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=name)(x)
+            threshold = self.neuron_arguments.get("threshold", 1.0)
+            return layers.ThresholdBatchNormalization(threshold, alpha=branches**-0.5, **common)(x)
+        return keras.layers.BatchNormalization(**common)(x)
 
     def fire(self, x, name: str):
         """Neurons; the first ones in the network start the time axis."""
@@ -119,8 +119,11 @@ class Network:
             self.timed = True
         return self.neuron(**self.neuron_arguments, name=name)(x)
 
-    def conv(self, x, width: int, name: str, kernel: int = 3, stride: int = 1):
-        """Convolution without bias, and normalization. A stride pads evenly on all sides, as other frameworks do."""
+    def conv(self, x, width: int, name: str, kernel: int = 3, stride: int = 1, branches: int = 1):
+        """Convolution without bias, and normalization. A stride pads evenly on all sides, as other frameworks do.
+
+        `branches` says how many such outputs will be added.
+        """
         padding = "same"
         if stride > 1 and kernel > 1:
             x = self.synapse(x, keras.layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad"))
@@ -128,7 +131,7 @@ class Network:
         x = self.synapse(
             x, keras.layers.Conv2D(width, kernel, stride, padding, use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv")
         )
-        return self.normalize(x, f"{name}_norm")
+        return self.normalize(x, f"{name}_norm", branches)
 
     def dense(self, x, width: int, name: str):
         """Fully connected layer without bias, and normalization."""

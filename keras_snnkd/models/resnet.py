@@ -60,9 +60,10 @@ def ResNet(  # noqa: N802 - reads as a class, like keras.applications
         for block in range(1, count + 1):
             prefix = f"stage{stage}_block{block}"
             stride = 2 if block == 1 and stage > 1 else 1
-            shortcut = x if x.shape[-1] == width and stride == 1 else network.conv(x, width, f"{prefix}_shortcut", kernel=1, stride=stride)
+            same = x.shape[-1] == width and stride == 1
+            shortcut = x if same else network.conv(x, width, f"{prefix}_shortcut", kernel=1, stride=stride, branches=2)
             x = network.fire(network.conv(x, width, f"{prefix}_1", stride=stride), f"{prefix}_neuron1")
-            x = keras.layers.Add(name=f"{prefix}_add")([network.conv(x, width, f"{prefix}_2"), shortcut])
+            x = keras.layers.Add(name=f"{prefix}_add")([network.conv(x, width, f"{prefix}_2", branches=2), shortcut])
             x = network.fire(x, f"{prefix}_neuron2")
     x = network.synapse(x, keras.layers.GlobalAveragePooling2D(name="average"))
     return network.model(x, name)

@@ -30,8 +30,8 @@ from keras import ops
 
 from keras_snnkd.surrogates import Surrogate, step
 
-UNROLL_LIMIT = 64
-"""Sequences up to this length are unrolled, longer ones run in a while-loop."""
+UNROLL_LIMIT = 16
+"""Sequences up to this length are unrolled and compiled, longer ones run in a while-loop: compilation time grows faster than T."""
 
 RESETS = ("hard", "soft")
 
@@ -292,7 +292,8 @@ class _Plan:
 
 
 def _unrolls(currents):
-    return currents.shape[1] is not None and currents.shape[1] <= UNROLL_LIMIT
+    steps = currents.shape[1]
+    return steps is not None and (steps <= UNROLL_LIMIT or _export_spike is not None)  # converters want no loops
 
 
 def _over_time(body, carry, sequences, reverse=False, stack=True):

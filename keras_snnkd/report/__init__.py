@@ -11,7 +11,8 @@ A run is plain JSON data. All parts but `models` may be missing, and so may any 
     histories  {model: {val_accuracy, val_loss, ...}}, a number for each epoch
     activity   {model: what Activity.to_dict() gives}
     raster     {image, label, predicted, model, layers {layer: [T][N] of 0 and 1}}
-    exports    [{model, target, path, bytes, agreement, max_logit_difference, spike_differences {layer: number}, operators}]
+    exports    [{model, target, path, bytes, agreement, samples, test_agreement, test_images, max_logit_difference,
+               spike_differences {layer: share}, operators {name: number}}]
 """
 
 from keras_snnkd.report.page import write_report

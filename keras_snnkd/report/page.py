@@ -151,7 +151,7 @@ def _raster(run: Run, labels: Names) -> str:
         return ""
     words = [("true class", "label"), ("predicted", "predicted")]
     caption = "\n".join(f"{word}: {shown[key]}" for word, key in words if shown.get(key) is not None)
-    model = labels.get(shown.get("model"), "the model")
+    model = labels.get(shown.get("model"), shown.get("model") or "the model")
     said = f"What the neurons of {model} do with one image. A row is a neuron (at most 100 a layer, evenly chosen), a mark is a spike."
     return markup.section(
         "One image as spikes", said, markup.picture(plots.raster(shown["image"], shown["layers"], caption), "Spike raster of one image")
@@ -166,23 +166,41 @@ def _exports(run: Run, labels: Names) -> str:
         ("model", [[name] for name in names]),
         ("file", [[target, str(export.get("path") or "")] for target, export in zip(targets, exports, strict=True)]),
         ("size", [[formats.size(export.get("bytes"))] for export in exports]),
-        ("same class as Keras", [[formats.percent(export.get("agreement"))] for export in exports]),
+        ("same class as Keras", [_agreement(export) for export in exports]),
         ("largest logit difference", [[formats.small(export.get("max_logit_difference"))] for export in exports]),
-        ("spike differences", [_spike_differences(export.get("spike_differences")) for export in exports]),
+        ("spikes that differ", [_spike_differences(export.get("spike_differences")) for export in exports]),
     ]
     operators = [
-        markup.note(f"{name}, {target}: {', '.join(map(str, export['operators']))}")
+        markup.note(f"{name}, {target}: {_operators(export['operators'])}")
         for name, target, export in zip(names, targets, exports, strict=True)
         if export.get("operators")
     ]
-    said = "Each file was run on real images beside the Keras model that it was made from."
+    said = (
+        "Each file was run on real images beside the Keras model that it was made from. Spikes that differ: the largest share of any "
+        "layer, over its neurons, steps and samples."
+    )
     return markup.section("Exported files", said, markup.table(columns, text=2), markup.details("Operators in each file", *operators))
 
 
-def _spike_differences(differences: Mapping[str, Any] | None) -> list[str]:
+def _agreement(export: Mapping[str, Any]) -> list[str]:
+    """On all test images where that was measured, else on the samples of the export."""
+    if formats.number(export.get("test_agreement")) is not None:
+        return [formats.percent(export["test_agreement"]), f"of {formats.count(export.get('test_images'))} test images"]
+    samples = f"of {export['samples']:,} samples" if export.get("samples") else ""
+    return [formats.percent(export.get("agreement")), samples]
+
+
+def _spike_differences(differences: Mapping[str, float] | None) -> list[str]:
     if differences is None:
         return [formats.NOTHING]
-    return [f"{layer}: {formats.small(value)}" for layer, value in differences.items() if value] or ["none"]
+    differing = [share for share in differences.values() if share]
+    if not differing:
+        return ["none"]
+    return [f"{formats.small(100 * max(differing))} %", f"at most, in {len(differing)} of {len(differences)} layers"]
+
+
+def _operators(operators: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in operators.items())
 
 
 def _repeat(run: Run) -> str:

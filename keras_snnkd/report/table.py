@@ -32,10 +32,10 @@ def table(rows: Rows):
 
     columns = model_columns(rows)
     printed = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for index, (header, cells) in enumerate(columns):
-        whole = [line for cell in cells for line in cell] if index else []  # numbers stay whole; a narrow terminal breaks the labels
-        narrowest = max(map(len, [*header.split(), *whole]))
-        printed.add_column(Text(header), justify="right" if index else "left", min_width=narrowest)
+    for index, (header, _) in enumerate(columns):
+        # numbers stay whole: a narrow terminal breaks the labels
+        justify = "right" if index else "left"
+        printed.add_column(Text(header.replace(" ", "\n", 1)), justify=justify, no_wrap=index > 0, overflow="fold")
     for cells in zip(*(cells for _, cells in columns), strict=True):
         printed.add_row(*(Text("\n".join(cell)) for cell in cells))
     return printed

@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 
 from keras_snnkd.errors import FileFormatError, ShapeError
-from keras_snnkd.export import LiteRT, SavedModel, litert
+from keras_snnkd.export import LiteRT, SavedModel
 from keras_snnkd.export.contents import read_contents
+from tests.export.conftest import LITERT
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory, student, samples):
+def file(tmp_path_factory, reference):
     path = tmp_path_factory.mktemp("runtime") / "student.tflite"
-    litert(student, path, samples=samples[:8])
+    LITERT.write_litert(reference, {"float32": path}, [path])
     return path
 
 

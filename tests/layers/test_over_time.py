@@ -48,6 +48,13 @@ def test_the_symbolic_shape_is_the_real_one_for_any_batch(name):
     assert folded(FRAMES).shape == (2, *symbolic.shape[1:])
 
 
+def test_maps_may_be_of_any_size():
+    frames = keras.Input((3, None, None, 2))
+    model = keras.Model(frames, OverTime(keras.layers.Conv2D(5, 3))(frames))
+    assert model.output_shape == (None, 3, None, None, 5)
+    assert model.predict(FRAMES, verbose=0).shape == (2, 3, 4, 4, 5)
+
+
 def test_weights_are_those_of_the_wrapped_layer():
     dense = keras.layers.Dense(4)
     folded = OverTime(dense)

@@ -174,6 +174,12 @@ def test_the_membrane_readout_leaks_as_the_neurons_do():
     np.testing.assert_allclose(logits, potential, rtol=1e-5, atol=1e-6)
 
 
+def test_the_membrane_of_the_readout_is_not_rounded_in_mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    logits = small(readout="membrane")(IMAGES)
+    assert np.any(logits != keras.ops.cast(keras.ops.cast(logits, "bfloat16"), "float32"))
+
+
 @pytest.mark.parametrize(
     ("neuron", "arguments"),
     [
@@ -248,11 +254,11 @@ def test_images_too_small_for_the_pools_are_refused(neuron, encoder):
     ids=str,
 )
 def test_widths_that_are_none_are_refused(builder, widths):
-    with pytest.raises(ValueError, match="widths must be a list of whole numbers above 0.* at least one number, got"):
+    with pytest.raises(ValueError, match=r"widths must be a list of whole numbers above 0.* at least one number, got"):
         builder((8, 8, 1), 10, widths)
 
 
 @pytest.mark.parametrize("blocks", [(1,), (1, 0), (1, -1), (1, "a"), 2], ids=str)
 def test_blocks_must_fit_the_stages(blocks):
-    with pytest.raises(ValueError, match="blocks must (be a list of whole numbers|have as many entries)"):
+    with pytest.raises(ValueError, match=r"blocks must (be a list of whole numbers|have as many entries)"):
         ResNet((8, 8, 1), 10, widths=(4, 8), blocks=blocks)

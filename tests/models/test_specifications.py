@@ -95,7 +95,7 @@ def test_arguments_of_the_call_go_before_those_of_the_specification():
 
 @pytest.mark.parametrize("overrides", [{"timestep": 5}, {"builder": "MPL"}], ids=str)
 def test_unknown_arguments_of_the_call_are_refused_too(overrides):
-    with pytest.raises(UnknownNameError, match="Did you mean '(timesteps|MLP)'"):
+    with pytest.raises(UnknownNameError, match=r"Did you mean '(timesteps|MLP)'"):
         build("mlp:4", (4, 4, 1), 3, **overrides)
 
 

@@ -37,7 +37,7 @@ def test_get_knows_the_name(layer):
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
-    with pytest.raises(UnknownNameError, match=r"unknown neuron 'plf'. Did you mean '.*lif'\?"):
+    with pytest.raises(UnknownNameError, match=r"unknown neuron 'plf'\. Did you mean '.*lif'\?"):
         neurons.get("plf")
 
 
@@ -51,7 +51,7 @@ def test_currents_without_time_are_refused(layer, shape):
 @pytest.mark.parametrize("tau", [1.0, 0.5, -2.0, float("nan"), float("inf"), "2", None, True])
 @pytest.mark.parametrize("layer", LEAKY)
 def test_a_time_constant_of_one_step_or_less_is_refused(layer, tau):
-    with pytest.raises(ValueError, match="tau must be (greater than 1 ms|a finite number)"):
+    with pytest.raises(ValueError, match=r"tau must be (greater than 1 ms|a finite number)"):
         layer(tau=tau)
 
 
@@ -72,7 +72,7 @@ def test_a_v_reset_above_the_threshold_is_refused(layer):
 def test_an_unknown_reset_or_surrogate_is_refused(layer):
     with pytest.raises(ValueError, match="reset must be one of 'hard', 'soft', got 'zero'"):
         layer(reset="zero")
-    with pytest.raises(UnknownNameError, match="unknown surrogate 'atam'. Did you mean 'atan'"):
+    with pytest.raises(UnknownNameError, match=r"unknown surrogate 'atam'\. Did you mean 'atan'"):
         layer(surrogate="atam")
 
 

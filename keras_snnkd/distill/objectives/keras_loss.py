@@ -24,11 +24,9 @@ class KerasLoss(Objective):
         >>> distiller = kd.Distiller(student, teacher, objectives=[loss])
     """
 
-    default_tap = OUTPUT
-
     def __init__(self, loss: keras.distillation.DistillationLoss, weight: float = 1.0, name: str | None = None):
         loss = keras.saving.deserialize_keras_object(loss) if isinstance(loss, dict) else loss
-        taps = getattr(loss, "teacher_layer_name", None), getattr(loss, "student_layer_name", None)
+        taps = [getattr(loss, f"{role}_layer_name", None) or OUTPUT for role in ("teacher", "student")]
         super().__init__(*taps, weight=weight, name=name or snake_case(type(loss).__name__))
         self.loss = loss
 

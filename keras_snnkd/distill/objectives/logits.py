@@ -53,7 +53,9 @@ class SoftTargets(Objective):
     ):
         super().__init__(**kwargs)
         self.temperature = check_positive(self, "temperature", temperature)
-        self.student_temperature = student_temperature and check_positive(self, "student_temperature", student_temperature)
+        self.student_temperature = student_temperature
+        if student_temperature is not None:
+            self.student_temperature = check_positive(self, "student_temperature", student_temperature)
         if reduction not in REDUCTIONS:
             raise unknown_name("reduction", reduction, REDUCTIONS)
         if time not in TIMES:

@@ -1,0 +1,323 @@
+"""Chains: everything is checked first, what is finished stays, and an interrupted run ends as an uninterrupted one."""
+
+import dataclasses
+import os
+import re
+import shutil
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_snnkd as kd
+from keras_snnkd.distill.chain import Chain, Stage
+from keras_snnkd.distill.checkpoints import Checkpoints
+from keras_snnkd.distill.files import read_json, sha256, whole_file, write_json
+from keras_snnkd.distill.objectives import FeatureMap, SoftTargets
+from keras_snnkd.errors import FileFormatError, KDError, OutputError, ShapeError, TrainingDivergedError, UnknownNameError
+from tests.distill import tiny
+
+DATA = kd.data.load("digits", limit=200, batch_size=32, augment="shift")
+
+
+def network(width, **arguments):
+    return lambda: kd.models.MLP((8, 8, 1), 10, widths=(width,), **{"timesteps": 2, "name": f"width{width}", **arguments})
+
+
+def three_stages(**student):
+    return [
+        Stage("teacher", network(12, neuron="relu"), epochs=2, learning_rate=0.05),
+        Stage("assistant", network(8), teacher="teacher", objectives=["soft_targets"], epochs=1),
+        Stage("student", network(6), **{"teacher": "assistant", "objectives": [FeatureMap(), "soft_targets"], "epochs": 1, **student}),
+    ]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder and the results of a finished chain."""
+    folder = tmp_path_factory.mktemp("chain") / "run"
+    return folder, Chain(three_stages(), folder).run(DATA)
+
+
+class NoTraining(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        pytest.fail("training started")
+
+
+def run(stages, folder, **arguments):
+    """Runs a chain that must not train."""
+    return Chain(stages, folder).run(DATA, callbacks=lambda stage: [NoTraining()], **arguments)
+
+
+def test_each_stage_leaves_its_model_history_and_record(finished):
+    folder, results = finished
+    assert list(results) == ["teacher", "assistant", "student"]
+    for name, result in results.items():
+        assert {file.name for file in (folder / name).iterdir()} == {"model.keras", "history.json", "settings.json", "stage.json"}
+        model = kd.models.load(folder / name / "model.keras")
+        tiny.assert_equal_weights(model, tiny.values(result.model))
+        history = read_json(folder / name / "history.json")
+        assert history == result.history
+        assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(history[0])
+        model.compile(loss=tiny.crossentropy(), metrics=["accuracy"])
+        accuracy = model.evaluate(DATA.validation, verbose=0)[1]
+        assert result.record["validation_accuracy"] == pytest.approx(accuracy) == max(row["val_accuracy"] for row in history)
+        assert history[result.record["best_epoch"] - 1]["val_accuracy"] == result.record["validation_accuracy"]
+    record = read_json(folder / "student" / "stage.json")
+    assert record["teacher_sha256"] == sha256(folder / "assistant" / "model.keras")
+    assert record["loss"] == "1 label + 1 feature_map(neurons -> neurons) + 1 soft_targets(logits -> logits)"
+    assert record["versions"]["keras"] == keras.__version__
+    assert record["parameters"] == results["student"].model.count_params()
+
+
+def test_finished_stages_are_loaded_and_stay_as_they_are(finished):
+    folder, results = finished
+    files = {file: (file.stat().st_mtime_ns, sha256(file)) for file in folder.rglob("*.*")}
+    again = run(three_stages(), folder, resume=True)
+    assert files == {file: (file.stat().st_mtime_ns, sha256(file)) for file in folder.rglob("*.*")}
+    for name, result in again.items():
+        tiny.assert_equal_weights(result.model, tiny.values(results[name].model))
+        assert (result.history, result.record) == (results[name].history, results[name].record)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": 0.5}, r"learning_rate was 0.001 and is now 0.5\. Use those again, or another folder"),
+        ({"epochs": 3}, "epochs was 1 and is now 3"),
+        ({"objectives": ["soft_targets"]}, "objectives was"),
+        ({"objectives": [FeatureMap(weight=2.0), "soft_targets"]}, "objectives was .* is now .*'weight': 2.0"),
+        ({"teacher": "teacher"}, "teacher was 'assistant' and is now 'teacher'; teacher_sha256 was"),
+        ({"settings": {"model": "mlp:6"}}, "settings was {} and is now {'model': 'mlp:6'}"),
+    ],
+)
+def test_a_finished_stage_with_other_settings_is_refused(finished, changes, message):
+    folder, _ = finished
+    with pytest.raises(KDError, match=message):
+        run(three_stages(**changes), folder, resume=True)
+
+
+def test_a_folder_that_holds_a_run_is_refused_without_resume(finished):
+    folder, _ = finished
+    with pytest.raises(KDError, match=r"holds a run already; go on with it \(--resume\) or choose another folder"):
+        run(three_stages(), folder)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "history.json", "stage.json"])
+def test_a_finished_stage_that_is_damaged_is_told(finished, tmp_path, name):
+    folder, _ = finished
+    shutil.copytree(folder, tmp_path / "run")
+    file = tmp_path / "run" / "student" / name
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(FileFormatError, match=re.escape(name)):
+        run(three_stages(), tmp_path / "run", resume=True)
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Ctrl-C in the middle of the second epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.epoch == 1 and batch == 1:
+            raise KeyboardInterrupt
+
+
+def interrupted(stage, folder):
+    with pytest.raises(KeyboardInterrupt):
+        Chain([stage], folder).run(DATA, callbacks=lambda stage: [Interrupt()])
+
+
+@pytest.mark.parametrize("taught", [False, True], ids=["alone", "distilled"])
+def test_an_interrupted_stage_ends_as_an_uninterrupted_one(taught, finished, tmp_path):
+    teacher = finished[1]["teacher"].model
+    distillation = {"teacher": teacher, "objectives": [FeatureMap(), SoftTargets(2.0)]} if taught else {}
+    stage = Stage("student", network(6), epochs=3, learning_rate=0.01, **distillation)
+    whole = Chain([stage], tmp_path / "whole").run(DATA)["student"]
+    interrupted(stage, tmp_path / "cut")
+    assert len(read_json(tmp_path / "cut" / "student" / "history.json")) == 1
+    resumed = Chain([stage], tmp_path / "cut").run(DATA, resume=True)["student"]
+    assert resumed.record["resumed_at_epoch"] == 1
+    assert resumed.history == whole.history
+    assert len(resumed.history) == 3
+    tiny.assert_equal_weights(resumed.model, tiny.values(whole.model))
+
+
+def test_an_interrupted_stage_with_other_settings_or_a_damaged_checkpoint_is_refused(tmp_path):
+    stage = Stage("student", network(6), epochs=3)
+    interrupted(stage, tmp_path)
+    with pytest.raises(KDError, match="seed was 0 and is now 1"):
+        run([dataclasses.replace(stage, seed=1)], tmp_path, resume=True)
+    (checkpoint,) = (tmp_path / "student").glob("epoch-*.weights.h5")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:3000])
+    with pytest.raises(
+        FileFormatError, match=r"cannot go on from .*epoch-0001\.weights\.h5: .* Delete its folder to train this stage anew"
+    ):
+        run([stage], tmp_path, resume=True)
+
+
+def test_the_same_stages_train_alike_whatever_ran_before(tmp_path):
+    """Objectives given as instances do not carry their trained projections from one run, or stage, to the next."""
+    teacher = network(12)()
+    stage = Stage("student", network(6), teacher=teacher, objectives=[FeatureMap()], epochs=1)
+    first = Chain([stage], tmp_path / "first").run(DATA)["student"]
+    other = dataclasses.replace(stage, name="other", student=network(4))
+    second = Chain([other, stage], tmp_path / "second").run(DATA)["student"]
+    assert first.history == second.history
+    tiny.assert_equal_weights(first.model, tiny.values(second.model))
+
+
+def test_a_stage_can_start_from_the_weights_of_another(finished, tmp_path):
+    class Seen(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            weights.append(tiny.values(self.model.student))
+
+    weights = []
+    stages = [Stage("first", network(6, neuron="relu"), epochs=1), Stage("second", network(6), start_from="first", epochs=1)]
+    results = Chain(stages, tmp_path).run(DATA, callbacks=lambda stage: [Seen()])
+    for started, trained in zip(weights[1], tiny.values(results["first"].model), strict=True):
+        np.testing.assert_array_equal(started, trained)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"objectives": ["soft_target"]}, UnknownNameError, "Did you mean 'soft_targets'"),
+        ({"objectives": [{"objective": "soft_targets", "temperature": 0}]}, ValueError, "greater than 0, got 0"),
+        ({"objectives": [{"objective": "spike_train", "window": 3}]}, ShapeError, "the window of 3 steps is longer than the student's T=2"),
+        ({"objectives": [{"objective": "feature_map", "teacher_tap": "block2_neuron"}]}, UnknownNameError, "Did you mean 'block1_neuron'"),
+        ({"student": lambda: kd.models.MLP((8, 8, 1), 9, widths=(6,))}, ShapeError, "10 classes and the student mlp has 9"),
+        ({"student": lambda: kd.models.MLP((9, 9, 1), 10, widths=(6,))}, ShapeError, "takes inputs"),
+        ({"teacher": None}, ValueError, "the objectives need a teacher"),
+        ({"start_from": "teacher"}, (KDError, ValueError), "block1_dense|shape"),
+    ],
+)
+def test_a_last_stage_that_does_not_fit_fails_before_the_first_one_trains(changes, error, message, tmp_path):
+    with pytest.raises(error, match=message):
+        run(three_stages(**changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("stages", "error", "message"),
+    [
+        (lambda: [], ValueError, "at least one stage"),
+        (lambda: three_stages(teacher="assistent"), UnknownNameError, "named by stage 'student' 'assistent'. Did you mean 'assistant'"),
+        (lambda: three_stages(start_from="teachr"), UnknownNameError, "Did you mean 'teacher'"),
+        (lambda: three_stages()[::-1], UnknownNameError, "unknown earlier stage, named by stage 'student' 'assistant'.*Known: none"),
+        (lambda: three_stages()[:1] * 2, ValueError, "two stages are named 'teacher'"),
+        (lambda: [Stage("a/b", network(6))], ValueError, "letters, digits, _ and -, got 'a/b'"),
+        (lambda: [Stage("a", network(6), epochs=0)], ValueError, "stage a: epochs must be a whole number above 0, got 0"),
+        (lambda: [Stage("a", network(6), learning_rate=0)], ValueError, "stage a: learning_rate must be greater than 0, got 0"),
+    ],
+)
+def test_a_chain_that_cannot_be_is_refused_when_it_is_made(stages, error, message, tmp_path):
+    with pytest.raises(error, match=message):
+        Chain(stages(), tmp_path)
+
+
+def test_check_returns_the_untrained_distillers():
+    distillers = Chain(three_stages(), "unused").check()
+    assert [distiller.describe() for distiller in distillers.values()] == [
+        "1 label",
+        "1 label + 1 soft_targets(logits -> logits)",
+        "1 label + 1 feature_map(neurons -> neurons) + 1 soft_targets(logits -> logits)",
+    ]
+    assert distillers["student"].teacher is distillers["assistant"].student
+
+
+@dataclasses.dataclass
+class Poisoned:
+    """Digits whose images are NaN from the second epoch on."""
+
+    steps_per_epoch: int = DATA.steps_per_epoch
+    validation: tf.data.Dataset = dataclasses.field(default_factory=lambda: DATA.validation)
+
+    def training(self, initial_epoch):
+        def poison(step, batch):
+            return tf.where(step < self.steps_per_epoch, batch[0], np.nan), batch[1]
+
+        return DATA.training(initial_epoch).enumerate().map(poison)
+
+
+def test_a_loss_that_becomes_nan_ends_the_run_and_keeps_the_best_weights(tmp_path):
+    with pytest.raises(
+        TrainingDivergedError, match=r"the loss became nan in epoch 2, step 1\. The best weights .*best\.weights\.h5.*Try a lower"
+    ):
+        Chain([Stage("student", network(6), epochs=3)], tmp_path).run(Poisoned())
+    with h5py.File(tmp_path / "student" / "best.weights.h5") as stored:
+        kernel = stored["layers/functional/layers/dense/vars/0"][()]
+    assert kernel.shape == (64, 6)
+    assert np.all(np.isfinite(kernel))
+    assert len(read_json(tmp_path / "student" / "history.json")) == 1
+    assert not (tmp_path / "student" / "model.keras").exists()
+
+
+def test_a_learning_rate_far_too_high_is_told_as_divergence(tmp_path):
+    stage = Stage("student", lambda: tiny.plain(classes=10, shape=(8, 8, 1)), epochs=2, learning_rate=1e30)
+    with pytest.raises(TrainingDivergedError, match=r"in epoch 1, step \d+\. No epoch had finished\. Try a lower learning rate"):
+        Chain([stage], tmp_path).run(DATA)
+
+
+def test_a_folder_that_cannot_be_written_fails_before_training(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OutputError, match=r"cannot write .*settings\.json.* choose a folder that can be written"):
+        run(three_stages(), tmp_path / "file" / "run")
+
+
+def test_the_best_epoch_is_the_first_with_the_highest_value(tmp_path):
+    model = tiny.compiled(tiny.plain())
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.set_model(model)
+    for epoch, accuracy in enumerate([0.5, 0.8, 0.8, 0.6]):
+        model.student.set_weights([np.full(weight.shape, epoch) for weight in model.student.weights])
+        checkpoints.on_epoch_end(epoch, {"val_accuracy": accuracy})
+    assert checkpoints.load_best(model) == 2
+    assert all(np.all(value == 1) for value in tiny.values(model.student))
+    assert [file.name for file in sorted(tmp_path.glob("*.h5"))] == ["best.weights.h5", "epoch-0004.weights.h5"]
+    checkpoints.clear()
+    assert [file.name for file in tmp_path.iterdir()] == ["history.json"]
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.set_model(tiny.compiled(tiny.plain()))
+    checkpoints.on_epoch_end(0, {"val_accuracy": 0.5})
+    with pytest.raises(FileFormatError, match=r"cannot go on from .*epoch-0001"):
+        Checkpoints(tmp_path).resume(tiny.compiled(tiny.plain(7)))
+
+
+def test_a_file_is_whole_or_not_there(tmp_path):
+    file = tmp_path / "new" / "file.json"
+    write_json(file, {"a": 1})
+    with pytest.raises(RuntimeError, match="in the middle"), whole_file(file) as temporary:  # noqa: PT012
+        assert temporary.suffix == ".json"
+        temporary.write_text("half")
+        raise RuntimeError("in the middle")
+    assert read_json(file) == {"a": 1}
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
+    file = tmp_path / "file.json"
+    with whole_file(file) as temporary:
+        full = temporary
+        full.write_text("{}")
+    full.symlink_to("/dev/full")
+    with pytest.raises(OutputError, match=r"cannot write .*file\.json: No space left on device\. Free some space"):
+        write_json(file, {"a": 1})
+    assert read_json(file) == {}
+    assert os.listdir(tmp_path) == ["file.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "there is no file"), ('{"a": ', "is not a JSON file"), ("\0\xff", "is not a JSON file")]
+)
+def test_json_that_cannot_be_read_is_told(content, message, tmp_path):
+    if content is not None:
+        (tmp_path / "file.json").write_bytes(content.encode("latin1"))
+    with pytest.raises(FileFormatError, match=message):
+        read_json(tmp_path / "file.json")

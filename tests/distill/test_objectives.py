@@ -1,0 +1,391 @@
+"""Every objective gives the number of its formula, and refuses what it cannot compare."""
+
+import inspect
+import math
+
+import keras
+import numpy as np
+import pytest
+
+import keras_snnkd as kd
+from keras_snnkd.distill.objective import Objective
+from keras_snnkd.distill.objectives import FeatureMap, FiringRate, KerasLoss, SoftTargets, SpikeTrain
+from keras_snnkd.errors import ShapeError, UnknownNameError
+from tests.distill import tiny
+from tests.harness import gradients, oracle_cases
+
+RANDOM = np.random.default_rng(0)
+
+
+def batch_major(array):
+    """`[T, B, ...]` as `[B, T, ...]`."""
+    return np.swapaxes(array, 0, 1)
+
+
+def array(*values, shape=None):
+    return np.array(values, "float32").reshape(shape or (1, -1))
+
+
+def normal(*shape):
+    return RANDOM.normal(size=shape).astype("float32")
+
+
+def crossentropy(labels, logits):
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, keras.ops.mean(logits, axis=1))
+
+
+def assert_value_and_gradient(function, student, value, gradient):
+    found, (found_gradient,) = gradients(function, student)
+    np.testing.assert_allclose(found, value, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found_gradient, gradient, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", oracle_cases("losses.npz", "hinton_kd"), ids=str)
+def test_soft_targets_are_hintons_in_torchdistill(case):
+    tau, logits, teacher = case.settings["temperature"], batch_major(case["logits"]), case["teacher_logits"]
+    objective = SoftTargets(temperature=tau)
+    # the official loss_kl is without temperature^2
+    assert_value_and_gradient(
+        lambda student: objective.compute_loss(teacher, student) / tau**2,
+        logits,
+        case["loss_kl"],
+        batch_major(case["grad_logits_kl"]),
+    )
+
+    def total(student):
+        distillation = objective.compute_loss(teacher, student)
+        return case.settings["alpha"] * crossentropy(case["labels"], student) + case.settings["beta"] * distillation
+
+    assert_value_and_gradient(total, logits, case["loss"], batch_major(case["grad_logits"]))
+
+
+@pytest.mark.parametrize("case", oracle_cases("losses.npz", "takd"), ids=str)
+def test_soft_targets_by_element_are_takds(case):
+    objective = SoftTargets(temperature=case.settings["temperature"], reduction="elementwise")
+    share = case.settings["lambda_"]
+
+    def total(student):
+        return (1 - share) * crossentropy(case["labels"], student) + share * objective.compute_loss(case["teacher_logits"], student)
+
+    assert_value_and_gradient(total, batch_major(case["logits"]), case["loss"], batch_major(case["grad_logits"]))
+
+
+@pytest.mark.parametrize("case", oracle_cases("losses.npz", "idsnn"), ids=str)
+def test_soft_targets_are_idsnns(case):
+    objective = SoftTargets(temperature=case.settings["temperature"])
+    logits, teacher, share = batch_major(case["logits"]), case["teacher_logits"], case.settings["kd_weight"]
+    assert_value_and_gradient(
+        lambda student: objective.compute_loss(teacher, student) / 16,  # in units that rounding noise of 1e-6 fits
+        logits,
+        case["loss_kd"] / 16,
+        batch_major(case["grad_logits_kd"]) / 16,
+    )
+
+    def total(student):
+        return crossentropy(case["labels"], student) + share * objective.compute_loss(teacher, student)
+
+    assert_value_and_gradient(total, logits, case["loss"], batch_major(case["grad_logits"]))
+
+
+@pytest.mark.parametrize("case", oracle_cases("losses.npz", "spike_count_kd"), ids=str)
+def test_soft_targets_of_spike_counts_are_those_of_snn_distill(case):
+    objective = SoftTargets(temperature=case.settings["temperature"], time="sum", reduction="elementwise")
+    teacher, student = (batch_major(case[name]).astype("float32") for name in ("teacher_spikes", "student_spikes"))
+    assert_value_and_gradient(
+        lambda spikes: objective.compute_loss(teacher, spikes), student, case["loss_kd"], batch_major(case["grad_student_spikes"])
+    )
+
+
+@pytest.mark.parametrize("case", oracle_cases("losses.npz", "feature_sse"), ids=str)
+def test_a_summed_feature_map_is_bkdsnns(case):
+    objective, alpha = FeatureMap(reduction="sum"), case.settings["alpha"]
+    teacher, student, gradient = (
+        np.moveaxis(case[name], 1, -1) for name in ("teacher_features", "student_features", "grad_student_features")
+    )
+    assert_value_and_gradient(lambda features: alpha * objective.compute_loss(teacher, features), student, case["loss"], gradient)
+
+
+TEACHER, STUDENT = array(1, 0, 1, 1, shape=(1, 4, 1)), array(0, 1, 1, 0, shape=(1, 4, 1))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "teacher", "student", "loss"),
+    [
+        ({"window": 1}, TEACHER, STUDENT, 3 / 4),
+        ({"window": 2}, TEACHER, STUDENT, (0 + 0.25) / 2),
+        ({"window": 2, "stride": 1}, TEACHER, STUDENT, (0 + 0.25 + 0.25) / 3),
+        ({"window": 3}, TEACHER, STUDENT, 0),  # the fourth step fills no window
+        ({"window": 4}, TEACHER, STUDENT, (3 / 4 - 2 / 4) ** 2),
+        ({}, TEACHER, STUDENT, (3 / 4 - 2 / 4) ** 2),
+        # decay 1/2: teacher 1, 0.5, 1.25, 1.625; student 0, 1, 1.5, 0.75
+        ({"filter_tau": 1 / math.log(2)}, TEACHER, STUDENT, (1 + 0.25 + 0.0625 + 0.875**2) / 4),
+        # a teacher with twice the steps: rates 0.5, 1 against 0, 1
+        ({"window": 1}, TEACHER, array(0, 1, shape=(1, 2, 1)), 0.25 / 2),
+        ({"window": 2}, TEACHER, array(0, 1, shape=(1, 2, 1)), (3 / 4 - 1 / 2) ** 2),
+    ],
+)
+def test_spike_train_by_hand(arguments, teacher, student, loss):
+    value = float(SpikeTrain(**arguments).compute_loss(teacher, student))
+    assert value == pytest.approx(loss, abs=1e-6)
+
+
+def test_spike_train_compares_maps_pixel_by_pixel_over_windows():
+    teacher, student = (RANDOM.integers(0, 2, (2, 4, 2, 2, 3)).astype("float32") for _ in range(2))
+    difference = (teacher - student).reshape(2, 2, 2, 2, 2, 3).mean(axis=2)
+    np.testing.assert_allclose(SpikeTrain(window=2).compute_loss(teacher, student), np.mean(difference**2), rtol=1e-6)
+
+
+SPIKES = array(1, 0, 1, 1, shape=(1, 2, 2))  # rates 1 and 0.5
+
+
+@pytest.mark.parametrize(
+    ("per", "teacher", "loss"),
+    [
+        ("channel", array(1, 1, 0, 0, shape=(1, 2, 2)), (0.5**2 + 0) / 2),
+        ("layer", array(1, 1, 0, 0, shape=(1, 2, 2)), 0.25**2),
+        ("channel", array(1, 0, shape=(1, 1, 2)), (0 + 0.5**2) / 2),  # another T
+        ("channel", array(0.25, 0.5), (0.75**2 + 0) / 2),  # an ANN
+        ("layer", array(0.25, 0.5), 0.375**2),
+        ("layer", array(1, 1, 0), (0.75 - 2 / 3) ** 2),  # another width
+        ("channel", array(1, 0, 0, 1, 1, 1, 0, 0, shape=(1, 1, 2, 2, 2)), (0.5**2 + 0) / 2),  # maps: rates 0.5, 0.5
+    ],
+)
+def test_firing_rate_by_hand(per, teacher, loss):
+    assert float(FiringRate(per=per).compute_loss(teacher, SPIKES)) == pytest.approx(loss, abs=1e-6)
+
+
+def test_firing_rate_of_maps_is_their_mean_over_time_and_space():
+    maps = RANDOM.integers(0, 2, (2, 4, 3, 3, 5)).astype("float32")
+    rates = normal(2, 5)
+    expected = np.mean((maps.mean(axis=(1, 2, 3)) - rates) ** 2)
+    np.testing.assert_allclose(FiringRate().compute_loss(rates, maps), expected, rtol=1e-6)
+
+
+def test_feature_map_averages_a_student_map_of_twice_the_size():
+    student = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)  # means of the 2x2 blocks: 2.5, 4.5, 10.5, 12.5
+    teacher = array(2.5, 4.5, 10.5, 10.5, shape=(1, 2, 2, 1))
+    assert float(FeatureMap().compute_loss(teacher, student)) == pytest.approx(2**2 / 4)
+    assert float(FeatureMap(reduction="sum").compute_loss(teacher, student)) == pytest.approx(2**2)
+
+
+def test_feature_map_averages_over_time():
+    teacher = array(0.5, 0.5)
+    assert float(FeatureMap().compute_loss(teacher, SPIKES)) == pytest.approx((0.5**2 + 0) / 2)
+
+
+def divergence(p, q):
+    return float(np.sum(p * (np.log(p) - np.log(q))))
+
+
+def softmax(logits):
+    powers = np.exp(logits)
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def test_soft_targets_with_a_temperature_for_each():
+    # p = (1/4, 3/4) at temperature 2, q = (1/2, 1/2)
+    value = SoftTargets(temperature=2.0, student_temperature=3.0).compute_loss(array(0, 2 * math.log(3)), array(0, 0))
+    assert float(value) == pytest.approx(6 * (0.25 * math.log(0.5) + 0.75 * math.log(1.5)), rel=1e-5)
+    # q = (1/9, 8/9) only if the student's temperature is its own
+    value = SoftTargets(temperature=2.0, student_temperature=1.0).compute_loss(array(0, 0), array(0, 3 * math.log(2)))
+    assert float(value) == pytest.approx(2 * divergence(np.array([0.5, 0.5]), np.array([1 / 9, 8 / 9])), rel=1e-5)
+
+
+@pytest.mark.parametrize("teacher_shape", [(1, 3), (1, 2, 3), (1, 5, 3)], ids=["no time", "same T", "other T"])
+def test_soft_targets_per_step(teacher_shape):
+    teacher, student = normal(*teacher_shape), normal(1, 2, 3)
+    of_step = teacher[0] if teacher_shape == (1, 2, 3) else np.stack([teacher.reshape(-1, 3).mean(axis=0)] * 2)
+    expected = np.mean([divergence(softmax(of_step[t] / 2), softmax(student[0, t] / 2)) for t in range(2)]) * 4
+    value = SoftTargets(temperature=2.0, time="per_step").compute_loss(teacher, student)
+    assert float(value) == pytest.approx(expected, rel=1e-4)
+
+
+PAIRS = {
+    "soft_targets": (SoftTargets(), (4, 2, 3), (4, 2, 3)),
+    "soft_targets per step": (SoftTargets(time="per_step"), (4, 3), (4, 2, 3)),
+    "spike_train": (SpikeTrain(window=1), (4, 2, 3), (4, 2, 3)),
+    "firing_rate": (FiringRate(), (4, 2, 3), (4, 2, 3)),
+    "firing_rate per layer": (FiringRate(per="layer"), (4, 2, 3), (4, 2, 3)),
+    "feature_map": (FeatureMap(), (4, 2, 2, 3), (4, 2, 2, 2, 3)),
+}
+every_objective = pytest.mark.parametrize(("objective", "teacher_shape", "student_shape"), PAIRS.values(), ids=PAIRS)
+
+
+@every_objective
+@pytest.mark.parametrize("column", [False, True], ids=["[B]", "[B, 1]"])
+def test_sample_weights_weigh_the_losses_of_samples(objective, teacher_shape, student_shape, column):
+    teacher, student = normal(*teacher_shape), normal(*student_shape)
+    weights = array(2, 0, 1, 0.5, shape=(4, 1) if column else (4,))
+    single = [float(objective.compute_loss(teacher[[b]], student[[b]])) for b in range(4)]
+    assert min(single) > 0
+    value = float(objective.compute_loss(teacher, student, sample_weight=weights))
+    assert value == pytest.approx(float(np.mean(np.ravel(weights) * single)), rel=1e-4)
+
+
+@every_objective
+def test_the_teacher_gets_no_gradient(objective, teacher_shape, student_shape):
+    _, (to_teacher, to_student) = gradients(
+        lambda teacher, student: objective.compute_loss(teacher, student) + 0 * keras.ops.sum(teacher),
+        normal(*teacher_shape),
+        normal(*student_shape),
+    )
+    assert not np.any(to_teacher)
+    assert np.any(to_student)
+
+
+@every_objective
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_computes_in_float32(objective, teacher_shape, student_shape, dtype):
+    teacher, student = (keras.ops.cast(normal(*shape), dtype) for shape in (teacher_shape, student_shape))
+    value = objective.compute_loss(teacher, student)
+    assert value.dtype == "float32"
+    exact = objective.compute_loss(keras.ops.cast(teacher, "float32"), keras.ops.cast(student, "float32"))
+    np.testing.assert_array_equal(value, exact)
+
+
+def test_soft_targets_of_large_float16_logits_are_finite():
+    logits = keras.ops.cast([[6e4, -6e4]], "float16")
+    assert np.isfinite(SoftTargets(temperature=1.0).compute_loss(logits, -logits))
+
+
+@pytest.mark.parametrize(
+    ("objective", "teacher_shape", "student_shape"),
+    [
+        (SpikeTrain, (4, 2, 5), (4, 2, 3)),
+        (FiringRate, (4, 2, 5), (4, 2, 3)),
+        (FeatureMap, (4, 5), (4, 2, 3)),
+        (FeatureMap, (4, 2, 2, 2, 5), (4, 2, 4, 4, 3)),
+    ],
+)
+def test_another_width_gets_a_trained_projection(objective, teacher_shape, student_shape):
+    objective = objective()
+    assert objective.helpers == []
+    objective.build((None, *teacher_shape[1:]), (None, *student_shape[1:]))
+    (projection,) = objective.helpers
+    assert projection.kernel.shape == (3, 5)
+    teacher, student = normal(*teacher_shape), normal(*student_shape)
+    _, (to_student, to_kernel) = gradients(lambda x: objective.compute_loss(teacher, x), student, variables=[projection.kernel])
+    assert np.any(to_student)
+    assert np.any(to_kernel)
+
+
+def test_the_same_width_needs_no_projection():
+    objective = FeatureMap()
+    objective.build((None, 2, 2, 3), (None, 2, 2, 3))
+    assert objective.helpers == []
+
+
+def test_works_in_the_distiller_of_keras():
+    teacher, student = tiny.plain(9, "teacher"), tiny.plain()
+    objective = SoftTargets(temperature=2.0)
+    expected = float(objective.compute_loss(teacher(tiny.IMAGES), student(tiny.IMAGES)))
+    distiller = keras.distillation.Distiller(teacher, student, [objective])
+    distiller.compile("sgd", tiny.crossentropy())
+    logs = tiny.fit(distiller, batch_size=12)
+    assert logs["distillation_loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_loss_of_keras_is_an_objective():
+    loss = keras.distillation.LogitsDistillation(temperature=2.0, loss=keras.losses.KLDivergence())
+    objective = kd.objectives.get(loss)
+    teacher, student = normal(4, 3), normal(4, 3)
+    assert isinstance(objective, KerasLoss)
+    assert (objective.name, objective.teacher_tap, objective.student_tap) == ("logits_distillation", "output", "output")
+    np.testing.assert_allclose(objective.compute_loss(teacher, student), SoftTargets(2.0).compute_loss(teacher, student), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("layers", "taps"),
+    [(("hidden", "block1"), ("hidden", "block1")), (("hidden", None), ("hidden", "output")), ((None, None), ("output", "output"))],
+)
+def test_a_feature_loss_of_keras_reads_the_layers_it_names(layers, taps):
+    objective = KerasLoss(keras.distillation.FeatureDistillation("mse", *layers))
+    assert (objective.teacher_tap, objective.student_tap) == taps
+
+
+@pytest.mark.parametrize(
+    ("identifier", "error", "message"),
+    [
+        ("soft_target", UnknownNameError, "Did you mean 'soft_targets'"),
+        ({"objective": "spike_trian"}, UnknownNameError, "Did you mean 'spike_train'"),
+        ({"temperature": 2.0}, UnknownNameError, "unknown objective None"),
+        ({"objective": "soft_targets", "temprature": 2.0}, UnknownNameError, "Did you mean 'temperature'"),
+        ({"objective": "feature_map", "wieght": 2.0}, UnknownNameError, "Did you mean 'weight'"),
+        ({"objective": "feature_map", "reduction": "summ"}, UnknownNameError, "Did you mean 'sum'"),
+        ({"objective": "firing_rate", "per": "chanel"}, UnknownNameError, "Did you mean 'channel'"),
+        ({"objective": "soft_targets", "time": "per_stp"}, UnknownNameError, "Did you mean 'per_step'"),
+        ({"objective": "soft_targets", "reduction": "persample"}, UnknownNameError, "Did you mean 'per_sample'"),
+        ({"objective": "soft_targets", "weight": -0.1}, ValueError, "SoftTargets: weight must be a number of at least 0, got -0.1"),
+        ({"objective": "soft_targets", "weight": math.nan}, ValueError, "weight must be a number of at least 0"),
+        ({"objective": "soft_targets", "temperature": 0}, ValueError, "temperature must be a number greater than 0, got 0"),
+        ({"objective": "soft_targets", "temperature": "4"}, ValueError, "temperature must be a number greater than 0, got '4'"),
+        ({"objective": "soft_targets", "student_temperature": 0}, ValueError, "student_temperature must be a number greater than 0"),
+        ({"objective": "spike_train", "window": 0}, ValueError, "window must be a whole number of time steps above 0, got 0"),
+        ({"objective": "spike_train", "window": 1, "stride": 1.5}, ValueError, "stride must be a whole number"),
+        ({"objective": "spike_train", "window": 1, "filter_tau": 2.0}, ValueError, "not both"),
+        ({"objective": "spike_train", "filter_tau": 0}, ValueError, "filter_tau must be a number greater than 0"),
+        (7, TypeError, "got 7"),
+    ],
+    ids=str,
+)
+def test_refuses_names_and_numbers_that_cannot_be(identifier, error, message):
+    with pytest.raises(error, match=message):
+        kd.objectives.get(identifier)
+
+
+@pytest.mark.parametrize(
+    ("objective", "teacher_shape", "student_shape", "message"),
+    [
+        (SoftTargets(), (2, 3), (2, 4), r"\[B, 3\] .* \[B, 4\]: both must be logits .* same classes"),
+        (SoftTargets(), (2, 5, 3), (2, 4), r"\[B, 5, 3\] .* \[B, 4\]"),
+        (SoftTargets(), (2, 4, 4, 3), (2, 3), r"\[B, 4, 4, 3\] .* \[B, 3\]"),
+        (SpikeTrain(), (2, 5), (2, 4, 5), r"\[B, 5\] .* \[B, 4, 5\]: .* use FiringRate or FeatureMap"),
+        (SpikeTrain(), (2, 4, 5), (2, 5), r"\[B, 4, 5\] .* \[B, 5\]: both must be spike trains"),
+        (SpikeTrain(window=5), (2, 4, 5), (2, 4, 5), r"\[B, 4, 5\] .* window of 5 steps is longer than the student's T=4"),
+        (SpikeTrain(), (2, 6, 5), (2, 4, 5), r"\[B, 6, 5\] .* \[B, 4, 5\]: the teacher's T must be a multiple of the student's"),
+        (SpikeTrain(), (2, 2, 5), (2, 4, 5), "must be a multiple of the student's"),
+        (SpikeTrain(filter_tau=2.0), (2, 8, 5), (2, 4, 5), "the teacher's T must be the student's"),
+        (SpikeTrain(), (2, 4, 2, 2, 5), (2, 4, 5), r"\[B, 4, 2, 2, 5\] .* \[B, 4, 5\]: one has maps"),
+        (FeatureMap(), (2, 2, 2, 5), (2, 5), r"\[B, 2, 2, 5\] .* \[B, 5\]: one has maps"),
+        (FeatureMap(), (2, 4, 4, 5), (2, 6, 4, 5), r"\[B, 4, 4, 5\] .* \[B, 6, 4, 5\]: the student's maps must be a whole multiple"),
+        (FeatureMap(), (2, 4, 4, 5), (2, 2, 2, 5), "whole multiple"),
+    ],
+)
+def test_refuses_taps_that_do_not_fit(objective, teacher_shape, student_shape, message):
+    with pytest.raises(ShapeError, match=message):
+        objective.compute_loss(np.ones(teacher_shape), np.ones(student_shape))
+
+
+ARGUMENTS = {
+    SoftTargets: {"temperature": 2.0, "student_temperature": 3.0, "reduction": "elementwise", "time": "sum"},
+    SpikeTrain: {"window": 3, "stride": 2, "filter_tau": None},
+    FiringRate: {"per": "layer"},
+    FeatureMap: {"reduction": "sum"},
+}
+COMMON = {"teacher_tap": "block2_neuron", "student_tap": "block1_neuron", "weight": 0.5, "name": "mine"}
+
+
+@pytest.mark.parametrize("cls", ARGUMENTS)
+def test_every_argument_is_in_the_config_and_comes_back(cls, tmp_path):
+    arguments = {**ARGUMENTS[cls], **COMMON}
+    parameters = {*inspect.signature(cls).parameters, *inspect.signature(Objective).parameters} - {"kwargs"}
+    objective = cls(**arguments)
+    assert objective.get_config() == arguments
+    assert set(arguments) == parameters
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(objective))
+    assert type(copy) is cls
+    assert copy.get_config() == arguments
+
+
+def test_the_names_are_those_of_the_classes():
+    assert sorted(kd.objectives.names()) == sorted(cls().name for cls in ARGUMENTS)
+    assert {type(kd.objectives.get(name)) for name in kd.objectives.names()} == set(ARGUMENTS)
+
+
+def test_an_adapted_loss_of_keras_comes_back_from_its_config():
+    loss = keras.distillation.LogitsDistillation(temperature=2.0, loss=keras.losses.KLDivergence())
+    objective = KerasLoss(loss, weight=0.5, name="mine")
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(objective))
+    assert copy.get_config() == objective.get_config()
+    teacher, student = normal(4, 3), normal(4, 3)
+    np.testing.assert_array_equal(copy.compute_loss(teacher, student), objective.compute_loss(teacher, student))
