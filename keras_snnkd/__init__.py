@@ -1,19 +1,28 @@
 """Knowledge distillation for spiking neural networks in Keras, from teacher to edge device."""
 
-from keras_snnkd import data, layers, models, neurons, surrogates
+from keras_snnkd import data, export, layers, metrics, models, neurons, surrogates
 from keras_snnkd._version import __version__
 from keras_snnkd.distill import objectives
 from keras_snnkd.distill.callbacks import WeightSchedule
+from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
+from keras_snnkd.distill.objective import Objective
 from keras_snnkd.distill.taps import TapModel
+from keras_snnkd.recipe import Recipe
 
 __all__ = [
+    "Chain",
     "Distiller",
+    "Objective",
+    "Recipe",
+    "Stage",
     "TapModel",
     "WeightSchedule",
     "__version__",
     "data",
+    "export",
     "layers",
+    "metrics",
     "models",
     "neurons",
     "objectives",

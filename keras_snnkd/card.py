@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_snnkd import report
-from keras_snnkd.distill.files import write_json
+from keras_snnkd.files import write_json
 
 
 def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:

@@ -17,8 +17,8 @@ from keras_snnkd import export, metrics, models, report
 from keras_snnkd._version import __version__
 from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
-from keras_snnkd.distill.files import write_json
 from keras_snnkd.errors import OutputError
+from keras_snnkd.files import write_json
 from keras_snnkd.progress import Progress
 from keras_snnkd.recipe import Recipe, is_file
 

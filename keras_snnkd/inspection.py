@@ -5,10 +5,10 @@ from pathlib import Path
 
 from keras_snnkd import data as datasets
 from keras_snnkd import models
-from keras_snnkd.distill.files import write_json
 from keras_snnkd.distill.taps import TapModel, tap_names
 from keras_snnkd.errors import KDError, ShapeError
 from keras_snnkd.experiment import Experiment, check_folder, measure
+from keras_snnkd.files import write_json
 
 
 def dry_run(experiment: Experiment, console) -> int:

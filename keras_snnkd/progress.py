@@ -46,7 +46,9 @@ class Progress(keras.callbacks.Callback):
         done = epoch + 1 - self.first_epoch
         left = (time.monotonic() - self.started) / done * (self.params["epochs"] - epoch - 1)
         values = ", ".join(f"{name} {float(value):.4f}" for name, value in (logs or {}).items())
-        self.console.print(f"{self.title} epoch {epoch + 1}/{self.params['epochs']}: {values}, {clock(left)} left", highlight=False, soft_wrap=True)
+        self.console.print(
+            f"{self.title} epoch {epoch + 1}/{self.params['epochs']}: {values}, {clock(left)} left", highlight=False, soft_wrap=True
+        )
 
     def on_train_end(self, logs=None):
         self.close()

@@ -7,8 +7,8 @@ from typing import Any
 
 from keras_snnkd import data, models, neurons
 from keras_snnkd.distill import objectives
-from keras_snnkd.distill.files import read_json, write_json
 from keras_snnkd.errors import FileFormatError, unknown_name
+from keras_snnkd.files import read_json, write_json
 from keras_snnkd.layers.encoders import check_timesteps
 
 MODES = ("teacher", "baseline", "distill", "multistage")

@@ -12,9 +12,10 @@ import keras
 from keras_snnkd._version import __version__
 from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.distill.distiller import Distiller
-from keras_snnkd.distill.files import read_json, sha256, whole_file, write_json
 from keras_snnkd.distill.objective import Objective
-from keras_snnkd.errors import FileFormatError, KDError, unknown_name
+from keras_snnkd.errors import KDError, unknown_name
+from keras_snnkd.files import read_json, sha256, staged, write_json
+from keras_snnkd.weights import copy_weights, load
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +125,7 @@ class Chain:
             if stage.name in known:
                 raise ValueError(f"two stages are named {stage.name!r}")
             known.append(stage.name)
+        self._checked = False
 
     def check(self, steps_per_epoch: int = 1) -> dict[str, Distiller]:
         """Build every model and distiller with fresh weights, and throw whatever does not fit.
@@ -139,8 +141,9 @@ class Chain:
             teacher = distillers[stage.teacher].student if isinstance(stage.teacher, str) else stage.teacher
             student = stage.student()
             if stage.start_from:
-                _start_from(distillers[stage.start_from].student, student)
+                copy_weights(distillers[stage.start_from].student, student)
             distillers[stage.name] = stage.distiller(student, teacher, steps_per_epoch)
+        self._checked = True
         return distillers
 
     def run(self, data, resume: bool = False, callbacks: Callable[[Stage], list] = lambda stage: []) -> dict[str, StageResult]:
@@ -158,7 +161,8 @@ class Chain:
             KDError: Before training, for what `check` finds, and for a folder that holds something else; during training, for a loss
                 that diverges (what is finished stays).
         """
-        self.check()
+        if not self._checked:
+            self.check()
         if not resume and any((self.folder / stage.name).exists() for stage in self.stages):
             raise KDError(f"{self.folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
         results: dict[str, StageResult] = {}
@@ -177,7 +181,7 @@ class Chain:
         keras.utils.set_random_seed(stage.seed)
         student = stage.student()
         if stage.start_from:
-            _start_from(results[stage.start_from].model, student)
+            copy_weights(results[stage.start_from].model, student)
         teacher = results[stage.teacher].model if isinstance(stage.teacher, str) else stage.teacher
         distiller = stage.distiller(student, teacher, data.steps_per_epoch)
         checkpoints = Checkpoints(folder)
@@ -195,8 +199,8 @@ class Chain:
                 shuffle=False,
             )
         best = checkpoints.load_best(distiller)
-        with whole_file(folder / "model.keras") as temporary:
-            student.save(temporary)
+        with staged(folder / "model.keras") as (file,):
+            student.save(file)
         outcome = {
             **record,
             "loss": distiller.describe(),
@@ -214,11 +218,9 @@ class Chain:
 
 def _finished(stage, folder, record) -> StageResult:
     _same(folder / "stage.json", record)
-    try:
-        model = keras.models.load_model(folder / "model.keras", compile=False, safe_mode=True)
-    except Exception as error:  # whatever Keras' readers raise
-        raise FileFormatError(f"{folder / 'model.keras'} cannot be read; delete {folder} to train this stage anew") from error
-    return StageResult(stage.name, model, folder, read_json(folder / "history.json"), read_json(folder / "stage.json"))
+    return StageResult(
+        stage.name, load(folder / "model.keras"), folder, read_json(folder / "history.json"), read_json(folder / "stage.json")
+    )
 
 
 def _same(path, record):
@@ -227,13 +229,6 @@ def _same(path, record):
     other = [f"{name} was {found.get(name)!r} and is now {value!r}" for name, value in record.items() if found.get(name) != value]
     if other:
         raise KDError(f"{path.parent} was made with other settings: {'; '.join(other)}. Use those again, or another folder (--out)")
-
-
-def _start_from(source, target):
-    layers = {layer.name: layer for layer in source.layers}
-    for layer in target.layers:
-        if layer.weights and layer.name in layers:
-            layer.set_weights(layers[layer.name].get_weights())
 
 
 def _backend_version():

@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 
 import keras
+from keras import ops
 
-from keras_snnkd.distill.files import read_json, whole_file, write_json
 from keras_snnkd.errors import FileFormatError, TrainingDivergedError
+from keras_snnkd.files import read_json, staged, write_json
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -21,7 +22,7 @@ class Checkpoints(keras.callbacks.Callback):
         monitor: The metric whose highest value is the best.
 
     Raises:
-        TrainingDivergedError: During training, as soon as the loss is NaN or infinite.
+        TrainingDivergedError: During training, as soon as the loss is NaN or infinite, or a weight at the end of an epoch.
     """
 
     def __init__(self, folder: str | Path, monitor: str = "val_accuracy"):
@@ -65,14 +66,12 @@ class Checkpoints(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
-            kept = f"The best weights so far are in {self.best_file}." if self.best_file.exists() else "No epoch had finished."
-            raise TrainingDivergedError(
-                f"the loss became {loss} in epoch {len(self.history) + 1}, step {batch + 1}. {kept} "
-                "Try a lower learning rate (--learning-rate), smaller objective weights, float32 (--precision float32), "
-                "and look for NaN in the data."
-            )
+            raise self._diverged(f"the loss became {loss} in epoch {len(self.history) + 1}, step {batch + 1}")
 
     def on_epoch_end(self, epoch, logs=None):
+        for weight in self.model.weights:
+            if not ops.all(ops.isfinite(weight)):  # with a finite loss: a neuron whose membrane is NaN is silent
+                raise self._diverged(f"{weight.path} became NaN or infinite in epoch {epoch + 1}")
         self.history = [*self.history[:epoch], {name: float(value) for name, value in (logs or {}).items()}]
         earlier = [row[self.monitor] for row in self.history[:-1] if self.monitor in row]
         write_json(self.folder / "history.json", self.history)
@@ -82,9 +81,16 @@ class Checkpoints(keras.callbacks.Callback):
         for old in sorted(self.folder.glob("epoch-*.weights.h5"))[:-1]:
             old.unlink()
 
+    def _diverged(self, what):
+        kept = f"The best weights so far are in {self.best_file}." if self.best_file.exists() else "No epoch had finished."
+        return TrainingDivergedError(
+            f"{what}. {kept} Try a lower learning rate (--learning-rate), smaller objective weights, float32 (--precision float32), "
+            "and look for NaN in the data."
+        )
+
     def _save(self, path):
-        with whole_file(path) as temporary:
-            self.model.save_weights(temporary)
+        with staged(path) as (file,):
+            self.model.save_weights(file)
 
 
 def _load(model, path):

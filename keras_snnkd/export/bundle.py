@@ -9,7 +9,7 @@ from keras_snnkd.export.litert import QUANTIZATIONS, write_litert
 from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.saved_model import write_saved_model
-from keras_snnkd.export.staging import staged
+from keras_snnkd.files import staged
 
 
 def export_all(model: keras.Model, folder: str | Path, samples: np.ndarray, name: str = "model") -> list[ExportReport]:

@@ -18,7 +18,7 @@ from keras_snnkd.export.parity import EXACT, QUANTIZED, Reference, verify
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import LiteRT
 from keras_snnkd.export.saved_model import write_archive
-from keras_snnkd.export.staging import staged
+from keras_snnkd.files import staged
 
 QUANTIZATIONS = {"float32": EXACT, "dynamic": QUANTIZED}
 """What can be written, and the limits it has to keep."""

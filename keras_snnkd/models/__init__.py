@@ -1,9 +1,10 @@
 """Models: functional builders, each spiking or as its ANN twin, and named presets."""
 
-from keras_snnkd.models.build import build, copy_weights, load, specification
+from keras_snnkd.models.build import build, specification
 from keras_snnkd.models.convnet import ConvNet
 from keras_snnkd.models.mlp import MLP
 from keras_snnkd.models.presets import PRESETS
 from keras_snnkd.models.resnet import ResNet
+from keras_snnkd.weights import copy_weights, load
 
 __all__ = ["MLP", "PRESETS", "ConvNet", "ResNet", "build", "copy_weights", "load", "specification"]

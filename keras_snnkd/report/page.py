@@ -1,13 +1,12 @@
 """The page of a run, section by section."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from keras_snnkd import plots
-from keras_snnkd.errors import OutputError
+from keras_snnkd.files import staged
 from keras_snnkd.report import formats, markup
 from keras_snnkd.report.summary import summary
 from keras_snnkd.report.table import Column, model_columns, model_labels
@@ -34,16 +33,8 @@ def write_report(path: str | Path, run: Run) -> Path:
     """
     path = Path(path)
     page = _page(run)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.write_text(page, encoding="utf-8")
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write the report {path}: {error.strerror or error}; choose a folder that can be written") from error
+    with staged(path) as (file,):
+        file.write_text(page, encoding="utf-8")
     return path
 
 

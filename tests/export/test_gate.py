@@ -107,9 +107,7 @@ def test_a_model_that_only_flex_operators_could_run_is_refused_with_the_converte
         ("import time; time.sleep(60)", "took longer than 2 s"),
     ],
 )
-def test_a_converter_that_crashes_stalls_or_writes_nothing_is_an_export_error(
-    program, match, student, samples, tmp_path, monkeypatch, shared
-):
+def test_a_converter_that_crashes_stalls_or_writes_nothing_is_refused(program, match, student, samples, tmp_path, monkeypatch, shared):
     script, folder = tmp_path / "crash.py", tmp_path / "out"
     script.write_text(program)
     folder.mkdir()

@@ -1,12 +1,15 @@
-"""Files and folders that appear under their name only when they are complete and checked."""
+"""Files and folders that are there whole or not at all."""
 
 import contextlib
+import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from keras_snnkd.errors import KDError, OutputError
+from keras_snnkd.errors import FileFormatError, KDError, OutputError
 
 
 @contextlib.contextmanager
@@ -24,13 +27,13 @@ def staged(*finals: str | Path) -> Iterator[list[Path]]:
 
     Example:
         >>> with staged("student.tflite") as (path,):
-        ...     path.write_bytes(content)
+        ...     student.save(path)
     """
     finals = [Path(final) for final in finals]
     folder = finals[0].parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as work:
+        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as work:
             paths = [Path(work, final.name) for final in finals]
             yield paths
             for path, final in zip(paths, finals, strict=True):
@@ -46,3 +49,34 @@ def staged(*finals: str | Path) -> Iterator[list[Path]]:
         raise OutputError(
             f"cannot write {names}: {error.strerror or error}. Check free space and permissions, or choose another folder."
         ) from error
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write JSON.
+
+    Raises:
+        OutputError: As `staged`.
+    """
+    text = json.dumps(content, indent=2)
+    with staged(path) as (file,):
+        file.write_text(text + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        FileFormatError: If the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise FileFormatError(f"there is no file {path}") from None
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"{path} is not a JSON file: {error}") from error
+
+
+def sha256(path: str | Path) -> str:
+    """The sha256 of a file, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from keras_snnkd.errors import ExportError, OutputError
-from keras_snnkd.export.staging import staged
+from keras_snnkd.files import staged
 
 
 def test_a_file_appears_only_when_the_block_is_left_without_an_error(tmp_path):
