@@ -23,17 +23,15 @@ def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
     row = results["models"][-1]
     place.mkdir(parents=True, exist_ok=True)
     shutil.copy2(run / row["name"] / "model.keras", place / "model.keras")
-    for entry in results["exports"]:
-        if entry["model"] == row["name"]:
-            source = run / entry["path"]
-            copy = shutil.copytree if source.is_dir() else shutil.copy2
-            copy(source, place / source.name, **({"dirs_exist_ok": True} if source.is_dir() else {}))
-    kept = ("dataset", "command", "recipe", "machine", "versions")
     exports = [entry for entry in results["exports"] if entry["model"] == row["name"]]
-    card = {"model": row, **{name: results[name] for name in kept}, "exports": exports}
-    for entry in card["exports"]:
-        entry["path"] = Path(entry["path"]).name
-    write_json(place / "card.json", card)
+    for source in (run / entry["path"] for entry in exports):
+        if source.is_dir():
+            shutil.copytree(source, place / source.name, dirs_exist_ok=True)
+        else:
+            shutil.copy2(source, place / source.name)
+    kept = {name: results[name] for name in ("dataset", "command", "recipe", "machine", "versions")}
+    exports = [{**entry, "path": Path(entry["path"]).name} for entry in exports]
+    write_json(place / "card.json", {"model": row, **kept, "exports": exports})
     (place / "README.md").write_text(_readme(results, row))
     return place
 

@@ -2,10 +2,14 @@
 
 import argparse
 import contextlib
+import functools
 import os
 import shlex
 import sys
+import warnings
 from pathlib import Path
+
+from keras_snnkd.errors import KDError
 
 HELP = """\
 Compress a spiking network by knowledge distillation and put it on an edge device.
@@ -21,13 +25,19 @@ to saved_models/<name>.
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise KDError(f"{message}; see python train.py --help")
+
+
 def parser() -> argparse.ArgumentParser:
     """The arguments."""
-    p = argparse.ArgumentParser(prog="train.py", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    formatter = argparse.RawDescriptionHelpFormatter
+    p = _Parser(prog="train.py", usage="python train.py [options]", description=HELP, formatter_class=formatter)
     p.add_argument(
         "--mode", default=None, metavar="MODE", help="teacher | baseline | distill | multistage | evaluate | export (default: distill)"
     )
-    p.add_argument("--recipe", metavar="FILE", help="settings from a recipe.json; options on the command line go before them")
+    p.add_argument("--recipe", metavar="FILE", help="settings from a recipe.json; options on the command line override it")
 
     group = p.add_argument_group("data")
     group.add_argument(
@@ -94,22 +104,23 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status: 0, 1 for an error that the message explains, 130 after Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = parser().parse_args(arguments)
-    with _quiet():
-        import tensorflow as tf
-    tf.get_logger().setLevel("ERROR")
     from rich.console import Console
 
-    from keras_snnkd.errors import KDError
-
     console = Console(width=None if sys.stdout.isatty() else 140)
+    tell = functools.partial(Console(stderr=True, width=console.width).print, highlight=False, markup=False)
     try:
-        return _dispatch(options, arguments, console)
+        options = parser().parse_args(arguments)
+        with _quiet():
+            import tensorflow as tf
+        tf.get_logger().setLevel("ERROR")
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: tell(f"warning: {message}", style="yellow")
+            return _dispatch(options, arguments, console)
     except KeyboardInterrupt:
         console.print("\nstopped; what is finished is kept. Go on with the same command and --resume")
         return 130
-    except (KDError, ValueError) as error:
-        Console(stderr=True, width=console.width).print(f"error: {error}", style="bold red", highlight=False, markup=False)
+    except (KDError, ValueError, OSError) as error:
+        tell(f"error: {error}", style="bold red")
         return 1
 
 
@@ -135,7 +146,7 @@ def _dispatch(options, arguments, console) -> int:
 
         return inspection.run(mode, options, console)
     from keras_snnkd.errors import unknown_name
-    from keras_snnkd.experiment import Experiment
+    from keras_snnkd.experiment import Experiment, check_folder
     from keras_snnkd.recipe import MODES
 
     if mode is not None and mode not in MODES:
@@ -147,6 +158,7 @@ def _dispatch(options, arguments, console) -> int:
         from keras_snnkd.inspection import dry_run
 
         return dry_run(experiment, console)
+    check_folder(Path(options.saved_models), "--saved-models")
     console.print(f"run folder: {folder}", highlight=False)
     results = experiment.run(options.resume)
     _finish(results, folder, Path(options.saved_models), console)
@@ -186,7 +198,7 @@ def _folder(options, recipe) -> Path:
         return Path(options.out)
     name = options.name or f"{Path(recipe.dataset).stem}_{recipe.mode}"
     number, folder = 1, Path("runs", name)
-    while folder.exists() and any(folder.iterdir()):
+    while folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         newest, number = folder, number + 1
         folder = Path("runs", f"{name}-{number}")
     return newest if options.resume and number > 1 else folder
@@ -201,6 +213,6 @@ def _finish(results, folder, shelf, console) -> None:
     console.print(report.table(results["models"]))
     last = results["models"][-1]
     if last["role"] == "student":
-        place = write_card(results, folder, shelf / folder.name)
+        place = write_card(results, folder, shelf / folder.resolve().name)
         console.print(f"exported student: {place}", highlight=False)
     console.print(f"report: {folder / 'report.html'}", highlight=False)

@@ -18,7 +18,7 @@ from keras_snnkd._version import __version__
 from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.errors import OutputError
-from keras_snnkd.files import write_json
+from keras_snnkd.files import sha256, write_json
 from keras_snnkd.progress import Progress
 from keras_snnkd.recipe import Recipe, is_file
 
@@ -85,14 +85,20 @@ class Experiment:
         """The teacher as a stage's name or a loaded model, and the stages that train it."""
         r = self.recipe
         if is_file(r.teacher):
-            return models.load(r.teacher), []
+            return self._trained_teacher, []
         stage = functools.partial(
             self._stage, spec=r.teacher, neuron=r.teacher_neuron, timesteps=r.teacher_timesteps, rate=r.teacher_learning_rate
         )
         if r.teacher_start == "scratch" or r.teacher_neuron == "relu":
             return "teacher", [stage("teacher", epochs=r.teacher_epochs)]
-        twin = stage("teacher_ann", neuron="relu", epochs=r.ann_epochs)
+        twin = stage("teacher_ann", spec={**models.specification(r.teacher), "neuron": "relu"}, epochs=r.ann_epochs)
         return "teacher", [twin, stage("teacher", epochs=r.teacher_epochs, start_from="teacher_ann")]
+
+    @functools.cached_property
+    def _trained_teacher(self) -> keras.Model:
+        model = models.load(self.recipe.teacher)
+        model.name = "teacher"
+        return model
 
     def _stage(self, name, *, spec, epochs, rate, neuron=None, timesteps=None, **more) -> Stage:
         r = self.recipe
@@ -104,6 +110,8 @@ class Experiment:
                 return models.build({**spec, **chosen}, self.data.image_shape, self.data.num_classes, name=name)
 
         settings = {"model": {**spec, **chosen}, "precision": r.precision, "augment": r.augment, "data": self.data.fingerprint}
+        if isinstance(more.get("teacher"), keras.Model):
+            settings["teacher_sha256"] = sha256(r.teacher)
         return Stage(name, make, epochs=epochs, learning_rate=rate, weight_decay=r.weight_decay, seed=r.seed, settings=settings, **more)
 
     def check(self) -> dict[str, Distiller]:
@@ -127,28 +135,33 @@ class Experiment:
         check_folder(self.folder)
         chain = Chain(stages, self.folder)
         chain.check(self.data.steps_per_epoch)
-        self.recipe.save(self.folder / "recipe.json")
+        written = self.folder / "recipe.json"
+        if not written.exists():  # the recipe of a run that is there stays until the chain has accepted this one
+            self.recipe.save(written)
         total = len(stages)
         numbers = {stage.name: f"[{index}/{total}] {stage.name}" for index, stage in enumerate(stages, start=1)}
-        results = chain.run(self.data, resume, lambda stage: self._callbacks(stage, numbers[stage.name]))
+        with contextlib.ExitStack() as closing:
+            results = chain.run(self.data, resume, lambda stage: self._callbacks(stage, numbers[stage.name], closing))
+        self.recipe.save(written)
         trained = {name: (result.model, result.record, result.history) for name, result in results.items()}
         if is_file(self.recipe.teacher) and self.recipe.mode != "baseline":
-            trained = {"teacher": (models.load(self.recipe.teacher), {}, []), **trained}
+            trained = {"teacher": (self._trained_teacher, {}, []), **trained}
         content = self._measure(trained)
         content["seconds"] = round(time.monotonic() - started, 1)
         write_json(self.folder / "results.json", content)
         report.write_report(self.folder / "report.html", content)
         return content
 
-    def _callbacks(self, stage, title):
+    def _callbacks(self, stage, title, closing):
         progress = Progress(title, self.console)
+        closing.callback(progress.close)
         return [progress, keras.callbacks.TensorBoard(str(self.folder / "logs" / stage.name), write_graph=False)]
 
     def _measure(self, trained: dict[str, tuple]) -> dict[str, Any]:
         rows, activity, exports = [], {}, []
         for name, (model, record, _) in trained.items():
             with self.console.status(f"measuring and exporting {name}"):
-                row, activity[name], found = measure(model, self.data, self.folder / "export" / name)
+                row, activity[name], found = measure(model, self.data, self.folder, name)
             taught_by = record.get("teacher")
             rows.append(
                 {
@@ -178,16 +191,19 @@ class Experiment:
         }
 
 
-def measure(model: keras.Model, data: datasets.Data, folder: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
+def measure(
+    model: keras.Model, data: datasets.Data, run: Path, name: str = ""
+) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
     """Accuracy, size, activity, and the exported files of one model on the test set.
 
     Args:
         model: A functional model.
         data: The data set.
-        folder: For the exported files.
+        run: Folder of the run; the exported files go to `export/<name>` in it.
+        name: Of the model.
 
     Returns:
-        A row of the results' table, the activity, and one entry for each exported file.
+        A row of the results' table, the activity, and one entry for each exported file, whose `path` starts in `run`.
 
     Raises:
         ExportError: If an exported file does not do what the model does.
@@ -197,11 +213,11 @@ def measure(model: keras.Model, data: datasets.Data, folder: Path) -> tuple[dict
     predicted = predict(model, images).argmax(-1)
     few = images[:MEASURED_IMAGES]
     activity = metrics.activity(model, few)
-    reports = export.export_all(model, folder, images[:PARITY_SAMPLES])
+    reports = export.export_all(model, run / "export" / name, images[:PARITY_SAMPLES])
     found = []
     accuracies = {}
     for entry in reports:
-        content = {**entry.to_dict(), "path": entry.path.rsplit(str(folder.parent.parent) + os.sep, 1)[-1]}
+        content = {**entry.to_dict(), "path": Path(entry.path).relative_to(run).as_posix()}
         if entry.path.endswith(".tflite"):
             kind = entry.target.split()[-1]
             theirs = export.LiteRT(entry.path).predict(images).argmax(-1)
@@ -269,8 +285,8 @@ def versions() -> dict[str, str]:
     return {"keras_snnkd": __version__, "keras": keras.__version__, "tensorflow": tf.__version__, "python": platform.python_version()}
 
 
-def check_folder(folder: Path) -> None:
-    """Raise an `OutputError` now if the run's folder cannot be written."""
+def check_folder(folder: Path, option: str = "--out") -> None:
+    """Raise an `OutputError` now if a folder that the user chose with `option` cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".{os.getpid()}.probe"
@@ -278,7 +294,7 @@ def check_folder(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise OutputError(
-            f"cannot write to {folder}: {error.strerror or error}. Choose another folder (--out), or free some space"
+            f"cannot write to {folder}: {error.strerror or error}. Choose another folder ({option}), or free some space"
         ) from error
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from keras_snnkd import data as datasets
 from keras_snnkd import models
 from keras_snnkd.distill.taps import TapModel, tap_names
-from keras_snnkd.errors import KDError, ShapeError
+from keras_snnkd.errors import FileFormatError, KDError, ShapeError
 from keras_snnkd.experiment import Experiment, check_folder, measure
-from keras_snnkd.files import write_json
+from keras_snnkd.files import read_json, write_json
 
 
 def dry_run(experiment: Experiment, console) -> int:
@@ -42,13 +42,15 @@ def run(mode: str, options, console) -> int:
     model = models.load(options.model)
     dataset = options.dataset or _dataset_of(options.model) or "digits"
     data = datasets.load(dataset, data_dir=options.data_dir, limit=options.limit)
-    if tuple(model.input_shape[1:]) != tuple(data.image_shape):
+    found, expected = (tuple(model.input_shape[1:]), model.output_shape[-1]), (tuple(data.image_shape), data.num_classes)
+    if found != expected:
         raise ShapeError(
-            f"{options.model} takes images {model.input_shape[1:]}, {data.name} has {data.image_shape}; name its data set (--dataset)"
+            f"{options.model} takes images {found[0]} and knows {found[1]} classes, {data.name} has images {expected[0]} of "
+            f"{expected[1]} classes; name the model's data set (--dataset)"
         )
     folder = Path(options.out or Path("runs") / f"{mode}_{Path(options.model).parent.name or 'model'}")
     check_folder(folder)
-    row, activity, exports = measure(model, data, folder / "export")
+    row, activity, exports = measure(model, data, folder)
     row = {"name": model.name, "role": "student", "label": model.name.replace("_", " "), "taught_by": None, **row}
     write_json(
         folder / f"{mode}.json", {"model": str(options.model), "dataset": data.name, **row, "activity": activity, "exports": exports}
@@ -67,4 +69,7 @@ def _dataset_of(model_path) -> str | None:
     card = Path(model_path).with_name("card.json")
     if not card.is_file():
         return None
-    return json.loads(card.read_text()).get("recipe", {}).get("dataset")
+    try:
+        return read_json(card)["recipe"]["dataset"]
+    except (KeyError, TypeError):
+        raise FileFormatError(f"{card} names no data set; give it with --dataset") from None

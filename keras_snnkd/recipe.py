@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,7 @@ class Recipe:
 
     def resolved(self) -> "Recipe":
         """This recipe with every unset value filled in, and checked."""
+        self._check_types()
         name = self.dataset
         presets = {"teacher": f"{name}_teacher", "assistants": [f"{name}_assistant"], "student": f"{name}_student"}
         general = {
@@ -119,6 +121,13 @@ class Recipe:
         recipe._check()
         return recipe
 
+    def _check_types(self):
+        for field in dataclasses.fields(self):
+            value, kind = getattr(self, field.name), field.type
+            allowed = kind | int if isinstance(0.0, kind) else kind
+            if not isinstance(value, allowed) or isinstance(value, bool):
+                raise ValueError(f"recipe setting {field.name} must be {getattr(kind, '__name__', kind)}, got {value!r}")
+
     def _check(self):
         from keras_snnkd.data.augment import augmentation
 
@@ -138,14 +147,19 @@ class Recipe:
         for spec in (self.student, *self.assistants, *([] if is_file(self.teacher) else [self.teacher])):
             models.specification(spec)
         for objective in self.objectives:
+            if not isinstance(objective, (str, dict)):
+                raise ValueError(f"an objective is a name or a mapping with the key 'objective', got {objective!r}")
             objectives.get(objective)
         for name in ("epochs", "teacher_epochs", "ann_epochs", "batch_size"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be a whole number above 0, got {getattr(self, name)!r}")
         for name in ("learning_rate", "teacher_learning_rate"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)!r}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay must be a number of at least 0, got {self.weight_decay!r}")
+        if self.mode == "teacher" and is_file(self.teacher):
+            raise ValueError(f"--mode teacher trains a teacher, and {self.teacher} is trained already; see it with --mode evaluate")
         if self.mode == "multistage" and not self.assistants:
             raise ValueError("a multistage run needs at least one assistant (--assistant)")
 

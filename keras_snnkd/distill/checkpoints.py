@@ -63,6 +63,14 @@ class Checkpoints(keras.callbacks.Callback):
         for file in self.folder.glob("*.weights.h5"):
             file.unlink()
 
+    def on_epoch_begin(self, epoch, logs=None):
+        # Keras stores the state of random layers nowhere, so that each epoch starts from its own, whether resumed or not
+        teacher = getattr(self.model, "teacher", None)
+        for variable in [*self.model.variables, *(teacher.variables if teacher else [])]:
+            if variable.path.endswith("seed_generator_state"):
+                seed, _ = ops.convert_to_numpy(variable)
+                variable.assign([seed, epoch << 20])
+
     def on_train_batch_end(self, batch, logs=None):
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):

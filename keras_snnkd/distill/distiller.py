@@ -1,5 +1,6 @@
 """The distiller: a model that trains a student by labels and by what a teacher does."""
 
+import copy
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,9 @@ from keras_snnkd.distill.objective import Objective, check_positive
 from keras_snnkd.distill.taps import OUTPUT, TapModel
 from keras_snnkd.errors import ShapeError, unknown_name
 
+LABEL = "label"
+"""The name of the label loss's weight."""
+
 
 @public
 class Distiller(keras.Model):
@@ -23,6 +27,7 @@ class Distiller(keras.Model):
 
         loss = label_weight L_label + sum over i of weight_i L_i
 
+    L_label includes the student's regularizers, as everywhere in Keras, and alone is the loss that `evaluate` and validation report.
     Gradients flow to the student and to the objectives' own helpers (projections). `evaluate` and `predict` run the student alone.
     Sample and class weights count in the label loss and in the objectives alike. The teacher is held outside Keras' tracking: weights
     and files of the distiller hold the student (and helpers), never the teacher. Without teacher and objectives it trains the student
@@ -120,6 +125,7 @@ class Distiller(keras.Model):
             raise ValueError("the distiller has objectives but no teacher; give it one with distiller.teach(teacher)")
         teacher = self._teacher.taps(x, training=False) if self.objectives else {}
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        batch = ops.shape(y)[0]
         with tf.GradientTape() as tape:
             student = self._student_taps(x, training=True)
             loss = self.label_weight * self.compute_loss(x, y, student[OUTPUT], sample_weight, training=True)
@@ -127,11 +133,12 @@ class Distiller(keras.Model):
                 value = objective.compute_loss(
                     teacher[objective.teacher_tap], student[objective.student_tap], y_true=y, sample_weight=sample_weight
                 )
-                metric.update_state(value)
-                loss += self.objective_weights[objective.name] * value / replicas  # Keras' own losses are divided already
+                value = value * replicas if objective.divided_by_replicas else value
+                metric.update_state(value, sample_weight=batch)
+                loss += self.objective_weights[objective.name] * value / replicas  # as Keras divides its own losses
             scaled = self.optimizer.scale_loss(loss)
         self.optimizer.apply(tape.gradient(scaled, self.trainable_variables), self.trainable_variables)
-        next(metric for metric in self.metrics if metric.name == "loss").update_state(loss * replicas, sample_weight=ops.shape(y)[0])
+        next(metric for metric in self.metrics if metric.name == "loss").update_state(loss * replicas, sample_weight=batch)
         return self.compute_metrics(x, y, student[OUTPUT], sample_weight=sample_weight)
 
     def test_step(self, data):
@@ -151,12 +158,12 @@ class Distiller(keras.Model):
             ValueError: If the value is below 0.
         """
         value = check_positive(self, f"weight of {name}", float(value), or_zero=True)
-        if name == "label":
+        if name == LABEL:
             self.label_weight.assign(value)
         elif name in self.objective_weights:
             self.objective_weights[name].assign(value)
         else:
-            raise unknown_name("objective of this distiller", name, ["label", *self.objective_weights])
+            raise unknown_name("objective of this distiller", name, [LABEL, *self.objective_weights])
 
     def describe(self) -> str:
         """The total loss as one line, such as `1 label + 0.9 soft_targets(logits -> logits)`."""
@@ -200,10 +207,13 @@ def _named(objectives):
     """The objectives as `Objective`s with distinct names."""
     found = [registry.get(objective) for objective in objectives]
     seen: dict[str, int] = {}
-    for objective in found:
+    for index, objective in enumerate(found):
         seen[objective.name] = seen.get(objective.name, 0) + 1
+        if objective.name == LABEL:
+            raise ValueError(f"an objective cannot be named {LABEL!r}, which stands for the label loss")
         if seen[objective.name] > 1:
-            objective.name = f"{objective.name}_{seen[objective.name]}"
+            found[index] = copy.copy(objective)
+            found[index].name = f"{objective.name}_{seen[objective.name]}"
     return found
 
 

@@ -30,6 +30,9 @@ class Objective(keras.distillation.DistillationLoss):
 
     default_tap = "logits"
 
+    divided_by_replicas = False
+    """Whether `compute_loss` divides by the number of replicas of a `tf.distribute` strategy, as Keras' loss objects do."""
+
     def __init__(self, teacher_tap: str | None = None, student_tap: str | None = None, weight: float = 1.0, name: str | None = None):
         self.teacher_tap = teacher_tap or self.default_tap
         self.student_tap = student_tap or self.teacher_tap

@@ -1,0 +1,362 @@
+"""The command line: what it offers, what it refuses before anything is trained, and where a run goes."""
+
+import dataclasses
+import errno
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import keras_snnkd as kd
+from keras_snnkd import cli
+from keras_snnkd.experiment import Experiment
+from tests.integration import tiny
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, which Python hides outside of tests
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    """Each test runs in a folder of its own, and exports cost nothing."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(kd.export, "export_all", tiny.fake_export)
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    def fit(*arguments, **more):
+        pytest.fail("training started")
+
+    monkeypatch.setattr(kd.Distiller, "fit", fit)
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """In place of training: the recipes and folders of the runs that would have started."""
+    started = []
+
+    def run(experiment, resume=False):
+        started.append((experiment.recipe, experiment.folder))
+        (experiment.folder / "teacher").mkdir(parents=True, exist_ok=True)
+        return {"models": [{"name": "teacher", "label": "teacher", "role": "teacher"}]}
+
+    monkeypatch.setattr(Experiment, "run", run)
+    return started
+
+
+def told(capsys):
+    """Standard output and error, each on one line."""
+    return tuple(" ".join(text.split()) for text in capsys.readouterr())
+
+
+def refused(capsys, *arguments):
+    """What the command line says when it refuses these arguments."""
+    assert tiny.run(*arguments) == 1
+    _, error = told(capsys)
+    assert error.startswith("error: ")
+    assert "Traceback" not in error
+    assert not [stage for stage in Path().glob("runs/*/*") if stage.is_dir()]
+    return error
+
+
+def options():
+    return {action.dest: action for action in cli.parser()._actions}
+
+
+# what it offers
+
+
+def test_help_names_every_mode_and_shows_examples(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--help"])
+    assert stopped.value.code == 0
+    said, error = told(capsys)
+    assert not error
+    assert "python train.py --dataset cifar10 --mode distill" in said
+    for name in (*kd.recipe.MODES, "evaluate", "export", *kd.data.names(), *kd.neurons.names(), *kd.objectives.names()):
+        assert name in said
+    for action in options().values():
+        assert action.option_strings[0] in said
+
+
+def test_every_setting_of_a_recipe_can_be_given():
+    assert {field.name for field in dataclasses.fields(kd.Recipe)} <= set(options())
+
+
+def test_options_reach_the_recipe(runs):
+    given = {
+        "--mode": "multistage", "--dataset": "digits", "--data-dir": "there", "--limit": 50, "--augment": "shift", "--teacher": "mlp:24",
+        "--assistant": "mlp:16", "--student": "mlp:12", "-T": 2, "--teacher-timesteps": 3, "--neuron": "plif", "--teacher-neuron": "if",
+        "--teacher-start": "ann", "--objective": "soft_targets:temperature=2,weight=0.5", "--label-weight": 0.25, "--epochs": 3,
+        "--teacher-epochs": 4, "--ann-epochs": 5, "--batch-size": 6, "--learning-rate": 0.07, "--teacher-learning-rate": 0.08,
+        "--weight-decay": 0.09, "--precision": "mixed_bfloat16", "--seed": 10,
+    }  # fmt: skip
+    assert tiny.run(*(part for pair in given.items() for part in pair)) == 0
+    recipe = runs[0][0].to_dict()
+    assert recipe == {
+        **dict(zip((options_by_name()[name] for name in given), given.values(), strict=True)),
+        "assistants": ["mlp:16"],
+        "objectives": [{"objective": "soft_targets", "temperature": 2, "weight": 0.5}],
+    }
+
+
+def options_by_name():
+    return {name: action.dest for action in options().values() for name in action.option_strings}
+
+
+@pytest.mark.parametrize(
+    ("text", "mapping"),
+    [
+        ("soft_targets", {"objective": "soft_targets"}),
+        ("soft_targets:temperature=2,weight=0.5", {"objective": "soft_targets", "temperature": 2, "weight": 0.5}),
+        (
+            "feature_map:teacher_tap=block1_neuron,time=None",
+            {"objective": "feature_map", "teacher_tap": "block1_neuron", "time": None},
+        ),
+        ("soft_targets:", {"objective": "soft_targets"}),
+        ("soft_targets:temperature=", {"objective": "soft_targets", "temperature": ""}),
+    ],
+)
+def test_objectives_are_read(text, mapping):
+    assert cli.read_objective(text) == mapping
+
+
+def test_options_override_the_recipe_file(runs):
+    kd.Recipe(mode="baseline", timesteps=3, epochs=5, objectives=["soft_targets"]).save("mine.json")
+    tiny.run("--recipe", "mine.json", "--epochs", 7)
+    recipe, folder = runs[0]
+    assert (recipe.mode, recipe.timesteps, recipe.epochs, recipe.objectives) == ("baseline", 3, 7, ["soft_targets"])
+    assert folder == Path("runs/digits_baseline")
+    tiny.run("--recipe", "mine.json", "--mode", "teacher", "--objective", "firing_rate")
+    assert (runs[1][0].mode, runs[1][0].objectives) == ("teacher", [{"objective": "firing_rate"}])
+
+
+# where a run goes
+
+
+def test_a_second_run_gets_a_number_and_resume_takes_the_newest(runs):
+    for arguments in ([], [], ["--mode", "teacher"], ["--name", "mine"], [], ["--resume"], ["--resume", "--name", "new"]):
+        assert tiny.run(*arguments) == 0
+    names = ["digits_distill", "digits_distill-2", "digits_teacher", "mine", "digits_distill-3", "digits_distill-3", "new"]
+    assert [folder for _, folder in runs] == [Path("runs", name) for name in names]
+
+
+def test_an_empty_folder_is_taken_and_a_file_is_not(runs):
+    Path("runs/digits_distill").mkdir(parents=True)
+    Path("runs/mine").touch()
+    tiny.run()
+    tiny.run("--name", "mine")
+    assert [folder for _, folder in runs] == [Path("runs/digits_distill"), Path("runs/mine-2")]
+
+
+def test_out_names_the_folder(runs):
+    tiny.run("--out", "here/there")
+    assert runs[0][1] == Path("here/there")
+
+
+# what it refuses
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset", "digit"], "unknown data set 'digit'. Did you mean 'digits'?"),
+        (["--dataset", "mine.npz"], "there is no file or folder 'mine.npz'; check the path, or name one of digits,"),
+        (["--mode", "distil"], "unknown mode 'distil'. Did you mean 'distill'? Known: baseline, distill, evaluate, export, multistage"),
+        (["--mode", "exprt"], "Did you mean 'export'?"),
+        (["--teacher", "digits_techer"], "unknown model preset 'digits_techer'. Did you mean 'digits_teacher'?"),
+        (["--student", "mlp:0"], "widths must be a list of whole numbers above 0"),
+        (["--student", "convnet:4,pool,pool,pool,pool"], "images (8, 8, 1) are too small for 4 poolings"),
+        (["--objective", "soft_target"], "unknown objective 'soft_target'. Did you mean 'soft_targets'?"),
+        (["--objective", "soft_targets:temprature=2"], "'temprature'. Did you mean 'temperature'?"),
+        (["--objective", "soft_targets:temperature"], "cannot read 'temperature' in the objective"),
+        (["--objective", "soft_targets:temperature=hot"], "temperature must be a number greater than 0, got 'hot'"),
+        (["--objective", "soft_targets:weight=-1"], "weight must be a number of at least 0, got -1"),
+        (
+            ["--objective", "feature_map:student_tap=block2_neuron"],
+            "unknown tap of student_distilled 'block2_neuron'. Did you mean 'block1_neuron'? Known: block1_dense, block1_neuron,",
+        ),
+        (["--objective", "feature_map:teacher_tap=neuron,student_tap=neurons"], "unknown tap of teacher 'neuron'. Did you mean"),
+        (["--objective", "spike_train:window=3"], "the window of 3 steps is longer than the student's T=2"),
+        (["-T", "0"], "the number of time steps T must be a whole number above 0, got 0"),
+        (["--teacher-timesteps", "0"], "the number of time steps T must be a whole number above 0, got 0"),
+        (["--epochs", "0"], "epochs must be a whole number above 0, got 0"),
+        (["--label-weight", "-1"], "label_weight must be a number of at least 0, got -1.0"),
+        (["--learning-rate", "inf"], "learning_rate must be greater than 0, got inf"),
+        (["--limit", "1"], "limit must be at least 2"),
+        (["--seed", "-1"], "seed must be an integer from 0"),
+        (["--mode", "multistage", "--assistant", "mlp:x"], "cannot read the model 'mlp:x'"),
+        (["--epochs", "many"], "argument --epochs: invalid int value: 'many'; see python train.py --help"),
+        (["--epoch-count", "3"], "unrecognized arguments: --epoch-count 3; see python train.py --help"),
+        (["--recipe", "none.json"], "there is no file none.json"),
+        (["--teacher", "none.keras"], "there is no model file none.keras; train one first"),
+        (["--mode", "evaluate"], "--mode evaluate needs --model FILE.keras"),
+        (["--mode", "export", "--model", "none.keras"], "there is no model file none.keras"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_is_trained(arguments, message, capsys, no_training):
+    assert message in refused(capsys, *tiny.TINY, *arguments)
+
+
+@pytest.mark.parametrize("content", [b"", os.urandom(2000), b"[1]", b"PK\x03\x04" + bytes(50)], ids=["empty", "random", "JSON list", "zip"])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--teacher", "bad.keras"], "bad.keras is not a .keras file, or it is cut short"),
+        (["--mode", "evaluate", "--model", "bad.keras"], "bad.keras is not a .keras file, or it is cut short"),
+        (["--dataset", "bad.npz"], "bad.npz: not a readable .npz file"),
+        (["--recipe", "bad.json"], ""),
+    ],
+    ids=["teacher", "model", "data", "recipe"],
+)
+def test_a_broken_or_foreign_file_is_refused(content, arguments, message, capsys, no_training):
+    Path(arguments[-1]).write_bytes(content)
+    error = refused(capsys, *tiny.TINY, *arguments)
+    assert message in error
+    if arguments[0] == "--recipe":
+        assert ("a recipe is a JSON object of settings, got list" if content == b"[1]" else "bad.json is not a JSON file") in error
+
+
+def test_data_and_a_teacher_that_are_cut_short_are_refused(capsys, no_training):
+    images, labels = np.zeros((20, 8, 8), "uint8"), np.arange(20) % 10
+    np.savez("data.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    kd.models.build("mlp:24", (8, 8, 1), 10).save("teacher.keras")
+    for name in ("data.npz", "teacher.keras"):
+        Path(name).write_bytes(Path(name).read_bytes()[:-200])
+    assert "data.npz: not a readable .npz file" in refused(capsys, "--dataset", "data.npz")
+    assert "teacher.keras is not a .keras file, or it is cut short" in refused(capsys, "--teacher", "teacher.keras")
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [
+        (lambda: kd.models.build("mlp:24", (8, 8, 1), 5), "the teacher teacher has 5 classes and the student student_distilled has 10"),
+        (lambda: kd.models.build("mlp:24", (9, 9, 1), 10), "the teacher teacher takes inputs (9, 9, 1) and the student student_distilled"),
+        (lambda: kd.models.build("mlp:24", (8, 8, 1), 10, neuron="relu"), "both must be spike trains"),
+    ],
+    ids=["classes", "images", "no spikes"],
+)
+def test_a_teacher_that_does_not_fit_is_refused(teacher, message, capsys, no_training):
+    teacher().save("teacher.keras")
+    assert message in refused(capsys, *tiny.TINY, "--teacher", "teacher.keras")
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_a_student_larger_than_its_teacher_is_warned_of(capsys):
+    assert tiny.run(*tiny.TINY, "--student", "mlp:30", "--dry-run") == 0
+    _, error = told(capsys)
+    expected = "warning: the student student_distilled (2,350 parameters) is not smaller than its teacher teacher (1,882)"
+    assert error.count(expected) == 1
+    assert ".py" not in error
+
+
+def test_warnings_look_as_before_afterwards(capsys, runs):
+    shown = warnings.showwarning
+    tiny.run()
+    assert warnings.showwarning is shown
+
+
+@pytest.mark.parametrize("option", ["--out", "--saved-models"])
+def test_a_folder_that_cannot_be_written_is_refused(option, capsys, no_training):
+    Path("file").touch()
+    assert f"Not a directory. Choose another folder ({option})" in refused(capsys, *tiny.TINY, option, "file/mine")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--mode", "evaluate", "--model", "model.keras"]], ids=["run", "evaluate"])
+def test_a_full_disk_is_told_before_training(arguments, capsys, monkeypatch, no_training):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    kd.models.build("mlp:12", (8, 8, 1), 10).save("model.keras")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    error = refused(capsys, *tiny.TINY, *arguments)
+    assert "No space left on device. Choose another folder" in error
+    assert "or free some space" in error
+
+
+def test_an_error_of_the_system_is_told_without_a_traceback(capsys, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
+
+    monkeypatch.setattr(Experiment, "run", full)
+    assert "No space left on device: 'somewhere'" in refused(capsys, *tiny.TINY)
+
+
+# a dry run
+
+
+def test_a_dry_run_shows_everything_and_leaves_nothing(capsys, no_training):
+    objective = "feature_map:teacher_tap=block1_neuron,weight=2"
+    assert tiny.run(*tiny.TINY, "--mode", "multistage", "--assistant", "mlp:16", "--objective", objective, "--dry-run") == 0
+    said, error = told(capsys)
+    assert not error
+    assert not os.listdir()
+    assert "data: digits, images (8, 8, 1), 10 classes, 180 train, 20 validation, 200 test" in said
+    stages = dict(part.split(": ", 1) for part in said.partition(" recipe: ")[0].split(" stage ")[1:])
+    assert list(stages) == ["teacher", "assistant", "student_alone", "student_direct", "student_distilled"]
+    teachers = {"assistant": "teacher (1,882", "student_direct": "teacher (1,882", "student_distilled": "assistant (1,258"}
+    for stage, teacher in teachers.items():
+        loss = "loss = 1 label + 2 feature_map(block1_neuron -> block1_neuron)"
+        assert f"{loss} taught by {teacher} parameters)" in stages[stage]
+    assert stages["student_alone"].startswith("946 parameters, loss = 1 label output [B, 10] logits [B, 2, 10]")
+    assert "block1_neuron [B, 2, 12]" in stages["student_alone"]
+    resolved = json.loads(said.partition("recipe: ")[2])
+    assert resolved["objectives"] == [{"objective": "feature_map", "teacher_tap": "block1_neuron", "weight": 2}]
+    assert kd.Recipe.from_dict(resolved).resolved().to_dict() == resolved
+
+
+# evaluate and export
+
+
+@pytest.fixture
+def card():
+    """An untrained student on the shelf, with what its card says of the data."""
+    place = Path("saved_models/mine")
+    place.mkdir(parents=True)
+    kd.models.build("mlp:12", (8, 8, 1), 10, timesteps=2, name="small").save(place / "model.keras")
+    (place / "card.json").write_text(json.dumps({"recipe": {"dataset": "digits"}}))
+    return place
+
+
+@pytest.mark.parametrize("mode", ["evaluate", "export"])
+def test_a_model_is_measured(mode, card, capsys):
+    assert tiny.run("--mode", mode, "--model", card / "model.keras", "--limit", 60) == 0
+    said, _ = told(capsys)
+    data = kd.data.load("digits", limit=60)
+    images, labels = data.test_arrays
+    accuracy = np.mean(kd.models.load(card / "model.keras")(images / np.float32(255)).numpy().argmax(-1) == labels)
+    assert f"small {accuracy:.2%} 946 2" in said.replace(f"{100 * accuracy:.2f} %", f"{accuracy:.2%}")
+    place = Path(f"runs/{mode}_mine/export/saved_model")
+    assert f"saved_model 4,096 bytes, predictions equal to Keras' 100.00%, differing spikes at most 0.0000%: {place}" in said
+    assert (place / "saved_model.pb").is_file()
+    content = json.loads(Path(f"runs/{mode}_mine/{mode}.json").read_text())
+    assert content["dataset"] == "digits"
+    assert content["accuracy"] == accuracy
+    assert [entry["path"] for entry in content["exports"]] == ["export/saved_model"]
+
+
+@pytest.mark.parametrize(("shape", "classes"), [((28, 28, 1), 10), ((8, 8, 1), 5)], ids=["images", "classes"])
+def test_a_model_of_another_data_set_is_refused(shape, classes, capsys):
+    kd.models.build("mlp:4", shape, classes).save("other.keras")
+    error = refused(capsys, "--mode", "evaluate", "--model", "other.keras")
+    assert f"other.keras takes images {shape} and knows {classes} classes, digits has images (8, 8, 1) of 10 classes" in error
+    assert "name the model's data set (--dataset)" in error
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("[1]", "card.json names no data set; give it with --dataset"), ("{}", "card.json names no data set"), ("{", "not a JSON file")],
+)
+def test_a_damaged_card_is_told(content, message, card, capsys):
+    (card / "card.json").write_text(content)
+    assert message in refused(capsys, "--mode", "export", "--model", card / "model.keras")
+
+
+def test_the_script_is_the_command_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train.py", "--mode", "distil"])
+    assert cli.main() == 1
+    assert "Did you mean 'distill'?" in told(capsys)[1]

@@ -1,0 +1,161 @@
+"""Recipes: what is filled in, what is refused with which words, and that JSON gives the same recipe back."""
+
+import json
+import re
+
+import pytest
+
+import keras_snnkd as kd
+from keras_snnkd.errors import FileFormatError, UnknownNameError
+
+
+@pytest.mark.parametrize("name", kd.data.names())
+def test_a_known_data_set_brings_its_own_models_and_schedule(name):
+    recipe = kd.Recipe(dataset=name).resolved()
+    assert (recipe.teacher, recipe.assistants, recipe.student) == (f"{name}_teacher", [f"{name}_assistant"], f"{name}_student")
+    assert None not in (recipe.epochs, recipe.teacher_epochs, recipe.batch_size, recipe.learning_rate, recipe.augment)
+
+
+def test_own_data_gets_shapes_that_are_no_presets():
+    recipe = kd.Recipe(dataset="mine.npz").resolved()
+    specifications = [kd.models.specification(spec) for spec in (recipe.teacher, *recipe.assistants, recipe.student)]
+    assert [spec["widths"][0] for spec in specifications] == [32, 24, 16]
+
+
+def test_the_teacher_follows_the_student_where_nothing_is_said():
+    recipe = kd.Recipe(timesteps=6, neuron="plif").resolved()
+    assert (recipe.teacher_timesteps, recipe.teacher_neuron) == (6, "plif")
+    recipe = kd.Recipe(timesteps=6, neuron="plif", teacher_timesteps=8, teacher_neuron="relu").resolved()
+    assert (recipe.teacher_timesteps, recipe.teacher_neuron) == (8, "relu")
+
+
+@pytest.mark.parametrize(("timesteps", "window"), [(1, 1), (2, 1), (4, 2), (5, 2)])
+def test_spike_trains_are_compared_in_windows_of_half_of_t(timesteps, window):
+    soft_targets, spike_train = kd.Recipe(timesteps=timesteps).resolved().objectives
+    assert soft_targets["objective"] == "soft_targets"
+    assert (spike_train["objective"], spike_train["window"]) == ("spike_train", window)
+
+
+@pytest.mark.parametrize("ann", [{"teacher_neuron": "relu"}, {"neuron": "relu"}])
+def test_without_spikes_on_both_sides_the_objective_is_soft_targets_alone(ann):
+    assert [o["objective"] for o in kd.Recipe(**ann).resolved().objectives] == ["soft_targets"]
+
+
+def test_given_values_stay_and_resolving_again_changes_nothing():
+    given = {"dataset": "cifar10", "epochs": 3, "teacher": "mlp:24", "objectives": ["firing_rate"], "teacher_start": "scratch", "seed": 7}
+    recipe = kd.Recipe(**given).resolved()
+    assert given.items() <= recipe.to_dict().items()
+    assert recipe.resolved() == recipe
+
+
+def test_json_gives_the_same_recipe_back(tmp_path):
+    student = {"builder": "MLP", "widths": [12], "tau": 3.0}
+    recipe = kd.Recipe(student=student, assistants=["mlp:16", student], objectives=["soft_targets"], data_dir="there", limit=9).resolved()
+    recipe.save(tmp_path / "recipe.json")
+    assert kd.Recipe.load(tmp_path / "recipe.json") == recipe
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"mode": "distil"}, "unknown mode 'distil'. Did you mean 'distill'?"),
+        ({"neuron": "lfi"}, "unknown neuron 'lfi'. Did you mean 'lif'?"),
+        ({"teacher_neuron": "rleu"}, "unknown neuron 'rleu'. Did you mean 'relu'?"),
+        ({"precision": "float16"}, "unknown precision 'float16'. Did you mean 'float32'? Known: float32, mixed_bfloat16."),
+        ({"teacher_start": "an"}, "unknown teacher start 'an'. Did you mean 'ann'?"),
+        ({"augment": "flip+shfit"}, "unknown augmentation 'shfit'. Did you mean 'shift'?"),
+        ({"student": "digits_studnet"}, "unknown model preset 'digits_studnet'. Did you mean 'digits_student'?"),
+        ({"assistants": ["mpl:8"]}, "unknown model builder 'mpl'. Did you mean 'mlp'?"),
+        ({"teacher": {"builder": "MLP", "width": [8]}}, "unknown argument of MLP 'width'. Did you mean 'widths'?"),
+        ({"objectives": ["soft_target"]}, "unknown objective 'soft_target'. Did you mean 'soft_targets'?"),
+        (
+            {"objectives": [{"objective": "spike_train", "windw": 2}]},
+            "unknown argument of the objective spike_train 'windw'. Did you mean 'window'?",
+        ),
+    ],
+)
+def test_an_unknown_name_is_refused_and_the_nearest_offered(settings, message):
+    with pytest.raises(UnknownNameError, match=re.escape(message)):
+        kd.Recipe(**settings).resolved()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"timesteps": 0}, "the number of time steps T must be a whole number above 0, got 0"),
+        ({"teacher_timesteps": -1}, "the number of time steps T must be a whole number above 0, got -1"),
+        ({"epochs": 0}, "epochs must be a whole number above 0, got 0"),
+        ({"teacher_epochs": -2}, "teacher_epochs must be a whole number above 0, got -2"),
+        ({"ann_epochs": 0}, "ann_epochs must be a whole number above 0, got 0"),
+        ({"batch_size": 0}, "batch_size must be a whole number above 0, got 0"),
+        ({"learning_rate": 0.0}, "learning_rate must be greater than 0, got 0.0"),
+        ({"teacher_learning_rate": float("nan")}, "teacher_learning_rate must be greater than 0, got nan"),
+        ({"learning_rate": float("inf")}, "learning_rate must be greater than 0, got inf"),
+        ({"weight_decay": -1e-4}, "weight_decay must be a number of at least 0, got -0.0001"),
+        ({"weight_decay": float("nan")}, "weight_decay must be a number of at least 0, got nan"),
+        ({"student": "mlp:a"}, "cannot read the model 'mlp:a'; expected something like convnet:16,pool,32"),
+        ({"objectives": [{"objective": "soft_targets", "temperature": 0}]}, "temperature must be a number greater than 0, got 0"),
+        ({"mode": "multistage", "assistants": []}, "a multistage run needs at least one assistant (--assistant)"),
+        ({"mode": "teacher", "teacher": "there.keras"}, "--mode teacher trains a teacher, and there.keras is trained already"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(settings, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        kd.Recipe(**settings).resolved()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epochs": "3"}, "recipe setting epochs must be int | None, got '3'"),
+        ({"epochs": 2.5}, "recipe setting epochs must be int | None, got 2.5"),
+        ({"batch_size": True}, "recipe setting batch_size must be int | None, got True"),
+        ({"timesteps": "4"}, "recipe setting timesteps must be int, got '4'"),
+        ({"timesteps": None}, "recipe setting timesteps must be int, got None"),
+        ({"seed": 1.5}, "recipe setting seed must be int, got 1.5"),
+        ({"learning_rate": "fast"}, "recipe setting learning_rate must be float | None, got 'fast'"),
+        ({"label_weight": [1]}, "recipe setting label_weight must be float, got [1]"),
+        ({"dataset": 5}, "recipe setting dataset must be str, got 5"),
+        ({"data_dir": 5}, "recipe setting data_dir must be str | None, got 5"),
+        ({"limit": "all"}, "recipe setting limit must be int | None, got 'all'"),
+        ({"teacher": ["mlp:24"]}, "recipe setting teacher must be str | dict | None, got ['mlp:24']"),
+        ({"assistants": "mlp:16"}, "recipe setting assistants must be list | None, got 'mlp:16'"),
+        ({"assistants": [5]}, "a model is a preset's name, a short form such as convnet:16,pool,32, or a mapping with a builder, got 5"),
+        ({"objectives": "soft_targets"}, "recipe setting objectives must be list | None, got 'soft_targets'"),
+        ({"objectives": [5]}, "an objective is a name or a mapping with the key 'objective', got 5"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(settings, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        kd.Recipe(**settings).resolved()
+
+
+def test_a_whole_number_is_a_learning_rate_too():
+    assert kd.Recipe(learning_rate=1, label_weight=0).resolved().learning_rate == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[1, 2]", "a recipe is a JSON object of settings, got list"),
+        (b"null", "a recipe is a JSON object of settings, got NoneType"),
+        (b'{"mode": "dis', "recipe.json is not a JSON file: Unterminated string"),
+        (b"", "recipe.json is not a JSON file"),
+        (bytes(range(256)), "recipe.json is not a JSON file"),
+        (b"PK\x03\x04" + bytes(100), "recipe.json is not a JSON file"),
+        (None, "there is no file"),
+    ],
+    ids=["list", "null", "cut short", "empty", "binary", "archive", "missing"],
+)
+def test_a_file_that_is_no_recipe(content, message, tmp_path):
+    path = tmp_path / "recipe.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(FileFormatError, match=message):
+        kd.Recipe.load(path)
+
+
+def test_a_misspelt_setting_in_a_file_is_refused_and_the_nearest_offered(tmp_path):
+    (tmp_path / "recipe.json").write_text(json.dumps({"epoch": 3}))
+    with pytest.raises(UnknownNameError, match=r"unknown recipe setting 'epoch'\. Did you mean 'epochs'\?"):
+        kd.Recipe.load(tmp_path / "recipe.json")
