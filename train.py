@@ -1,5 +1,29 @@
 """Command line of keras_snnkd; see `python train.py --help`."""
 
-from keras_snnkd.cli import main
+import contextlib
+import os
+import sys
 
-raise SystemExit(main())
+
+@contextlib.contextmanager
+def quiet():
+    """Keep TensorFlow's greetings off the screen: its C++ part writes them past Python, whatever the log level."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(screen, 2)
+        os.close(screen)
+
+
+if __name__ == "__main__":
+    try:
+        with quiet():
+            from keras_snnkd.cli import main
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    raise SystemExit(main())

@@ -1,6 +1,6 @@
 """Knowledge distillation for spiking neural networks in Keras, from teacher to edge device."""
 
-from keras_snnkd import data, export, layers, metrics, models, neurons, surrogates
+from keras_snnkd import data, experiment, export, layers, metrics, models, neurons, report, surrogates
 from keras_snnkd._version import __version__
 from keras_snnkd.distill import objectives
 from keras_snnkd.distill.callbacks import WeightSchedule
@@ -20,11 +20,13 @@ __all__ = [
     "WeightSchedule",
     "__version__",
     "data",
+    "experiment",
     "export",
     "layers",
     "metrics",
     "models",
     "neurons",
     "objectives",
+    "report",
     "surrogates",
 ]

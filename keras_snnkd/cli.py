@@ -1,9 +1,8 @@
 """The command line: `python train.py --dataset cifar10 --mode distill`."""
 
 import argparse
-import contextlib
 import functools
-import os
+import logging
 import shlex
 import sys
 import warnings
@@ -68,16 +67,16 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     group.add_argument("--label-weight", type=float, metavar="W", help="weight of the label loss while distilling (default: 1)")
 
-    group = p.add_argument_group("training")
+    group = p.add_argument_group("training (defaults depend on the data set; see --dry-run)")
     group.add_argument("--epochs", type=int, metavar="N", help="of students and assistants")
-    group.add_argument("--teacher-epochs", type=int, metavar="N")
+    group.add_argument("--teacher-epochs", type=int, metavar="N", help="of the teacher")
     group.add_argument("--ann-epochs", type=int, metavar="N", help="of the teacher's ANN twin, with --teacher-start ann")
-    group.add_argument("--batch-size", type=int, metavar="N")
-    group.add_argument("--learning-rate", type=float, metavar="R")
-    group.add_argument("--teacher-learning-rate", type=float, metavar="R")
-    group.add_argument("--weight-decay", type=float, metavar="W")
+    group.add_argument("--batch-size", type=int, metavar="N", help="images in a step")
+    group.add_argument("--learning-rate", type=float, metavar="R", help="of students and assistants, at the start")
+    group.add_argument("--teacher-learning-rate", type=float, metavar="R", help="of the teacher, at the start")
+    group.add_argument("--weight-decay", type=float, metavar="W", help="of AdamW (default: 1e-4)")
     group.add_argument("--precision", metavar="NAME", help="float32 (default) | mixed_bfloat16")
-    group.add_argument("--seed", type=int, metavar="N")
+    group.add_argument("--seed", type=int, metavar="N", help="of weights, order of images and augmentation (default: 0)")
 
     group = p.add_argument_group("run")
     group.add_argument("--name", help="of the run (default: <dataset>_<mode>)")
@@ -110,9 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     tell = functools.partial(Console(stderr=True, width=console.width).print, highlight=False, markup=False)
     try:
         options = parser().parse_args(arguments)
-        with _quiet():
-            import tensorflow as tf
-        tf.get_logger().setLevel("ERROR")
+        logging.getLogger("tensorflow").setLevel("ERROR")
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: tell(f"warning: {message}", style="yellow")
             return _dispatch(options, arguments, console)
@@ -122,21 +119,6 @@ def main(arguments: list[str] | None = None) -> int:
     except (KDError, ValueError, OSError) as error:
         tell(f"error: {error}", style="bold red")
         return 1
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Keep TensorFlow's greetings off the screen: its C++ part writes them past Python, whatever the log level."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    screen = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(screen, 2)
-        os.close(screen)
 
 
 def _dispatch(options, arguments, console) -> int:

@@ -161,7 +161,8 @@ class Experiment:
         rows, activity, exports = [], {}, []
         for name, (model, record, _) in trained.items():
             with self.console.status(f"measuring and exporting {name}"):
-                row, activity[name], found = measure(model, self.data, self.folder, name)
+                row, activity[name] = measure(model, self.data)
+                files, found = export_checked(model, self.data, self.folder, name)
             taught_by = record.get("teacher")
             rows.append(
                 {
@@ -170,6 +171,7 @@ class Experiment:
                     "label": name.replace("_", " "),
                     "taught_by": taught_by,
                     **row,
+                    **files,
                 }
             )
             rows[-1].update(validation_accuracy=record.get("validation_accuracy"), seconds=record.get("seconds"))
@@ -191,50 +193,67 @@ class Experiment:
         }
 
 
-def measure(
-    model: keras.Model, data: datasets.Data, run: Path, name: str = ""
-) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
-    """Accuracy, size, activity, and the exported files of one model on the test set.
+def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Accuracy, size and activity of one model on the test set.
 
     Args:
         model: A functional model.
         data: The data set.
-        run: Folder of the run; the exported files go to `export/<name>` in it.
+
+    Returns:
+        A row of the results' table, and the activity.
+
+    Raises:
+        ShapeError: If the model does not fit the data.
+    """
+    images, labels = test_images(data)
+    few = images[:MEASURED_IMAGES]
+    activity = metrics.activity(model, few)
+    row = {
+        "accuracy": float(np.mean(predict(model, images).argmax(-1) == labels)),
+        "parameters": model.count_params(),
+        "timesteps": timesteps(model),
+        "spikes_per_image": activity.spikes_per_image if activity.rates else None,
+        "synaptic_operations": metrics.synaptic_operations(model, few).to_dict(),
+    }
+    return row, activity.to_dict()
+
+
+def export_checked(model: keras.Model, data: datasets.Data, run: Path, name: str = "") -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Export one model, and run the `.tflite` files on the whole test set.
+
+    Args:
+        model: A functional model.
+        data: The data set.
+        run: Folder of the run; the files go to `export/<name>` in it.
         name: Of the model.
 
     Returns:
-        A row of the results' table, the activity, and one entry for each exported file, whose `path` starts in `run`.
+        More of the results' row (`bytes` and `exported_accuracy` of each file), and one entry for each file, whose `path` starts in `run`.
 
     Raises:
         ExportError: If an exported file does not do what the model does.
     """
-    images, labels = data.test_arrays
-    images = images.astype("float32") / 255
+    images, labels = test_images(data)
     predicted = predict(model, images).argmax(-1)
-    few = images[:MEASURED_IMAGES]
-    activity = metrics.activity(model, few)
-    reports = export.export_all(model, run / "export" / name, images[:PARITY_SAMPLES])
+    row: dict[str, Any] = {"bytes": {}, "exported_accuracy": {}}
     found = []
-    accuracies = {}
-    for entry in reports:
+    for entry in export.export_all(model, run / "export" / name, images[:PARITY_SAMPLES]):
         content = {**entry.to_dict(), "path": Path(entry.path).relative_to(run).as_posix()}
         if entry.path.endswith(".tflite"):
-            kind = entry.target.split()[-1]
             theirs = export.LiteRT(entry.path).predict(images).argmax(-1)
-            accuracies[kind] = float(np.mean(theirs == labels))
-            content.update(test_accuracy=accuracies[kind], test_agreement=float(np.mean(theirs == predicted)), test_images=len(labels))
+            accuracy, agreement = float(np.mean(theirs == labels)), float(np.mean(theirs == predicted))
+            kind = entry.target.split()[-1]
+            row["bytes"][kind], row["exported_accuracy"][kind] = entry.bytes, accuracy
+            content.update(test_accuracy=accuracy, test_agreement=agreement, test_images=len(labels))
         found.append(content)
-    spiking = bool(activity.rates)
-    row = {
-        "accuracy": float(np.mean(predicted == labels)),
-        "parameters": model.count_params(),
-        "timesteps": timesteps(model),
-        "spikes_per_image": activity.spikes_per_image if spiking else None,
-        "synaptic_operations": metrics.synaptic_operations(model, few).to_dict(),
-        "bytes": {entry.target.split()[-1]: entry.bytes for entry in reports if entry.path.endswith(".tflite")},
-        "exported_accuracy": accuracies,
-    }
-    return row, activity.to_dict(), found
+    return row, found
+
+
+def test_images(data: datasets.Data) -> tuple[np.ndarray, np.ndarray]:
+    """The test set, images as float32 in 0..1, `[N, H, W, C]`, and labels `[N]`."""
+    images, labels = data.test_arrays
+    return images.astype("float32") / 255, labels
 
 
 def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np.ndarray:

@@ -1,15 +1,20 @@
 """Files and folders that are there whole or not at all."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from keras_snnkd.errors import FileFormatError, KDError, OutputError
+
+UNFINISHED = ".unfinished-"
+"""Start of the names of folders in which something is being written; what a killed process leaves can be deleted."""
 
 
 @contextlib.contextmanager
@@ -33,7 +38,7 @@ def staged(*finals: str | Path) -> Iterator[list[Path]]:
     folder = finals[0].parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as work:
+        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as work:
             paths = [Path(work, final.name) for final in finals]
             yield paths
             for path, final in zip(paths, finals, strict=True):
@@ -49,6 +54,12 @@ def staged(*finals: str | Path) -> Iterator[list[Path]]:
         raise OutputError(
             f"cannot write {names}: {error.strerror or error}. Check free space and permissions, or choose another folder."
         ) from error
+
+
+def check_space(folder: str | Path, needed: int) -> None:
+    """Raise an `OSError` if a folder's disk has not `needed` bytes left and 1 MiB to spare; HDF5 crashes on a full disk."""
+    if shutil.disk_usage(folder).free < needed + 2**20:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def write_json(path: str | Path, content: Any) -> None:

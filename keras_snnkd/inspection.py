@@ -7,7 +7,7 @@ from keras_snnkd import data as datasets
 from keras_snnkd import models
 from keras_snnkd.distill.taps import TapModel, tap_names
 from keras_snnkd.errors import FileFormatError, KDError, ShapeError
-from keras_snnkd.experiment import Experiment, check_folder, measure
+from keras_snnkd.experiment import Experiment, check_folder, export_checked, measure
 from keras_snnkd.files import read_json, write_json
 
 
@@ -50,17 +50,18 @@ def run(mode: str, options, console) -> int:
         )
     folder = Path(options.out or Path("runs") / f"{mode}_{Path(options.model).parent.name or 'model'}")
     check_folder(folder)
-    row, activity, exports = measure(model, data, folder)
-    row = {"name": model.name, "role": "student", "label": model.name.replace("_", " "), "taught_by": None, **row}
-    write_json(
-        folder / f"{mode}.json", {"model": str(options.model), "dataset": data.name, **row, "activity": activity, "exports": exports}
-    )
+    row, activity = measure(model, data)
+    files, exports = export_checked(model, data, folder) if mode == "export" else ({}, [])
+    row = {"name": model.name, "role": "student", "label": model.name.replace("_", " "), "taught_by": None, **row, **files}
+    content = {"model": str(options.model), "dataset": data.name, **row, "activity": activity, "exports": exports}
+    write_json(folder / f"{mode}.json", content)
     console.print(report.table([row]))
     for entry in exports:
         differing = max(entry["spike_differences"].values(), default=0.0)
         agreement = entry.get("test_agreement", entry["agreement"])
         line = f"{entry['target']:<16} {entry['bytes']:>9,} bytes, predictions equal to Keras' {agreement:.2%}"
-        console.print(f"{line}, differing spikes at most {differing:.4%}: {folder / entry['path']}", highlight=False)
+        console.print(f"{line}, differing spikes at most {differing:.4%}: {folder / entry['path']}", highlight=False, soft_wrap=True)
+    console.print(f"all figures: {folder / f'{mode}.json'}", highlight=False)
     return 0
 
 

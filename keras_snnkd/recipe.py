@@ -17,9 +17,9 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 TEACHER_STARTS = ("scratch", "ann")
 
 _OWN_DATA = {
-    "teacher": "convnet:32,pool,64,pool,128",
-    "assistants": ["convnet:24,pool,48,pool,64"],
-    "student": "convnet:16,pool,32,pool,32",
+    "teacher": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128], "head": "flatten"},
+    "assistants": [{"builder": "ConvNet", "widths": [24, "pool", 48, "pool"], "head": "flatten"}],
+    "student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool"], "head": "flatten"},
 }
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "digits": {"batch_size": 32, "epochs": 30, "teacher_epochs": 10, "learning_rate": 5e-3, "teacher_learning_rate": 2e-3},
@@ -194,7 +194,11 @@ class Recipe:
         Raises:
             FileFormatError: If the file is missing, no JSON, or no recipe.
         """
-        return cls.from_dict(read_json(path))
+        content = read_json(path)
+        try:
+            return cls.from_dict(content)
+        except FileFormatError as error:
+            raise FileFormatError(f"{path}: {error}") from None
 
 
 def is_file(model: Any) -> bool:

@@ -177,7 +177,7 @@ def test_a_page_is_replaced_whole_or_not_at_all(run, tmp_path):
 
 def test_a_path_that_cannot_be_written_is_told(run, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"cannot write the report .*file/report\.html"):
+    with pytest.raises(OutputError, match=r"cannot write .*file/report\.html"):
         report.write_report(tmp_path / "file" / "report.html", run)
 
 

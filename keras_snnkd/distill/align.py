@@ -1,47 +1,54 @@
-"""Bring a student's features to the width and size of the teacher's."""
+"""Bring the features of teacher and student to one map size and one width."""
 
 import keras
 from keras import ops
 
 
 class Alignment:
-    """``align(x)``: average pooling to the teacher's map size, and a trained 1x1 projection to its width, each only where needed.
+    """``teacher, student = align(teacher, student)``: average pooling to the smaller map, and a trained 1x1 projection of the student.
+
+    Maps are averaged down to the smaller of the two sizes; where one of the two has no maps (a fully connected layer), to one mean for
+    each channel. Where the widths differ, the student's features are projected to the teacher's, without bias. What fits is left alone.
 
     Args:
         objective: Whom to name in errors.
         teacher_shape: `[B, (T,) H, W, D]` or `[B, (T,) D]`; time is ignored.
-        student_shape: Likewise, the same number of axes without time.
+        student_shape: Likewise.
 
     Raises:
-        ShapeError: If one has maps and the other has none, or the student's maps are not a whole multiple of the teacher's.
+        ShapeError: If one map's size is not a whole multiple of the other's.
     """
 
     def __init__(self, objective, teacher_shape: tuple, student_shape: tuple):
-        teacher, student = _without_time(teacher_shape), _without_time(student_shape)
-        if len(teacher) != len(student):
-            raise objective.misfit(teacher_shape, student_shape, "one has maps and the other does not; choose taps of the same kind")
-        self.factors = tuple(s // t for s, t in zip(student[1:-1], teacher[1:-1], strict=True))
-        if any(s % t for s, t in zip(student[1:-1], teacher[1:-1], strict=True)):
-            raise objective.misfit(teacher_shape, student_shape, "the student's maps must be a whole multiple of the teacher's in size")
+        teacher, student = _maps(teacher_shape), _maps(student_shape)
+        self.size = tuple(map(min, zip(teacher, student, strict=True))) if teacher and student else ()
+        if any(larger % smaller for maps in (teacher, student) for larger, smaller in zip(maps, self.size, strict=False)):
+            raise objective.misfit(teacher_shape, student_shape, "the size of one map must be a whole multiple of the other's")
+        self.pools = teacher != self.size, student != self.size
         self.projection = None
-        if teacher[-1] != student[-1]:
-            self.projection = keras.layers.Dense(teacher[-1], use_bias=False, dtype="float32", name=f"{objective.name}_projection")
-            self.projection.build(student)
+        if teacher_shape[-1] != student_shape[-1]:
+            self.projection = keras.layers.Dense(teacher_shape[-1], use_bias=False, dtype="float32", name=f"{objective.name}_projection")
+            self.projection.build((None, student_shape[-1]))
 
     @property
     def helpers(self) -> list[keras.Layer]:
         """The projection, where there is one."""
         return [self.projection] if self.projection else []
 
-    def __call__(self, x):
-        """Student features `[B, ..., D_student]` to `[B, ..., D_teacher]`; any axes may stand between batch and map."""
-        if any(factor != 1 for factor in self.factors):
-            height, width = self.factors
-            *front, rows, columns, depth = ops.shape(x)
-            x = ops.reshape(x, (*front, rows // height, height, columns // width, width, depth))
-            x = ops.mean(x, axis=(-4, -2))
-        return self.projection(x) if self.projection else x
+    def __call__(self, teacher, student):
+        """Both features as `[B, ..., D_teacher]`, of equal shape; any axes may stand between batch and map."""
+        teacher, student = (self._pool(x) if pools else x for x, pools in zip((teacher, student), self.pools, strict=True))
+        return teacher, self.projection(student) if self.projection else student
+
+    def _pool(self, x):
+        if not self.size:
+            return ops.mean(x, axis=(-3, -2))
+        *front, rows, columns, depth = ops.shape(x)
+        height, width = self.size
+        x = ops.reshape(x, (*front, height, rows // height, width, columns // width, depth))
+        return ops.mean(x, axis=(-4, -2))
 
 
-def _without_time(shape):
-    return (shape[0], *shape[2:]) if len(shape) in (3, 5) else tuple(shape)
+def _maps(shape):
+    """`(H, W)` of a tap's shape, or `()`."""
+    return tuple(shape[-3:-1]) if len(shape) in (4, 5) else ()

@@ -14,7 +14,7 @@ from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import KDError, unknown_name
-from keras_snnkd.files import read_json, sha256, staged, write_json
+from keras_snnkd.files import check_space, read_json, sha256, staged, write_json
 from keras_snnkd.weights import copy_weights, load
 
 
@@ -24,7 +24,8 @@ class Stage:
 
     Args:
         name: Of the stage and its folder; letters, digits, `_` and `-`.
-        student: Makes the model to train, a functional model compiled or not. It is called once, after the seed is set.
+        student: Makes the model to train, a functional model compiled or not. Called for the
+            check before training, and again once the seed is set.
         teacher: The name of an earlier stage, a model, or `None` to train by labels alone.
         objectives: Names or mappings for `keras_snnkd.objectives.get`, or objectives.
         label_weight: Factor of the label loss.
@@ -173,11 +174,16 @@ class Chain:
     def _train(self, stage, results, data, resume, callbacks) -> StageResult:
         folder = self.folder / stage.name
         record = {**stage.record(), "steps_per_epoch": data.steps_per_epoch}
-        if isinstance(stage.teacher, str):
-            record["teacher_sha256"] = sha256(results[stage.teacher].folder / "model.keras")
+        for role in ("teacher", "start_from"):
+            if isinstance(getattr(stage, role), str):
+                record[f"{role}_sha256"] = sha256(results[getattr(stage, role)].folder / "model.keras")
         if resume and (folder / "stage.json").exists():
             return _finished(stage, folder, record)
-        write_json(folder / "settings.json", record) if not (folder / "settings.json").exists() else _same(folder / "settings.json", record)
+        settings = folder / "settings.json"
+        if settings.exists():
+            _same(settings, record)
+        else:
+            write_json(settings, record)
         keras.utils.set_random_seed(stage.seed)
         student = stage.student()
         if stage.start_from:
@@ -200,6 +206,7 @@ class Chain:
             )
         best = checkpoints.load_best(distiller)
         with staged(folder / "model.keras") as (file,):
+            check_space(folder, 4 * student.count_params())
             student.save(file)
         outcome = {
             **record,

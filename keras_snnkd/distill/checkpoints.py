@@ -2,20 +2,21 @@
 
 import math
 import re
+import shutil
 from pathlib import Path
 
 import keras
 from keras import ops
 
 from keras_snnkd.errors import FileFormatError, TrainingDivergedError
-from keras_snnkd.files import read_json, staged, write_json
+from keras_snnkd.files import UNFINISHED, check_space, read_json, staged, write_json
 
 
 class Checkpoints(keras.callbacks.Callback):
     """After each epoch keeps the history, the best weights so far, and all that is needed to go on from there.
 
-    In `folder`: `history.json`, a list with one mapping of metrics an epoch; `best.weights.h5`; `epoch-NNNN.weights.h5`, the weights and
-    the optimizer's state after epoch NNNN. Each file appears whole or not at all, the last one last.
+    In `folder`: `history.json`, a list with one mapping of metrics an epoch; `best-NNNN.weights.h5`, the weights of the best epoch;
+    `epoch-NNNN.weights.h5`, weights and optimizer after the last one. Each file appears whole or not at all, in this order.
 
     Args:
         folder: Where to keep them.
@@ -31,11 +32,6 @@ class Checkpoints(keras.callbacks.Callback):
         self.monitor = monitor
         self.history: list[dict[str, float]] = []
 
-    @property
-    def best_file(self) -> Path:
-        """The weights of the best epoch."""
-        return self.folder / "best.weights.h5"
-
     def resume(self, model: keras.Model) -> int:
         """Load what an interrupted run left, if anything, into the compiled `model`.
 
@@ -45,18 +41,23 @@ class Checkpoints(keras.callbacks.Callback):
         Raises:
             FileFormatError: If a file is damaged or belongs to another model.
         """
-        files = sorted(self.folder.glob("epoch-*.weights.h5"))
-        if not files:
-            return 0
-        epoch = int(re.search(r"\d+", files[-1].name)[0])
-        self.history = read_json(self.folder / "history.json")[:epoch]
-        _load(model, files[-1])
+        for leftover in self.folder.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(leftover)
+        newest = self._newest("epoch")
+        epoch = _epoch(newest) if newest else 0
+        for file in self.folder.glob("best-*.weights.h5"):
+            if _epoch(file) > epoch:  # of an epoch that will run again
+                file.unlink()
+        if newest:
+            self.history = read_json(self.folder / "history.json")[:epoch]
+            _load(model, newest)
         return epoch
 
     def load_best(self, model: keras.Model) -> int:
         """Load the best weights into `model`; returns their epoch, counted from 1."""
-        _load(model, self.best_file)
-        return 1 + max(range(len(self.history)), key=lambda epoch: self.history[epoch].get(self.monitor, epoch))
+        best = self._newest("best")
+        _load(model, best)
+        return _epoch(best)
 
     def clear(self) -> None:
         """Remove what only an interrupted run needs."""
@@ -84,21 +85,32 @@ class Checkpoints(keras.callbacks.Callback):
         earlier = [row[self.monitor] for row in self.history[:-1] if self.monitor in row]
         write_json(self.folder / "history.json", self.history)
         if self.history[-1].get(self.monitor, math.inf) > max(earlier, default=-math.inf):
-            self._save(self.best_file)
-        self._save(self.folder / f"epoch-{epoch + 1:04d}.weights.h5")
-        for old in sorted(self.folder.glob("epoch-*.weights.h5"))[:-1]:
-            old.unlink()
+            self._save(f"best-{epoch + 1:04d}")
+        self._save(f"epoch-{epoch + 1:04d}")
+        for kind in ("best", "epoch"):
+            for old in sorted(self.folder.glob(f"{kind}-*.weights.h5"))[:-1]:
+                old.unlink()
 
     def _diverged(self, what):
-        kept = f"The best weights so far are in {self.best_file}." if self.best_file.exists() else "No epoch had finished."
+        best = self._newest("best")
+        kept = f"The best weights so far are in {best}." if best else "No epoch had finished."
         return TrainingDivergedError(
             f"{what}. {kept} Try a lower learning rate (--learning-rate), smaller objective weights, float32 (--precision float32), "
             "and look for NaN in the data."
         )
 
-    def _save(self, path):
+    def _save(self, name):
+        path = self.folder / f"{name}.weights.h5"
         with staged(path) as (file,):
+            check_space(path.parent, 3 * sum(math.prod(weight.shape) * 4 for weight in self.model.weights))  # Adam keeps two more of each
             self.model.save_weights(file)
+
+    def _newest(self, kind):
+        return max(self.folder.glob(f"{kind}-*.weights.h5"), default=None)
+
+
+def _epoch(file):
+    return int(re.search(r"\d+", file.name)[0])
 
 
 def _load(model, path):

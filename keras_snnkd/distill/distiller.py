@@ -209,8 +209,6 @@ def _named(objectives):
     seen: dict[str, int] = {}
     for index, objective in enumerate(found):
         seen[objective.name] = seen.get(objective.name, 0) + 1
-        if objective.name == LABEL:
-            raise ValueError(f"an objective cannot be named {LABEL!r}, which stands for the label loss")
         if seen[objective.name] > 1:
             found[index] = copy.copy(objective)
             found[index].name = f"{objective.name}_{seen[objective.name]}"

@@ -25,7 +25,7 @@ class Objective(keras.distillation.DistillationLoss):
         name: Of its metric; the class name in snake case by default.
 
     Raises:
-        ValueError: If the weight is not a number of at least 0.
+        ValueError: If the weight is not a number of at least 0, or the name is no identifier.
     """
 
     default_tap = "logits"
@@ -38,6 +38,8 @@ class Objective(keras.distillation.DistillationLoss):
         self.student_tap = student_tap or self.teacher_tap
         self.weight = check_positive(self, "weight", weight, or_zero=True)
         self.name = name or snake_case(type(self).__name__)
+        if not isinstance(self.name, str) or not self.name.isidentifier() or self.name in ("label", "loss"):
+            raise ValueError(f"{type(self).__name__}: name must be an identifier other than 'label' and 'loss', got {self.name!r}")
         self.built_shapes: tuple[tuple, tuple] | None = None
 
     @property

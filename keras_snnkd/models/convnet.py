@@ -32,7 +32,8 @@ def ConvNet(  # noqa: N802 - reads as a class, like keras.applications
         image_shape: `(H, W, C)`.
         num_classes: Number of classes C.
         widths: Channels of each convolution, and `"pool"` where the maps are halved.
-        head: `"average"` (global average pooling, then the classifier) or `"flatten"`.
+        head: `"flatten"`, or `"average"` (global average pooling, then the classifier): fewer weights, but small spiking networks learn
+            slowly behind it.
         timesteps: Number of time steps T, at least 1.
         neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for the ANN twin: same layer names, same weight shapes, no time.
         encoder: `"direct"`, `"poisson"` or `"latency"`.

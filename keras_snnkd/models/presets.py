@@ -13,15 +13,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     "digits_student": {"builder": "ConvNet", "widths": [8, "pool", 16], "head": "flatten"},
     # MNIST and Fashion-MNIST: 28x28x1
     "mnist_teacher": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128], "head": "flatten"},
-    "mnist_assistant": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool", 64]},
-    "mnist_student": {"builder": "ConvNet", "widths": [8, "pool", 16, "pool", 32]},
+    "mnist_assistant": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool"], "head": "flatten"},
+    "mnist_student": {"builder": "ConvNet", "widths": [8, "pool", 16, "pool"], "head": "flatten"},
     "fashion_mnist_teacher": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128], "head": "flatten"},
-    "fashion_mnist_assistant": {"builder": "ConvNet", "widths": [24, "pool", 48, "pool", 96]},
-    "fashion_mnist_student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool", 32]},
+    "fashion_mnist_assistant": {"builder": "ConvNet", "widths": [24, "pool", 48, "pool"], "head": "flatten"},
+    "fashion_mnist_student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool"], "head": "flatten"},
     # CIFAR-10: 32x32x3
-    "cifar10_teacher": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128, 128]},
-    "cifar10_assistant": {"builder": "ConvNet", "widths": [24, "pool", 48, "pool", 96]},
-    "cifar10_student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool", 64]},
+    "cifar10_teacher": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128, 128, "pool"], "head": "flatten"},
+    "cifar10_assistant": {"builder": "ConvNet", "widths": [24, "pool", 48, "pool", 96, "pool"], "head": "flatten"},
+    "cifar10_student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool", 64, "pool"], "head": "flatten"},
     # the shapes of the literature, for machines with an accelerator
     "resnet18": {"builder": "ResNet", "widths": [64, 128, 256, 512], "blocks": [2, 2, 2, 2]},
     "resnet19": {"builder": "ResNet", "widths": [128, 256, 512], "blocks": [3, 3, 2], "normalization": "threshold"},

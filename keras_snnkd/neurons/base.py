@@ -56,8 +56,19 @@ class SpikingLayer(keras.Layer):
         super().build(input_shape)
 
     def call(self, inputs, initial_state=None):
+        if initial_state is not None:
+            initial_state = self._checked(initial_state, inputs)
         outputs = scan(self.dynamics, inputs, self.leak, initial_state, self.return_state, self.compute_dtype)
         return [outputs[0], *outputs[1]] if self.return_state else outputs
+
+    def _checked(self, state, inputs):
+        state = list(state) if isinstance(state, (list, tuple)) else [state]
+        expected = (inputs.shape[0], *inputs.shape[2:])
+        found = [tuple(part.shape) for part in state]
+        fits = all(len(shape) == len(expected) and shape[1:] == expected[1:] for shape in found)
+        if len(state) != self.dynamics.state_size or not fits:
+            raise ShapeError(f"{self.name}: initial_state must be {self.dynamics.state_size} array(s) of shape {expected}, got {found}")
+        return state
 
     def step(self, inputs, states):
         """One time step: currents `[B, ...]` and a list of states to outputs `[B, ...]` and the list of new states."""

@@ -27,8 +27,8 @@ class FeatureMap(Objective):
         teacher_tap, student_tap, weight, name: See `Objective`. By default the last neurons of both networks.
 
     Reads:
-        `[B, T, H, W, D]`, `[B, H, W, D]`, `[B, T, N]` or `[B, N]`; T may differ. Student maps that are a whole multiple of the teacher's
-        in size are averaged down.
+        `[B, T, H, W, D]`, `[B, H, W, D]`, `[B, T, N]` or `[B, N]`; T may differ. Larger maps are averaged down to the
+        smaller ones, whose size must be a whole fraction of theirs.
 
     Raises:
         ShapeError: If the maps cannot be brought to one size.
@@ -56,9 +56,8 @@ class FeatureMap(Objective):
         self.align = Alignment(self, teacher_shape, student_shape)
 
     def losses(self, teacher_outputs, student_outputs, y_true=None):
-        teacher = mean_over_time(teacher_outputs)
-        squares = ops.square(self.align(mean_over_time(student_outputs)) - teacher)
-        means = mean_of_sample(squares)
+        teacher, student = self.align(mean_over_time(teacher_outputs), mean_over_time(student_outputs))
+        means = mean_of_sample(ops.square(student - teacher))
         return means if self.reduction == "mean" else means * _elements(teacher)
 
     def get_config(self):

@@ -24,6 +24,8 @@ class KerasLoss(Objective):
         >>> distiller = kd.Distiller(student, teacher, objectives=[loss])
     """
 
+    divided_by_replicas = True
+
     def __init__(self, loss: keras.distillation.DistillationLoss, weight: float = 1.0, name: str | None = None):
         loss = keras.saving.deserialize_keras_object(loss) if isinstance(loss, dict) else loss
         taps = [getattr(loss, f"{role}_layer_name", None) or OUTPUT for role in ("teacher", "student")]

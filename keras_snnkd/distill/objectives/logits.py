@@ -33,7 +33,9 @@ class SoftTargets(Objective):
         teacher_tap, student_tap, weight, name: See `Objective`.
 
     Reads:
-        `logits` of both models: `[B, C]` or `[B, T, C]`.
+        `logits` of both models: `[B, C]` or `[B, T, C]`. That is what the readout reads: with the readout `"spike_count"` spikes, whose
+        mean is a rate in 0..1 (use `time="sum"` for the counts); with `"membrane"` the potentials of all steps (for the last one alone,
+        use the tap `"output"`).
 
     Raises:
         ShapeError: If the numbers of classes differ.

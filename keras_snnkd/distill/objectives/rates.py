@@ -58,7 +58,8 @@ class FiringRate(Objective):
         teacher, student = _rates(teacher_outputs), _rates(student_outputs)
         if self.per == "layer":
             return ops.square(ops.mean(student, axis=1) - ops.mean(teacher, axis=1))
-        return mean_of_sample(ops.square(self.align(student) - teacher))
+        teacher, student = self.align(teacher, student)
+        return mean_of_sample(ops.square(student - teacher))
 
     def get_config(self):
         return {**super().get_config(), "per": self.per}

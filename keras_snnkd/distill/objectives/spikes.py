@@ -32,7 +32,8 @@ class SpikeTrain(Objective):
 
     Reads:
         Spikes `[B, T, N]` or `[B, T, H, W, D]` of both models, output or hidden. A teacher with ``T_teacher = m T`` is compared over
-        windows ``m`` times as long. Where widths differ, a trained projection brings the student's to the teacher's.
+        windows ``m`` times as long. Larger maps are averaged down to the smaller ones; where widths differ, a trained projection brings
+        the student's to the teacher's (see `keras_snnkd.distill.align`). Steps at the end that fill no window do not count.
 
     Raises:
         ShapeError: If a tap has no time axis, a window does not fit, or the T's do not.
@@ -65,7 +66,8 @@ class SpikeTrain(Objective):
             raise self.misfit(
                 teacher_shape,
                 student_shape,
-                "both must be spike trains [B, T, ...]; for a teacher without time use FiringRate or FeatureMap",
+                "both must be spike trains [B, T, ...]; for a teacher without time use another objective, "
+                "such as FeatureMap or SoftTargets (--objective soft_targets)",
             )
         teacher_steps, steps = teacher_shape[1], student_shape[1]
         if teacher_steps != steps and (self.filter_tau or teacher_steps % steps):
@@ -86,7 +88,8 @@ class SpikeTrain(Objective):
             ratio = teacher_outputs.shape[1] // steps
             teacher = _window_rates(teacher_outputs, window * ratio, stride * ratio)
             student = _window_rates(student_outputs, window, stride)
-        return mean_of_sample(ops.square(self.align(student) - teacher))
+        teacher, student = self.align(teacher, student)
+        return mean_of_sample(ops.square(student - teacher))
 
     def _filtered(self, spikes):
         decay = math.exp(-1 / self.filter_tau)
