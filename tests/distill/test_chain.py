@@ -5,6 +5,7 @@ import errno
 import os
 import re
 import shutil
+from types import SimpleNamespace
 
 import h5py
 import keras
@@ -261,9 +262,9 @@ class Poisoned:
     [("relu", r"the loss became nan in epoch 2, step 1\."), ("lif", r"kernel became NaN or infinite in epoch 2\.")],  # NaN does not fire
 )
 def test_training_that_becomes_nan_ends_and_keeps_the_best_weights(neuron, message, tmp_path):
-    with pytest.raises(TrainingDivergedError, match=message + r" The best weights .*best\.weights\.h5\. Try a lower learning rate"):
+    with pytest.raises(TrainingDivergedError, match=message + r" The best weights .*best-0001\.weights\.h5\. Try a lower learning rate"):
         Chain([Stage("student", network(6, neuron=neuron), epochs=3)], tmp_path).run(Poisoned())
-    with h5py.File(tmp_path / "student" / "best.weights.h5") as stored:
+    with h5py.File(tmp_path / "student" / "best-0001.weights.h5") as stored:
         kernel = stored["layers/functional/layers/dense/vars/0"][()]
     assert kernel.shape == (64, 6)
     assert np.all(np.isfinite(kernel))
@@ -292,9 +293,30 @@ def test_the_best_epoch_is_the_first_with_the_highest_value(tmp_path):
         checkpoints.on_epoch_end(epoch, {"val_accuracy": accuracy})
     assert checkpoints.load_best(model) == 2
     assert all(np.all(value == 1) for value in tiny.values(model.student))
-    assert [file.name for file in sorted(tmp_path.glob("*.h5"))] == ["best.weights.h5", "epoch-0004.weights.h5"]
+    assert [file.name for file in sorted(tmp_path.glob("*.h5"))] == ["best-0002.weights.h5", "epoch-0004.weights.h5"]
     checkpoints.clear()
     assert [file.name for file in tmp_path.iterdir()] == ["history.json"]
+
+
+def test_the_best_weights_of_an_epoch_that_will_run_again_are_dropped(tmp_path):
+    model, checkpoints = tiny.compiled(tiny.plain()), Checkpoints(tmp_path)
+    checkpoints.set_model(model)
+    checkpoints.on_epoch_end(0, {"val_accuracy": 0.5})
+    (tmp_path / "best-0002.weights.h5").write_bytes((tmp_path / "best-0001.weights.h5").read_bytes())  # killed before epoch-0002
+    (tmp_path / ".unfinished-killed").mkdir()
+    again = Checkpoints(tmp_path)
+    assert again.resume(model) == 1
+    assert again.load_best(model) == 1
+    assert {file.name for file in tmp_path.iterdir()} == {"history.json", "best-0001.weights.h5", "epoch-0001.weights.h5"}
+
+
+def test_a_disk_too_full_for_a_checkpoint_is_told_before_it_is_written(tmp_path, monkeypatch):
+    model, checkpoints = tiny.compiled(tiny.plain()), Checkpoints(tmp_path)
+    checkpoints.set_model(model)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=2**20))
+    monkeypatch.setattr(model, "save_weights", lambda file: pytest.fail("HDF5 crashes the process on a full disk"))
+    with pytest.raises(OutputError, match=r"best-0001\.weights\.h5: No space left on device"):
+        checkpoints.on_epoch_end(0, {"val_accuracy": 0.5})
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
@@ -317,7 +339,7 @@ def test_a_disk_that_fills_up_is_told_and_the_epoch_before_stays(tmp_path, monke
     monkeypatch.setattr(model, "save_weights", full)
     with pytest.raises(OutputError, match=r"epoch-0002\.weights\.h5: No space left on device"):
         checkpoints.on_epoch_end(1, {"val_accuracy": 0.4})
-    assert {file.name for file in tmp_path.iterdir()} == {"history.json", "best.weights.h5", "epoch-0001.weights.h5"}
+    assert {file.name for file in tmp_path.iterdir()} == {"history.json", "best-0001.weights.h5", "epoch-0001.weights.h5"}
     model.student.set_weights([0 * weight for weight in model.student.get_weights()])
     checkpoints = Checkpoints(tmp_path)
     assert checkpoints.resume(model) == len(checkpoints.history) == 1

@@ -303,6 +303,22 @@ def test_a_feature_loss_of_keras_reads_the_layers_it_names(layers, taps):
     assert (objective.teacher_tap, objective.student_tap) == taps
 
 
+def test_the_larger_maps_are_averaged_down_whichever_side_has_them():
+    large = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
+    small = np.array([[2.5, 4.5], [10.5, 12.5]], "float32").reshape(1, 2, 2, 1)  # the means of its 2x2 blocks
+    assert float(FeatureMap().compute_loss(large, small)) == 0
+    assert float(FeatureMap().compute_loss(small, large)) == 0
+    assert float(FeatureMap().compute_loss(large, small + 2)) == 4
+
+
+def test_maps_are_compared_with_a_layer_without_maps_by_the_mean_of_each_channel():
+    maps = np.arange(8, dtype="float32").reshape(1, 2, 2, 2)  # channel means 3 and 4
+    assert float(FeatureMap().compute_loss(maps, np.array([[3.0, 6.0]], "float32"))) == 2
+    spikes = np.zeros((1, 4, 2, 2, 1), "float32")
+    spikes[0, :2] = 1
+    assert float(SpikeTrain(window=2).compute_loss(spikes, np.zeros((1, 4, 1), "float32"))) == 0.5  # rates 1 and 0 in the two windows
+
+
 @pytest.mark.parametrize(
     ("identifier", "error", "message"),
     [
@@ -339,16 +355,14 @@ def test_refuses_names_and_numbers_that_cannot_be(identifier, error, message):
         (SoftTargets(), (2, 3), (2, 4), r"\[B, 3\] .* \[B, 4\]: both must be logits .* same classes"),
         (SoftTargets(), (2, 5, 3), (2, 4), r"\[B, 5, 3\] .* \[B, 4\]"),
         (SoftTargets(), (2, 4, 4, 3), (2, 3), r"\[B, 4, 4, 3\] .* \[B, 3\]"),
-        (SpikeTrain(), (2, 5), (2, 4, 5), r"\[B, 5\] .* \[B, 4, 5\]: .* use FiringRate or FeatureMap"),
+        (SpikeTrain(), (2, 5), (2, 4, 5), r"\[B, 5\] .* \[B, 4, 5\]: .* such as FeatureMap or SoftTargets"),
         (SpikeTrain(), (2, 4, 5), (2, 5), r"\[B, 4, 5\] .* \[B, 5\]: both must be spike trains"),
         (SpikeTrain(window=5), (2, 4, 5), (2, 4, 5), r"\[B, 4, 5\] .* window of 5 steps is longer than the student's T=4"),
         (SpikeTrain(), (2, 6, 5), (2, 4, 5), r"\[B, 6, 5\] .* \[B, 4, 5\]: the teacher's T must be a multiple of the student's"),
         (SpikeTrain(), (2, 2, 5), (2, 4, 5), "must be a multiple of the student's"),
         (SpikeTrain(filter_tau=2.0), (2, 8, 5), (2, 4, 5), "the teacher's T must be the student's"),
-        (SpikeTrain(), (2, 4, 2, 2, 5), (2, 4, 5), r"\[B, 4, 2, 2, 5\] .* \[B, 4, 5\]: one has maps"),
-        (FeatureMap(), (2, 2, 2, 5), (2, 5), r"\[B, 2, 2, 5\] .* \[B, 5\]: one has maps"),
-        (FeatureMap(), (2, 4, 4, 5), (2, 6, 4, 5), r"\[B, 4, 4, 5\] .* \[B, 6, 4, 5\]: the student's maps must be a whole multiple"),
-        (FeatureMap(), (2, 4, 4, 5), (2, 2, 2, 5), "whole multiple"),
+        (FeatureMap(), (2, 4, 4, 5), (2, 6, 4, 5), r"\[B, 4, 4, 5\] .* \[B, 6, 4, 5\]: the size of one map must be a whole multiple"),
+        (FeatureMap(), (2, 3, 4, 5), (2, 2, 4, 5), "whole multiple"),
     ],
 )
 def test_refuses_taps_that_do_not_fit(objective, teacher_shape, student_shape, message):
