@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--limit", type=int, metavar="N", help="use only N training and N test images")
     group.add_argument("--augment", metavar="NAMES", help="none | flip | crop | shift | cutout, joined by + (default: by data set)")
 
-    group = p.add_argument_group("models (a preset, convnet:16,pool,32 | mlp:256 | resnet:64,128/2,2)")
+    group = p.add_argument_group("models (a preset, convnet:16,pool,32,pool,flatten | mlp:256 | resnet:64,128/2,2)")
     group.add_argument("--teacher", metavar="MODEL", help="default: <dataset>_teacher; also a trained .keras file to reuse")
     group.add_argument(
         "--assistant", metavar="MODEL", action="append", dest="assistants", help="for multistage; may be given several times, largest first"

@@ -133,7 +133,7 @@ def test_exports_tell_where_they_were_compared_and_how_far_spikes_differ(run, tm
         "98.00 %<small>of 64 samples",
         "3 CONV_2D",
         ">none<",
-        "0.13 %<small>at most, in 2 of 3 layers",
+        "0.13 %<small>in 2 of 3 layers",
     ):
         assert fact in page
 

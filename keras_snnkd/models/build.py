@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_snnkd.errors import unknown_name
-from keras_snnkd.models.convnet import ConvNet
+from keras_snnkd.models.convnet import HEADS, ConvNet
 from keras_snnkd.models.mlp import MLP
 from keras_snnkd.models.network import neuron_arguments
 from keras_snnkd.models.presets import PRESETS
@@ -20,8 +20,8 @@ def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
     """The specification for a preset's name, a short form or a mapping.
 
     Args:
-        text: A preset (`"cifar10_student"`), a short form (`"convnet:16,pool,32"`, `"mlp:256,128"`, `"resnet:64,128/2,2"` with the
-            blocks of each stage behind the slash), or a mapping with `builder` and its arguments.
+        text: A preset (`"cifar10_student"`), a short form (`"convnet:16,pool,32,flatten"` with the head last, `"mlp:256,128"`,
+            `"resnet:64,128/2,2"` with the blocks of each stage behind the slash), or a mapping with `builder` and its arguments.
 
     Returns:
         `{"builder": ..., "widths": [...], ...}`.
@@ -59,16 +59,19 @@ def _read_short_form(text: str) -> dict[str, Any]:
     if kind.lower() not in builders:
         raise unknown_name("model builder", kind, builders)
     widths, _, blocks = shape.partition("/")
+    parts = widths.replace(" ", "").split(",")
+    head = {"head": parts.pop()} if parts[-1] in HEADS else {}
     try:
         spec = {
             "builder": builders[kind.lower()],
-            "widths": [part if part == "pool" else int(part) for part in widths.replace(" ", "").split(",")],
+            "widths": [part if part == "pool" else int(part) for part in parts],
+            **head,
         }
         if blocks:
             spec["blocks"] = [int(part) for part in blocks.split(",")]
     except ValueError:
         raise ValueError(
-            f"cannot read the model {text!r}; expected something like convnet:16,pool,32 or mlp:256 or resnet:64,128/2,2"
+            f"cannot read the model {text!r}; expected something like convnet:16,pool,32,flatten or mlp:256 or resnet:64,128/2,2"
         ) from None
     return spec
 

@@ -187,7 +187,7 @@ def _spike_differences(differences: Mapping[str, float] | None) -> list[str]:
     differing = [share for share in differences.values() if share]
     if not differing:
         return ["none"]
-    return [f"{formats.small(100 * max(differing))} %", f"at most, in {len(differing)} of {len(differences)} layers"]
+    return [f"{formats.small(100 * max(differing))} %", f"in {len(differing)} of {len(differences)} layers"]
 
 
 def _operators(operators: Mapping[str, int]) -> str:
