@@ -251,7 +251,7 @@ def test_images_too_small_for_the_pools_are_refused(neuron, encoder):
         *[(MLP, widths) for widths in [(), 16, (16, "pool")]],
         *[(ResNet, widths) for widths in [(), (16, "pool")]],
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_widths_that_are_none_are_refused(builder, widths):
     with pytest.raises(ValueError, match=r"widths must be a list of whole numbers above 0.* at least one number, got"):

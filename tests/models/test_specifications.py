@@ -54,7 +54,9 @@ def test_a_specification_is_a_copy():
     "text", ["mlp:", "mlp:a", "mlp:2.5", "convnet:16,,32", "convnet:16,poll", "resnet:16/a", "resnet:16/1/1", "mlp:16;32"]
 )
 def test_a_short_form_that_cannot_be_read_is_refused_with_three_that_can(text):
-    with pytest.raises(ValueError, match=f"cannot read the model '{text}'; expected .* convnet:16,pool,32,flatten or mlp:256 or resnet:64,128/2,2"):
+    with pytest.raises(
+        ValueError, match=f"cannot read the model '{text}'; expected .* convnet:16,pool,32,flatten or mlp:256 or resnet:64,128/2,2"
+    ):
         specification(text)
 
 
