@@ -193,6 +193,8 @@ def _finish(results, folder, shelf, console) -> None:
 
     console.print()
     console.print(report.table(results["models"]))
+    for note in results["notes"]:
+        console.print(f"note: {note}", highlight=False, markup=False)
     last = results["models"][-1]
     if last["role"] == "student":
         place = write_card(results, folder, shelf / folder.resolve().name)

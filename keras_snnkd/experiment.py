@@ -17,7 +17,7 @@ from keras_snnkd import export, metrics, models, report
 from keras_snnkd._version import __version__
 from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
-from keras_snnkd.errors import OutputError
+from keras_snnkd.errors import ExportError, OutputError
 from keras_snnkd.files import sha256, write_json
 from keras_snnkd.progress import Progress
 from keras_snnkd.recipe import Recipe, is_file
@@ -150,6 +150,8 @@ class Experiment:
         content["seconds"] = round(time.monotonic() - started, 1)
         write_json(self.folder / "results.json", content)
         report.write_report(self.folder / "report.html", content)
+        if content["models"][-1].get("bytes") is None:
+            raise ExportError(f"{content['notes'][-1]} Everything else is in {self.folder / 'report.html'}")
         return content
 
     def _callbacks(self, stage, title, closing):
@@ -158,11 +160,16 @@ class Experiment:
         return [progress, keras.callbacks.TensorBoard(str(self.folder / "logs" / stage.name), write_graph=False)]
 
     def _measure(self, trained: dict[str, tuple]) -> dict[str, Any]:
-        rows, activity, exports = [], {}, []
+        rows, activity, exports, notes = [], {}, [], []
+        last = list(trained)[-1]
         for name, (model, record, _) in trained.items():
             with self.console.status(f"measuring and exporting {name}"):
                 row, activity[name] = measure(model, self.data)
-                files, found = export_checked(model, self.data, self.folder, name)
+                try:
+                    files, found = export_checked(model, self.data, self.folder, name)
+                except ExportError as error:  # the models above the last student are exported for comparison alone
+                    files, found = {}, []
+                    notes.append(f"{name.replace('_', ' ')} has no exported files: {error}")
             taught_by = record.get("teacher")
             rows.append(
                 {
@@ -176,7 +183,6 @@ class Experiment:
             )
             rows[-1].update(validation_accuracy=record.get("validation_accuracy"), seconds=record.get("seconds"))
             exports += [{"model": name, **entry} for entry in found]
-        last = list(trained)[-1]
         return {
             "title": f"{self.data.name}: {self.recipe.mode}",
             "dataset": describe_data(self.data),
@@ -189,7 +195,7 @@ class Experiment:
             "activity": activity,
             "raster": raster(trained[last][0], self.data, last),
             "exports": exports,
-            "notes": [],
+            "notes": notes,
         }
 
 

@@ -202,14 +202,14 @@ def test_training_that_diverges_ends_the_run_and_keeps_the_best_weights(tmp_path
     monkeypatch.chdir(tmp_path)
     assert tiny.run(*DISTILL, "--mode", "baseline", "--epochs", 3) == 1
     said, error = told(capsys)
-    kept = "The best weights so far are in run/student_alone/best.weights.h5."
+    kept = "The best weights so far are in run/student_alone/best-0001.weights.h5."
     assert error.startswith("error: ")
     assert f"became NaN or infinite in epoch 2. {kept}" in error
     assert "Try a lower learning rate (--learning-rate)" in error
     assert "Traceback" not in error
     assert "epoch 1/3" in said
     model = kd.Distiller(kd.models.build("mlp:12", (8, 8, 1), 10, timesteps=2))
-    model.load_weights("run/student_alone/best.weights.h5", skip_mismatch=False)
+    model.load_weights("run/student_alone/best-0001.weights.h5", skip_mismatch=False)
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
     assert not Path("run/results.json").exists()
 

@@ -1,5 +1,6 @@
 """The main job as a user runs it: a process, from images to exported files, and all that stays of it."""
 
+import functools
 import json
 import os
 import re
@@ -25,7 +26,9 @@ def start(*arguments, folder):
     """`python train.py` in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(TRAIN.parent), "PYTHONUNBUFFERED": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, str(TRAIN), *arguments], cwd=folder, env=environment, start_new_session=True, **pipes)
+    hear = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a suite in the background ignores Ctrl-C, and so would this
+    command = [sys.executable, str(TRAIN), *arguments]
+    return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, preexec_fn=hear, **pipes)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +158,7 @@ def test_ctrl_c_ends_a_process_cleanly(tmp_path):
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        said, error = process.communicate()
+        said, error = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode == 130, error
