@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,9 +151,19 @@ class Experiment:
         content["seconds"] = round(time.monotonic() - started, 1)
         write_json(self.folder / "results.json", content)
         report.write_report(self.folder / "report.html", content)
-        if content["models"][-1].get("bytes") is None:
-            raise ExportError(f"{content['notes'][-1]} Everything else is in {self.folder / 'report.html'}")
+        refused = [note for note in content["notes"] if note.startswith(f"{content['models'][-1]['label']}: ")]
+        if refused:  # of the models above the last student, exported for comparison, a note is enough
+            raise ExportError(f"{refused[0]} Everything else is in {self.folder / 'report.html'}")
         return content
+
+    def _export(self, model, name, notes):
+        """Export one model; without 8-bit weights, and with a note, where these change too many predictions."""
+        for quantizations in (("float32", "dynamic"), ("float32",)):
+            try:
+                return export_checked(model, self.data, self.folder, name, quantizations)
+            except ExportError as error:
+                notes.append(f"{name.replace('_', ' ')}: {error}")
+        return {}, []
 
     def _callbacks(self, stage, title, closing):
         progress = Progress(title, self.console)
@@ -165,11 +176,7 @@ class Experiment:
         for name, (model, record, _) in trained.items():
             with self.console.status(f"measuring and exporting {name}"):
                 row, activity[name] = measure(model, self.data)
-                try:
-                    files, found = export_checked(model, self.data, self.folder, name)
-                except ExportError as error:  # the models above the last student are exported for comparison alone
-                    files, found = {}, []
-                    notes.append(f"{name.replace('_', ' ')} has no exported files: {error}")
+                files, found = self._export(model, name, notes)
             taught_by = record.get("teacher")
             rows.append(
                 {
@@ -225,7 +232,9 @@ def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], di
     return row, activity.to_dict()
 
 
-def export_checked(model: keras.Model, data: datasets.Data, run: Path, name: str = "") -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def export_checked(
+    model: keras.Model, data: datasets.Data, run: Path, name: str = "", quantizations: Sequence[str] = ("float32", "dynamic")
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Export one model, and run the `.tflite` files on the whole test set.
 
     Args:
@@ -233,6 +242,7 @@ def export_checked(model: keras.Model, data: datasets.Data, run: Path, name: str
         data: The data set.
         run: Folder of the run; the files go to `export/<name>` in it.
         name: Of the model.
+        quantizations: Which `.tflite` files to write.
 
     Returns:
         More of the results' row (`bytes` and `exported_accuracy` of each file), and one entry for each file, whose `path` starts in `run`.
@@ -244,7 +254,7 @@ def export_checked(model: keras.Model, data: datasets.Data, run: Path, name: str
     predicted = predict(model, images).argmax(-1)
     row: dict[str, Any] = {"bytes": {}, "exported_accuracy": {}}
     found = []
-    for entry in export.export_all(model, run / "export" / name, images[:PARITY_SAMPLES]):
+    for entry in export.export_all(model, run / "export" / name, images[:PARITY_SAMPLES], quantizations=quantizations):
         content = {**entry.to_dict(), "path": Path(entry.path).relative_to(run).as_posix()}
         if entry.path.endswith(".tflite"):
             theirs = export.LiteRT(entry.path).predict(images).argmax(-1)

@@ -1,5 +1,6 @@
 """Export to everything a device may want."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -12,7 +13,9 @@ from keras_snnkd.export.saved_model import write_saved_model
 from keras_snnkd.files import staged
 
 
-def export_all(model: keras.Model, folder: str | Path, samples: np.ndarray, name: str = "model") -> list[ExportReport]:
+def export_all(
+    model: keras.Model, folder: str | Path, samples: np.ndarray, name: str = "model", quantizations: Sequence[str] = tuple(QUANTIZATIONS)
+) -> list[ExportReport]:
     """Write `saved_model/`, `<name>_float32.tflite` and `<name>_dynamic.tflite`, all of them or, if one fails its check, none.
 
     Args:
@@ -20,6 +23,7 @@ def export_all(model: keras.Model, folder: str | Path, samples: np.ndarray, name
         folder: Where to; made if need be.
         samples: Real images to compare on, float `[N, ...]`.
         name: Start of the files' names.
+        quantizations: Which `.tflite` files to write; all by default.
 
     Returns:
         What the comparisons found, in this order.
@@ -32,7 +36,7 @@ def export_all(model: keras.Model, folder: str | Path, samples: np.ndarray, name
         ...     print(report.target, report.bytes, report.agreement)
     """
     reference = Reference(model, samples)
-    finals = [Path(folder, "saved_model"), *(Path(folder, f"{name}_{quantize}.tflite") for quantize in QUANTIZATIONS)]
+    finals = [Path(folder, "saved_model"), *(Path(folder, f"{name}_{quantize}.tflite") for quantize in quantizations)]
     with staged(*finals) as (archive, *files):
         reports = [write_saved_model(reference, archive, finals[0])]
-        return reports + write_litert(reference, dict(zip(QUANTIZATIONS, files, strict=True)), finals[1:])
+        return reports + write_litert(reference, dict(zip(quantizations, files, strict=True)), finals[1:])

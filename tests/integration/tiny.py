@@ -13,7 +13,7 @@ MODELS = ["--teacher", "mlp:24", "--student", "mlp:12", "-T", "2"]
 TINY = [*DATA, *MODELS, "--epochs", "1", "--teacher-epochs", "1"]
 
 
-def fake_export(model, folder, samples):
+def fake_export(model, folder, samples, quantizations=()):
     """In place of `keras_snnkd.export.export_all`: one folder, without the cost of converters."""
     place = Path(folder, "saved_model")
     place.mkdir(parents=True, exist_ok=True)
