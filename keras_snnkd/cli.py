@@ -193,7 +193,7 @@ def _finish(results, folder, shelf, console) -> None:
 
     console.print()
     console.print(report.table(results["models"]))
-    for note in results["notes"]:
+    for note in results.get("notes", ()):
         console.print(f"note: {note}", highlight=False, markup=False)
     last = results["models"][-1]
     if last["role"] == "student":
