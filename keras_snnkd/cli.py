@@ -75,6 +75,9 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--learning-rate", type=float, metavar="R", help="of students and assistants, at the start")
     group.add_argument("--teacher-learning-rate", type=float, metavar="R", help="of the teacher, at the start")
     group.add_argument("--weight-decay", type=float, metavar="W", help="of AdamW (default: 1e-4)")
+    group.add_argument(
+        "--weight-bits", type=int, metavar="8|32", help="8 (default) rounds trained kernels to what an 8-bit file can hold; 32 does not"
+    )
     group.add_argument("--precision", metavar="NAME", help="float32 (default) | mixed_bfloat16")
     group.add_argument("--seed", type=int, metavar="N", help="of weights, order of images and augmentation (default: 0)")
 

@@ -113,7 +113,8 @@ class Experiment:
         settings = {"model": {**spec, **chosen}, "precision": r.precision, "augment": r.augment, "data": self.data.fingerprint}
         if isinstance(more.get("teacher"), keras.Model):
             settings["teacher_sha256"] = sha256(r.teacher)
-        return Stage(name, make, epochs=epochs, learning_rate=rate, weight_decay=r.weight_decay, seed=r.seed, settings=settings, **more)
+        common = {"weight_decay": r.weight_decay, "weight_bits": r.weight_bits, "seed": r.seed, "settings": settings}
+        return Stage(name, make, epochs=epochs, learning_rate=rate, **common, **more)
 
     def check(self) -> dict[str, Distiller]:
         """Build everything, train nothing; the distillers by stage."""

@@ -56,6 +56,7 @@ class Recipe:
         learning_rate: Of AdamW at the start, for students and assistants; it falls by half a cosine.
         teacher_learning_rate: For teachers.
         weight_decay: Of AdamW.
+        weight_bits: 8 rounds the trained kernels to what an 8-bit file can hold, so that all files compute the same; 32 leaves them.
         augment: Names of `keras_snnkd.data.AUGMENTATIONS`, joined by `+`.
         precision: `"float32"` or `"mixed_bfloat16"`.
         seed: Of initial weights, order of images and augmentation.
@@ -88,6 +89,7 @@ class Recipe:
     learning_rate: float | None = None
     teacher_learning_rate: float | None = None
     weight_decay: float = 1e-4
+    weight_bits: int = 8
     augment: str | None = None
     precision: str = "float32"
     seed: int = 0
@@ -158,6 +160,8 @@ class Recipe:
                 raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)!r}")
         if not 0 <= self.weight_decay < math.inf:
             raise ValueError(f"weight_decay must be a number of at least 0, got {self.weight_decay!r}")
+        if self.weight_bits not in (8, 32):
+            raise ValueError(f"weight_bits must be 8 or 32, got {self.weight_bits!r}")
         if self.mode == "teacher" and is_file(self.teacher):
             raise ValueError(f"--mode teacher trains a teacher, and {self.teacher} is trained already; see it with --mode evaluate")
         if self.mode == "multistage" and not self.assistants:

@@ -15,7 +15,7 @@ from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import KDError, unknown_name
 from keras_snnkd.files import check_space, read_json, sha256, staged, write_json
-from keras_snnkd.weights import copy_weights, load
+from keras_snnkd.weights import copy_weights, load, round_kernels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +32,14 @@ class Stage:
         epochs: Passes over the training data.
         learning_rate: At the start; it falls to 0 by half a cosine over all epochs.
         weight_decay: Of AdamW.
+        weight_bits: 8 to round the trained kernels to what an 8-bit file can hold (see `keras_snnkd.models.round_kernels`); 32 to keep
+            them as they are.
         start_from: Name of an earlier stage whose weights the student starts with, layer by layer of the same name.
         seed: Of initial weights.
         settings: What else should be the same when the stage is resumed, as JSON: the student's specification, the data.
 
     Raises:
-        ValueError: For an unusable name, epochs below 1, or a learning rate that is not above 0.
+        ValueError: For an unusable name, epochs below 1, a learning rate that is not above 0, or weight_bits other than 8 and 32.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Stage:
     epochs: int = 20
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    weight_bits: int = 32
     start_from: str | None = None
     seed: int = 0
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -59,6 +62,8 @@ class Stage:
             raise ValueError(f"stage {self.name}: epochs must be a whole number above 0, got {self.epochs!r}")
         if not self.learning_rate > 0:
             raise ValueError(f"stage {self.name}: learning_rate must be greater than 0, got {self.learning_rate!r}")
+        if self.weight_bits not in (8, 32):
+            raise ValueError(f"stage {self.name}: weight_bits must be 8 or 32, got {self.weight_bits!r}")
 
     def distiller(self, student: keras.Model, teacher: keras.Model | None, steps_per_epoch: int) -> Distiller:
         """The compiled distiller that trains this stage."""
@@ -205,6 +210,10 @@ class Chain:
                 shuffle=False,
             )
         best = checkpoints.load_best(distiller)
+        accuracy = checkpoints.history[best - 1].get("val_accuracy")
+        if stage.weight_bits == 8:
+            round_kernels(student)
+            accuracy = distiller.evaluate(data.validation, verbose=0, return_dict=True).get("accuracy")
         with staged(folder / "model.keras") as (file,):
             check_space(folder, 4 * student.count_params())
             student.save(file)
@@ -212,7 +221,7 @@ class Chain:
             **record,
             "loss": distiller.describe(),
             "best_epoch": best,
-            "validation_accuracy": checkpoints.history[best - 1].get("val_accuracy"),
+            "validation_accuracy": accuracy,
             "seconds": round(time.monotonic() - started, 1),
             "resumed_at_epoch": epoch,
             "parameters": student.count_params(),

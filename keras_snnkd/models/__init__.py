@@ -5,6 +5,6 @@ from keras_snnkd.models.convnet import ConvNet
 from keras_snnkd.models.mlp import MLP
 from keras_snnkd.models.presets import PRESETS
 from keras_snnkd.models.resnet import ResNet
-from keras_snnkd.weights import copy_weights, load
+from keras_snnkd.weights import copy_weights, load, round_kernels
 
-__all__ = ["MLP", "PRESETS", "ConvNet", "ResNet", "build", "copy_weights", "load", "specification"]
+__all__ = ["MLP", "PRESETS", "ConvNet", "ResNet", "build", "copy_weights", "load", "round_kernels", "specification"]
