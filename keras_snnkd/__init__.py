@@ -3,6 +3,7 @@
 from keras_snnkd import data, experiment, export, layers, metrics, models, neurons, report, surrogates
 from keras_snnkd._version import __version__
 from keras_snnkd.distill import objectives
+from keras_snnkd.distill.cache import TeacherCache
 from keras_snnkd.distill.callbacks import WeightSchedule
 from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
@@ -17,6 +18,7 @@ __all__ = [
     "Recipe",
     "Stage",
     "TapModel",
+    "TeacherCache",
     "WeightSchedule",
     "__version__",
     "data",

@@ -65,6 +65,11 @@ def parser() -> argparse.ArgumentParser:
         "--objective", metavar="NAME[:KEY=VALUE,...]", action="append", dest="objectives",
         help="soft_targets | spike_train | firing_rate | feature_map, such as soft_targets:temperature=2; may be given several times",
     )  # fmt: skip
+    group.add_argument(
+        "--cache", type=int, metavar="VIEWS",
+        help="augmented views of each image on which the teacher runs once, before training; 0: it runs in each step "
+        "(default: 1 without augmentation, else 0)",
+    )  # fmt: skip
     group.add_argument("--label-weight", type=float, metavar="W", help="weight of the label loss while distilling (default: 1)")
 
     group = p.add_argument_group("training (defaults depend on the data set; see --dry-run)")
@@ -201,5 +206,5 @@ def _finish(results, folder, shelf, console) -> None:
     last = results["models"][-1]
     if last["role"] == "student":
         place = write_card(results, folder, shelf / folder.resolve().name)
-        console.print(f"exported student: {place}", highlight=False)
+        console.print(f"{'exported student' if results['exports'] else 'student'}: {place}", highlight=False)
     console.print(f"report: {folder / 'report.html'}", highlight=False)

@@ -20,7 +20,7 @@ from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.errors import ExportError, OutputError
 from keras_snnkd.files import sha256, write_json
-from keras_snnkd.progress import Progress
+from keras_snnkd.progress import Counter, Progress
 from keras_snnkd.recipe import Recipe, is_file
 
 MEASURED_IMAGES = 1000
@@ -28,6 +28,11 @@ MEASURED_IMAGES = 1000
 
 PARITY_SAMPLES = 200
 """Test images on which an exported file is compared with Keras before it gets its name."""
+
+EXPORT_LATER = (
+    "no files were exported, since TensorFlow writes them. Run the same command with KERAS_BACKEND=tensorflow and --resume: "
+    "it keeps what is trained, and exports it"
+)
 
 
 class Experiment:
@@ -65,7 +70,7 @@ class Experiment:
     def stages(self) -> list[Stage]:
         """The stages of the recipe's mode, in order."""
         r = self.recipe
-        student = functools.partial(self._stage, spec=r.student, epochs=r.epochs, rate=r.learning_rate)
+        student = functools.partial(self._stage, spec=r.student, epochs=r.epochs, rate=r.learning_rate, cache_views=r.cache or None)
         taught = functools.partial(student, objectives=r.objectives, label_weight=r.label_weight)
         alone = student("student_alone")
         if r.mode == "baseline":
@@ -143,7 +148,17 @@ class Experiment:
         total = len(stages)
         numbers = {stage.name: f"[{index}/{total}] {stage.name}" for index, stage in enumerate(stages, start=1)}
         with contextlib.ExitStack() as closing:
-            results = chain.run(self.data, resume, lambda stage: self._callbacks(stage, numbers[stage.name], closing))
+            counter = Counter("{}: teacher's outputs, {:,} of {:,} images", self.console)
+            closing.callback(counter.close)
+
+            def callbacks(stage):
+                counter.close()
+                return self._callbacks(stage, numbers[stage.name], closing)
+
+            def progress(stage, done, total):
+                counter(numbers[stage.name], done, total)
+
+            results = chain.run(self.data, resume, callbacks, progress)
         self.recipe.save(written)
         trained = {name: (result.model, result.record, result.history) for name, result in results.items()}
         if is_file(self.recipe.teacher) and self.recipe.mode != "baseline":
@@ -158,7 +173,11 @@ class Experiment:
         return content
 
     def _export(self, model, name, notes):
-        """Export one model; without 8-bit weights, and with a note, where these change too many predictions."""
+        """Export one model; without 8-bit weights, and with a note, where these change too many predictions. Nothing without TensorFlow."""
+        if keras.backend.backend() != "tensorflow":
+            if EXPORT_LATER not in notes:
+                notes.append(EXPORT_LATER)
+            return {}, []
         for quantizations in (("float32", "dynamic"), ("float32",)):
             try:
                 return export_checked(model, self.data, self.folder, name, quantizations)
@@ -316,9 +335,9 @@ def machine() -> str:
 
 def versions() -> dict[str, str]:
     """Of what decides the results."""
-    import tensorflow as tf
-
-    return {"keras_snnkd": __version__, "keras": keras.__version__, "tensorflow": tf.__version__, "python": platform.python_version()}
+    backend = keras.backend.backend()
+    theirs = __import__(backend).__version__
+    return {"keras_snnkd": __version__, "keras": keras.__version__, backend: theirs, "python": platform.python_version()}
 
 
 def check_folder(folder: Path, option: str = "--out") -> None:

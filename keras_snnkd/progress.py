@@ -60,6 +60,37 @@ class Progress(keras.callbacks.Callback):
             self.bar = None
 
 
+class Counter:
+    """Shows how far a piece of work is: a line that changes on a terminal, one line at the end elsewhere.
+
+    Args:
+        text: With places for what is counted, how many are done, and of how many.
+        console: A `rich.console.Console`.
+    """
+
+    def __init__(self, text: str, console):
+        self.text = text
+        self.console = console
+        self.status = None
+
+    def __call__(self, title: str, done: int, total: int) -> None:
+        text = self.text.format(title, done, total)
+        if done == total:
+            self.close()
+            self.console.print(text, highlight=False, soft_wrap=True)
+        elif self.status:
+            self.status.update(text)
+        else:
+            self.status = self.console.status(text)
+            self.status.start()
+
+    def close(self) -> None:
+        """Take the line off the screen, also after an interruption."""
+        if self.status:
+            self.status.stop()
+            self.status = None
+
+
 def clock(seconds: float) -> str:
     """`3723` to `"1:02:03"`, `83` to `"1:23"`."""
     minutes, seconds = divmod(round(seconds), 60)

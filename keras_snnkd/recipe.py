@@ -58,6 +58,9 @@ class Recipe:
         weight_decay: Of AdamW.
         weight_bits: 8 rounds the trained kernels to what an 8-bit file can hold, so that all files compute the same; 32 leaves them.
         augment: Names of `keras_snnkd.data.AUGMENTATIONS`, joined by `+`.
+        cache: Train students and assistants on so many augmented views of each image, and compute the teacher's outputs on them once
+            (see `keras_snnkd.TeacherCache`); 0 for new views in each epoch, and a teacher that runs in each step. By default 1 without
+            augmentation, where it changes nothing but the time, else 0.
         precision: `"float32"` or `"mixed_bfloat16"`.
         seed: Of initial weights, order of images and augmentation.
 
@@ -91,6 +94,7 @@ class Recipe:
     weight_decay: float = 1e-4
     weight_bits: int = 8
     augment: str | None = None
+    cache: int | None = None
     precision: str = "float32"
     seed: int = 0
 
@@ -120,6 +124,8 @@ class Recipe:
         defaults = {**general, **(presets if name in data.names() else _OWN_DATA), **_DEFAULTS.get(name, {})}
         unset = {field: value for field, value in defaults.items() if getattr(self, field) is None}
         recipe = dataclasses.replace(self, **unset)
+        if recipe.cache is None:
+            recipe = dataclasses.replace(recipe, cache=1 if recipe.augment == "none" else 0)
         recipe._check()
         return recipe
 
@@ -155,6 +161,8 @@ class Recipe:
         for name in ("epochs", "teacher_epochs", "ann_epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be a whole number above 0, got {getattr(self, name)!r}")
+        if self.cache < 0:
+            raise ValueError(f"cache must be a number of views of at least 0, got {self.cache!r}")
         for name in ("learning_rate", "teacher_learning_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)!r}")

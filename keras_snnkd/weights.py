@@ -1,5 +1,7 @@
 """Weights and whole models: from files, and from one model to another."""
 
+import hashlib
+import json
 import math
 import zipfile
 from pathlib import Path
@@ -69,6 +71,31 @@ def copy_weights(source: keras.Model, target: keras.Model) -> int:
     for layer, twin in pairs:
         twin.set_weights(layer.get_weights())
     return len(pairs)
+
+
+def fingerprint(model: keras.Model) -> str:
+    """SHA-256, in hex, of a model's architecture and weights: equal for a model and for what `load` makes of its file.
+
+    Example:
+        >>> fingerprint(teacher) == fingerprint(kd.models.load("teacher.keras"))
+    """
+    config = keras.saving.serialize_keras_object(model)["config"]
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for weight in model.weights:
+        digest.update(keras.ops.convert_to_numpy(weight).tobytes())
+    return digest.hexdigest()
+
+
+def restart_random_layers(model: keras.Model, number: int) -> bool:
+    """Let the random layers of a model go on from a state that depends on their seed and `number` alone; whether it has any.
+
+    Keras stores their state nowhere, so that work which is resumed has to set it.
+    """
+    states = [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
+    for state in states:
+        seed, _ = keras.ops.convert_to_numpy(state)
+        state.assign([seed, number << 20])
+    return bool(states)
 
 
 def round_kernels(model: keras.Model) -> int:

@@ -91,7 +91,8 @@ def test_options_reach_the_recipe(runs):
     given = {
         "--mode": "multistage", "--dataset": "digits", "--data-dir": "there", "--limit": 50, "--augment": "shift", "--teacher": "mlp:24",
         "--assistant": "mlp:16", "--student": "mlp:12", "-T": 2, "--teacher-timesteps": 3, "--neuron": "plif", "--teacher-neuron": "if",
-        "--teacher-start": "ann", "--objective": "soft_targets:temperature=2,weight=0.5", "--label-weight": 0.25, "--epochs": 3,
+        "--teacher-start": "ann", "--objective": "soft_targets:temperature=2,weight=0.5", "--label-weight": 0.25, "--cache": 3,
+        "--epochs": 3, "--weight-bits": 32,
         "--teacher-epochs": 4, "--ann-epochs": 5, "--batch-size": 6, "--learning-rate": 0.07, "--teacher-learning-rate": 0.08,
         "--weight-decay": 0.09, "--precision": "mixed_bfloat16", "--seed": 10,
     }  # fmt: skip
@@ -184,6 +185,7 @@ def test_out_names_the_folder(runs):
         (["--objective", "spike_train:window=3"], "the window of 3 steps is longer than the student's T=2"),
         (["-T", "0"], "the number of time steps T must be a whole number above 0, got 0"),
         (["--teacher-timesteps", "0"], "the number of time steps T must be a whole number above 0, got 0"),
+        (["--cache", "-1"], "cache must be a number of views of at least 0, got -1"),
         (["--epochs", "0"], "epochs must be a whole number above 0, got 0"),
         (["--label-weight", "-1"], "label_weight must be a number of at least 0, got -1.0"),
         (["--learning-rate", "inf"], "learning_rate must be greater than 0, got inf"),

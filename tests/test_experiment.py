@@ -18,7 +18,7 @@ from keras_snnkd.data.data import Data
 from keras_snnkd.distill.chain import Chain
 from keras_snnkd.experiment import Experiment
 from keras_snnkd.files import read_json, sha256
-from keras_snnkd.progress import Progress, clock
+from keras_snnkd.progress import Counter, Progress, clock
 from tests.integration import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, which Python hides outside of tests
@@ -128,6 +128,14 @@ def test_a_finished_student_stands_on_the_shelf_with_its_card(finished):
     assert [entry["path"] for entry in card["exports"]] == ["saved_model"]
     assert [entry["path"] for entry in content["exports"]] == [f"export/{stage}/saved_model" for stage in STAGES]
     assert f"    {content['command']}\n" in (shelf / "README.md").read_text()
+
+
+def test_the_teacher_was_cached_and_the_cache_is_gone(finished):
+    records = {stage: read_json(finished / "run" / stage / "stage.json") for stage in STAGES}
+    assert {stage: record["teacher_cached"] for stage, record in records.items()} == {
+        "teacher": False, "student_alone": False, "student_distilled": True,
+    }  # fmt: skip
+    assert not (finished / "run" / ".cache").exists()
 
 
 def test_the_written_recipe_repeats_the_run(finished, tmp_path, monkeypatch):
@@ -305,6 +313,16 @@ def test_a_teacher_that_starts_from_its_ann_twin_trains_that_first(teacher, tmp_
     assert (twin.epochs, spiking.start_from) == (3, "teacher_ann")
 
 
+def test_all_students_see_the_views_that_are_cached(tmp_path):
+    for cache, views in [(3, 3), (0, None)]:
+        settings = {"mode": "multistage", "assistants": ["mlp:16"], "augment": "shift", "cache": cache}
+        stages = Experiment(recipe(**settings), tmp_path).stages()
+        assert {stage.name: stage.cache_views for stage in stages} == {
+            "teacher": None,
+            **dict.fromkeys(["assistant", "student_alone", "student_direct", "student_distilled"], views),
+        }
+
+
 def test_an_ann_has_no_ann_twin_to_start_from(tmp_path):
     experiment = Experiment(recipe(mode="teacher", teacher_neuron="relu", teacher_start="ann"), tmp_path)
     assert [stage.name for stage in experiment.stages()] == ["teacher"]
@@ -342,6 +360,15 @@ def test_progress_in_a_log_is_one_line_an_epoch():
     first, second = screen.getvalue().splitlines()
     assert first.startswith("[1/3] teacher epoch 1/2: loss 0.2500, val_accuracy 1.0000, ")
     assert second == "[1/3] teacher epoch 2/2: loss 0.2500, val_accuracy 1.0000, 0:00 left"
+
+
+def test_counting_in_a_log_is_one_line_at_the_end():
+    screen = io.StringIO()
+    counter = Counter("{}: {:,} of {:,}", Console(file=screen, width=40))
+    for done in (0, 1500, 3000):
+        counter("student", done, 3000)
+    assert screen.getvalue() == "student: 3,000 of 3,000\n"
+    assert counter.status is None
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (83, "1:23"), (3723, "1:02:03")])

@@ -41,6 +41,15 @@ def test_without_spikes_on_both_sides_the_objective_is_soft_targets_alone(ann):
     assert [o["objective"] for o in kd.Recipe(**ann).resolved().objectives] == ["soft_targets"]
 
 
+@pytest.mark.parametrize(
+    ("given", "cache"),
+    [({}, 1), ({"augment": "shift"}, 0), ({"dataset": "cifar10"}, 0), ({"augment": "shift", "cache": 4}, 4), ({"cache": 0}, 0)],
+    ids=str,
+)
+def test_the_teacher_is_cached_by_default_where_that_changes_no_image(given, cache):
+    assert kd.Recipe(**given).resolved().cache == cache
+
+
 def test_given_values_stay_and_resolving_again_changes_nothing():
     given = {"dataset": "cifar10", "epochs": 3, "teacher": "mlp:24", "objectives": ["firing_rate"], "teacher_start": "scratch", "seed": 7}
     recipe = kd.Recipe(**given).resolved()
@@ -87,6 +96,7 @@ def test_an_unknown_name_is_refused_and_the_nearest_offered(settings, message):
         ({"epochs": 0}, "epochs must be a whole number above 0, got 0"),
         ({"teacher_epochs": -2}, "teacher_epochs must be a whole number above 0, got -2"),
         ({"ann_epochs": 0}, "ann_epochs must be a whole number above 0, got 0"),
+        ({"cache": -1}, "cache must be a number of views of at least 0, got -1"),
         ({"batch_size": 0}, "batch_size must be a whole number above 0, got 0"),
         ({"learning_rate": 0.0}, "learning_rate must be greater than 0, got 0.0"),
         ({"teacher_learning_rate": float("nan")}, "teacher_learning_rate must be greater than 0, got nan"),

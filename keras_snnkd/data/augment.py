@@ -1,41 +1,64 @@
-"""Random changes to a batch of images, by name.
+"""Random changes to images, by name.
 
-An augmentation is a function of the images `[B, H, W, C]` (float32 in [0, 1]) and a seed (int32, `[2]`). It is stateless: the same
-images and seed give the same result on every run. Names are joined with `+`: `"flip+crop"`.
+What happens to an image is decided by a few random integers of its own, which are drawn first, for a whole data set at once. All of it
+is stateless: the same seed gives the same integers on every run, and the same integers give the same pixels, in whatever batch the image
+is. Names are joined with `+`: `"flip+crop"`.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from keras_snnkd.errors import unknown_name
 
 
-def unchanged(images, seed):
+class Augmentation(NamedTuple):
+    """A random change of images.
+
+    Args:
+        choices: From height and width to `[n_1, ..., n_k]`: random integer i of an image is one of `0, ..., n_i - 1`.
+        apply: From images `[B, H, W, C]` (float32 in [0, 1]) and their integers int32 `[B, k]` to changed images of the same shape.
+
+    Example:
+        >>> flip = augmentation("flip")
+        >>> flip.apply(images, flip.draw(len(images), (28, 28, 1), seed=[0, 1]))
+    """
+
+    choices: Callable
+    apply: Callable
+
+    def draw(self, count: int, image_shape: tuple[int, int, int], seed):
+        """The random integers of `count` images of shape (H, W, C), int32 `[count, k]`, from an int32 seed `[2]`."""
+        import tensorflow as tf
+
+        choices = self.choices(*image_shape[:2])
+        return tf.cast(tf.random.stateless_uniform([count, len(choices)], seed) * choices, tf.int32)
+
+
+def unchanged(images, integers):
     """The images as they are."""
     return images
 
 
-def flip(images, seed):
+def flip(images, integers):
     """Mirror each image left to right with probability 1/2."""
     import tensorflow as tf
 
     width = images.shape[2]
-    mirrored = tf.random.stateless_uniform([tf.shape(images)[0], 1], seed) < 0.5
-    columns = tf.where(mirrored, tf.range(width - 1, -1, -1), tf.range(width))
+    columns = tf.where(integers == 1, tf.range(width - 1, -1, -1), tf.range(width))
     return tf.gather(images, columns, axis=2, batch_dims=1)
 
 
-def crop(images, seed):
+def crop(images, integers):
     """Move each image by up to H // 8 and W // 8 pixels each way; what comes in from outside is 0."""
-    height, width = images.shape[1:3]
-    return _move(images, seed, max(1, height // 8), max(1, width // 8))
+    return _move(images, integers, *_eighths(*images.shape[1:3]))
 
 
-def shift(images, seed):
+def shift(images, integers):
     """Move each image by at most one pixel each way, for images as small as the 8x8 digits."""
-    return _move(images, seed, 1, 1)
+    return _move(images, integers, 1, 1)
 
 
-def cutout(images, seed):
+def cutout(images, integers):
     """Set one square of each image to 0 (DeVries and Taylor, 2017, arXiv:1708.04552).
 
     The centre is any pixel and the half side is H // 4, so the square is H // 2 wide, or less where the border cuts it.
@@ -44,24 +67,30 @@ def cutout(images, seed):
 
     height, width = images.shape[1:3]
     half = max(1, height // 4)
-    centre = _integers(tf.shape(images)[0], seed, [height, width])
-    rows = _within(tf.range(height), centre[:, :1], half)
-    columns = _within(tf.range(width), centre[:, 1:], half)
+    rows = _within(tf.range(height), integers[:, :1], half)
+    columns = _within(tf.range(width), integers[:, 1:], half)
     square = rows[:, :, None] & columns[:, None, :]
     return images * tf.cast(~square[..., None], images.dtype)
 
 
-AUGMENTATIONS: dict[str, Callable] = {"none": unchanged, "flip": flip, "crop": crop, "shift": shift, "cutout": cutout}
+def _eighths(height, width):
+    return max(1, height // 8), max(1, width // 8)
 
 
-def augmentation(names: str) -> Callable:
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "none": Augmentation(lambda height, width: [], unchanged),
+    "flip": Augmentation(lambda height, width: [2], flip),
+    "crop": Augmentation(lambda height, width: [2 * reach + 1 for reach in _eighths(height, width)], crop),
+    "shift": Augmentation(lambda height, width: [3, 3], shift),
+    "cutout": Augmentation(lambda height, width: [height, width], cutout),
+}
+
+
+def augmentation(names: str) -> Augmentation:
     """The augmentation that applies each of `names` in turn.
 
     Args:
         names: One name of `AUGMENTATIONS`, or several joined with `+`.
-
-    Returns:
-        A function of images `[B, H, W, C]` and an int32 seed `[2]`.
 
     Raises:
         UnknownNameError: One of the names is not known.
@@ -71,32 +100,28 @@ def augmentation(names: str) -> Callable:
         if part not in AUGMENTATIONS:
             raise unknown_name("augmentation", part, AUGMENTATIONS)
 
-    def augment(images, seed):
-        import tensorflow as tf
+    def choices(height, width):
+        return [choice for part in parts for choice in AUGMENTATIONS[part].choices(height, width)]
 
-        for place, part in enumerate(parts):
-            images = AUGMENTATIONS[part](images, tf.random.experimental.stateless_fold_in(seed, place))
+    def apply(images, integers):
+        first = 0
+        for part in parts:
+            last = first + len(AUGMENTATIONS[part].choices(*images.shape[1:3]))
+            images = AUGMENTATIONS[part].apply(images, integers[:, first:last])
+            first = last
         return images
 
-    return augment
+    return Augmentation(choices, apply)
 
 
-def _move(images, seed, rows: int, columns: int):
-    """Pad with zeros by `rows` and `columns`, then cut a window of the first size out of each image at a random place."""
+def _move(images, corner, rows: int, columns: int):
+    """Pad with zeros by `rows` and `columns`, then cut a window of the first size out of each image, with its upper left at `corner`."""
     import tensorflow as tf
 
     height, width = images.shape[1:3]
     padded = tf.pad(images, [[0, 0], [rows, rows], [columns, columns], [0, 0]])
-    corner = _integers(tf.shape(images)[0], seed, [2 * rows + 1, 2 * columns + 1])
     window = tf.gather(padded, corner[:, :1] + tf.range(height), axis=1, batch_dims=1)
     return tf.gather(window, corner[:, 1:] + tf.range(width), axis=2, batch_dims=1)
-
-
-def _integers(count, seed, sizes: list[int]):
-    """Random integers `[count, len(sizes)]`, in column i from 0 to `sizes[i] - 1`."""
-    import tensorflow as tf
-
-    return tf.cast(tf.random.stateless_uniform([count, len(sizes)], seed) * sizes, tf.int32)
 
 
 def _within(positions, centre, half: int):

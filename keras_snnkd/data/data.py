@@ -12,17 +12,19 @@ from keras_snnkd.data.augment import augmentation
 Arrays = tuple[np.ndarray, np.ndarray]
 
 
-def check_settings(batch_size, augment, seed) -> None:
+def check_settings(batch_size, augment, seed, views=None) -> None:
     """Refuse settings that cannot give batches.
 
     Raises:
-        ValueError: `batch_size` is not an integer of at least 1, or `seed` is not an integer of 32 bits.
+        ValueError: `batch_size` or `views` is not an integer of at least 1, or `seed` is not an integer of 32 bits.
         UnknownNameError: A part of `augment` is not known.
     """
     if not isinstance(batch_size, int | np.integer) or batch_size < 1:
         raise ValueError(f"batch_size must be an integer of at least 1, got {batch_size!r}.")
     if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**31:
         raise ValueError(f"seed must be an integer from 0 to 2**31 - 1, got {seed!r}.")
+    if views is not None and (not isinstance(views, int | np.integer) or views < 1):
+        raise ValueError(f"views must be an integer of at least 1, or None for a new view each epoch, got {views!r}.")
     augmentation(augment)
 
 
@@ -39,9 +41,11 @@ class Data:
         augment: Names of `AUGMENTATIONS` joined with `+`; only training images are augmented.
         seed: Decides the order and the augmentation of the training images, together with the epoch, and nothing else does.
         train_arrays, validation_arrays, test_arrays: Images uint8 `[N, H, W, C]` and labels int32 `[N]`.
+        views: How many augmented versions of each training image there are: epoch e shows view `e % views`. `None` for a new one each
+            epoch.
 
     Raises:
-        ValueError: `batch_size` or `seed` is out of range.
+        ValueError: `batch_size`, `seed` or `views` is out of range.
         UnknownNameError: A part of `augment` is not known.
 
     Example:
@@ -59,9 +63,10 @@ class Data:
     train_arrays: Arrays = field(repr=False)
     validation_arrays: Arrays = field(repr=False)
     test_arrays: Arrays = field(repr=False)
+    views: int | None = None
 
     def __post_init__(self):
-        check_settings(self.batch_size, self.augment, self.seed)
+        check_settings(self.batch_size, self.augment, self.seed, self.views)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -84,16 +89,17 @@ class Data:
         epoch = tf.data.Dataset.from_generator(next_pass, output_signature=tf.TensorSpec([], tf.int64))
         return self._batches(epoch, self.steps_per_epoch)
 
-    def training(self, initial_epoch: int = 0):
+    def training(self, initial_epoch: int = 0, places: bool = False):
         """Training batches of all epochs from `initial_epoch` on, one after the other, without end.
 
         A resumed run sees the batches that an uninterrupted one would have seen.
 
         Args:
             initial_epoch: The first epoch, counted from 0.
+            places: Whether each batch also tells which view of which image it holds: int64 `[B]`, `view * N + index`.
 
         Returns:
-            An infinite `tf.data.Dataset` of images and labels as in `train`.
+            An infinite `tf.data.Dataset` of images and labels as in `train`, and places.
 
         Raises:
             ValueError: `initial_epoch` is negative.
@@ -105,7 +111,27 @@ class Data:
 
         if initial_epoch < 0:
             raise ValueError(f"initial_epoch must be at least 0, got {initial_epoch}.")
-        return self._batches(tf.data.Dataset.counter(initial_epoch), tf.data.INFINITE_CARDINALITY)
+        return self._batches(tf.data.Dataset.counter(initial_epoch), tf.data.INFINITE_CARDINALITY, places)
+
+    def view(self, number: int, indices):
+        """Some training images as they are in one view; the very pixels of the training batches.
+
+        Args:
+            number: Of the view, counted from 0.
+            indices: Of the images in `train_arrays`, `[B]`.
+
+        Returns:
+            Images float32 in [0, 1] `[B, H, W, C]`.
+
+        Example:
+            >>> images, labels, places = next(iter(data.training(places=True)))
+            >>> data.view(0, places % len(data.train_arrays[0]))  # the same images
+        """
+        import tensorflow as tf
+
+        with tf.device("CPU:0"):
+            images = tf.convert_to_tensor(self.train_arrays[0][np.asarray(indices)])
+            return augmentation(self.augment).apply(_to_float(images), tf.gather(self._integers(number), indices))
 
     @property
     def validation(self):
@@ -143,27 +169,38 @@ class Data:
             digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()
 
-    def _batches(self, epochs, cardinality: int):
+    def _batches(self, epochs, cardinality: int, places: bool = False):
         """Shuffled, augmented batches of each of `epochs`, a dataset of numbers."""
         import tensorflow as tf
 
-        fold = tf.random.experimental.stateless_fold_in
         count, steps = len(self.train_arrays[0]), self.steps_per_epoch
         size = min(self.batch_size, count)
         images, labels = _on_cpu(self.train_arrays)
         augment = augmentation(self.augment)
 
         def plan(epoch):
-            order_seed, augment_seed = (fold(fold([self.seed, 0], epoch), purpose) for purpose in (0, 1))
-            order = tf.random.experimental.stateless_shuffle(tf.range(count), order_seed)
-            batches = tf.data.Dataset.from_tensor_slices(tf.reshape(order[: steps * size], [steps, size]))
-            return batches.enumerate().map(lambda step, indices: (indices, fold(augment_seed, step)))
+            view = epoch if self.views is None else epoch % self.views
+            order = tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), self._seed(epoch, 0))
+            indices = tf.reshape(order[: steps * size], [steps, size])
+            return tf.data.Dataset.from_tensor_slices((indices, tf.gather(self._integers(view), indices), view * count + indices))
 
-        def batch(indices, seed):
-            return augment(_to_float(tf.gather(images, indices)), seed), tf.gather(labels, indices)
+        def batch(indices, integers, place):
+            content = augment.apply(_to_float(tf.gather(images, indices)), integers), tf.gather(labels, indices)
+            return (*content, place) if places else content
 
         batches = epochs.flat_map(plan).apply(tf.data.experimental.assert_cardinality(cardinality))
         return batches.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+    def _integers(self, view):
+        """The random integers that decide how all training images look in a view, `[N, k]`."""
+        return augmentation(self.augment).draw(len(self.train_arrays[0]), self.image_shape, self._seed(view, 1))
+
+    def _seed(self, number, purpose: int):
+        """The seed of epoch or view `number`: for the order (purpose 0) or the augmentation (1)."""
+        import tensorflow as tf
+
+        fold = tf.random.experimental.stateless_fold_in
+        return fold(fold([self.seed, 0], tf.cast(number, tf.int64)), purpose)  # 0 as int32 would give another seed
 
     def _in_order(self, arrays: Arrays):
         """Batches of all of `arrays`, the last one perhaps smaller."""

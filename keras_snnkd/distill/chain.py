@@ -1,8 +1,11 @@
 """Chains of stages: teacher -> assistant -> student, and longer."""
 
 import dataclasses
+import functools
 import json
+import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +13,16 @@ from typing import Any
 import keras
 
 from keras_snnkd._version import __version__
+from keras_snnkd.distill.cache import TeacherCache
 from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import KDError, unknown_name
 from keras_snnkd.files import check_space, read_json, sha256, staged, write_json
 from keras_snnkd.weights import copy_weights, load, round_kernels
+
+CACHES = ".cache"
+"""Folder of a run for teachers' outputs; no stage can have this name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,11 +42,14 @@ class Stage:
         weight_bits: 8 to round the trained kernels to what an 8-bit file can hold (see `keras_snnkd.models.round_kernels`); 32 to keep
             them as they are.
         start_from: Name of an earlier stage whose weights the student starts with, layer by layer of the same name.
+        cache_views: Train on so many augmented views of each image over and over, and compute the teacher's outputs on them once (see
+            `TeacherCache`). `None` for new views in each epoch, and a teacher that runs in each step.
         seed: Of initial weights.
         settings: What else should be the same when the stage is resumed, as JSON: the student's specification, the data.
 
     Raises:
-        ValueError: For an unusable name, epochs below 1, a learning rate that is not above 0, or weight_bits other than 8 and 32.
+        ValueError: For an unusable name, epochs or cache_views below 1, a learning rate that is not above 0, or weight_bits other than
+            8 and 32.
     """
 
     name: str
@@ -52,6 +62,7 @@ class Stage:
     weight_decay: float = 0.0
     weight_bits: int = 32
     start_from: str | None = None
+    cache_views: int | None = None
     seed: int = 0
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -64,6 +75,9 @@ class Stage:
             raise ValueError(f"stage {self.name}: learning_rate must be greater than 0, got {self.learning_rate!r}")
         if self.weight_bits not in (8, 32):
             raise ValueError(f"stage {self.name}: weight_bits must be 8 or 32, got {self.weight_bits!r}")
+        views = self.cache_views
+        if views is not None and (isinstance(views, bool) or not isinstance(views, int) or views < 1):
+            raise ValueError(f"stage {self.name}: cache_views must be a whole number above 0, or None for no cache, got {views!r}")
 
     def distiller(self, student: keras.Model, teacher: keras.Model | None, steps_per_epoch: int) -> Distiller:
         """The compiled distiller that trains this stage."""
@@ -101,7 +115,8 @@ class Chain:
 
     Everything is built and checked before the first step of training. Each stage's folder `<folder>/<stage>` gets `model.keras`,
     `history.json` and `stage.json` (settings, versions, time, the teacher's sha256). On `resume`, finished stages are loaded and an
-    interrupted one goes on after its last full epoch. Holds no training code of its own: every stage is a `Distiller`'s `fit`.
+    interrupted one goes on after its last full epoch. Stages with the same teacher and `cache_views` share one `TeacherCache`, in
+    `<folder>/.cache` until the chain has finished. Holds no training code of its own: every stage is a `Distiller`'s `fit`.
 
     Args:
         stages: In order.
@@ -131,7 +146,7 @@ class Chain:
             if stage.name in known:
                 raise ValueError(f"two stages are named {stage.name!r}")
             known.append(stage.name)
-        self._checked = False
+        self._teacher_taps: dict[str, list[str]] = {}
 
     def check(self, steps_per_epoch: int = 1) -> dict[str, Distiller]:
         """Build every model and distiller with fresh weights, and throw whatever does not fit.
@@ -149,16 +164,26 @@ class Chain:
             if stage.start_from:
                 copy_weights(distillers[stage.start_from].student, student)
             distillers[stage.name] = stage.distiller(student, teacher, steps_per_epoch)
-        self._checked = True
+        self._teacher_taps = {name: distiller.teacher_taps for name, distiller in distillers.items()}
         return distillers
 
-    def run(self, data, resume: bool = False, callbacks: Callable[[Stage], list] = lambda stage: []) -> dict[str, StageResult]:
+    def run(
+        self,
+        data,
+        resume: bool = False,
+        callbacks: Callable[[Stage], list] = lambda stage: [],
+        progress: Callable[[Stage, int, int], None] = lambda stage, done, total: None,
+        keep_cache: bool = False,
+    ) -> dict[str, StageResult]:
         """Train all stages.
 
         Args:
-            data: Has `training(initial_epoch)`, `steps_per_epoch` and `validation`, as `keras_snnkd.data.load` returns.
+            data: Has `training(initial_epoch)`, `steps_per_epoch` and `validation`, as `keras_snnkd.data.load` returns; for
+                `cache_views` it must be such a `keras_snnkd.data.Data`.
             resume: Whether to go on with what the folder holds. Without it, the folder must hold no stage.
             callbacks: Makes more Keras callbacks for a stage.
+            progress: Told how many images, of how many, have the teacher's outputs for a stage, while these are computed.
+            keep_cache: Whether the teachers' outputs stay when all stages have finished.
 
         Returns:
             The results by stage name.
@@ -167,16 +192,22 @@ class Chain:
             KDError: Before training, for what `check` finds, and for a folder that holds something else; during training, for a loss
                 that diverges (what is finished stays).
         """
-        if not self._checked:
+        if not self._teacher_taps:
             self.check()
+        cached = [stage.name for stage in self.stages if stage.cache_views]
+        if cached and not hasattr(data, "views"):
+            raise KDError(f"cache_views of stage {cached[0]} needs data with views, as keras_snnkd.data.load returns, got {data!r}")
         if not resume and any((self.folder / stage.name).exists() for stage in self.stages):
             raise KDError(f"{self.folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
         results: dict[str, StageResult] = {}
         for stage in self.stages:
-            results[stage.name] = self._train(stage, results, data, resume, callbacks)
+            shown = dataclasses.replace(data, views=stage.cache_views) if stage.cache_views else data
+            results[stage.name] = self._train(stage, results, shown, resume, callbacks, functools.partial(progress, stage))
+        if not keep_cache:
+            shutil.rmtree(self.folder / CACHES, ignore_errors=True)
         return results
 
-    def _train(self, stage, results, data, resume, callbacks) -> StageResult:
+    def _train(self, stage, results, data, resume, callbacks, progress) -> StageResult:
         folder = self.folder / stage.name
         record = {**stage.record(), "steps_per_epoch": data.steps_per_epoch}
         for role in ("teacher", "start_from"):
@@ -198,9 +229,11 @@ class Chain:
         checkpoints = Checkpoints(folder)
         epoch = checkpoints.resume(distiller)
         started = time.monotonic()
+        cache = None
         if epoch < stage.epochs:
+            cache = self._cache(stage, distiller, data, progress)
             distiller.fit(
-                data.training(epoch),
+                (cache or data).training(epoch),
                 steps_per_epoch=data.steps_per_epoch,
                 initial_epoch=epoch,
                 epochs=stage.epochs,
@@ -224,12 +257,29 @@ class Chain:
             "validation_accuracy": accuracy,
             "seconds": round(time.monotonic() - started, 1),
             "resumed_at_epoch": epoch,
+            "teacher_cached": cache is not None,
             "parameters": student.count_params(),
             "versions": {"keras_snnkd": __version__, "keras": keras.__version__, keras.backend.backend(): _backend_version()},
         }
         write_json(folder / "stage.json", outcome)
         checkpoints.clear()
         return StageResult(stage.name, student, folder, checkpoints.history, outcome)
+
+    def _cache(self, stage, distiller, data, progress) -> TeacherCache | None:
+        """What the teacher does on `data`, computed; `None` if that is not wanted, or with a warning if it is not possible."""
+        if not stage.cache_views or not distiller.objectives:
+            return None
+        alike = [other.name for other in self.stages if (other.teacher, other.cache_views) == (stage.teacher, stage.cache_views)]
+        taps = {tap for name in alike for tap in self._teacher_taps[name]}
+        teacher = stage.teacher if isinstance(stage.teacher, str) else stage.teacher.name
+        cache = TeacherCache(distiller.teacher, data, taps, self.folder / CACHES / f"{teacher}-{stage.cache_views}")
+        try:
+            cache.build(progress)
+        except KDError as error:
+            shutil.rmtree(cache.folder, ignore_errors=True)
+            warnings.warn(f"stage {stage.name} runs its teacher in every step: {error}", stacklevel=2)
+            return None
+        return cache
 
 
 def _finished(stage, folder, record) -> StageResult:

@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_snnkd.errors import FileFormatError, TrainingDivergedError
 from keras_snnkd.files import UNFINISHED, check_space, read_json, staged, write_json
+from keras_snnkd.weights import restart_random_layers
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -65,12 +66,9 @@ class Checkpoints(keras.callbacks.Callback):
             file.unlink()
 
     def on_epoch_begin(self, epoch, logs=None):
-        # Keras stores the state of random layers nowhere, so that each epoch starts from its own, whether resumed or not
-        teacher = getattr(self.model, "teacher", None)
-        for variable in [*self.model.variables, *(teacher.variables if teacher else [])]:
-            if variable.path.endswith("seed_generator_state"):
-                seed, _ = ops.convert_to_numpy(variable)
-                variable.assign([seed, epoch << 20])
+        for model in (self.model, getattr(self.model, "teacher", None)):
+            if model is not None:
+                restart_random_layers(model, epoch)
 
     def on_train_batch_end(self, batch, logs=None):
         loss = float((logs or {}).get("loss", 0.0))

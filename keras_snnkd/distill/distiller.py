@@ -11,8 +11,8 @@ from keras import ops
 from keras_snnkd._public import public
 from keras_snnkd.distill import objectives as registry
 from keras_snnkd.distill.objective import Objective, check_positive
-from keras_snnkd.distill.taps import OUTPUT, TapModel
-from keras_snnkd.errors import ShapeError, unknown_name
+from keras_snnkd.distill.taps import INPUTS, OUTPUT, TEACHER, TapModel
+from keras_snnkd.errors import KDError, ShapeError, unknown_name
 
 LABEL = "label"
 """The name of the label loss's weight."""
@@ -22,7 +22,8 @@ LABEL = "label"
 class Distiller(keras.Model):
     """Train a student by labels and by distillation from a teacher.
 
-    In each training step the teacher runs once, outside the gradient tape and in inference mode, and the student once. With the loss
+    In each training step the teacher runs once, outside the gradient tape and in inference mode, and the student once; the teacher does
+    not run where the batches bring its taps, `({"inputs": x, "teacher": {tap: array}}, y)`, see `TeacherCache`. With the loss
     given to `compile` as L_label and the objectives as L_i::
 
         loss = label_weight L_label + sum over i of weight_i L_i
@@ -84,6 +85,11 @@ class Distiller(keras.Model):
         """The teacher."""
         return self._teacher.taps and self._teacher.taps.model
 
+    @property
+    def teacher_taps(self) -> list[str]:
+        """The taps of the teacher that the objectives read."""
+        return sorted({objective.teacher_tap for objective in self.objectives})
+
     def teach(self, teacher: keras.Model) -> None:
         """Set the teacher, of a distiller loaded from a file for instance, which comes without one.
 
@@ -99,51 +105,83 @@ class Distiller(keras.Model):
             elif objective.built_shapes != shapes:
                 raise ShapeError(f"{objective.name} was built for taps {objective.built_shapes}, this teacher gives {shapes}")
         self._teacher = _Untracked(taps)
+        random = [layer for layer in teacher._flatten_layers() if hasattr(layer, "seed_generator")]
+        self._teacher_seeds = [layer.seed_generator for layer in random]  # tracked: JAX would draw the same numbers in every step
         self.train_function = None  # a traced one would keep the teacher before
 
     def __dir__(self):
         return [name for name in super().__dir__() if name != "teacher"]  # Keras' writers save every model they find by dir()
 
-    def compile(self, optimizer="adam", loss=None, *, jit_compile: bool | str = False, **kwargs) -> None:
-        """Keras' `compile`. The neurons are compiled by themselves, so whole-model compilation is off by default: on CPUs it is slower."""
+    def compile(self, optimizer="adam", loss=None, *, jit_compile: bool | str | None = None, **kwargs) -> None:
+        """Keras' `compile`. On TensorFlow `jit_compile` is off by default: neurons compile themselves, and on CPUs the rest is slower with it."""
+        if jit_compile is None:
+            jit_compile = False if _on_tensorflow() else "auto"
         super().compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile, **kwargs)
         self.optimizer.build(self.trainable_variables)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile with the settings of a saved distiller."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        """Compile with the settings of a saved distiller, but for `jit_compile`: files go from one backend to another."""
+        self.compile(**{**keras.saving.deserialize_keras_object(config), "jit_compile": None})
 
     def call(self, inputs, training=False):
-        return self.student(inputs, training=training)
+        """The student's logits; in training the taps of teacher and student, from which `compute_loss` makes the loss."""
+        if training:
+            return self._taught(inputs), self._student_taps(_images(inputs), training=True)
+        return self.student(_images(inputs), training=False)
 
-    def train_step(self, data):
-        """One step on a batch `(x, y[, sample_weight])`; returns the metrics."""
+    def _taught(self, x):
+        """The teacher's taps: those that come with the batch (see `TeacherCache`), or what the teacher does now."""
+        if not self.objectives:
+            return {}
+        if _with_taps(x):
+            missing = [tap for tap in self.teacher_taps if tap not in x[TEACHER]]
+            if missing:
+                raise KDError(
+                    f"the batches bring the teacher's taps {', '.join(x[TEACHER])}, and the objectives read {', '.join(missing)} too; "
+                    "cache all of distiller.teacher_taps"
+                )
+            return x[TEACHER]
+        if self._teacher.taps is None:
+            raise ValueError("the distiller has objectives but no teacher; give it one with distiller.teach(teacher)")
+        return self._teacher.taps(x, training=False)
+
+    def train_step(self, *arguments):
+        """One step on a batch `(x, y[, sample_weight])`; returns the metrics. Other backends than TensorFlow take Keras' own step."""
+        if not _on_tensorflow():
+            return super().train_step(*arguments)
         import tensorflow as tf
 
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        if self.objectives and self._teacher.taps is None:
-            raise ValueError("the distiller has objectives but no teacher; give it one with distiller.teach(teacher)")
-        teacher = self._teacher.taps(x, training=False) if self.objectives else {}
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        batch = ops.shape(y)[0]
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*arguments)
+        teacher = self._taught(x)
         with tf.GradientTape() as tape:
-            student = self._student_taps(x, training=True)
-            loss = self.label_weight * self.compute_loss(x, y, student[OUTPUT], sample_weight, training=True)
-            for objective, metric in zip(self.objectives, self.objective_metrics, strict=True):
-                value = objective.compute_loss(
-                    teacher[objective.teacher_tap], student[objective.student_tap], y_true=y, sample_weight=sample_weight
-                )
-                value = value * replicas if objective.divided_by_replicas else value
-                metric.update_state(value, sample_weight=batch)
-                loss += self.objective_weights[objective.name] * value / replicas  # as Keras divides its own losses
+            taps = teacher, self._student_taps(_images(x), training=True)
+            loss = self.compute_loss(x, y, taps, sample_weight, training=True)
             scaled = self.optimizer.scale_loss(loss)
         self.optimizer.apply(tape.gradient(scaled, self.trainable_variables), self.trainable_variables)
-        next(metric for metric in self.metrics if metric.name == "loss").update_state(loss * replicas, sample_weight=batch)
-        return self.compute_metrics(x, y, student[OUTPUT], sample_weight=sample_weight)
+        next(metric for metric in self.metrics if metric.name == "loss").update_state(loss * _replicas(), sample_weight=ops.shape(y)[0])
+        return self.compute_metrics(x, y, taps, sample_weight=sample_weight)
 
-    def test_step(self, data):
-        """One evaluation step, of the student alone."""
-        logs = super().test_step(data)
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The loss of the taps that `call` returns in training; of logits, the label loss."""
+        if not isinstance(y_pred, tuple):
+            return super().compute_loss(x, y, y_pred, sample_weight, training=training)
+        teacher, student = y_pred
+        replicas = _replicas()
+        loss = self.label_weight * super().compute_loss(x, y, student[OUTPUT], sample_weight, training=training)
+        for objective, metric in zip(self.objectives, self.objective_metrics, strict=True):
+            value = objective.compute_loss(
+                teacher[objective.teacher_tap], student[objective.student_tap], y_true=y, sample_weight=sample_weight
+            )
+            value = value * replicas if objective.divided_by_replicas else value
+            metric.update_state(value, sample_weight=ops.shape(y)[0])
+            loss += self.objective_weights[objective.name] * value / replicas  # as Keras divides its own losses
+        return loss
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """All metrics, for the taps of a training step; for logits, those of the student alone."""
+        if isinstance(y_pred, tuple):
+            return super().compute_metrics(x, y, y_pred[1][OUTPUT], sample_weight)
+        logs = super().compute_metrics(x, y, y_pred, sample_weight)
         return {name: value for name, value in logs.items() if name not in self.objective_weights}
 
     def set_weight(self, name: str, value: float) -> None:
@@ -194,6 +232,28 @@ class Distiller(keras.Model):
             if shapes:
                 objective.build(*map(tuple, shapes))
         return cls(student, None, objectives, **config)
+
+
+def _with_taps(x):
+    return isinstance(x, dict) and set(x) == {INPUTS, TEACHER}
+
+
+def _images(x):
+    """What the student sees of a batch."""
+    return x[INPUTS] if _with_taps(x) else x
+
+
+def _on_tensorflow():
+    return keras.backend.backend() == "tensorflow"
+
+
+def _replicas():
+    """On how many devices `tf.distribute` runs this step, each with a loss of its own."""
+    if not _on_tensorflow():
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 class _Untracked:

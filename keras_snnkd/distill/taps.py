@@ -9,6 +9,9 @@ from keras_snnkd.errors import unknown_name
 
 OUTPUT = "output"
 
+INPUTS, TEACHER = "inputs", "teacher"
+"""The keys of inputs that bring the teacher's taps with them: `{"inputs": images, "teacher": {tap: [B, ...]}}`."""
+
 
 class TapModel:
     """One forward pass of a model that returns the outputs of named layers.

@@ -29,13 +29,14 @@ def freeze(model: keras.Model, batch_size: int | None = None, taps: Sequence[str
         A functional model, input `[B, ...]` to output `[B, C]`; with taps to a dict of `"logits"` and each tap's name.
 
     Raises:
-        ExportError: If the model is not functional, has more than one input or output, encodes with random numbers, or has weights that
-            are not finite.
+        ExportError: If Keras does not run on TensorFlow, or the model is not functional, has more than one input or output, encodes with
+            random numbers, or has weights that are not finite.
         UnknownNameError: If there is no layer of a tap's name.
 
     Example:
         >>> frozen = freeze(student, batch_size=1)
     """
+    _check_backend(model)
     model = functional(model)
     _check_deterministic(model)
     _check_finite(model)
@@ -109,6 +110,16 @@ def _policies_to_float32(config: Any):
     if isinstance(config, (list, tuple)):
         return type(config)(_policies_to_float32(value) for value in config)
     return config
+
+
+def _check_backend(model):
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise ExportError(
+            f"files are written by TensorFlow, and Keras runs on {backend} here. Save the model, model.save('{model.name}.keras'), and "
+            f"export that in a process with KERAS_BACKEND=tensorflow: by keras_snnkd.models.load('{model.name}.keras') and this function, "
+            f"or by train.py --mode export --model {model.name}.keras"
+        )
 
 
 def _check_deterministic(model):

@@ -1,9 +1,12 @@
 """Encoders: a static image becomes a sequence of T time steps, `[B, ...] -> [B, T, ...]`."""
 
+import dataclasses
+
 import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd.neurons.currents import currents_of, note
 
 
 class Encoder(keras.Layer):
@@ -60,7 +63,9 @@ class Direct(Encoder):
     """
 
     def call(self, inputs):
-        return ops.broadcast_to(ops.expand_dims(inputs, 1), self.compute_output_shape(ops.shape(inputs)))
+        outputs = ops.broadcast_to(ops.expand_dims(inputs, 1), self.compute_output_shape(ops.shape(inputs)))
+        note(outputs, dataclasses.replace(currents_of(inputs), target=inputs, repeated=True))
+        return outputs
 
 
 @public

@@ -1,12 +1,72 @@
 """Normalization for spiking networks."""
 
 import keras
+from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd.neurons.currents import Currents, note
 
 
 @public
-class ThresholdBatchNormalization(keras.layers.BatchNormalization):
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalization over batch, time and space: Keras' layer, computed by TensorFlow's fused kernel.
+
+    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, per channel. On TensorFlow, Keras goes over the data once for each
+    operation of that formula; the fused kernel does it in one or two passes, forward and backward. Moments, weights and config are
+    Keras' own. On other backends, with a mask, synchronized over replicas, or with an axis other than the last, it is Keras' layer.
+
+    Args:
+        **kwargs: Of `keras.layers.BatchNormalization`.
+
+    Call arguments:
+        inputs: Currents `[B, T, ..., C]` (or `[B, ..., C]`).
+
+    Returns:
+        Same shape.
+
+    Example:
+        >>> BatchNormalization()(keras.ops.ones((2, 4, 8, 8, 3))).shape  # (2, 4, 8, 8, 3)
+
+    Source: Ioffe and Szegedy (2015), arXiv:1502.03167.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        last = self.axis in (-1, len(inputs.shape) - 1)
+        plain = mask is None and last and None not in inputs.shape[1:] and not (self.synchronized or self.renorm)
+        if keras.backend.backend() != "tensorflow" or not plain or inputs.dtype.name not in ("float32", "bfloat16", "float16"):
+            return super().call(inputs, training, mask)
+        import tensorflow as tf
+
+        channels = inputs.shape[-1]
+        of_batch = bool(training and self.trainable)
+        gamma, beta = self.gamma if self.scale else ops.ones(channels), self.beta if self.center else ops.zeros(channels)
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=ops.reshape(inputs, (-1, *_map(inputs.shape), channels)),
+            scale=gamma,
+            offset=beta,
+            mean=ops.zeros(0) if of_batch else self.moving_mean,
+            variance=ops.zeros(0) if of_batch else self.moving_variance,
+            epsilon=self.epsilon,
+            is_training=of_batch,
+        )
+        if of_batch:
+            count = tf.size(inputs, tf.float32) / channels
+            variance *= (count - 1) / count  # the kernel gives the unbiased one, Keras keeps the other
+            for moving, moment in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                moving.assign(moving * self.momentum + moment * (1 - self.momentum))
+        outputs = ops.reshape(outputs, (-1, *inputs.shape[1:]))
+        scale = gamma * ops.rsqrt(variance + self.epsilon)
+        note(outputs, Currents(outputs, inputs, tuple(map(ops.stop_gradient, (scale, beta - mean * scale)))))
+        return outputs
+
+
+def _map(shape):
+    """Height and width of `[B, (T,) (H, W,) C]`; what is no map has one pixel."""
+    return shape[-3:-1] if len(shape) > 3 else (1, 1)
+
+
+@public
+class ThresholdBatchNormalization(BatchNormalization):
     """Threshold-dependent batch normalization (tdBN): moments over batch, time and space, scaled to the threshold.
 
     ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta`` with gamma starting at ``alpha threshold``, so that the currents fit the

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd.errors import ShapeError
+from keras_snnkd.neurons.recompute import again_of, forgetting, note_again
 
 
 @public
@@ -16,7 +17,10 @@ class OverTime(keras.layers.Wrapper):
     it already takes its moments over batch, time and space.
 
     Args:
-        layer: The layer to apply.
+        layer: The layer to apply. With `remat`, one without random numbers and without state that a call changes.
+        remat: Whether training makes the spikes that come in again, instead of keeping them for the backward pass (rematerialization):
+            less memory, some more time, the same result. For inputs from neurons, or from another such layer without weights (pooling),
+            in a TensorFlow graph; elsewhere it has no effect.
 
     Call arguments:
         inputs: `[B, T, ...]`, T known.
@@ -31,6 +35,10 @@ class OverTime(keras.layers.Wrapper):
         >>> OverTime(keras.layers.Conv2D(8, 3))(keras.ops.ones((2, 4, 32, 32, 3))).shape  # (2, 4, 30, 30, 8)
     """
 
+    def __init__(self, layer: keras.Layer, remat: bool = False, **kwargs):
+        super().__init__(layer, **kwargs)
+        self.remat = bool(remat)
+
     def build(self, input_shape):
         if len(input_shape) < 3 or not input_shape[1]:
             raise ShapeError(
@@ -42,8 +50,20 @@ class OverTime(keras.layers.Wrapper):
         self.built = True
 
     def call(self, inputs):
+        again = again_of(inputs) if self.remat else None
+        if again is None:
+            return self._folded(inputs)
+        outputs = forgetting(self._folded, inputs, again)
+        if not self.layer.weights:
+            note_again(outputs, lambda: self._folded(again()))
+        return outputs
+
+    def _folded(self, inputs):
         outputs = self.layer(ops.reshape(inputs, (-1, *ops.shape(inputs)[2:])))
         return ops.reshape(outputs, (-1, inputs.shape[1], *ops.shape(outputs)[1:]))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], *self.layer.compute_output_shape((None, *input_shape[2:]))[1:])
+
+    def get_config(self):
+        return {**super().get_config(), "remat": self.remat}

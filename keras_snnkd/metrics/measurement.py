@@ -57,7 +57,8 @@ class Measurement(keras.Model):
         super().__init__(name="measurement")
         self.taps = keras.Model(model.inputs[0], dict(tensors))
         self.reduce = reduce
-        self.jit_compile = False  # neurons compile themselves; convolutions are faster outside XLA on CPUs
+        if keras.backend.backend() == "tensorflow":
+            self.jit_compile = False  # neurons compile themselves; convolutions are faster outside XLA on CPUs
 
     def call(self, images):
         return self.reduce(self.taps(images, training=False))

@@ -74,9 +74,9 @@ def synaptic_operations(model: keras.Model, images: Any, batch_size: int = 128) 
 
     dense, effective, binary = dict.fromkeys(synapses, 0.0), dict.fromkeys(synapses, 0.0), dict.fromkeys(synapses, True)
     for batch in Measurement(model, inputs, count).batches(images, batch_size):
-        for name, (per_image, dense_per_image, is_binary) in batch.items():
-            effective[name] += float(per_image.sum())
-            dense[name] = float(dense_per_image)
+        for name, (used, connections, is_binary) in batch.items():
+            effective[name] += float(used.sum(dtype="float64"))  # float32 counts exactly only up to 2**24
+            dense[name] = float(connections.sum(dtype="float64"))
             binary[name] &= bool(is_binary)
     layers = {}
     for name in synapses:
@@ -117,7 +117,7 @@ class _Synapse:
         return mask.astype("float32").reshape(*mask.shape[:-1], groups, -1).sum(axis=-1)
 
     def count(self, x):
-        """Effective operations of each image `[B]`, dense operations of one image, and whether the input `[B, (T,) ...]` is binary."""
+        """Connections in use at each position of the output, those of one image, and whether the input `[B, (T,) ...]` is binary."""
         nonzero = x != 0
         binary = ops.all(ops.logical_or(ops.logical_not(nonzero), x == 1))
         mask = ops.cast(nonzero, "float32")
@@ -125,15 +125,12 @@ class _Synapse:
             mask = ops.reshape(mask, (-1, int(np.prod(mask.shape[1:-1])), mask.shape[-1]))
         else:
             mask = ops.reshape(mask, (-1, mask.shape[1] if self.timed else 1, *mask.shape[-3:]))
-        return self._connections(mask, self.used), self._connections(ops.ones_like(mask[:1]), self.all)[0], binary
+        return self._connections(mask, self.used), self._connections(ops.ones_like(mask[:1]), self.all), binary
 
     def _connections(self, mask, fan_out):
-        """`[B, T, ...] -> [B]`."""
+        """`[B, T, ...]` to the number of connections at each position of the output, `[B T, ...]`."""
         folded = ops.reshape(mask, (-1, *mask.shape[2:]))
         if isinstance(self.layer, keras.layers.Dense):
-            used = ops.matmul(folded, fan_out)
-        else:
-            layer = self.layer
-            used = ops.conv(folded, fan_out, layer.strides, layer.padding, layer.data_format, layer.dilation_rate)
-        per_image = ops.reshape(used, (-1, int(mask.shape[1]) * int(np.prod(used.shape[1:]))))
-        return ops.sum(ops.cast(per_image, "float64"), axis=1)  # float32 counts exactly only up to 2**24
+            return ops.matmul(folded, fan_out)
+        layer = self.layer
+        return ops.conv(folded, fan_out, layer.strides, layer.padding, layer.data_format, layer.dilation_rate)

@@ -21,6 +21,7 @@ def ConvNet(  # noqa: N802 - reads as a class, like keras.applications
     encoder: str = "direct",
     readout: str = "mean",
     normalization: str = "batch",
+    remat: bool = False,
     name: str = "convnet",
     **neuron_arguments,
 ) -> keras.Model:
@@ -39,6 +40,7 @@ def ConvNet(  # noqa: N802 - reads as a class, like keras.applications
         encoder: `"direct"`, `"poisson"` or `"latency"`.
         readout: `"mean"`, `"spike_count"` or `"membrane"`.
         normalization: `"batch"` or `"threshold"` (tdBN).
+        remat: Whether training makes spikes again instead of keeping them for the backward pass: less memory, some more time.
         name: Of the model.
         **neuron_arguments: Of the neuron layer, such as `tau=2.0`.
 
@@ -55,7 +57,7 @@ def ConvNet(  # noqa: N802 - reads as a class, like keras.applications
     if head not in HEADS:
         raise unknown_name("head", head, HEADS)
     check_counts("widths", widths, "pool")
-    network = Network(image_shape, num_classes, timesteps, neuron, encoder, readout, normalization, neuron_arguments)
+    network = Network(image_shape, num_classes, timesteps, neuron, encoder, readout, normalization, neuron_arguments, remat)
     x, block, pools = network.start, 0, 0
     for width in widths:
         if width == "pool":

@@ -17,6 +17,7 @@ def MLP(  # noqa: N802 - reads as a class, like keras.applications
     encoder: str = "direct",
     readout: str = "mean",
     normalization: str = "batch",
+    remat: bool = False,
     name: str = "mlp",
     **neuron_arguments,
 ) -> keras.Model:
@@ -31,6 +32,7 @@ def MLP(  # noqa: N802 - reads as a class, like keras.applications
         encoder: `"direct"`, `"poisson"` or `"latency"`.
         readout: `"mean"`, `"spike_count"` or `"membrane"`.
         normalization: `"batch"` or `"threshold"` (tdBN).
+        remat: Whether training makes spikes again instead of keeping them for the backward pass: less memory, some more time.
         name: Of the model.
         **neuron_arguments: Of the neuron layer, such as `tau=2.0`.
 
@@ -44,7 +46,7 @@ def MLP(  # noqa: N802 - reads as a class, like keras.applications
         >>> student = kd.models.MLP((8, 8, 1), 10, widths=(64,), timesteps=4)
     """
     check_counts("widths", widths)
-    network = Network(image_shape, num_classes, timesteps, neuron, encoder, readout, normalization, neuron_arguments)
+    network = Network(image_shape, num_classes, timesteps, neuron, encoder, readout, normalization, neuron_arguments, remat)
     x = network.synapse(network.start, keras.layers.Flatten(name="flatten"))
     for index, width in enumerate(widths, start=1):
         x = network.fire(network.dense(x, width, f"block{index}"), f"block{index}_neuron")

@@ -47,6 +47,7 @@ class Network:
         readout: `"mean"` of per-step logits, `"spike_count"` of output neurons, or `"membrane"` of a leaky integrator.
         normalization: `"batch"` or `"threshold"` (tdBN).
         arguments: Of the neuron layer, such as `tau`.
+        remat: Whether training makes spikes again instead of keeping them; see `OverTime`.
 
     Raises:
         UnknownNameError: For an unknown neuron, encoder, readout, normalization or neuron argument.
@@ -64,6 +65,7 @@ class Network:
         readout: str = "mean",
         normalization: str = "batch",
         arguments: dict[str, Any] | None = None,
+        remat: bool = False,
     ):
         if not isinstance(image_shape, (list, tuple)) or len(image_shape) != 3 or not all(map(is_count, image_shape)):
             raise ShapeError(f"image_shape must be (H, W, C), three whole numbers above 0, got {image_shape!r}")
@@ -83,9 +85,10 @@ class Network:
         self.neuron_arguments = arguments or {}
         for name in self.neuron_arguments:
             if name not in neuron_arguments(neuron):
-                own = ["timesteps", "neuron", "encoder", "readout", "normalization"]
+                own = ["timesteps", "neuron", "encoder", "readout", "normalization", "remat"]
                 raise unknown_name(f"argument (neuron={neuron!r})", name, [*own, *neuron_arguments(neuron)])
         self.neuron = neurons.get(neuron) if self.spiking else None
+        self.remat = remat
         self.readout = readout
         self.normalization = normalization
         self.timed = False
@@ -100,7 +103,7 @@ class Network:
         if not self.timed:
             return layer(x)
         name = layer.name
-        return layers.OverTime(layer, name=name)(x)
+        return layers.OverTime(layer, self.remat, name=name)(x)
 
     def normalize(self, x, name: str, branches: int = 1):
         """Batch normalization over batch, time and space; tdBN scales down where several branches are added."""
@@ -108,7 +111,7 @@ class Network:
         if self.normalization == "threshold" and self.spiking:
             threshold = self.neuron_arguments.get("threshold", 1.0)
             return layers.ThresholdBatchNormalization(threshold, alpha=branches**-0.5, **common)(x)
-        return keras.layers.BatchNormalization(**common)(x)
+        return layers.BatchNormalization(**common)(x)
 
     def fire(self, x, name: str):
         """Neurons; the first ones in the network start the time axis."""

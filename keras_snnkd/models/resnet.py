@@ -18,6 +18,7 @@ def ResNet(  # noqa: N802 - reads as a class, like keras.applications
     encoder: str = "direct",
     readout: str = "mean",
     normalization: str = "batch",
+    remat: bool = False,
     name: str = "resnet",
     **neuron_arguments,
 ) -> keras.Model:
@@ -37,6 +38,7 @@ def ResNet(  # noqa: N802 - reads as a class, like keras.applications
         encoder: `"direct"`, `"poisson"` or `"latency"`.
         readout: `"mean"`, `"spike_count"` or `"membrane"`.
         normalization: `"batch"` or `"threshold"` (tdBN).
+        remat: Whether training makes spikes again instead of keeping them for the backward pass: less memory, some more time.
         name: Of the model.
         **neuron_arguments: Of the neuron layer, such as `tau=2.0`.
 
@@ -54,7 +56,7 @@ def ResNet(  # noqa: N802 - reads as a class, like keras.applications
     check_counts("blocks", blocks)
     if len(widths) != len(blocks):
         raise ValueError(f"blocks must have as many entries as there are stages, got {tuple(widths)} and {tuple(blocks)}")
-    network = Network(image_shape, num_classes, timesteps, neuron, encoder, readout, normalization, neuron_arguments)
+    network = Network(image_shape, num_classes, timesteps, neuron, encoder, readout, normalization, neuron_arguments, remat)
     x = network.fire(network.conv(network.start, widths[0], "stem"), "stem_neuron")
     for stage, (width, count) in enumerate(zip(widths, blocks, strict=True), start=1):
         for block in range(1, count + 1):

@@ -8,7 +8,8 @@ from keras import ops
 
 from keras_snnkd import surrogates
 from keras_snnkd.errors import ShapeError
-from keras_snnkd.neurons.dynamics import Dynamics, scan, state_dtype
+from keras_snnkd.neurons.dynamics import Dynamics
+from keras_snnkd.neurons.scan import scan, state_dtype
 
 
 class SpikingLayer(keras.Layer):

@@ -1,4 +1,4 @@
-"""Charge, fire, reset: the equations of every neuron, and the scan over time with its hand-written adjoint.
+"""Charge, fire, reset: the equations of every neuron, one step forward and one step back.
 
 With the membrane potential ``v``, the input current ``x``, the leak ``k = dt / tau`` and the resting potential ``r``::
 
@@ -9,9 +9,8 @@ With the membrane potential ``v``, the input current ``x``, the leak ``k = dt / 
              v[t] = h[t] - s[t] theta[t]                      reset="soft" (r = 0)
     adapt    a[t] = rho a[t-1] + s[t]                         only where beta is not 0
 
-`Dynamics.step` is one step for automatic differentiation; `scan` runs a whole sequence in one custom gradient. Its backward pass keeps
-nothing but the inputs: it runs the charge again and then goes back in time. With upstream gradients ``gs`` of the spikes and the carried
-``gv``, ``ga`` (adjoints of ``v[t]``, ``a[t]``), and the surrogate's derivative ``f'``::
+`Dynamics.step` is one step, `Dynamics.step_adjoint` its derivative, written by hand for `scan`, which runs whole sequences. With upstream
+gradients ``gs`` of the spikes, the carried ``gv``, ``ga`` (adjoints of ``v[t]``, ``a[t]``) and the surrogate's derivative ``f'``::
 
     hard     gs += ga + gv (r - h)  [not if detached],  gh = gv (1 - s)
     soft     gs += ga - gv theta    [not if detached],  gh = gv
@@ -23,15 +22,10 @@ nothing but the inputs: it runs the charge again and then goes back in time. Wit
 
 import contextlib
 import dataclasses
-import functools
 
-import keras
 from keras import ops
 
 from keras_snnkd.surrogates import Surrogate, step
-
-UNROLL_LIMIT = 16
-"""Sequences up to this length are unrolled and compiled, longer ones run in a while-loop: compilation time grows faster than T."""
 
 RESETS = ("hard", "soft")
 
@@ -56,6 +50,11 @@ def export_form(spike: str = "floor"):
         yield
     finally:
         _export_spike = before
+
+
+def exporting() -> bool:
+    """Whether neurons are being traced for a converter."""
+    return _export_spike is not None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +146,7 @@ class Dynamics:
         if self.threshold is None:
             return h, h, (h,)
         theta = self.theta(state)
-        spike = (fire or _export_spike or self.surrogate)(h - theta)
+        spike = (_export_spike or fire or self.surrogate)(h - theta)
         reset = ops.stop_gradient(spike) if self.detach_reset else spike
         state_after = (self.after_reset(h, reset, theta),)
         if self.adapts:
@@ -187,169 +186,3 @@ class Dynamics:
             g_a = self.adaptation_decay * g_state[1] - self.adaptation * g_u
             g_before += (g_a if hard else g_a - self.adaptation * spike * g_v,)
         return g_x, g_before, g_leak
-
-
-def scan(dynamics: Dynamics, currents, leak=None, initial_state=None, return_state: bool = False, dtype: str | None = None):
-    """Run neurons over a sequence; differentiable by the hand-written adjoint.
-
-    Args:
-        dynamics: The neuron.
-        currents: `[B, T, ...]`.
-        leak: Scalar tensor, only where `dynamics.leak` is `None`.
-        initial_state: Tuple of `[B, ...]` arrays; the resting state by default.
-        return_state: Whether the state after the last step is wanted.
-        dtype: Of the outputs; that of the currents by default. The state is float32 (float64 for float64 currents).
-
-    Returns:
-        Outputs `[B, T, ...]` and, if wanted, the tuple of states `[B, ...]`.
-    """
-    plan = _Plan(
-        dynamics, leak is not None, initial_state is not None, return_state, dtype or keras.backend.standardize_dtype(currents.dtype)
-    )
-    tensors = [currents, *([leak] if leak is not None else []), *(initial_state or ())]
-    if _export_spike:
-        outputs = plan.forward(*tensors)
-    else:
-
-        @ops.custom_gradient
-        def run(*tensors):
-            def grad(*args, upstream=None):
-                upstream = args if upstream is None else upstream
-                return plan.compiled("backward", *tensors, *upstream)
-
-            return plan.compiled("forward", *tensors), grad
-
-        outputs = run(*tensors)
-    return (outputs[0], tuple(outputs[1:])) if return_state else outputs[0]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    """One use of `scan`: which tensors come in and go out, forward and backward."""
-
-    dynamics: Dynamics
-    learned_leak: bool
-    given_state: bool
-    return_state: bool
-    dtype: str
-
-    def compiled(self, method, *tensors):
-        if keras.backend.backend() != "tensorflow" or _eager() or not _unrolls(tensors[0]):
-            return getattr(self, method)(*tensors)
-        return _compile(self, method)(*tensors)
-
-    def unpack(self, tensors):
-        """Currents and states in the state's dtype, and the leak."""
-        currents, *rest = tensors
-        dtype = state_dtype(currents.dtype)
-        leak = ops.cast(rest.pop(0), dtype) if self.learned_leak else self.dynamics.leak
-        if self.given_state:
-            state = tuple(ops.cast(part, dtype) for part in rest)
-        else:
-            shape = ops.shape(currents)
-            state = self.dynamics.initial_state((shape[0], *shape[2:]), dtype)
-        return currents, leak, state
-
-    def forward(self, *tensors):
-        currents, leak, state = self.unpack(tensors)
-
-        def body(state, x):
-            output, _, state = self.dynamics.step(ops.cast(x[0], state[0].dtype), state, leak, _export_spike or step)
-            return state, (ops.cast(output, self.dtype),)
-
-        state, (outputs,) = _over_time(body, state, [currents])
-        return (outputs, *state) if self.return_state else (outputs,)
-
-    def backward(self, *tensors):
-        inputs = 1 + self.learned_leak + self.given_state * self.dynamics.state_size
-        tensors, (g_outputs, *g_state) = tensors[:inputs], tensors[inputs:]
-        currents, leak, state = self.unpack(tensors)
-        dtype = state[0].dtype
-        g_state = tuple(ops.cast(g, dtype) for g in g_state) or tuple(ops.zeros_like(part) for part in state)
-
-        def charge_again(state, x):
-            before = state
-            _, h, state = self.dynamics.step(ops.cast(x[0], dtype), state, leak, step)
-            return state, (h, *before)
-
-        _, remembered = _over_time(charge_again, state, [currents], stack=False)
-
-        def back(carry, xs):
-            g_state, g_leak = carry
-            x, g_output, h, *before = xs
-            g_x, g_state, more = self.dynamics.step_adjoint(ops.cast(x, dtype), tuple(before), h, leak, ops.cast(g_output, dtype), g_state)
-            return (g_state, g_leak + ops.sum(more) if self.learned_leak else g_leak), (ops.cast(g_x, currents.dtype),)
-
-        (g_state, g_leak), (g_currents,) = _over_time(
-            back, (g_state, ops.zeros((), dtype)), [currents, g_outputs, *remembered], reverse=True
-        )
-        gradients = (g_currents,)
-        if self.learned_leak:
-            gradients += (ops.cast(g_leak, tensors[1].dtype),)
-        if self.given_state:
-            gradients += tuple(ops.cast(g, t.dtype) for g, t in zip(g_state, tensors[-len(g_state) :], strict=True))
-        return gradients if len(gradients) > 1 else gradients[0]
-
-
-def _unrolls(currents):
-    steps = currents.shape[1]
-    return steps is not None and (steps <= UNROLL_LIMIT or _export_spike is not None)  # converters want no loops
-
-
-def _over_time(body, carry, sequences, reverse=False, stack=True):
-    """`body(carry, [x_t, ...]) -> carry, (y_t, ...)` for each step of `[B, T, ...]` sequences, or of lists of T arrays.
-
-    Returns the last carry and the outputs, each `[B, T, ...]`, or as the caller will hand them back to this function if not `stack`.
-    """
-    if _unrolls(sequences[0]):
-        columns = [x if isinstance(x, list) else ops.unstack(x, axis=1) for x in sequences]
-        rows = []
-        for xs in reversed(list(zip(*columns, strict=True))) if reverse else zip(*columns, strict=True):
-            carry, ys = body(carry, xs)
-            rows.append(ys)
-        outputs = [list(ys) for ys in zip(*(rows[::-1] if reverse else rows), strict=True)]
-        return carry, [ops.stack(ys, axis=1) for ys in outputs] if stack else outputs
-    time_major = tuple(ops.moveaxis(x, 1, 0) for x in sequences)
-    loop = _while_loop if keras.backend.backend() == "tensorflow" else ops.scan
-    carry, outputs = loop(body, carry, time_major, reverse=reverse)
-    return carry, [ops.moveaxis(y, 0, 1) for y in outputs]
-
-
-def _while_loop(body, carry, sequences, reverse):
-    """`ops.scan`, which on TensorFlow takes only outputs of the carry's structure, shapes and dtypes."""
-    import tensorflow as tf
-
-    steps = tf.shape(sequences[0])[0]
-
-    def step_at(i, carry):
-        at = steps - 1 - i if reverse else i
-        carry, ys = body(carry, [x[at] for x in sequences])
-        return at, carry, ys
-
-    def one_more(i, carry, rows):
-        at, carry, ys = step_at(i, carry)
-        return i + 1, carry, tuple(row.write(at, y) for row, y in zip(rows, ys, strict=True))
-
-    at, carry, ys = step_at(0, carry)  # the first step tells the shapes and dtypes of the outputs
-    rows = tuple(tf.TensorArray(y.dtype, size=steps, element_shape=y.shape).write(at, y) for y in ys)
-    _, carry, rows = tf.while_loop(lambda i, *_: i < steps, one_more, (1, carry, rows))
-    return carry, [row.stack() for row in rows]
-
-
-def state_dtype(dtype) -> str:
-    """The dtype of the state of neurons whose currents have this one."""
-    return "float64" if keras.backend.standardize_dtype(dtype) == "float64" else "float32"
-
-
-def _eager():
-    import tensorflow as tf
-
-    return tf.executing_eagerly()
-
-
-@functools.cache
-def _compile(plan, method):
-    """The element-wise loop as one XLA kernel. Convolutions around it stay with the libraries that do them best."""
-    import tensorflow as tf
-
-    return tf.function(getattr(plan, method), jit_compile=True, autograph=False)

@@ -1,4 +1,4 @@
-"""Augmentations are pure functions of images and seed, and move, mirror and blank what they say."""
+"""Augmentations are pure functions of images and their integers, and move, mirror and blank what they say."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,8 @@ IMAGES = np.random.default_rng(0).uniform(0.1, 1.0, (64, 16, 12, 3)).astype("flo
 
 
 def augmented(names, seed=(1, 2), images=IMAGES):
-    return np.asarray(augmentation(names)(images, np.array(seed, "int32")))
+    augment = augmentation(names)
+    return np.asarray(augment.apply(images, augment.draw(len(images), images.shape[1:], np.array(seed, "int32"))))
 
 
 @pytest.mark.parametrize("name", [*AUGMENTATIONS, "flip+crop+cutout"])
@@ -29,6 +30,14 @@ def test_another_seed_gives_other_images(name):
     assert (augmented(name, seed=(1, 2)) != augmented(name, seed=(1, 3))).any()
 
 
+@pytest.mark.parametrize("name", [*AUGMENTATIONS, "flip+crop+cutout"])
+def test_an_image_changes_alike_in_every_batch(name):
+    augment = augmentation(name)
+    integers = np.asarray(augment.draw(len(IMAGES), IMAGES.shape[1:], np.array([1, 2], "int32")))
+    some = [40, 3, 3, 63]
+    np.testing.assert_array_equal(augment.apply(IMAGES[some], integers[some]), augmented(name)[some])
+
+
 def test_none_changes_nothing():
     np.testing.assert_array_equal(augmented("none"), IMAGES)
 
@@ -43,9 +52,10 @@ def test_flip_mirrors_about_half_of_the_images_and_leaves_the_others():
 
 @pytest.mark.parametrize(("name", "rows", "columns"), [("crop", 2, 1), ("shift", 1, 1)])
 def test_crop_and_shift_cut_a_window_out_of_the_zero_padded_image(name, rows, columns):
-    padded = np.pad(IMAGES, [(0, 0), (rows, rows), (columns, columns), (0, 0)])
+    images = np.tile(IMAGES, (4, 1, 1, 1))
+    padded = np.pad(images, [(0, 0), (rows, rows), (columns, columns), (0, 0)])
     seen = set()
-    for image, wide in zip(augmented(name), padded, strict=True):
+    for image, wide in zip(augmented(name, images=images), padded, strict=True):
         windows = {(r, c): wide[r : r + 16, c : c + 12] for r in range(2 * rows + 1) for c in range(2 * columns + 1)}
         (place,) = [place for place, window in windows.items() if (window == image).all()]
         seen.add(place)

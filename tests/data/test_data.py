@@ -67,6 +67,33 @@ def test_augmentation_too_is_the_same_in_a_resumed_run():
     assert (resumed[0] != resumed[1]).any()
 
 
+def test_the_pixels_of_a_batch_can_be_made_again_from_the_number_of_the_view_alone():
+    data = make(augment="shift+cutout", views=3)
+    count = len(data.train_arrays[0])
+    for step, (images, targets, places) in enumerate(data.training(places=True).take(8)):
+        view, indices = step // data.steps_per_epoch % 3, places.numpy() % count
+        assert set(places.numpy() // count) == {view}
+        np.testing.assert_array_equal(data.train_arrays[1][indices], targets)
+        np.testing.assert_array_equal(data.view(view, range(count)).numpy()[indices], images)
+        assert (data.view(view + 1, indices) != images).numpy().any()
+
+
+def test_so_many_views_come_back_in_turn_and_the_order_does_not():
+    def shown(data, epochs=4):
+        batches = list(data.training().take(epochs * data.steps_per_epoch))
+        pictures = np.concatenate([images.numpy().reshape(8, -1) for images, _ in batches]).reshape(epochs, 16, -1)
+        return [{tuple(picture) for picture in epoch} for epoch in pictures], labels(batches)
+
+    data = make(train=16, augment="shift+cutout", views=2)
+    epochs, order = shown(data)
+    assert epochs[0] == epochs[2] != epochs[1] == epochs[3]
+    unlimited, same_order = shown(dataclasses.replace(data, views=None))
+    assert order == same_order
+    assert order[:2] != order[4:6]
+    assert unlimited[:2] == epochs[:2]
+    assert unlimited[2] != unlimited[0]
+
+
 def test_validation_and_test_hold_every_image_once_in_order_and_unchanged():
     data = make(augment="shift+cutout")
     assert labels(data.validation) == [[100, 101, 102, 103, 104]]
@@ -108,6 +135,7 @@ def test_equal_data_has_an_equal_fingerprint_and_one_pixel_changes_it():
         ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),
         ({"batch_size": 2.5}, "batch_size must be an integer of at least 1, got 2.5"),
         ({"seed": -1}, "seed must be an integer from 0"),
+        ({"views": 0}, "views must be an integer of at least 1, or None for a new view each epoch, got 0"),
         ({"augment": "flop"}, "unknown augmentation 'flop'"),
     ],
 )

@@ -5,6 +5,7 @@ import errno
 import os
 import re
 import shutil
+import warnings
 from types import SimpleNamespace
 
 import h5py
@@ -98,6 +99,7 @@ def test_finished_stages_are_loaded_and_stay_as_they_are(finished):
     [
         ({"learning_rate": 0.5}, r"learning_rate was 0.001 and is now 0.5\. Use those again, or another folder"),
         ({"epochs": 3}, "epochs was 1 and is now 3"),
+        ({"cache_views": 4}, "cache_views was None and is now 4"),
         ({"objectives": ["soft_targets"]}, "objectives was"),
         ({"objectives": [FeatureMap(weight=2.0), "soft_targets"]}, "objectives was .* is now .*'weight': 2.0"),
         ({"teacher": "teacher"}, "teacher was 'assistant' and is now 'teacher'; teacher_sha256 was"),
@@ -160,6 +162,78 @@ def test_an_interrupted_stage_ends_as_an_uninterrupted_one(taught, tmp_path):
     assert resumed.history == whole.history
     assert len(resumed.history) == 3
     tiny.assert_equal_weights(resumed.model, tiny.values(whole.model))
+
+
+def test_an_interrupted_stage_with_a_cache_ends_as_an_uninterrupted_one(tmp_path):
+    """Stopped while the cache is built, and again while the student learns from it."""
+
+    def stop(stage, done, total):
+        if done == total:
+            raise KeyboardInterrupt
+
+    teacher, student = Stage("teacher", network(12), epochs=1), taught("student", objectives=[FeatureMap(), SoftTargets(2.0)], epochs=3)
+    whole = Chain([teacher, student], tmp_path / "whole").run(DATA)["student"]
+    cut, (cache,) = tmp_path / "cut", [tmp_path / "cut" / ".cache" / "teacher-2"]
+    with pytest.raises(KeyboardInterrupt):
+        Chain([teacher, student], cut).run(DATA, progress=stop)
+    files = {file: sha256(file) for file in cache.iterdir()}
+    assert {file.name for file in files} == {"cache.json", "logits.bin", "neurons.bin"}
+    with pytest.raises(KeyboardInterrupt):
+        Chain([teacher, student], cut).run(DATA, resume=True, callbacks=lambda stage: [Interrupt()])
+    assert files == {file: sha256(file) for file in cache.iterdir()}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*cache")
+        resumed = Chain([teacher, student], cut).run(DATA, resume=True)["student"]
+    assert resumed.record["resumed_at_epoch"] == 1
+    assert (resumed.record["cache_views"], resumed.record["teacher_cached"]) == (2, True)
+    assert resumed.history == whole.history
+    tiny.assert_equal_weights(resumed.model, tiny.values(whole.model))
+    assert {path.name for path in cut.iterdir()} == {"teacher", "student"}
+
+
+def taught(name, **arguments):
+    """A stage with a cache."""
+    common = {"student": network(6), "teacher": "teacher", "objectives": ["soft_targets"], "cache_views": 2}
+    return Stage(name, **{**common, **arguments})
+
+
+def test_students_of_one_teacher_share_its_cache(tmp_path):
+    built = []
+    stages = [
+        Stage("teacher", network(12), epochs=1),
+        taught("first", epochs=1),
+        taught("second", epochs=1, objectives=["feature_map"]),
+        taught("other_views", epochs=1, cache_views=1),
+        Stage("alone", network(6), epochs=1, cache_views=2),
+    ]
+    results = Chain(stages, tmp_path).run(DATA, progress=lambda stage, done, total: built.append((stage.name, done)), keep_cache=True)
+    assert built == [("first", 0), ("first", 180), ("first", 360), ("other_views", 0), ("other_views", 180)]
+    caches = {folder.name: {file.name for file in folder.iterdir()} for folder in (tmp_path / ".cache").iterdir()}
+    assert caches == {"teacher-1": {"cache.json", "logits.bin"}, "teacher-2": {"cache.json", "logits.bin", "neurons.bin"}}
+    assert {name: result.record["teacher_cached"] for name, result in results.items()} == {
+        **dict.fromkeys(["first", "second", "other_views"], True),
+        **dict.fromkeys(["teacher", "alone"], False),
+    }
+
+
+def no_space(folder, needed):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_stage_whose_teacher_cannot_be_cached_runs_it_on_the_same_views(tmp_path, monkeypatch):
+    stages = [taught("student", teacher=network(12)(), objectives=["firing_rate"], epochs=2)]
+    cached = Chain(stages, tmp_path / "cached").run(DATA)["student"]
+    monkeypatch.setattr("keras_snnkd.distill.cache.check_space", no_space)
+    with pytest.warns(UserWarning, match="stage student runs its teacher in every step: cannot write .* of the teacher's outputs"):
+        running = Chain(stages, tmp_path / "running").run(DATA)["student"]
+    assert not running.record["teacher_cached"]
+    assert running.history == cached.history
+    tiny.assert_equal_weights(running.model, tiny.values(cached.model))
+
+
+def test_a_cache_needs_data_with_views(tmp_path):
+    with pytest.raises(KDError, match=r"cache_views of stage student needs data with views, as keras_snnkd\.data\.load returns"):
+        Chain([Stage("student", network(6), cache_views=2)], tmp_path).run(Poisoned())
 
 
 def test_an_interrupted_stage_with_other_settings_or_a_damaged_checkpoint_is_refused(tmp_path):
@@ -225,6 +299,7 @@ def test_a_last_stage_that_does_not_fit_fails_before_the_first_one_trains(change
         (lambda: three_stages()[:1] * 2, ValueError, "two stages are named 'teacher'"),
         (lambda: [Stage("a/b", network(6))], ValueError, "letters, digits, _ and -, got 'a/b'"),
         (lambda: [Stage("a", network(6), epochs=0)], ValueError, "stage a: epochs must be a whole number above 0, got 0"),
+        (lambda: [Stage("a", network(6), cache_views=0)], ValueError, "stage a: cache_views must be a whole number above 0, or None"),
         (lambda: [Stage("a", network(6), learning_rate=0)], ValueError, "stage a: learning_rate must be greater than 0, got 0"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 
 from keras_snnkd import neurons
-from keras_snnkd.neurons import dynamics
+from keras_snnkd.neurons import dynamics, scan
 from tests.harness import gradients
 
 UNITS = 12
@@ -81,7 +81,7 @@ def by_compiled_layer(setup, monkeypatch):
 
 
 def by_while_loop(setup, monkeypatch, graph=False):
-    monkeypatch.setattr(dynamics, "UNROLL_LIMIT", 0)
+    monkeypatch.setattr(scan, "UNROLL_LIMIT", 0)
     layer = setup.layer()
     return setup.gradients(layer, layer, graph=graph)
 

@@ -1,0 +1,253 @@
+"""The rows of the benchmark: who is compared with whom, and what is read off.
+
+Each row is a function of a `Bench` that returns a `Row`. See docs/benchmarks.md for what they mean.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import arithmetic, check, network
+from benchmarks.bench import Bench, Row
+from benchmarks.contenders import UnavailableError, floor, ours, peers
+from benchmarks.worker import WARM_UP, environment
+
+OURS, JAX, FLOOR, JELLY, SNNTORCH = "keras_snnkd", "keras_snnkd on JAX", "convolutions alone", "SpikingJelly", "snnTorch"
+
+ROOT = Path(__file__).parents[1]
+
+
+def equality(bench: Bench) -> Row:
+    """Whether the peers' networks are ours: the same losses in the first training steps from the same weights, and the same logits."""
+    row = Row()
+    for name, library in ((JELLY, "spikingjelly"), (SNNTORCH, "snntorch")):
+        bench.say(f"  {name}")
+        try:
+            worker = bench.worker(check.equality, {"library": library})
+        except UnavailableError as error:
+            row.skipped[name] = str(error)
+            continue
+        worker.close()
+        row.facts[name] = worker.facts
+        row.measures[f"equality_{library}"] = [max(worker.facts["loss differences"])]
+    return row
+
+
+def training(bench: Bench, precision: str) -> Row:
+    """A training step of conv4."""
+    settings = bench.settings(*peers.TRAINING_SETTINGS)
+    contenders = {
+        OURS: (ours.training, {"precision": precision}),
+        FLOOR: (floor.training, {"precision": precision}),
+        JELLY: (peers.training, {"library": "spikingjelly", "precision": precision, **settings}),
+        SNNTORCH: (peers.training, {"library": "snntorch", "precision": precision, **settings}),
+    }
+    if not bench.quick:
+        contenders[JAX] = (ours.training, {"precision": precision, "backend": "jax"})
+    row = bench.compare(contenders)
+    row.ratio(f"training_{precision}_floor", [OURS], [FLOOR])
+    row.best_of(f"training_{precision}_peers", [JELLY, SNNTORCH], OURS)
+    row.ratio(f"training_{precision}_jax", [JAX], [OURS])
+    return row
+
+
+def inference(bench: Bench, precision: str) -> Row:
+    """Logits of one batch by conv4."""
+    settings = bench.settings(*peers.INFERENCE_SETTINGS)
+    row = bench.compare(
+        {
+            OURS: (ours.inference, {"precision": precision}),
+            FLOOR: (floor.inference, {"precision": precision}),
+            JELLY: (peers.inference, {"library": "spikingjelly", "precision": precision, **settings}),
+            SNNTORCH: (peers.inference, {"library": "snntorch", "precision": precision, **settings}),
+        }
+    )
+    row.ratio(f"inference_{precision}_floor", [OURS], [FLOOR])
+    row.best_of(f"inference_{precision}_peers", [JELLY, SNNTORCH], OURS)
+    return row
+
+
+def distillation(bench: Bench) -> Row:
+    """conv4 teaches the small student."""
+    alone, teacher, live, cached = "student alone", "teacher forward", "distillation", "distillation, cached"
+    with tempfile.TemporaryDirectory(prefix="benchmark") as folder:
+        row = bench.compare(
+            {
+                alone: (ours.student, {}),
+                teacher: (ours.inference, {}),
+                live: (ours.student, {"taught": True}),
+                cached: (ours.student, {"taught": True, "cache": folder}),
+                JELLY: (peers.distillation, {"library": "spikingjelly", **bench.settings(*peers.TRAINING_SETTINGS)}),
+            }
+        )
+    row.facts["teacher's operations / student's"] = network.operations(network.CONV4) / network.operations(network.STUDENT)
+    row.ratio("distillation_live", [live], [teacher, alone])
+    row.ratio("distillation_cached", [cached], [alone])
+    row.ratio("distillation_peers", [JELLY], [live])
+    return row
+
+
+def memory(bench: Bench) -> Row:
+    """Peak resident memory of training beyond that after building the model, a fresh process for each T; growth by a straight line."""
+    remat = f"{OURS}, rematerialized"
+    contenders = {
+        OURS: (ours.training, {}),
+        remat: (ours.training, {"remat": True}),
+        JELLY: (peers.training, {"library": "spikingjelly", "settings": ("channels_last",)}),
+    }
+    if not bench.quick:
+        contenders[f"{JELLY}, compiled"] = (peers.training, {"library": "spikingjelly", "settings": ("compiled",)})
+    row = Row(unit="bytes")
+    steps = (2, 8) if bench.quick else (2, 4, 8, 16)
+    growth = {}
+    for name, (prepare, arguments) in contenders.items():
+        found = []
+        for timesteps in steps:
+            bench.say(f"  {name}, T = {timesteps}")
+            try:
+                worker = bench.worker(prepare, {**arguments, "timesteps": timesteps})
+                try:
+                    found.append(worker.memory(WARM_UP))
+                finally:
+                    worker.close()
+            except UnavailableError as error:
+                row.skipped[name] = str(error)
+                break
+            row.values[f"{name}, T = {timesteps}"] = [found[-1]]
+        if len(found) == len(steps):
+            growth[name] = arithmetic.line(steps, found)
+    row.facts = {f"{name}: straight line against T": fit for name, fit in growth.items()}
+    for measure, name in (("memory_growth", OURS), ("memory_growth_remat", remat)):
+        if name in growth and JELLY in growth:
+            row.measures[measure] = [growth[name]["slope"] / growth[JELLY]["slope"]]
+    return row
+
+
+def scaling(bench: Bench) -> Row:
+    """A training step of ours against T, batch and operations: is it a straight line?"""
+    series = {
+        "timesteps": {f"T = {t}": (t, {"timesteps": t}) for t in (2, 4, 8, 16)},
+        "batch": {f"B = {b}": (b, {"batch": b}) for b in (8, 16, 32, 64)},
+        "width": {
+            f"widths x {factor:g}": (network.operations(widths), {"widths": widths})
+            for factor in (0.5, 1, 2)
+            for widths in [network.scaled(network.CONV4, factor)]
+        },
+    }
+    total = Row()
+    for name, points in series.items():
+        row = bench.compare({point: (ours.training, arguments) for point, (_, arguments) in points.items()})
+        total.values |= row.values
+        total.skipped |= row.skipped
+        if not row.skipped:
+            places = [place for place, _ in points.values()]
+            fit = arithmetic.line(places, [arithmetic.summary(row.values[point])["median"] for point in points])
+            total.facts[f"{name}: straight line"] = fit
+            total.measures[f"scaling_{name}"] = [fit["r2"]]
+    return total
+
+
+def importing(bench: Bench) -> Row:
+    """Seconds of `import keras` and of `import keras_snnkd` after it, each time in a fresh process; the first time does not count."""
+    program = (
+        "import time; start = time.perf_counter(); import keras; middle = time.perf_counter(); import keras_snnkd; "
+        "print(middle - start, time.perf_counter() - middle)"
+    )
+    times = []
+    for _ in range(1 + (3 if bench.quick else bench.rounds)):
+        done = _python("-c", program, threads=bench.threads)
+        if done.returncode:
+            return Row(skipped={OURS: done.stderr.strip()[-500:]})
+        times.append([float(seconds) for seconds in done.stdout.split()[-2:]])
+    keras, beyond = map(list, zip(*times[1:], strict=True))
+    return Row(values={"import keras": keras, "import keras_snnkd after it": beyond}, measures={"import_seconds": beyond})
+
+
+def start(bench: Bench) -> Row:
+    """Seconds from `python train.py` on digits to its first line "epoch 1/...".
+
+    With 32 training images left by `--limit`, the first epoch is one step (of the teacher), so the line comes after that step, validation
+    and saving: a little more than the time to the first step.
+    """
+    found = []
+    for _ in range(2 if bench.quick else 5):
+        with tempfile.TemporaryDirectory(prefix="benchmark") as folder:
+            command = [sys.executable, "-u", "train.py", "--dataset", "digits", "--limit", "36", "--teacher-epochs", "1"]
+            command += ["--out", f"{folder}/run", "--saved-models", f"{folder}/models"]
+            begin = time.perf_counter()
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=_variables(bench.threads), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            lines = []
+            for text in process.stdout:
+                lines.append(text)
+                if re.search(r"epoch 1/", text):
+                    found.append(time.perf_counter() - begin)
+                    break
+            process.kill()
+            process.wait()
+            if not re.search(r"epoch 1/", lines[-1] if lines else ""):
+                return Row(skipped={OURS: "".join(lines)[-500:]})
+    return Row(values={"train.py": found}, measures={"start_seconds": found})
+
+
+def edge(bench: Bench) -> Row:
+    """One image through conv4 on one thread: the exported files in LiteRT, and SpikingJelly."""
+    floating, dynamic = "LiteRT float32", "LiteRT dynamic int8"
+    with tempfile.TemporaryDirectory(prefix="benchmark") as folder:
+        bench.say("  writing the files")
+        try:
+            bench.worker(ours.write_litert, {"folder": folder}).close()
+        except UnavailableError as error:
+            return Row(skipped={OURS: str(error)})
+        settings = bench.settings(*peers.INFERENCE_SETTINGS)
+        row = bench.compare(
+            {
+                floating: (ours.litert, {"folder": folder, "quantize": "float32"}),
+                dynamic: (ours.litert, {"folder": folder, "quantize": "dynamic"}),
+                JELLY: (peers.inference, {"library": "spikingjelly", "batch": 1, **settings}),
+            },
+            threads=1,
+        )
+    row.ratio("edge_dynamic", [floating], [dynamic])
+    row.ratio("edge_peers", [JELLY], [dynamic])
+    return row
+
+
+def input_pipeline(bench: Bench) -> Row:
+    """`fit` on augmented CIFAR-10, and on one batch again and again."""
+    row = bench.compare({"CIFAR-10": (ours.input_pipeline, {"fixed": False}), "fixed batch": (ours.input_pipeline, {"fixed": True})})
+    row.ratio("input_pipeline", ["CIFAR-10"], ["fixed batch"])
+    return row
+
+
+ROWS: dict[str, Callable[[Bench], Row]] = {
+    "equality": equality,
+    "training_fp32": lambda bench: training(bench, "fp32"),
+    "training_bf16": lambda bench: training(bench, "bf16"),
+    "inference_fp32": lambda bench: inference(bench, "fp32"),
+    "inference_bf16": lambda bench: inference(bench, "bf16"),
+    "distillation": distillation,
+    "memory": memory,
+    "edge": edge,
+    "import": importing,
+    "start": start,
+    "input": input_pipeline,
+    "scaling": scaling,
+}
+
+QUICK = ("training_fp32", "inference_fp32", "import")
+"""The rows of the quick form, where none are named."""
+
+
+def _variables(threads):
+    return {**os.environ, **environment(threads), "KERAS_BACKEND": "tensorflow"}
+
+
+def _python(*arguments, threads):
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, env=_variables(threads), capture_output=True, text=True, check=False)

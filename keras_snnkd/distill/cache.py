@@ -1,0 +1,247 @@
+"""What a teacher does on a data set, computed once."""
+
+import dataclasses
+import hashlib
+import json
+import urllib.parse
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_snnkd.distill.packing import Packing
+from keras_snnkd.distill.taps import INPUTS, TEACHER, TapModel
+from keras_snnkd.errors import FileFormatError, KDError, OutputError
+from keras_snnkd.files import check_space, read_json, write_json
+from keras_snnkd.weights import fingerprint, restart_random_layers
+
+FORMAT = 1
+"""The version of the files."""
+
+HEADER = "cache.json"
+
+PART = 1024
+"""Images that are written, and checked, together; an interrupted build loses no more."""
+
+
+class TeacherCache:
+    """The taps of a teacher for every view of every training image, in files, so that a student trains without running the teacher.
+
+    Which pixels a view shows depends on the data's seed, the view and the image alone (see `keras_snnkd.data.Data.view`), so that the
+    teacher has seen the very pixels that the student sees. Spikes take one bit each, anything else is rounded to float16 (see `Packing`).
+
+    The folder gets one file a tap, with one row an image and view, and `cache.json`: teacher, data, augmentation, seed, views, taps, and
+    the SHA-256 of each part of the files. An interrupted build goes on where it was. What belongs to something else, or is damaged, is
+    computed anew, with a warning.
+
+    Args:
+        teacher: A built model.
+        data: A `keras_snnkd.data.Data`, either with a number of `views` or without augmentation.
+        taps: The teacher's taps to keep, such as `distiller.teacher_taps`.
+        folder: Of the files.
+
+    Raises:
+        ValueError: If the data shows new views in each epoch, or there are no taps.
+        UnknownNameError: If the teacher has no such tap.
+
+    Example:
+        >>> data = kd.data.load("fashion_mnist", augment="flip", views=2)
+        >>> distiller = kd.Distiller(student, teacher, ["soft_targets"])
+        >>> cache = kd.TeacherCache(teacher, data, distiller.teacher_taps, "teacher_cache")
+        >>> distiller.fit(cache.training(), steps_per_epoch=data.steps_per_epoch, validation_data=data.validation, epochs=20)
+    """
+
+    def __init__(self, teacher: keras.Model, data, taps: Iterable[str], folder: str | Path):
+        if data.views is None and data.augment != "none":
+            raise ValueError(
+                f"the data shows new views of its images in each epoch (augment={data.augment!r}), which cannot be cached; "
+                "limit them, such as kd.data.load(..., views=4)"
+            )
+        self.teacher = teacher
+        self.data = dataclasses.replace(data, views=data.views or 1)
+        self.taps = sorted(set(taps))
+        if not self.taps:
+            raise ValueError("there are no taps to cache; give those that the objectives read, distiller.teacher_taps")
+        self.folder = Path(folder)
+        self._forward = _compiled(TapModel(teacher, self.taps))
+        count = len(data.train_arrays[0])
+        self._parts = [
+            range(view * count + first, view * count + min(first + PART, count))
+            for view in range(self.data.views)
+            for first in range(0, count, PART)
+        ]
+        self._sums: list[dict[str, str] | None] = [None] * len(self._parts)
+        self._packings: dict[str, Packing] = {}
+
+    def build(self, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
+        """Check what is in the folder, and compute what is missing.
+
+        Args:
+            progress: Called with the number of images done and of all (every view of each counts), at first and after each part.
+
+        Raises:
+            OutputError: If the folder cannot be written, or less than half of the disk's free space would stay free.
+            KDError: If the outputs cannot be stored: beyond float16's range, or spikes that are not always 0 or 1.
+        """
+        key = self._key()
+        self._open(key)
+        missing = [number for number, sums in enumerate(self._sums) if sums is None]
+        if not missing:
+            return
+        self._packings = self._packings or self._choose_packings()
+        needed = sum(len(self._parts[number]) for number in missing) * sum(packing.bytes for packing in self._packings.values())
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            check_space(self.folder, 2 * needed)
+            for number in missing:
+                progress(*self._done())
+                self._sums[number] = self._write(number)
+                write_json(self.folder / HEADER, _signed({"key": key, "taps": self._packings, "parts": self._sums}))
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {needed / 1e6:,.0f} MB of the teacher's outputs to {self.folder} and leave as much free: "
+                f"{error.strerror or error}. Free some space, choose smaller taps or fewer views, or train without a cache (--cache 0)"
+            ) from error
+        progress(*self._done())
+
+    def training(self, initial_epoch: int = 0):
+        """The batches of `data.training(initial_epoch)` together with the teacher's taps. Builds the cache first, if need be.
+
+        Returns:
+            An infinite `tf.data.Dataset` of `({"inputs": images, "teacher": {tap: [B, ...]}}, labels)`, on which a `Distiller` trains.
+        """
+        import tensorflow as tf
+
+        if None in self._sums:
+            self.build()
+        packings = [self._packings[tap] for tap in self.taps]
+        size = self._parts[-1].stop
+        files = [np.memmap(self._file(tap), p.stored, "r", shape=(size, p.columns)) for tap, p in self._packings.items()]
+
+        def read(places):
+            return [file[places] for file in files]
+
+        def with_taps(images, labels, places):
+            rows = tf.numpy_function(read, [places], [p.stored for p in packings], stateful=False)
+            return {INPUTS: images, TEACHER: {tap: p.unpack(r) for tap, p, r in zip(self.taps, packings, rows, strict=True)}}, labels
+
+        batches = self.data.training(initial_epoch, places=True)
+        return batches.map(with_taps, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+    def _key(self):
+        """All that the files depend on."""
+        return {
+            "format": FORMAT,
+            "teacher": fingerprint(self.teacher),
+            "data": self.data.fingerprint,
+            "augment": self.data.augment,
+            "seed": self.data.seed,
+            "views": self.data.views,
+            "taps": self.taps,
+            "part": PART,
+        }
+
+    def _open(self, key):
+        """Take over what is in the folder, as far as it belongs to `key` and is whole."""
+        path = self.folder / HEADER
+        self._sums, self._packings = [None] * len(self._parts), {}
+        if not path.exists():
+            return
+        try:
+            header = read_json(path)
+            if not isinstance(header, dict) or header != _signed(header):
+                raise FileFormatError(f"{HEADER} is damaged")
+            other = [name for name, value in key.items() if header["key"].get(name) != value]
+            if other:
+                raise FileFormatError(f"made with other settings ({', '.join(other)})")
+        except FileFormatError as error:
+            self._warn(f"is computed anew: {error}")
+            for file in (path, *self.folder.glob("*.bin")):
+                file.unlink(missing_ok=True)
+            return
+        self._packings = {tap: Packing(kind, tuple(shape), dtype) for tap, (kind, shape, dtype) in header["taps"].items()}
+        self._sums = [sums if sums == self._sums_of(part) else None for sums, part in zip(header["parts"], self._parts, strict=True)]
+        damaged = sum(before != now for before, now in zip(header["parts"], self._sums, strict=True))
+        if damaged:
+            self._warn(f"is damaged in {damaged} of {len(self._parts)} parts, which are computed anew")
+
+    def _sums_of(self, part):
+        """The SHA-256 of the rows that the files have for a part."""
+        return {tap: _sha256(self._read(tap, part)) for tap in self.taps}
+
+    def _read(self, tap, part):
+        try:
+            with open(self._file(tap), "rb") as file:
+                file.seek(part.start * self._packings[tap].bytes)
+                return file.read(len(part) * self._packings[tap].bytes)
+        except FileNotFoundError:
+            return b""
+
+    def _write(self, number):
+        """Compute a part and write it; returns the SHA-256 of each tap's rows."""
+        restart_random_layers(self.teacher, number)
+        batches = list(self._outputs(self._parts[number]))
+        sums = {}
+        for tap in self.taps:
+            rows = b"".join(batch[tap].tobytes() for batch in batches)
+            with open(self._file(tap), "r+b" if self._file(tap).exists() else "wb") as file:
+                file.seek(self._parts[number].start * self._packings[tap].bytes)
+                file.write(rows)
+            sums[tap] = _sha256(rows)
+        return sums
+
+    def _choose_packings(self):
+        """By the outputs of the first batch."""
+        first = self._parts[0][: self.data.batch_size]
+        restart_random_layers(self.teacher, 0)
+        outputs = self._run(first)
+        if restart_random_layers(self.teacher, 1) and any(np.any(again != outputs[tap]) for tap, again in self._run(first).items()):
+            self._warn(f"keeps one answer for each view, and the teacher {self.teacher.name} is random: no new answers in each epoch")
+        return {tap: Packing.of(values) for tap, values in outputs.items()}
+
+    def _outputs(self, part):
+        """The packed taps of a part, batch by batch."""
+        for first in range(0, len(part), self.data.batch_size):
+            outputs = self._run(part[first : first + self.data.batch_size])
+            try:
+                yield {tap: self._packings[tap].pack(values) for tap, values in outputs.items()}
+            except KDError as error:
+                raise KDError(f"the taps {', '.join(outputs)} of {self.teacher.name} cannot be cached: {error}") from None
+
+    def _run(self, places):
+        """The taps of images of one view."""
+        count = len(self.data.train_arrays[0])
+        images = self.data.view(places.start // count, np.arange(places.start, places.stop) % count)
+        outputs = self._forward(ops.convert_to_tensor(np.asarray(images)))
+        return {tap: ops.convert_to_numpy(outputs[tap]) for tap in self.taps}
+
+    def _file(self, tap):
+        return self.folder / f"{urllib.parse.quote(tap, safe='')}.bin"
+
+    def _done(self):
+        return sum(len(part) for part, sums in zip(self._parts, self._sums, strict=True) if sums), self._parts[-1].stop
+
+    def _warn(self, what):
+        warnings.warn(f"the cache of the teacher's outputs in {self.folder} {what}", stacklevel=4)
+
+
+def _compiled(taps):
+    """The forward pass in inference mode, as one function where the backend has such."""
+    if keras.backend.backend() != "tensorflow":
+        return taps
+    import tensorflow as tf
+
+    return tf.function(lambda x: taps(x, training=False), reduce_retracing=True, autograph=False)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _signed(header):
+    """The header as JSON gives it back, with the SHA-256 of all the rest, so that a flipped bit is noticed."""
+    rest = json.loads(json.dumps({name: value for name, value in header.items() if name != "sha256"}))
+    return {**rest, "sha256": _sha256(json.dumps(rest, sort_keys=True).encode())}
