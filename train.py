@@ -23,6 +23,8 @@ def quiet():
 if __name__ == "__main__":
     try:
         with quiet():
+            import tensorflow  # noqa: F401  for the data, whatever Keras runs on
+
             from keras_snnkd.cli import main
     except KeyboardInterrupt:
         raise SystemExit(130) from None

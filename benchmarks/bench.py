@@ -95,17 +95,18 @@ class Bench:
                     row.skipped[name] = str(error)
                     if name in workers:
                         workers.pop(name).close()
-            self.say(f"  measuring {', '.join(workers)}")
-            rounds = take_turns(workers, self.rounds, self.turn) if workers else []
+            if workers:
+                self.say(f"  measuring {', '.join(workers)}")
+            rounds = take_turns(workers, self.rounds, self.turn)
         finally:
             for worker in workers.values():
                 worker.close()
         row.values = {name: [times[name] for times in rounds] for name in workers}
         return row
 
-    def settings(self, *known: str) -> dict[str, tuple[str, ...]]:
-        """The argument of a peer that says which settings to try: all, or one in the quick form."""
-        return {"settings": known[1:2] if self.quick else known}
+    def settings(self, known: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        """The argument of a peer that says which settings to try: all that are known, or one in the quick form."""
+        return {"settings": ("channels_last",) if self.quick else known}
 
     def say(self, text: str) -> None:
         """Tell the user what goes on."""

@@ -80,4 +80,4 @@ def _draw(axis, bars):
         )
     axis.set_yticks(places, [m["title"] for _, m in bars])
     axis.tick_params(axis="y", length=0)
-    axis.set(ylim=(places[-1] + 0.7, places[0] - 0.7), xlim=(0, 1.35 * largest))
+    axis.set(ylim=(places[-1] + 0.7, places[0] - 0.7), xlim=(0, 1.4 * largest))

@@ -4,7 +4,6 @@ Each row is a function of a `Bench` that returns a `Row`. See docs/benchmarks.md
 """
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -40,7 +39,7 @@ def equality(bench: Bench) -> Row:
 
 def training(bench: Bench, precision: str) -> Row:
     """A training step of conv4."""
-    settings = bench.settings(*peers.TRAINING_SETTINGS)
+    settings = bench.settings(peers.TRAINING_SETTINGS)
     contenders = {
         OURS: (ours.training, {"precision": precision}),
         FLOOR: (floor.training, {"precision": precision}),
@@ -58,7 +57,7 @@ def training(bench: Bench, precision: str) -> Row:
 
 def inference(bench: Bench, precision: str) -> Row:
     """Logits of one batch by conv4."""
-    settings = bench.settings(*peers.INFERENCE_SETTINGS)
+    settings = bench.settings(peers.INFERENCE_SETTINGS)
     row = bench.compare(
         {
             OURS: (ours.inference, {"precision": precision}),
@@ -82,7 +81,7 @@ def distillation(bench: Bench) -> Row:
                 teacher: (ours.inference, {}),
                 live: (ours.student, {"taught": True}),
                 cached: (ours.student, {"taught": True, "cache": folder}),
-                JELLY: (peers.distillation, {"library": "spikingjelly", **bench.settings(*peers.TRAINING_SETTINGS)}),
+                JELLY: (peers.distillation, {"library": "spikingjelly", **bench.settings(peers.TRAINING_SETTINGS)}),
             }
         )
     row.facts["teacher's operations / student's"] = network.operations(network.CONV4) / network.operations(network.STUDENT)
@@ -160,7 +159,8 @@ def importing(bench: Bench) -> Row:
     )
     times = []
     for _ in range(1 + (3 if bench.quick else bench.rounds)):
-        done = _python("-c", program, threads=bench.threads)
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, cwd=ROOT, env=_variables(bench), capture_output=True, text=True, check=False)
         if done.returncode:
             return Row(skipped={OURS: done.stderr.strip()[-500:]})
         times.append([float(seconds) for seconds in done.stdout.split()[-2:]])
@@ -169,31 +169,35 @@ def importing(bench: Bench) -> Row:
 
 
 def start(bench: Bench) -> Row:
-    """Seconds from `python train.py` on digits to its first line "epoch 1/...".
+    """Seconds from `python train.py` on digits to its first line of progress, "epoch 1/1: ...".
 
-    With 32 training images left by `--limit`, the first epoch is one step (of the teacher), so the line comes after that step, validation
-    and saving: a little more than the time to the first step.
+    With the 32 training images that `--limit` leaves, the first epoch is one step (of the teacher), so the line comes after that step,
+    validation and saving: a little later than the first step.
     """
     found = []
     for _ in range(2 if bench.quick else 5):
-        with tempfile.TemporaryDirectory(prefix="benchmark") as folder:
-            command = [sys.executable, "-u", "train.py", "--dataset", "digits", "--limit", "36", "--teacher-epochs", "1"]
-            command += ["--out", f"{folder}/run", "--saved-models", f"{folder}/models"]
-            begin = time.perf_counter()
-            process = subprocess.Popen(
-                command, cwd=ROOT, env=_variables(bench.threads), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-            )
-            lines = []
-            for text in process.stdout:
-                lines.append(text)
-                if re.search(r"epoch 1/", text):
-                    found.append(time.perf_counter() - begin)
-                    break
-            process.kill()
-            process.wait()
-            if not re.search(r"epoch 1/", lines[-1] if lines else ""):
-                return Row(skipped={OURS: "".join(lines)[-500:]})
+        seconds, printed = _seconds_to_first_epoch(bench)
+        if seconds is None:
+            return Row(skipped={OURS: f"train.py ended before its first epoch: {printed[-500:]}"})
+        found.append(seconds)
     return Row(values={"train.py": found}, measures={"start_seconds": found})
+
+
+def _seconds_to_first_epoch(bench):
+    """The seconds, or `None` if no epoch came; and what was printed until then."""
+    with tempfile.TemporaryDirectory(prefix="benchmark") as folder:
+        command = [sys.executable, "-u", "train.py", "--dataset", "digits", "--limit", "36", "--teacher-epochs", "1"]
+        command += ["--out", f"{folder}/run", "--saved-models", f"{folder}/models"]
+        begin, printed = time.perf_counter(), ""
+        with subprocess.Popen(
+            command, cwd=ROOT, env=_variables(bench), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            for line in process.stdout:
+                printed += line
+                if "epoch 1/" in line:
+                    process.kill()
+                    return time.perf_counter() - begin, printed
+    return None, printed
 
 
 def edge(bench: Bench) -> Row:
@@ -205,7 +209,7 @@ def edge(bench: Bench) -> Row:
             bench.worker(ours.write_litert, {"folder": folder}).close()
         except UnavailableError as error:
             return Row(skipped={OURS: str(error)})
-        settings = bench.settings(*peers.INFERENCE_SETTINGS)
+        settings = bench.settings(peers.INFERENCE_SETTINGS)
         row = bench.compare(
             {
                 floating: (ours.litert, {"folder": folder, "quantize": "float32"}),
@@ -245,9 +249,5 @@ QUICK = ("training_fp32", "inference_fp32", "import")
 """The rows of the quick form, where none are named."""
 
 
-def _variables(threads):
-    return {**os.environ, **environment(threads), "KERAS_BACKEND": "tensorflow"}
-
-
-def _python(*arguments, threads):
-    return subprocess.run([sys.executable, *arguments], cwd=ROOT, env=_variables(threads), capture_output=True, text=True, check=False)
+def _variables(bench):
+    return {**os.environ, **environment(bench.threads), "KERAS_BACKEND": "tensorflow"}

@@ -105,7 +105,7 @@ def take_turns(workers: Mapping[str, Worker], rounds: int, at_least: float) -> l
         Of each round the seconds a step, by worker.
     """
     names, found = list(workers), []
-    for turn in range(rounds):
+    for turn in range(rounds if names else 0):
         order = names[turn % len(names) :] + names[: turn % len(names)]
         seconds = {name: workers[name].seconds(at_least) for name in order}
         found.append({name: seconds[name] for name in names})

@@ -6,6 +6,7 @@ for inference batch norm folded into the convolutions, and `torch.compile`. Prec
 """
 
 import os
+import statistics
 import time
 
 from benchmarks import network
@@ -242,7 +243,10 @@ def _autocast(precision):
 
 
 def _fastest(prepare, settings):
-    """Prepare each setting, try them in turn, and keep the fastest; a setting that fails is left out, and why is kept."""
+    """Prepare each setting, try them in turn, and keep the fastest; a setting that fails is left out, and why is kept.
+
+    A single setting is taken as it is, without a step.
+    """
     steps, nets, failed = {}, {}, {}
     for setting in settings:
         try:
@@ -257,14 +261,18 @@ def _fastest(prepare, settings):
             steps.pop(setting, None)
     if not steps:
         raise UnavailableError(f"no setting works: {failed}")
+    tried = _try_in_turn(steps) if len(steps) > 1 else {}
+    best = min(steps, key=tried.get) if tried else next(iter(steps))
+    facts = {"setting": best, "parameters": sum(parameter.numel() for parameter in nets[best].parameters())}
+    return Contender(steps[best], {**facts, **({"tried, s": tried} if tried else {}), **({"failed": failed} if failed else {})})
+
+
+def _try_in_turn(steps):
+    """The median seconds of each step."""
     seconds = {setting: [] for setting in steps}
-    for _ in range(5 if len(steps) > 1 else 0):
+    for _ in range(5):
         for setting, step in steps.items():
             start = time.perf_counter()
             step()
             seconds[setting].append(time.perf_counter() - start)
-    best = min(steps, key=lambda setting: sorted(seconds[setting])[len(seconds[setting]) // 2] if seconds[setting] else 0)
-    facts = {"setting": best, "parameters": sum(parameter.numel() for parameter in nets[best].parameters())}
-    if failed:
-        facts["failed settings"] = failed
-    return Contender(steps[best], facts)
+    return {setting: statistics.median(found) for setting, found in seconds.items()}

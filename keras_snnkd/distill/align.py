@@ -45,8 +45,8 @@ class Alignment:
             return ops.mean(x, axis=(-3, -2))
         *front, rows, columns, depth = ops.shape(x)
         height, width = self.size
-        x = ops.reshape(x, (*front, height, rows // height, width, columns // width, depth))
-        return ops.mean(x, axis=(-4, -2))
+        pooled = ops.average_pool(ops.reshape(x, (-1, rows, columns, depth)), (rows // height, columns // width), padding="valid")
+        return ops.reshape(pooled, (*front, height, width, depth))
 
 
 def _maps(shape):

@@ -119,7 +119,7 @@ class TeacherCache:
             self.build()
         packings = [self._packings[tap] for tap in self.taps]
         size = self._parts[-1].stop
-        files = [np.memmap(self._file(tap), p.stored, "r", shape=(size, p.columns)) for tap, p in self._packings.items()]
+        files = [np.memmap(self._file(tap), p.stored, "r", shape=(size, p.columns)) for tap, p in zip(self.taps, packings, strict=True)]
 
         def read(places):
             return [file[places] for file in files]

@@ -113,7 +113,7 @@ class Distiller(keras.Model):
         return [name for name in super().__dir__() if name != "teacher"]  # Keras' writers save every model they find by dir()
 
     def compile(self, optimizer="adam", loss=None, *, jit_compile: bool | str | None = None, **kwargs) -> None:
-        """Keras' `compile`. On TensorFlow `jit_compile` is off by default: neurons compile themselves, and on CPUs the rest is slower with it."""
+        """Keras' `compile`. On TensorFlow `jit_compile` is off by default: neurons compile themselves, and CPUs are faster without."""
         if jit_compile is None:
             jit_compile = False if _on_tensorflow() else "auto"
         super().compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile, **kwargs)

@@ -50,7 +50,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             is_training=of_batch,
         )
         if of_batch:
-            count = tf.size(inputs, tf.float32) / channels
+            count = tf.cast(tf.size(inputs) // channels, tf.float32)
             variance *= (count - 1) / count  # the kernel gives the unbiased one, Keras keeps the other
             for moving, moment in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 moving.assign(moving * self.momentum + moment * (1 - self.momentum))

@@ -2,13 +2,15 @@
 
 import argparse
 import json
+import subprocess
+import sys
 
 import pytest
 
 from benchmarks import arithmetic, network, output
 from benchmarks.__main__ import select
 from benchmarks.bench import Row
-from benchmarks.rows import QUICK, ROWS
+from benchmarks.rows import QUICK, ROOT, ROWS
 from benchmarks.targets import AT_LEAST, TARGETS, Target
 from benchmarks.worker import take_turns
 
@@ -119,6 +121,12 @@ def test_rows_are_chosen_by_the_beginning_of_their_names():
     assert set(QUICK) <= set(ROWS)
     with pytest.raises(argparse.ArgumentTypeError, match="there is no row 'speed'"):
         select("training,speed")
+
+
+def test_no_framework_is_imported_before_a_worker_has_set_its_threads():
+    program = "import sys, benchmarks.__main__; print({'numpy', 'tensorflow', 'keras', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 @pytest.mark.slow

@@ -105,5 +105,6 @@ class SpikeTrain(Objective):
 
 def _window_rates(spikes, window, stride):
     """Rates `[B, K, ...]` of the windows that fit into `[B, T, ...]`."""
-    starts = range(0, spikes.shape[1] - window + 1, stride)
-    return ops.stack([ops.mean(spikes[:, start : start + window], axis=1) for start in starts], axis=1)
+    steps = ops.unstack(spikes, axis=1)  # once: the gradient of a slice writes the whole tensor for each window
+    starts = range(0, len(steps) - window + 1, stride)
+    return ops.stack([sum(steps[start : start + window]) / window for start in starts], axis=1)
