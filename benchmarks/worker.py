@@ -70,10 +70,10 @@ class Worker:
         return self._ask("memory", steps)
 
     def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.join()
+        """End the process: it ends by itself when nobody listens any more, unless it hangs."""
         self._connection.close()
+        self._process.join(timeout=20)
+        self._process.kill()
 
     def _ask(self, *order):
         try:
