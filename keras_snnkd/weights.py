@@ -2,17 +2,12 @@
 
 import hashlib
 import json
-import math
 import zipfile
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from keras_snnkd.errors import FileFormatError, ShapeError
-
-INT8_ELEMENTS = 1024
-"""LiteRT's dynamic-range quantization stores kernels of so many elements, and larger ones, in 8 bits; smaller ones stay float."""
 
 
 def load(path: str | Path) -> keras.Model:
@@ -96,47 +91,3 @@ def restart_random_layers(model: keras.Model, number: int) -> bool:
         seed, _ = keras.ops.convert_to_numpy(state)
         state.assign([seed, number << 20])
     return bool(states)
-
-
-def round_kernels(model: keras.Model) -> int:
-    """Round the kernels to the values that LiteRT's 8-bit dynamic-range files can hold, so that such a file computes what the model does.
-
-    Each output channel ``c`` of a convolution or dense layer with kernel ``w`` of at least `INT8_ELEMENTS` elements gets
-
-        ``s_c = max |w_c| / 127,    w_c <- s_c round(w_c / s_c)``
-
-    A batch norm that follows scales whole channels and changes nothing of that. Spikes are 0 and 1, so that no other rounding is left in a
-    dynamic-range file of a spiking network; in an ANN, or after a real-valued input, activations are still rounded as the file runs.
-
-    Args:
-        model: Its kernels are changed in place.
-
-    Returns:
-        The number of kernels rounded.
-
-    Example:
-        >>> kd.models.round_kernels(student)
-        >>> kd.export.litert(student, "student.tflite", quantize="dynamic", samples=images)
-
-    Source: the symmetric scheme per channel of Jacob et al. (CVPR 2018, arXiv:1712.05877) and Krishnamoorthi (arXiv:1806.08342).
-    """
-    rounded = 0
-    for layer in model.layers:
-        layer = layer.layer if isinstance(layer, keras.layers.Wrapper) else layer
-        axes = _summed_axes(layer)
-        if axes is None or math.prod(layer.kernel.shape) < INT8_ELEMENTS:
-            continue
-        kernel = keras.ops.convert_to_numpy(layer.kernel).astype("float64")
-        scale = np.abs(kernel).max(axis=axes, keepdims=True) / 127
-        layer.kernel.assign(np.round(kernel / np.where(scale > 0, scale, 1)) * scale)
-        rounded += 1
-    return rounded
-
-
-def _summed_axes(layer):
-    """The kernel's axes within one output channel; `None` for a layer without such a kernel."""
-    if isinstance(layer, keras.layers.DepthwiseConv2D):
-        return (0, 1)
-    if isinstance(layer, (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Dense)):
-        return tuple(range(len(layer.kernel.shape) - 1))
-    return None

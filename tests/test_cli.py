@@ -330,7 +330,7 @@ def test_a_model_is_measured(mode, card, capsys):
     said, _ = told(capsys)
     data = kd.data.load("digits", limit=60)
     images, labels = data.test_arrays
-    accuracy = np.mean(kd.models.load(card / "model.keras")(images / np.float32(255)).numpy().argmax(-1) == labels)
+    accuracy = np.mean(kd.models.load(card / "model.keras")(images / np.float32(256)).numpy().argmax(-1) == labels)
     assert f"small {accuracy:.2%} 946 2" in said.replace(f"{100 * accuracy:.2f} %", f"{accuracy:.2%}")
     content = json.loads(Path(f"runs/{mode}_mine/{mode}.json").read_text())
     assert content["dataset"] == "digits"

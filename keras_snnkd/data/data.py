@@ -77,7 +77,7 @@ class Data:
     def train(self):
         """Training batches, one epoch a pass: the k-th pass over one `data.train` is epoch k, the same in each run.
 
-        A `tf.data.Dataset` of images float32 in [0, 1] `[B, H, W, C]` and labels int32 `[B]`. Each access starts at epoch 0.
+        A `tf.data.Dataset` of images float32 in [0, 1) `[B, H, W, C]` and labels int32 `[B]`. Each access starts at epoch 0.
         """
         import tensorflow as tf
 
@@ -121,7 +121,7 @@ class Data:
             indices: Of the images in `train_arrays`, `[B]`.
 
         Returns:
-            Images float32 in [0, 1] `[B, H, W, C]`.
+            Images float32 in [0, 1) `[B, H, W, C]`.
 
         Example:
             >>> images, labels, places = next(iter(data.training(places=True)))
@@ -150,7 +150,7 @@ class Data:
             count: How many, at least 1.
 
         Returns:
-            Images float32 in [0, 1] `[count, H, W, C]` and labels int32 `[count]`, as arrays.
+            Images float32 in [0, 1) `[count, H, W, C]` and labels int32 `[count]`, as arrays.
 
         Raises:
             ValueError: `count` is below 1.
@@ -158,7 +158,7 @@ class Data:
         if count < 1:
             raise ValueError(f"count must be at least 1, got {count}.")
         images, labels = self.test_arrays
-        return images[:count] * np.float32(1 / 255), labels[:count]
+        return images[:count] * np.float32(1 / 256), labels[:count]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -225,7 +225,7 @@ def _on_cpu(arrays: Arrays):
 
 
 def _to_float(images):
-    """Images uint8 0..255 as float32 in [0, 1]."""
+    """Images uint8 0..255 as multiples of 1/256 in float32, which a network with rounded weights adds up exactly (see `rounding`)."""
     import tensorflow as tf
 
-    return tf.cast(images, tf.float32) * (1 / 255)
+    return tf.cast(images, tf.float32) * (1 / 256)

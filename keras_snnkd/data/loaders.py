@@ -96,7 +96,7 @@ def read_digits() -> Source:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    images = np.rint(digits.images[..., None] * (255 / 16)).astype(np.uint8)
+    images = np.minimum(digits.images[..., None] * 16, 255).astype(np.uint8)
     test = every_fifth(len(images))
     return Source(
         name="digits",

@@ -75,7 +75,7 @@ def _images(path: Path, key: str, images: np.ndarray) -> np.ndarray:
     low, high = images.min(), images.max()
     if low < 0 or high > 1:
         raise FileFormatError(f"{path}: floats of {key} must lie between 0 and 1, got {low:g} to {high:g}; rescale them, or save uint8.")
-    return np.rint(images * 255).astype(np.uint8)
+    return np.minimum(np.rint(images * 256), 255).astype(np.uint8)
 
 
 def _check_labels(path: Path, key: str, labels: np.ndarray, count: int) -> None:

@@ -19,7 +19,8 @@ from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import KDError, unknown_name
 from keras_snnkd.files import check_space, read_json, sha256, staged, write_json
-from keras_snnkd.weights import copy_weights, load, round_kernels
+from keras_snnkd.rounding import round_weights
+from keras_snnkd.weights import copy_weights, load
 
 CACHES = ".cache"
 """Folder of a run for teachers' outputs; no stage can have this name."""
@@ -39,7 +40,7 @@ class Stage:
         epochs: Passes over the training data.
         learning_rate: At the start; it falls to 0 by half a cosine over all epochs.
         weight_decay: Of AdamW.
-        weight_bits: 8 to round the trained kernels to what an 8-bit file can hold (see `keras_snnkd.models.round_kernels`); 32 to keep
+        weight_bits: 8 to round the trained kernels to what an 8-bit file can hold (see `keras_snnkd.models.round_weights`); 32 to keep
             them as they are.
         start_from: Name of an earlier stage whose weights the student starts with, layer by layer of the same name.
         cache_views: Train on so many augmented views of each image over and over, and compute the teacher's outputs on them once (see
@@ -245,7 +246,7 @@ class Chain:
         best = checkpoints.load_best(distiller)
         accuracy = checkpoints.history[best - 1].get("val_accuracy")
         if stage.weight_bits == 8:
-            round_kernels(student)
+            round_weights(student)
             accuracy = distiller.evaluate(data.validation, verbose=0, return_dict=True).get("accuracy")
         with staged(folder / "model.keras") as (file,):
             check_space(folder, 4 * student.count_params())

@@ -199,6 +199,6 @@ def _refused(path, faults, exact=True):
     advice = (
         "The file does not compute what the model does; the first layer named is where to look (its weights, its threshold, T)."
         if exact
-        else "Round the kernels first (keras_snnkd.models.round_kernels; train.py --weight-bits 8), or keep quantize='float32'."
+        else "Round the weights first (keras_snnkd.models.round_weights; train.py --weight-bits 8), or keep quantize='float32'."
     )
     return ExportError(f"{path} not written: {'; '.join(dict.fromkeys(faults))}. {advice}")

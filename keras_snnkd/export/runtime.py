@@ -131,5 +131,5 @@ def check_images(images: np.ndarray, image_shape: tuple[int, ...]) -> np.ndarray
     if not fits or not len(images):
         raise ShapeError(f"expected images {expected} with N of at least 1, got shape {images.shape}")
     if images.dtype.kind != "f":
-        raise ShapeError(f"expected images {expected} of float32, scaled as in training, got {images.dtype}; for bytes try images / 255")
+        raise ShapeError(f"expected images {expected} of float32, scaled as in training, got {images.dtype}; for bytes try images / 256")
     return np.ascontiguousarray(images, "float32")

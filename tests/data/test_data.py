@@ -34,7 +34,7 @@ def test_a_batch_holds_float_images_between_0_and_1_and_their_integer_labels():
     assert images.shape == (8, 4, 4, 1)
     assert images.dtype == "float32"
     assert targets.dtype == "int32"
-    np.testing.assert_allclose(images[:, 0, 0, 0] * 255, targets, rtol=1e-6)
+    np.testing.assert_allclose(images[:, 0, 0, 0] * 256, targets, rtol=0)
 
 
 def test_training_batches_are_full_and_hold_no_image_twice():
@@ -100,7 +100,7 @@ def test_validation_and_test_hold_every_image_once_in_order_and_unchanged():
     assert labels(data.test) == [list(range(200, 208)), [208, 209]]
     assert len(data.test) == 2
     images = np.concatenate([batch[0] for batch in data.test])
-    np.testing.assert_allclose(images * 255, data.test_arrays[0], rtol=1e-6)
+    np.testing.assert_allclose(images * 256, data.test_arrays[0], rtol=0)
 
 
 def test_fewer_images_than_a_batch_make_one_smaller_batch():

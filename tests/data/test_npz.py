@@ -38,7 +38,7 @@ def test_the_last_tenth_of_the_training_arrays_is_validation(write):
 
 def test_floats_from_0_to_1_without_a_channel_axis_are_read_too(write):
     expected = arrays()
-    data = load(write(**{key: expected[key][..., 0] / 255 for key in ("x_train", "x_test")}))
+    data = load(write(**{key: expected[key][..., 0] / 256 for key in ("x_train", "x_test")}))
     assert data.image_shape == (6, 5, 1)
     np.testing.assert_array_equal(data.train_arrays[0], expected["x_train"][:27, ..., :1])
 

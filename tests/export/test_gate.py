@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_snnkd as kd
 from keras_snnkd import models
 from keras_snnkd.errors import ExportError
 from keras_snnkd.export import export_all, freeze, litert, saved_model
@@ -64,7 +65,11 @@ def test_weights_set_to_zero_are_found(quantize, student, samples, tmp_path, exp
     refused(match, litert, student, tmp_path, samples, quantize=quantize)
 
 
-def test_weights_lost_by_the_converter_are_found(student, samples, tmp_path, monkeypatch, shared, in_process):
+def test_weights_lost_by_the_converter_are_found(samples, tmp_path, monkeypatch, in_process):
+    image = keras.Input(SHAPE)
+    spikes = kd.neurons.LIF()(kd.layers.Direct(2)(keras.layers.Conv2D(12, 3)(image)))
+    model = keras.Model(image, keras.layers.Dense(10)(keras.layers.Flatten()(spikes)))
+
     def unsafe_archive(model, folder, batch_size=None):
         signature = tf.TensorSpec((batch_size, *SHAPE), "float32", name="image")
 
@@ -76,7 +81,7 @@ def test_weights_lost_by_the_converter_are_found(student, samples, tmp_path, mon
         tf.saved_model.save(model, str(folder), signatures={"serve": serve})
 
     monkeypatch.setattr(LITERT, "write_archive", unsafe_archive)
-    refused(r"lost weights\. The model's kernels have 3,7\d\d elements.*reads variables", litert, student, tmp_path, samples)
+    refused(r"lost weights\. The model's kernels have \d,\d\d\d elements.*reads variables", litert, model, tmp_path, samples)
 
 
 def test_operators_that_are_not_built_in_are_refused_by_name(student, samples, tmp_path, monkeypatch, shared):

@@ -28,7 +28,7 @@ def test_images_of_another_shape_are_refused(file, images):
 
 
 def test_bytes_are_refused(file):
-    with pytest.raises(ShapeError, match="images / 255"):
+    with pytest.raises(ShapeError, match="images / 256"):
         LiteRT(file).predict(np.zeros((1, 8, 8, 1), "uint8"))
 
 

@@ -64,7 +64,7 @@ def test_the_numbers_are_those_of_the_models(run):
     content = read_json(run / "results.json")
     data = kd.data.load("digits", limit=200)
     images, labels = data.test_arrays
-    images = images.astype("float32") / 255
+    images = images.astype("float32") / 256
     assert content["dataset"]["test"] == len(labels) == 200
     for row in content["models"]:
         model = kd.models.load(run / row["name"] / "model.keras")
