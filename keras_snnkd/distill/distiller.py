@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd.distill import objectives as registry
-from keras_snnkd.distill.objective import Objective, check_positive
+from keras_snnkd.distill.objective import Objective, check_positive, taps_of
 from keras_snnkd.distill.taps import INPUTS, OUTPUT, TEACHER, TapModel
 from keras_snnkd.errors import KDError, ShapeError, unknown_name
 
@@ -62,13 +62,18 @@ class Distiller(keras.Model):
     ):
         super().__init__(**kwargs)
         self.objectives = _named(objectives)
-        if teacher is None and any(objective.built_shapes is None for objective in self.objectives):
-            raise ValueError("the objectives need a teacher; give one, or leave the objectives out to train the student alone")
+        needs = [objective.name for objective in self.objectives if objective.uses_teacher and objective.built_shapes is None]
+        if teacher is None and needs:
+            raise ValueError(f"{', '.join(needs)} need a teacher; give one, or leave the objectives out to train the student alone")
         self.student = student
-        self._student_taps = TapModel(student, [objective.student_tap for objective in self.objectives])
+        self._student_taps = TapModel(student, [tap for objective in self.objectives for tap in taps_of(objective.student_tap)])
         self._teacher = _Untracked(None)
         if teacher is not None:
             self.teach(teacher)
+        for objective in self.objectives:
+            if objective.built_shapes is None:
+                objective.build(None, self._student_taps.shape(objective.student_tap))
+                objective.connect(None, student)
         self.helpers = [helper for objective in self.objectives for helper in objective.helpers]
         self.label_weight = self._factor("label_weight", check_positive(self, "label_weight", label_weight, or_zero=True))
         self.objective_weights = {o.name: self._factor(f"{o.name}_weight", o.weight) for o in self.objectives}
@@ -88,7 +93,7 @@ class Distiller(keras.Model):
     @property
     def teacher_taps(self) -> list[str]:
         """The taps of the teacher that the objectives read."""
-        return sorted({objective.teacher_tap for objective in self.objectives})
+        return sorted({tap for objective in self.objectives for tap in taps_of(objective.teacher_tap)})
 
     def teach(self, teacher: keras.Model) -> None:
         """Set the teacher, of a distiller loaded from a file for instance, which comes without one.
@@ -96,12 +101,15 @@ class Distiller(keras.Model):
         Raises:
             ShapeError: If an objective's taps do not fit the student's.
         """
-        taps = TapModel(teacher, [objective.teacher_tap for objective in self.objectives])
+        taps = TapModel(teacher, self.teacher_taps)
         _check_pair(self._student_taps, taps)
         for objective in self.objectives:
-            shapes = taps.shapes[objective.teacher_tap], self._student_taps.shapes[objective.student_tap]
+            if not objective.uses_teacher:
+                continue
+            shapes = taps.shape(objective.teacher_tap), self._student_taps.shape(objective.student_tap)
             if objective.built_shapes is None:
                 objective.build(*shapes)
+                objective.connect(teacher, self.student)
             elif objective.built_shapes != shapes:
                 raise ShapeError(f"{objective.name} was built for taps {objective.built_shapes}, this teacher gives {shapes}")
         self._teacher = _Untracked(taps)
@@ -131,7 +139,7 @@ class Distiller(keras.Model):
 
     def _taught(self, x):
         """The teacher's taps: those that come with the batch (see `TeacherCache`), or what the teacher does now."""
-        if not self.objectives:
+        if not self.teacher_taps:
             return {}
         if _with_taps(x):
             missing = [tap for tap in self.teacher_taps if tap not in x[TEACHER]]
@@ -169,9 +177,8 @@ class Distiller(keras.Model):
         replicas = _replicas()
         loss = self.label_weight * super().compute_loss(x, y, student[OUTPUT], sample_weight, training=training)
         for objective, metric in zip(self.objectives, self.objective_metrics, strict=True):
-            value = objective.compute_loss(
-                teacher[objective.teacher_tap], student[objective.student_tap], y_true=y, sample_weight=sample_weight
-            )
+            outputs = [_pick(taps, tap) for taps, tap in ((teacher, objective.teacher_tap), (student, objective.student_tap))]
+            value = objective.compute_loss(*outputs, y_true=y, sample_weight=sample_weight)
             value = value * replicas if objective.divided_by_replicas else value
             metric.update_state(value, sample_weight=ops.shape(y)[0])
             loss += self.objective_weights[objective.name] * value / replicas  # as Keras divides its own losses
@@ -207,7 +214,8 @@ class Distiller(keras.Model):
         """The total loss as one line, such as `1 label + 0.9 soft_targets(logits -> logits)`."""
         terms = [f"{float(self.label_weight.numpy()):g} label"]
         for o in self.objectives:
-            terms.append(f"{float(self.objective_weights[o.name].numpy()):g} {o.name}({o.teacher_tap} -> {o.student_tap})")
+            taps = " -> ".join("+".join(taps_of(tap)) for tap in (o.teacher_tap, o.student_tap) if tap)
+            terms.append(f"{float(self.objective_weights[o.name].numpy()):g} {o.name}({taps})")
         return " + ".join(terms)
 
     def get_config(self) -> dict[str, Any]:
@@ -230,12 +238,17 @@ class Distiller(keras.Model):
         objectives = [deserialize(objective) for objective in config.pop("objectives")]
         for objective, shapes in zip(objectives, config.pop("shapes"), strict=True):
             if shapes:
-                objective.build(*map(tuple, shapes))
+                objective.build(*shapes)
         return cls(student, None, objectives, **config)
 
 
 def _with_taps(x):
     return isinstance(x, dict) and set(x) == {INPUTS, TEACHER}
+
+
+def _pick(taps, tap):
+    """The output of a tap, or the list of several."""
+    return taps.get(tap) if tap is None or isinstance(tap, str) else [taps[name] for name in tap]
 
 
 def _images(x):

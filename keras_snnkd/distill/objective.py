@@ -9,6 +9,9 @@ from keras import ops
 
 from keras_snnkd.errors import ShapeError
 
+Tap = str | list[str] | tuple[str, ...]
+"""The name of one tap, or of several."""
+
 
 class Objective(keras.distillation.DistillationLoss):
     """Base of all distillation objectives.
@@ -17,10 +20,12 @@ class Objective(keras.distillation.DistillationLoss):
     objective's value. It works in three places: by itself on arrays, in a `Distiller`, and in `keras.distillation.Distiller`.
 
     Shapes are batch-major. A tensor of rank 3 or 5 has time as axis 1 (`[B, T, C]`, `[B, T, H, W, D]`); one of rank 2 or 4 has none.
+    An objective that reads several taps of a model names them in a list, and gets the list of their outputs. One that learns from the
+    student itself sets `uses_teacher = False`, and gets `None` for the teacher's outputs and shapes.
 
     Args:
-        teacher_tap: The teacher's tap; see `TapModel`.
-        student_tap: The student's tap; the same name by default.
+        teacher_tap: The teacher's tap, or several; see `TapModel`.
+        student_tap: The student's tap, or several; as the teacher's by default.
         weight: Factor in the total loss, at least 0.
         name: Of its metric; the class name in snake case by default.
 
@@ -28,14 +33,19 @@ class Objective(keras.distillation.DistillationLoss):
         ValueError: If the weight is not a number of at least 0, or the name is no identifier.
     """
 
-    default_tap = "logits"
+    default_tap: "str | tuple[str, ...]" = "logits"
+
+    uses_teacher = True
+    """Whether it reads a teacher; without, it is a self-distillation."""
 
     divided_by_replicas = False
     """Whether `compute_loss` divides by the number of replicas of a `tf.distribute` strategy, as Keras' loss objects do."""
 
-    def __init__(self, teacher_tap: str | None = None, student_tap: str | None = None, weight: float = 1.0, name: str | None = None):
-        self.teacher_tap = teacher_tap or self.default_tap
-        self.student_tap = student_tap or self.teacher_tap
+    def __init__(self, teacher_tap: Tap | None = None, student_tap: Tap | None = None, weight: float = 1.0, name: str | None = None):
+        self.teacher_tap = (teacher_tap or self.default_tap) if self.uses_teacher else None
+        self.student_tap = student_tap or self.teacher_tap or self.default_tap
+        if not self.uses_teacher and teacher_tap is not None:
+            raise ValueError(f"{type(self).__name__}: it learns from the student itself and takes no teacher_tap, got {teacher_tap!r}")
         self.weight = check_positive(self, "weight", weight, or_zero=True)
         self.name = name or snake_case(type(self).__name__)
         if not isinstance(self.name, str) or not self.name.isidentifier() or self.name in ("label", "loss"):
@@ -47,16 +57,19 @@ class Objective(keras.distillation.DistillationLoss):
         """Layers with weights of the objective's own. They train with the student and are not part of it."""
         return []
 
-    def build(self, teacher_shape: tuple, student_shape: tuple) -> None:
-        """Check the shapes of the two taps (batch axis `None`) and make the helpers.
+    def build(self, teacher_shape, student_shape) -> None:
+        """Check the shapes of the two taps (batch axis `None`; a list of shapes for several taps) and make the helpers.
 
         Raises:
             ShapeError: If they cannot be compared.
         """
-        self.built_shapes = (tuple(teacher_shape), tuple(student_shape))
+        self.built_shapes = (as_shapes(teacher_shape), as_shapes(student_shape))
+
+    def connect(self, teacher: keras.Model | None, student: keras.Model) -> None:
+        """Called once after `build` where the models are at hand: for helpers that start with weights of one of them."""
 
     def losses(self, teacher_outputs, student_outputs, y_true=None):
-        """The loss of each sample, `[B]`. Inputs are float32."""
+        """The loss of each sample, `[B]`. Inputs are float32; lists of tensors for several taps."""
         raise NotImplementedError(f"{type(self).__name__} must define losses(teacher_outputs, student_outputs, y_true)")
 
     def compute_loss(self, teacher_outputs, student_outputs, y_true=None, sample_weight=None, **kwargs):
@@ -71,10 +84,12 @@ class Objective(keras.distillation.DistillationLoss):
         Returns:
             A float32 scalar: ``(1/B) sum over b of sample_weight[b] losses[b]``. No gradient flows to the teacher.
         """
-        teacher = ops.stop_gradient(ops.cast(teacher_outputs, "float32"))
-        student = ops.cast(student_outputs, "float32")
+        teacher = None
+        if self.uses_teacher:
+            teacher = _each(lambda x: ops.stop_gradient(ops.cast(x, "float32")), teacher_outputs)
+        student = _each(lambda x: ops.cast(x, "float32"), student_outputs)
         if self.built_shapes is None:
-            self.build((None, *teacher.shape[1:]), (None, *student.shape[1:]))
+            self.build(*(_each(lambda x: (None, *x.shape[1:]), outputs) for outputs in (teacher, student)))
         losses = self.losses(teacher, student, y_true)
         if sample_weight is not None:
             losses = losses * ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
@@ -100,7 +115,30 @@ class Objective(keras.distillation.DistillationLoss):
         )
 
 
+def taps_of(tap: Tap | None) -> list[str]:
+    """The names in an objective's tap."""
+    return [] if tap is None else [tap] if isinstance(tap, str) else list(tap)
+
+
+def as_shapes(shape):
+    """A shape, or shapes, as tuples; `None` stays."""
+    if shape is None:
+        return None
+    if any(isinstance(part, (list, tuple)) for part in shape):
+        return tuple(tuple(part) for part in shape)
+    return tuple(shape)
+
+
+def _each(function, outputs):
+    """`function` of a tap's output, or of each of several."""
+    if outputs is None:
+        return None
+    return [function(x) for x in outputs] if isinstance(outputs, (list, tuple)) else function(outputs)
+
+
 def _shown(shape):
+    if shape is None or any(isinstance(part, (list, tuple)) for part in shape):
+        return " and ".join(map(_shown, shape or ()))
     return "[" + ", ".join("B" if n is None else str(n) for n in shape) + "]"
 
 

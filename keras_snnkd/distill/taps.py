@@ -72,6 +72,10 @@ class TapModel:
                 raise unknown_name(f"tap of {self.model.name}", name, outputs)
         return outputs
 
+    def shape(self, tap) -> "tuple | list[tuple]":
+        """The shape of a tap, batch axis `None`; of several taps, a list."""
+        return self.shapes[tap] if isinstance(tap, str) else [self.shapes[name] for name in tap]
+
     def _tensor(self, name: str):
         layers = {layer.name: layer for layer in self.model.layers}
         if name == OUTPUT:

@@ -337,7 +337,7 @@ def test_losses_of_keras_take_part():
             ShapeError,
             r"teacher takes inputs \(8, 8, 1\) and the student student \(4, 4, 1\)",
         ),
-        (lambda: (tiny.plain(), None, ["soft_targets"]), ValueError, "the objectives need a teacher"),
+        (lambda: (tiny.plain(), None, ["soft_targets"]), ValueError, "soft_targets need a teacher"),
         (lambda: (*plain_pair(), ["soft_target"]), UnknownNameError, "Did you mean 'soft_targets'"),
         (lambda: (*plain_pair(), [SoftTargets(teacher_tap="classifer")]), UnknownNameError, "unknown tap of .* Did you mean 'classifier'"),
         (lambda: (*plain_pair(), ["spike_train"]), ShapeError, r"\[B, 9\] .* \[B, 6\]: both must be spike trains"),
