@@ -16,6 +16,8 @@ Compress a spiking network by knowledge distillation and put it on an edge devic
   python train.py                                             digits, distill; needs no network
   python train.py --dataset cifar10 --mode distill            teacher, student alone, student distilled, exported student
   python train.py --dataset fashion_mnist --mode multistage   teacher -> assistant -> student
+  python train.py --objective bkdsnn                          a published method: its objectives and weights (docs/methods)
+  python train.py --mode compare --seeds 5                    one student under all methods, ranked against the student alone
   python train.py --mode evaluate --model student.keras       accuracy, spikes and size of a model
   python train.py --mode export --model student.keras         SavedModel and .tflite, compared with Keras on real images
 
@@ -31,10 +33,12 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The arguments."""
+    from keras_snnkd.distill import methods, objectives
+
     formatter = argparse.RawDescriptionHelpFormatter
     p = _Parser(prog="train.py", usage="python train.py [options]", description=HELP, formatter_class=formatter)
     p.add_argument(
-        "--mode", default=None, metavar="MODE", help="teacher | baseline | distill | multistage | evaluate | export (default: distill)"
+        "--mode", metavar="MODE", help="teacher | baseline | distill | multistage | compare | evaluate | export (default: distill)"
     )
     p.add_argument("--recipe", metavar="FILE", help="settings from a recipe.json; options on the command line override it")
 
@@ -62,15 +66,23 @@ def parser() -> argparse.ArgumentParser:
 
     group = p.add_argument_group("distillation")
     group.add_argument(
-        "--objective", metavar="NAME[:KEY=VALUE,...]", action="append", dest="objectives",
-        help="soft_targets | spike_train | firing_rate | feature_map, such as soft_targets:temperature=2; may be given several times",
+        "--objective", "--objectives", metavar="NAME[:KEY=VALUE,...]", action="append", dest="objectives",
+        help="an objective, such as soft_targets:temperature=2, or a published method; several as NAME,NAME or given several times; "
+        "all (methods) with --mode compare. "
+        f"Objectives: {', '.join(objectives.names())}. Methods: {', '.join(methods.names())}",
     )  # fmt: skip
     group.add_argument(
         "--cache", type=int, metavar="VIEWS",
         help="augmented views of each image on which the teacher runs once, before training; 0: it runs in each step "
         "(default: 1 without augmentation, else 0)",
     )  # fmt: skip
-    group.add_argument("--label-weight", type=float, metavar="W", help="weight of the label loss while distilling (default: 1)")
+    group.add_argument(
+        "--label-weight", type=float, metavar="W", help="weight of the label loss while distilling (default: the method's, or 1)"
+    )
+    group.add_argument(
+        "--student-start", metavar="HOW", help="scratch | ann_twin, trained first | shrunk, the teacher's weights (default: the method's)"
+    )
+    group.add_argument("--seeds", type=int, metavar="N", help="with --mode compare: each method with N seeds from --seed on (default: 5)")
 
     group = p.add_argument_group("training (defaults depend on the data set; see --dry-run)")
     group.add_argument("--epochs", type=int, metavar="N", help="of students and assistants")
@@ -135,6 +147,7 @@ def _dispatch(options, arguments, console) -> int:
         from keras_snnkd import inspection
 
         return inspection.run(mode, options, console)
+    from keras_snnkd.comparison import Comparison
     from keras_snnkd.errors import unknown_name
     from keras_snnkd.experiment import Experiment, check_folder
     from keras_snnkd.recipe import MODES
@@ -143,12 +156,14 @@ def _dispatch(options, arguments, console) -> int:
         raise unknown_name("mode", mode, [*MODES, "evaluate", "export"])
     recipe = _recipe(options, mode).resolved()
     folder = _folder(options, recipe)
-    experiment = Experiment(recipe, folder, console, shlex.join(["python", "train.py", *arguments]))
+    kind = Comparison if recipe.mode == "compare" else Experiment
+    experiment = kind(recipe, folder, console, shlex.join(["python", "train.py", *arguments]))
     if options.dry_run:
         from keras_snnkd.inspection import dry_run
 
         return dry_run(experiment, console)
-    check_folder(Path(options.saved_models), "--saved-models")
+    if kind is Experiment:
+        check_folder(Path(options.saved_models), "--saved-models")
     console.print(f"run folder: {folder}", highlight=False)
     results = experiment.run(options.resume)
     _finish(results, folder, Path(options.saved_models), console)
@@ -160,9 +175,19 @@ def _recipe(options, mode):
 
     given = {name: value for name, value in vars(options).items() if name not in RUN_OPTIONS and value is not None}
     if options.objectives is not None:
-        given["objectives"] = [read_objective(text) for text in options.objectives]
+        given["objectives"] = [_short(read_objective(name)) for text in options.objectives for name in _names(text)]
     base = Recipe.load(options.recipe) if options.recipe else Recipe()
     return Recipe.from_dict({**base.to_dict(), **given, **({"mode": mode} if mode else {})})
+
+
+def _names(text: str) -> list[str]:
+    """`"hinton,tks"` as two names; with arguments, it is one objective."""
+    return [text] if ":" in text else text.split(",")
+
+
+def _short(objective: dict):
+    """`all` is a word of its own, in place of an objective."""
+    return "all" if objective == {"objective": "all"} else objective
 
 
 def read_objective(text: str) -> dict:
@@ -200,10 +225,13 @@ def _finish(results, folder, shelf, console) -> None:
     from keras_snnkd.card import write_card
 
     console.print()
-    console.print(report.table(results["models"]))
+    if results["models"]:
+        console.print(report.table(results["models"]))
+    if results.get("comparison"):
+        console.print(report.comparison_table(results["comparison"]))
     for note in results.get("notes", ()):
         console.print(f"note: {note}", highlight=False, markup=False)
-    last = results["models"][-1]
+    last = results["models"][-1] if results["models"] else {"role": None}
     if last["role"] == "student":
         place = write_card(results, folder, shelf / folder.resolve().name)
         console.print(f"{'exported student' if results['exports'] else 'student'}: {place}", highlight=False)

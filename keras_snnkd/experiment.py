@@ -16,12 +16,13 @@ import numpy as np
 from keras_snnkd import data as datasets
 from keras_snnkd import export, metrics, models, report
 from keras_snnkd._version import __version__
+from keras_snnkd.distill import methods
 from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.errors import ExportError, OutputError
 from keras_snnkd.files import sha256, write_json
 from keras_snnkd.progress import Counter, Progress
-from keras_snnkd.recipe import Recipe, is_file
+from keras_snnkd.recipe import ITSELF, Recipe, is_file
 
 MEASURED_IMAGES = 1000
 """Test images on which spikes and operations are counted."""
@@ -70,26 +71,54 @@ class Experiment:
     def stages(self) -> list[Stage]:
         """The stages of the recipe's mode, in order."""
         r = self.recipe
-        student = functools.partial(self._stage, spec=r.student, epochs=r.epochs, rate=r.learning_rate, cache_views=r.cache or None)
-        taught = functools.partial(student, objectives=r.objectives, label_weight=r.label_weight)
-        alone = student("student_alone")
+        alone = self._student("student_alone")
         if r.mode == "baseline":
             return [alone]
+        method = methods.combine(r.objectives, r.label_weight)
+        if r.mode == "distill" and not method.needs_teacher and r.student_start != "shrunk":
+            start, arguments = self._start(r.student_start, None)
+            return [alone, *start, self._taught("student_distilled", method, **arguments)]
         teacher, stages = self._teacher()
         if r.mode == "teacher":
             return stages
+        start, arguments = self._start(r.student_start, teacher)
+        distilled = functools.partial(self._taught, "student_distilled", method, **arguments)
         if r.mode == "distill":
-            return [*stages, alone, taught("student_distilled", teacher=teacher)]
-        above, assistants = teacher, []
-        for number, spec in enumerate(r.assistants, start=1):
-            name = "assistant" if len(r.assistants) == 1 else f"assistant{number}"
-            assistants.append(taught(name, spec=spec, teacher=above))
-            above = name
-        return [*stages, *assistants, alone, taught("student_direct", teacher=teacher), taught("student_distilled", teacher=above)]
+            return [*stages, alone, *start, distilled(teacher=teacher)]
+        above, assistants = self._assistants(method, teacher)
+        direct = self._taught("student_direct", method, teacher=teacher, **arguments)
+        return [*stages, *assistants, alone, *start, direct, distilled(teacher=above)]
+
+    def _student(self, name, **more) -> Stage:
+        """The student, alone if `more` does not say more."""
+        r = self.recipe
+        return self._stage(name, **{"spec": r.student, "epochs": r.epochs, "rate": r.learning_rate, "cache_views": r.cache or None, **more})
+
+    def _taught(self, name, method, **more) -> Stage:
+        """The student, or another model in its place, trained by a method."""
+        return self._student(name, objectives=method.objectives, label_weight=method.label_weight, **more)
+
+    def _assistants(self, method, teacher, name="assistant"):
+        """The last assistant's name, and the stages of all of them."""
+        stages = []
+        for number, spec in enumerate(self.recipe.assistants, start=1):
+            number = "" if len(self.recipe.assistants) == 1 else number
+            stages.append(self._taught(f"{name}{number}", method, spec=spec, teacher=teacher))
+            teacher = stages[-1].name
+        return teacher, stages
+
+    def _start(self, start, teacher):
+        """The stages that a student's start needs, and more arguments of its own stage."""
+        if start == "ann_twin":
+            twin = {**models.specification(self.recipe.student), "neuron": "relu"}
+            return [self._student("student_ann", spec=twin)], {"start_from": "student_ann"}
+        return [], ({"start_from": teacher, "transfer": models.shrink_weights} if start == "shrunk" else {})
 
     def _teacher(self):
-        """The teacher as a stage's name or a loaded model, and the stages that train it."""
+        """The teacher as a stage's name, a loaded model or a function of the student, and the stages that train it."""
         r = self.recipe
+        if r.teacher == ITSELF:
+            return functools.partial(models.with_timesteps, timesteps=r.teacher_timesteps), []
         if is_file(r.teacher):
             return self._trained_teacher, []
         stage = functools.partial(
@@ -106,7 +135,8 @@ class Experiment:
         model.name = "teacher"
         return model
 
-    def _stage(self, name, *, spec, epochs, rate, neuron=None, timesteps=None, **more) -> Stage:
+    def _stage(self, name, *, spec, epochs, rate, neuron=None, timesteps=None, file=None, **more) -> Stage:
+        """A stage; `file` is where its teacher, a model, comes from, or will be once it is trained."""
         r = self.recipe
         spec = models.specification(spec)
         chosen = {"neuron": spec.get("neuron", neuron or r.neuron), "timesteps": spec.get("timesteps", timesteps or r.timesteps)}
@@ -117,7 +147,10 @@ class Experiment:
 
         settings = {"model": {**spec, **chosen}, "precision": r.precision, "augment": r.augment, "data": self.data.fingerprint}
         if isinstance(more.get("teacher"), keras.Model):
-            settings["teacher_sha256"] = sha256(r.teacher)
+            file = Path(file or r.teacher)
+            settings["teacher_sha256"] = sha256(file) if file.exists() else None
+        if isinstance(more.get("teacher"), functools.partial):
+            settings["teacher_timesteps"] = more["teacher"].keywords["timesteps"]
         common = {"weight_decay": r.weight_decay, "weight_bits": r.weight_bits, "seed": r.seed, "settings": settings}
         return Stage(name, make, epochs=epochs, learning_rate=rate, **common, **more)
 
@@ -161,7 +194,7 @@ class Experiment:
             results = chain.run(self.data, resume, callbacks, progress)
         self.recipe.save(written)
         trained = {name: (result.model, result.record, result.history) for name, result in results.items()}
-        if is_file(self.recipe.teacher) and self.recipe.mode != "baseline":
+        if any(isinstance(stage.teacher, keras.Model) for stage in stages):
             trained = {"teacher": (self._trained_teacher, {}, []), **trained}
         content = self._measure(trained)
         content["seconds"] = round(time.monotonic() - started, 1)
@@ -197,7 +230,7 @@ class Experiment:
             with self.console.status(f"measuring and exporting {name}"):
                 row, activity[name] = measure(model, self.data)
                 files, found = self._export(model, name, notes)
-            taught_by = record.get("teacher")
+            taught_by = record.get("teacher") or ("itself" if record.get("objectives") else None)
             rows.append(
                 {
                     "name": name,

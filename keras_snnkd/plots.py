@@ -206,6 +206,35 @@ def accuracy_by_size(
     return svg()
 
 
+def differences(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The difference of each method to the student alone, a dot with its interval, the best on top.
+
+    Args:
+        rows: What `keras_snnkd.comparison.ranked` gives; rows without a difference are left out.
+
+    Returns:
+        The SVG; the dot is filled where the interval leaves out zero.
+
+    Example:
+        >>> svg = kd.plots.differences(run["comparison"])
+    """
+    shown = sorted((row for row in rows if row.get("difference") is not None), key=lambda row: row["difference"])
+    with _figure(9.4, 0.9 + 0.26 * len(shown)) as (_, (axis,), svg):
+        axis.axvline(0, color=MUTED, linewidth=1)
+        for height, row in enumerate(shown):
+            low, high = row.get("interval") or (row["difference"], row["difference"])
+            clear = row.get("interval") is not None and (low > 0 or high < 0)
+            color = MUTED if not clear else COLORS[2] if low > 0 else COLORS[4]
+            axis.plot([100 * low, 100 * high], [height, height], color=color, linewidth=1.8)
+            axis.plot(100 * row["difference"], height, "o", color=color, markersize=6, markerfacecolor=color if clear else "white")
+        axis.set_yticks(range(len(shown)), [str(row.get("label") or row["name"]) for row in shown])
+        axis.set(title="Test accuracy minus that of the student alone (points), with 95 % intervals")
+        axis.set_ylim(-0.7, len(shown) - 0.3)
+        axis.grid(axis="y", visible=False)
+        axis.tick_params(axis="y", length=0)
+    return svg()
+
+
 @contextlib.contextmanager
 def _figure(width: float, height: float, columns: int = 1, rows: int = 1, first: float = 1.0):
     """A figure in the house style, its axes, and a function that writes it once it is drawn. Keeps away from pyplot's global state."""

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from keras_snnkd import data, models, neurons
-from keras_snnkd.distill import objectives
+from keras_snnkd.distill import methods, schedules
 from keras_snnkd.errors import FileFormatError, unknown_name
 from keras_snnkd.files import read_json, write_json
 from keras_snnkd.layers.encoders import check_timesteps
 
-MODES = ("teacher", "baseline", "distill", "multistage")
+MODES = ("teacher", "baseline", "distill", "multistage", "compare")
 PRECISIONS = ("float32", "mixed_bfloat16")
 TEACHER_STARTS = ("scratch", "ann")
+
+ITSELF = "self"
+"""In place of a teacher: the student, run for `teacher_timesteps`."""
 
 _OWN_DATA = {
     "teacher": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128], "head": "flatten"},
@@ -34,19 +37,26 @@ class Recipe:
     """The settings of a run. Values are plain data; unset ones take the data set's defaults (see `resolved`).
 
     Args:
-        mode: `"teacher"`, `"baseline"`, `"distill"` or `"multistage"`.
+        mode: `"teacher"`, `"baseline"`, `"distill"`, `"multistage"` or `"compare"`.
         dataset: A name of `keras_snnkd.data.names()`, or the path of an `.npz` or of a folder of images.
         data_dir: Where prepared data sets are; TFDS_DATA_DIR or the home folder by default.
         limit: Use only so many training and test images.
-        teacher: Preset, short form (`"convnet:32,pool,64"`), specification, or the path of a trained `.keras` file.
+        teacher: Preset, short form (`"convnet:32,pool,64"`), specification, or the path of a trained `.keras` file; `"self"` for the
+            student itself, run for `teacher_timesteps`.
         assistants: The intermediate networks of a multi-stage run, largest first; as `teacher`, but trained here.
         student: As an assistant.
         timesteps: T of the student and of the assistants.
         teacher_timesteps: T of the teacher; the student's by default.
         neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for an ANN student.
         teacher_neuron: Likewise, for the teacher; the student's by default, `"relu"` for an ANN teacher.
-        objectives: Names or mappings of objectives; soft targets and spike trains by default.
-        label_weight: Factor of the label loss while distilling.
+        objectives: Names or mappings of objectives, or names of published methods (`keras_snnkd.methods`), which `resolved` replaces by
+            their objectives; soft targets and spike trains by default. A weight may be a schedule (`keras_snnkd.distill.schedules`). In
+            mode `"compare"`, what is compared, each by itself: methods, objectives, or `"all"` methods, the default.
+        label_weight: Factor of the label loss while distilling, or a schedule; that of the method by default, else 1. In mode
+            `"compare"` a given one holds for all.
+        student_start: `"scratch"`, `"ann_twin"`: from the weights of the student's ANN twin, trained first, or `"shrunk"`: from the
+            teacher's weights, shrunk to the student's widths (`keras_snnkd.models.shrink_weights`); that of the method by default.
+        seeds: In mode `"compare"`, how many seeds each arm is trained with: `seed`, `seed + 1`, ...
         epochs: Of students and assistants.
         teacher_epochs: Of the teacher.
         teacher_start: `"scratch"`, or `"ann"`: from the weights of its ANN twin, trained first for `ann_epochs` (level 1 of SAKD, Qiu
@@ -83,7 +93,9 @@ class Recipe:
     neuron: str = "lif"
     teacher_neuron: str | None = None
     objectives: list | None = None
-    label_weight: float = 1.0
+    label_weight: float | dict | None = None
+    student_start: str | None = None
+    seeds: int = 5
     epochs: int | None = None
     teacher_epochs: int | None = None
     teacher_start: str | None = None
@@ -99,8 +111,32 @@ class Recipe:
     seed: int = 0
 
     def resolved(self) -> "Recipe":
-        """This recipe with every unset value filled in, and checked."""
+        """This recipe with methods replaced by what they are, every unset value filled in, and checked."""
         self._check_types()
+        return self._expanded()._filled()
+
+    def _expanded(self) -> "Recipe":
+        """With what methods are in place of their names; compared ones stay names."""
+        for objective in self.objectives or ():
+            if not isinstance(objective, (str, dict)):
+                raise ValueError(f"an objective is a name or a mapping with the key 'objective', got {objective!r}")
+        if self.mode == "compare":
+            every = [entry for given in self.objectives or ["all"] for entry in (methods.compared() if given == "all" else [given])]
+            return dataclasses.replace(self, objectives=every)
+        if self.objectives is None:
+            return self
+        method = methods.combine(self.objectives, self.label_weight)
+        if method.chain and self.mode == "distill":
+            raise ValueError(f"{method.name} goes through assistants; use --mode multistage")
+        implied = {"label_weight": method.label_weight, "student_start": method.start}
+        if method.longer:
+            implied["teacher_timesteps"] = method.longer * self.timesteps
+        unset = {field: value for field, value in implied.items() if getattr(self, field) is None}
+        teacher = ITSELF if method.longer else self.teacher  # such a method has no other teacher
+        return dataclasses.replace(self, objectives=list(method.objectives), teacher=teacher, **unset)
+
+    def _filled(self) -> "Recipe":
+        """With the defaults in place of unset values, and checked."""
         name = self.dataset
         presets = {"teacher": f"{name}_teacher", "assistants": [f"{name}_assistant"], "student": f"{name}_student"}
         general = {
@@ -122,6 +158,10 @@ class Recipe:
         if "relu" in (self.teacher_neuron, self.neuron):
             general["objectives"] = general["objectives"][:1]  # an ANN has no spike trains
         defaults = {**general, **(presets if name in data.names() else _OWN_DATA), **_DEFAULTS.get(name, {})}
+        if self.mode == "compare":  # every arm is trained `seeds` times
+            defaults["epochs"] = max(1, defaults["epochs"] // 3)
+        else:
+            defaults.update(label_weight=1.0, student_start=methods.STARTS[0])
         unset = {field: value for field, value in defaults.items() if getattr(self, field) is None}
         recipe = dataclasses.replace(self, **unset)
         if recipe.cache is None:
@@ -146,19 +186,20 @@ class Recipe:
             ("neuron", self.teacher_neuron, neuron_names),
             ("precision", self.precision, PRECISIONS),
             ("teacher start", self.teacher_start, TEACHER_STARTS),
+            ("student start", self.student_start or methods.STARTS[0], methods.STARTS),
         ]:
             if value not in known:
                 raise unknown_name(kind, value, known)
         augmentation(self.augment)
         check_timesteps(self.timesteps)
         check_timesteps(self.teacher_timesteps)
-        for spec in (self.student, *self.assistants, *([] if is_file(self.teacher) else [self.teacher])):
+        for spec in (self.student, *self.assistants, *([] if is_file(self.teacher) or self.teacher == ITSELF else [self.teacher])):
             models.specification(spec)
         for objective in self.objectives:
-            if not isinstance(objective, (str, dict)):
-                raise ValueError(f"an objective is a name or a mapping with the key 'objective', got {objective!r}")
-            objectives.get(objective)
-        for name in ("epochs", "teacher_epochs", "ann_epochs", "batch_size"):
+            methods.combine([objective])
+        if self.label_weight is not None:
+            schedules.get(self.label_weight, "label_weight")
+        for name in ("epochs", "teacher_epochs", "ann_epochs", "batch_size", "seeds"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be a whole number above 0, got {getattr(self, name)!r}")
         if self.cache < 0:
@@ -174,6 +215,10 @@ class Recipe:
             raise ValueError(f"--mode teacher trains a teacher, and {self.teacher} is trained already; see it with --mode evaluate")
         if self.mode == "multistage" and not self.assistants:
             raise ValueError("a multistage run needs at least one assistant (--assistant)")
+        if self.teacher == ITSELF and self.mode != "distill":
+            raise ValueError(f"a student that teaches itself (--teacher {ITSELF}) needs --mode distill, got --mode {self.mode}")
+        if self.mode == "multistage" and not methods.combine(self.objectives).needs_teacher:
+            raise ValueError("a multistage run needs an objective with a teacher; self-distillation runs in --mode distill")
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""

@@ -12,15 +12,15 @@ def round_weights(model: keras.Model) -> int:
 
     A kernel ``w`` with the batch norm that follows, if there is one, gets per output channel ``c``
 
-        ``w_c <- w_c / sqrt(variance_c + epsilon)``, ``mean_c`` likewise, and ``variance_c <- 1 - epsilon``: the network's outputs stay;
+        ``gamma'_c = gamma_c`` in 5 significant bits, and ``w_c <- w_c gamma_c / (gamma'_c sqrt(variance_c + epsilon))``, ``mean_c``
+        likewise, ``variance_c <- 1 - epsilon``: the outputs stay as they are;
         ``s_c = max |w_c| / 127`` in 5 significant bits, and ``w_c <- s_c q``, ``q`` whole, -127..127, 127 at the largest;
-        ``gamma_c`` in 5 significant bits; ``mean_c`` in whole steps ``s_c``, ``beta_c`` (or the bias) in whole steps ``s_c gamma_c``.
+        ``mean_c`` in whole steps ``s_c``, ``beta_c`` (or the bias) in whole steps ``s_c gamma'_c``.
 
     Then LiteRT's 8-bit dynamic-range quantization finds just these steps. And spikes being 0 and 1, each current is a whole number of
-    steps ``s_c gamma_c``: float32 holds it and all partial sums exactly (up to 2^14 steps), so that the order in which a runtime adds
+    steps ``s_c gamma'_c``: float32 holds it and all partial sums exactly (up to 2^14 steps), so that the order in which a runtime adds
     cannot move a membrane across the threshold. The layers that read the image take part if pixels are multiples of 1/256, as
-    `keras_snnkd.data` gives them; there ``gamma_c`` is a power of two, to leave their sums the bits they need, and ``w_c`` takes what
-    that changes. In an ANN, or behind a learned time constant or an average over a number that is no power of two, float32 rounds as ever.
+    `keras_snnkd.data` gives them; there ``gamma'_c`` is a power of two, to leave their sums the bits they need. In an ANN, or behind a learned time constant or an average over a number that is no power of two, float32 rounds as ever.
 
     Args:
         model: A functional model. Its weights are changed in place.
@@ -53,8 +53,7 @@ def _round(layer, matrix, norm, reads_image):
             before = _numpy(norm.gamma)
             gamma = significant(before, 1 if reads_image else SCALE_BITS)
             norm.gamma.assign(gamma)
-            if reads_image:
-                factor = factor * np.divide(before, gamma, out=np.ones_like(gamma), where=gamma != 0)
+            factor = factor * np.divide(before, gamma, out=np.ones_like(gamma), where=gamma != 0)
     matrix = matrix * factor
     step = significant(np.abs(matrix).max(axis=0) / 127, SCALE_BITS)
     step = np.where(step > 0, step, 1.0)

@@ -1,29 +1,35 @@
 """Chains of stages: teacher -> assistant -> student, and longer."""
 
+import contextlib
 import dataclasses
 import functools
 import json
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from keras_snnkd._version import __version__
+from keras_snnkd.distill import schedules
 from keras_snnkd.distill.cache import TeacherCache
+from keras_snnkd.distill.callbacks import WeightSchedule
 from keras_snnkd.distill.checkpoints import Checkpoints
-from keras_snnkd.distill.distiller import Distiller
+from keras_snnkd.distill.distiller import LABEL, Distiller
 from keras_snnkd.distill.objective import Objective
-from keras_snnkd.errors import KDError, unknown_name
+from keras_snnkd.errors import KDError, OutputError, unknown_name
 from keras_snnkd.files import check_space, read_json, sha256, staged, write_json
 from keras_snnkd.rounding import round_weights
 from keras_snnkd.weights import copy_weights, load
 
 CACHES = ".cache"
 """Folder of a run for teachers' outputs; no stage can have this name."""
+
+Failed = Callable[["Stage", Exception], None]
+"""Told of a stage and its error."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,15 +40,18 @@ class Stage:
         name: Of the stage and its folder; letters, digits, `_` and `-`.
         student: Makes the model to train, a functional model compiled or not. Called for the
             check before training, and again once the seed is set.
-        teacher: The name of an earlier stage, a model, or `None` to train by labels alone.
-        objectives: Names or mappings for `keras_snnkd.objectives.get`, or objectives.
-        label_weight: Factor of the label loss.
+        teacher: The name of an earlier stage, a model, or `None` to train by labels, and objectives that need no teacher. A function makes
+            the teacher from the student, for self-distillation, such as `lambda student: with_timesteps(student, 8)`; it is not cached.
+        objectives: Names or mappings for `keras_snnkd.objectives.get`, or objectives. A mapping's `weight` may be a schedule.
+        label_weight: Factor of the label loss: a number, or a schedule such as `{"schedule": "ramp", "start": 1.0, "end": 0.3}` (see
+            `keras_snnkd.distill.schedules`).
         epochs: Passes over the training data.
         learning_rate: At the start; it falls to 0 by half a cosine over all epochs.
         weight_decay: Of AdamW.
-        weight_bits: 8 to round the trained kernels to what an 8-bit file can hold (see `keras_snnkd.models.round_weights`); 32 to keep
+        weight_bits: 8 to round the trained weights to what an 8-bit file can hold (see `keras_snnkd.models.round_weights`); 32 to keep
             them as they are.
-        start_from: Name of an earlier stage whose weights the student starts with, layer by layer of the same name.
+        start_from: An earlier stage's name, or a model, whose weights the student starts with, layer by layer of the same name.
+        transfer: How these weights go over, a function of source and student; `keras_snnkd.models.copy_weights` by default.
         cache_views: Train on so many augmented views of each image over and over, and compute the teacher's outputs on them once (see
             `TeacherCache`). `None` for new views in each epoch, and a teacher that runs in each step.
         seed: Of initial weights.
@@ -55,14 +64,15 @@ class Stage:
 
     name: str
     student: Callable[[], keras.Model]
-    teacher: str | keras.Model | None = None
+    teacher: str | keras.Model | Callable[[keras.Model], keras.Model] | None = None
     objectives: Sequence[Any] = ()
-    label_weight: float = 1.0
+    label_weight: float | Mapping[str, Any] = 1.0
     epochs: int = 20
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     weight_bits: int = 32
-    start_from: str | None = None
+    start_from: str | keras.Model | None = None
+    transfer: Callable[[keras.Model, keras.Model], Any] = copy_weights
     cache_views: int | None = None
     seed: int = 0
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -83,8 +93,11 @@ class Stage:
     def distiller(self, student: keras.Model, teacher: keras.Model | None, steps_per_epoch: int) -> Distiller:
         """The compiled distiller that trains this stage."""
         schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps_per_epoch)
-        objectives = [type(o).from_config(o.get_config()) if isinstance(o, Objective) else o for o in self.objectives]
-        distiller = Distiller(student, teacher, objectives, self.label_weight)
+        objectives = [_fresh(o) if isinstance(o, Objective) else o for o in self.objectives]
+        with warnings.catch_warnings():
+            if self.teaches_itself:
+                warnings.filterwarnings("ignore", "the student .* is not smaller than its teacher")
+            distiller = Distiller(student, teacher, objectives, schedules.first(self.label_weight))
         distiller.compile(
             keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -92,12 +105,41 @@ class Stage:
         )
         return distiller
 
+    @property
+    def teaches_itself(self) -> bool:
+        """Whether the teacher is made from the student."""
+        return callable(self.teacher) and not isinstance(self.teacher, keras.Model)
+
+    def find(self, role: str, models: Mapping[str, keras.Model], student: keras.Model) -> keras.Model | None:
+        """The model in the role `"teacher"` or `"start_from"`; `models` are those of earlier stages."""
+        model = getattr(self, role)
+        if isinstance(model, str):
+            return models[model]
+        return model(student) if role == "teacher" and self.teaches_itself else model
+
+    def start(self, models: Mapping[str, keras.Model]) -> keras.Model:
+        """The student, with the weights that it starts with."""
+        student = self.student()
+        source = self.find("start_from", models, student)
+        if source is not None:
+            self.transfer(source, student)
+        return student
+
+    def schedule(self, distiller: Distiller) -> WeightSchedule:
+        """The callback that moves the weights which are schedules."""
+        moving = {o.name: o.weight_schedule for o in distiller.objectives if getattr(o, "weight_schedule", None)}
+        return WeightSchedule({**moving, **({LABEL: self.label_weight} if isinstance(self.label_weight, Mapping) else {})})
+
     def record(self) -> dict[str, Any]:
         """The settings as plain data; two stages with equal records train alike."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("student", "teacher", "objectives")}
-        objectives = [o if isinstance(o, (str, dict)) else keras.saving.serialize_keras_object(o) for o in self.objectives]
-        teacher = self.teacher.name if isinstance(self.teacher, keras.Model) else self.teacher
-        return json.loads(json.dumps({**fields, "teacher": teacher, "objectives": objectives}))
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("student", "objectives", "transfer")}
+        for role in ("teacher", "start_from"):
+            fields[role] = fields[role].name if isinstance(fields[role], keras.Model) else fields[role]
+        fields["teacher"] = "itself" if self.teaches_itself else fields["teacher"]
+        fields["objectives"] = [o if isinstance(o, (str, dict)) else _described(o) for o in self.objectives]
+        if self.transfer is not copy_weights:  # absent by default, as in the records of earlier versions
+            fields["transfer"] = self.transfer.__name__
+        return json.loads(json.dumps(fields))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,8 +191,12 @@ class Chain:
             known.append(stage.name)
         self._teacher_taps: dict[str, list[str]] = {}
 
-    def check(self, steps_per_epoch: int = 1) -> dict[str, Distiller]:
+    def check(self, steps_per_epoch: int = 1, failed: Failed | None = None) -> dict[str, Distiller]:
         """Build every model and distiller with fresh weights, and throw whatever does not fit.
+
+        Args:
+            steps_per_epoch: Batches in an epoch.
+            failed: Told of a stage that does not fit, which is left out then, with those that need it. By default its error is raised.
 
         Returns:
             The compiled distillers by stage, untrained; what `--dry-run` shows.
@@ -160,11 +206,10 @@ class Chain:
         """
         distillers: dict[str, Distiller] = {}
         for stage in self.stages:
-            teacher = distillers[stage.teacher].student if isinstance(stage.teacher, str) else stage.teacher
-            student = stage.student()
-            if stage.start_from:
-                copy_weights(distillers[stage.start_from].student, student)
-            distillers[stage.name] = stage.distiller(student, teacher, steps_per_epoch)
+            students = {name: distiller.student for name, distiller in distillers.items()}
+            with _left_out(stage, failed):
+                student = stage.start(students)
+                distillers[stage.name] = stage.distiller(student, stage.find("teacher", students, student), steps_per_epoch)
         self._teacher_taps = {name: distiller.teacher_taps for name, distiller in distillers.items()}
         return distillers
 
@@ -175,6 +220,7 @@ class Chain:
         callbacks: Callable[[Stage], list] = lambda stage: [],
         progress: Callable[[Stage, int, int], None] = lambda stage, done, total: None,
         keep_cache: bool = False,
+        failed: Failed | None = None,
     ) -> dict[str, StageResult]:
         """Train all stages.
 
@@ -185,6 +231,8 @@ class Chain:
             callbacks: Makes more Keras callbacks for a stage.
             progress: Told how many images, of how many, have the teacher's outputs for a stage, while these are computed.
             keep_cache: Whether the teachers' outputs stay when all stages have finished.
+            failed: Told of a stage that fails; the others go on, without those that need it. By default its error is raised. A disk
+                that cannot be written is the end in any case.
 
         Returns:
             The results by stage name.
@@ -194,7 +242,7 @@ class Chain:
                 that diverges (what is finished stays).
         """
         if not self._teacher_taps:
-            self.check()
+            self.check(failed=failed)
         cached = [stage.name for stage in self.stages if stage.cache_views]
         if cached and not hasattr(data, "views"):
             raise KDError(f"cache_views of stage {cached[0]} needs data with views, as keras_snnkd.data.load returns, got {data!r}")
@@ -202,8 +250,11 @@ class Chain:
             raise KDError(f"{self.folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
         results: dict[str, StageResult] = {}
         for stage in self.stages:
+            if failed and stage.name not in self._teacher_taps:
+                continue  # told by the check
             shown = dataclasses.replace(data, views=stage.cache_views) if stage.cache_views else data
-            results[stage.name] = self._train(stage, results, shown, resume, callbacks, functools.partial(progress, stage))
+            with _left_out(stage, failed):
+                results[stage.name] = self._train(stage, results, shown, resume, callbacks, functools.partial(progress, stage))
         if not keep_cache:
             shutil.rmtree(self.folder / CACHES, ignore_errors=True)
         return results
@@ -222,11 +273,9 @@ class Chain:
         else:
             write_json(settings, record)
         keras.utils.set_random_seed(stage.seed)
-        student = stage.student()
-        if stage.start_from:
-            copy_weights(results[stage.start_from].model, student)
-        teacher = results[stage.teacher].model if isinstance(stage.teacher, str) else stage.teacher
-        distiller = stage.distiller(student, teacher, data.steps_per_epoch)
+        models = {name: result.model for name, result in results.items()}
+        student = stage.start(models)
+        distiller = stage.distiller(student, stage.find("teacher", models, student), data.steps_per_epoch)
         checkpoints = Checkpoints(folder)
         epoch = checkpoints.resume(distiller)
         started = time.monotonic()
@@ -239,7 +288,7 @@ class Chain:
                 initial_epoch=epoch,
                 epochs=stage.epochs,
                 validation_data=data.validation,
-                callbacks=[*callbacks(stage), checkpoints],
+                callbacks=[stage.schedule(distiller), *callbacks(stage), checkpoints],
                 verbose=0,
                 shuffle=False,
             )
@@ -268,10 +317,10 @@ class Chain:
 
     def _cache(self, stage, distiller, data, progress) -> TeacherCache | None:
         """What the teacher does on `data`, computed; `None` if that is not wanted, or with a warning if it is not possible."""
-        if not stage.cache_views or not distiller.objectives:
+        if not stage.cache_views or not distiller.teacher_taps or stage.teaches_itself:
             return None
         alike = [other.name for other in self.stages if (other.teacher, other.cache_views) == (stage.teacher, stage.cache_views)]
-        taps = {tap for name in alike for tap in self._teacher_taps[name]}
+        taps = {tap for name in alike for tap in self._teacher_taps.get(name, ())}
         teacher = stage.teacher if isinstance(stage.teacher, str) else stage.teacher.name
         cache = TeacherCache(distiller.teacher, data, taps, self.folder / CACHES / f"{teacher}-{stage.cache_views}")
         try:
@@ -281,6 +330,33 @@ class Chain:
             warnings.warn(f"stage {stage.name} runs its teacher in every step: {error}", stacklevel=2)
             return None
         return cache
+
+
+def _fresh(objective):
+    """The same objective, not yet built: its helpers belong to one distiller."""
+    again = type(objective).from_config(objective.get_config())
+    again.weight_schedule = getattr(objective, "weight_schedule", None)
+    return again
+
+
+def _described(objective):
+    """An objective as plain data, with its schedule if it has one."""
+    schedule = getattr(objective, "weight_schedule", None)
+    return {**keras.saving.serialize_keras_object(objective), **({"weight_schedule": schedule} if schedule else {})}
+
+
+@contextlib.contextmanager
+def _left_out(stage, failed):
+    """Tell `failed` of an error in the block, if it wants to know."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except Exception as error:
+        if failed is None:
+            raise
+        missing = isinstance(error, KeyError) and error.args[0] in (stage.teacher, stage.start_from)
+        failed(stage, KDError(f"the stage {error.args[0]} that it needs has failed") if missing else error)
 
 
 def _finished(stage, folder, record) -> StageResult:

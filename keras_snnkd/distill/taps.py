@@ -9,6 +9,9 @@ from keras_snnkd.errors import unknown_name
 
 OUTPUT = "output"
 
+MEMBRANE = ".membrane"
+"""What follows a layer's name in the tap of its membrane potentials."""
+
 INPUTS, TEACHER = "inputs", "teacher"
 """The keys of inputs that bring the teacher's taps with them: `{"inputs": images, "teacher": {tap: [B, ...]}}`."""
 
@@ -16,12 +19,15 @@ INPUTS, TEACHER = "inputs", "teacher"
 class TapModel:
     """One forward pass of a model that returns the outputs of named layers.
 
-    Taps are layer names, and three names that mean the same in every model:
+    Taps are layer names, and names that mean the same in every model:
 
     * `"output"`: what the model returns;
     * `"logits"`: what its layer `readout` reads, `[B, T, C]` in a spiking network (so that objectives see every time step), else the
       model's output `[B, C]`;
-    * `"neurons"`: the last layer of spiking neurons, or in an ANN the last ReLU.
+    * `"features"`: what its layer `classifier` reads, `[B, T, F]` in a spiking network, else `[B, F]`;
+    * `"neurons"`: the last layer of spiking neurons, or in an ANN the last ReLU;
+    * `"<layer>.membrane"`: the membrane potentials of a layer of spiking neurons before their reset, `[B, T, ...]`; of the last such
+      layer, `"neurons.membrane"`. The neurons run once more for it.
 
     The model is held outside Keras' tracking. Functional and Sequential models can be tapped at any layer but those inside nested models.
     A subclassed model takes part by a method `call_with_taps(x, training) -> {"output": ..., name: ...}`; it is tried on one sample of
@@ -72,9 +78,9 @@ class TapModel:
                 raise unknown_name(f"tap of {self.model.name}", name, outputs)
         return outputs
 
-    def shape(self, tap) -> "tuple | list[tuple]":
-        """The shape of a tap, batch axis `None`; of several taps, a list."""
-        return self.shapes[tap] if isinstance(tap, str) else [self.shapes[name] for name in tap]
+    def shape(self, tap) -> tuple:
+        """The shape of a tap, batch axis `None`; of several taps, a tuple of their shapes."""
+        return self.shapes[tap] if isinstance(tap, str) else tuple(self.shapes[name] for name in tap)
 
     def _tensor(self, name: str):
         layers = {layer.name: layer for layer in self.model.layers}
@@ -82,17 +88,46 @@ class TapModel:
             return self.model.outputs[0]
         if name == "logits" and name not in layers:
             return layers["readout"].input if "readout" in layers else self.model.outputs[0]
+        if name == "features" and name not in layers and "classifier" in layers:
+            return layers["classifier"].input
+        if name.endswith(MEMBRANE) and name not in layers:
+            return self._membrane(name, self._layer(name.removesuffix(MEMBRANE), layers))
+        return self._layer(name, layers).output
+
+    def _layer(self, name, layers):
         if name == "neurons" and name not in layers:
             firing = [layer for layer in self.model.layers if getattr(layer, "emits_spikes", False)]
             firing = firing or [
                 layer for layer in self.model.layers if isinstance(layer, keras.layers.ReLU) or _activation(layer) == "relu"
             ]
-            if not firing:
-                raise unknown_name(f"tap of {self.model.name}", name, tap_names(self.model))
-            return firing[-1].output
+            if firing:
+                return firing[-1]
         if name not in layers:
             raise unknown_name(f"tap of {self.model.name}", name, tap_names(self.model))
-        return layers[name].output
+        return layers[name]
+
+    def _membrane(self, name, layer):
+        if not hasattr(layer, "membrane"):
+            spiking = [other.name for other in self.model.layers if hasattr(other, "membrane")]
+            raise unknown_name(f"layer of {self.model.name} with membrane potentials", layer.name, spiking)
+        return _Membrane(layer, name=name.replace(".", "_"))(keras.tree.flatten(layer.input)[0])
+
+
+class _Membrane(keras.Layer):
+    """The membrane potentials of a layer of spiking neurons, from what it reads."""
+
+    def __init__(self, neurons: keras.Layer, **kwargs):
+        super().__init__(dtype="float32", autocast=False, **kwargs)
+        self.neurons = neurons
+
+    def build(self, input_shape):
+        self.built = True
+
+    def call(self, inputs):
+        return self.neurons.membrane(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
 
 def tap_names(model: keras.Model) -> list[str]:

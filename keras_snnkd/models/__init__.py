@@ -5,7 +5,21 @@ from keras_snnkd.models.convnet import ConvNet
 from keras_snnkd.models.mlp import MLP
 from keras_snnkd.models.presets import PRESETS
 from keras_snnkd.models.resnet import ResNet
+from keras_snnkd.models.shrink import shrink_weights
+from keras_snnkd.models.timesteps import with_timesteps
 from keras_snnkd.rounding import round_weights
 from keras_snnkd.weights import copy_weights, load
 
-__all__ = ["MLP", "PRESETS", "ConvNet", "ResNet", "build", "copy_weights", "load", "round_weights", "specification"]
+__all__ = [
+    "MLP",
+    "PRESETS",
+    "ConvNet",
+    "ResNet",
+    "build",
+    "copy_weights",
+    "load",
+    "round_weights",
+    "shrink_weights",
+    "specification",
+    "with_timesteps",
+]

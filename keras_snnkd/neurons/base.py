@@ -9,7 +9,7 @@ from keras import ops
 from keras_snnkd import surrogates
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.neurons.dynamics import Dynamics
-from keras_snnkd.neurons.scan import scan, state_dtype
+from keras_snnkd.neurons.scan import charge, scan, state_dtype
 
 
 class SpikingLayer(keras.Layer):
@@ -61,6 +61,13 @@ class SpikingLayer(keras.Layer):
             initial_state = self._checked(initial_state, inputs)
         outputs = scan(self.dynamics, inputs, self.leak, initial_state, self.return_state, self.compute_dtype)
         return [outputs[0], *outputs[1]] if self.return_state else outputs
+
+    def membrane(self, inputs):
+        """The membrane potentials before the reset, `[B, T, ...]`, to which currents `[B, T, ...]` charge these neurons from rest.
+
+        Differentiable, also through the resets of earlier steps.
+        """
+        return charge(self.dynamics, inputs, self.leak)
 
     def _checked(self, state, inputs):
         state = list(state) if isinstance(state, (list, tuple)) else [state]

@@ -65,6 +65,28 @@ def scan(dynamics: Dynamics, currents, leak=None, initial_state=None, return_sta
     return (outputs[0], tuple(outputs[1:])) if return_state else outputs[0]
 
 
+def charge(dynamics: Dynamics, currents, leak=None):
+    """The membrane potentials before the reset, `[B, T, ...]`, of neurons that start at rest.
+
+    Differentiated by the backend, step by step: the adjoint of `scan` knows the spikes alone.
+
+    Args:
+        dynamics: The neuron.
+        currents: `[B, T, ...]`.
+        leak: Scalar tensor, only where `dynamics.leak` is `None`.
+    """
+    dtype = state_dtype(currents.dtype)
+    leak = dynamics.leak if leak is None else ops.cast(leak, dtype)
+    shape = ops.shape(currents)
+
+    def body(state, x):
+        _, h, state = dynamics.step(ops.cast(x[0], dtype), state, leak)
+        return state, (h,)
+
+    steps = ops.unstack(currents, axis=1) if _unrolls(currents) else currents
+    return _over_time(body, dynamics.initial_state((shape[0], *shape[2:]), dtype), [steps])[1][0]
+
+
 @dataclasses.dataclass(frozen=True)
 class _Plan:
     """One use of `scan`: which tensors come in and go out, forward and backward."""

@@ -11,12 +11,15 @@ A run is plain JSON data. All parts but `models` may be missing, and so may any 
     histories  {model: {val_accuracy, val_loss, ...}}, a number for each epoch
     activity   {model: what Activity.to_dict() gives}
     raster     {image, label, predicted, model, layers {layer: [T][N] of 0 and 1}}
+    comparison [{name, label, taught_by, trust, source, loss, seeds [int], accuracies [float], accuracy, accuracy_sd, difference,
+               interval [low, high], validation_accuracy, spikes_per_image, seconds, parameters}], what `keras_snnkd.comparison.ranked`
+               gives: one row an arm, the most accurate first; the student alone has no difference
     exports    [{model, target, path, bytes, agreement, samples, test_agreement, test_images, max_logit_difference,
                spike_differences {layer: share}, operators {name: number}}]
 """
 
 from keras_snnkd.report.page import write_report
 from keras_snnkd.report.summary import summary
-from keras_snnkd.report.table import markdown, table
+from keras_snnkd.report.table import comparison_markdown, comparison_table, markdown, table
 
-__all__ = ["markdown", "summary", "table", "write_report"]
+__all__ = ["comparison_markdown", "comparison_table", "markdown", "summary", "table", "write_report"]

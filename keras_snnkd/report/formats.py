@@ -15,6 +15,11 @@ def percent(value: object) -> str:
     return NOTHING if number(value) is None else f"{100 * value:.2f} %"
 
 
+def points(value: object) -> str:
+    """0.0083 -> +0.83."""
+    return NOTHING if number(value) is None else f"{100 * value:+.2f}"
+
+
 def count(value: object) -> str:
     """5034.4 -> 5,034."""
     return NOTHING if number(value) is None else f"{value:,.0f}"

@@ -9,7 +9,7 @@ from keras_snnkd import plots
 from keras_snnkd.files import staged
 from keras_snnkd.report import formats, markup
 from keras_snnkd.report.summary import summary
-from keras_snnkd.report.table import Column, model_columns, model_labels
+from keras_snnkd.report.table import Column, comparison_columns, model_columns, model_labels, verdict
 
 Run = Mapping[str, Any]
 Names = dict[str, str]
@@ -46,6 +46,7 @@ def _page(run: Run) -> str:
     parts = [
         markup.paragraph(_facts(run), "lead"),
         _headline(run, colors),
+        _comparison(run),
         _curves(run, labels, colors),
         _sizes(run, labels, colors),
         _work(run, labels, colors),
@@ -82,6 +83,37 @@ def _headline(run: Run, colors: Names) -> str:
         markup.table(model_columns(rows), [colors[row["name"]] for row in rows])
         + (markup.note(meaning) if rows else "")
         + (f'<div class="gain">{sentences}</div>' if sentences else "")
+    )
+
+
+def _comparison(run: Run) -> str:
+    rows = run.get("comparison") or []
+    if not rows:
+        return ""
+    judged = [row for row in rows if row.get("interval") is not None]
+    words = {word: [str(row.get("label") or row["name"]) for row in judged if verdict(row) == word] for word in ("better", "worse")}
+    sentences = [f"{word.capitalize()} than the student alone: {', '.join(names)}." for word, names in words.items() if names]
+    if judged and len(sentences) < 2:
+        none = "No method" if not sentences else "No other method"
+        sentences.append(f"{none} differs from the student alone by more than its interval.")
+    if len(judged) > 1:
+        sentences.append(
+            f"Of {len(judged)} intervals of 95 %, {len(judged) / 20:.1f} on average would leave out zero by chance if no method did "
+            "anything, so that one that just does proves little."
+        )
+    said = (
+        "The same student, trained alone and by each method with the same seeds: same initial weights (unless the method says where to "
+        "start), same batches. Ranked by mean test accuracy. Difference: mean over seeds of the accuracy minus that of the student alone "
+        "with the same seed, in points, with its 95 % interval by Student's t."
+    )
+    losses = [markup.note(f"{row.get('label') or row['name']}: {row['loss']}") for row in rows if row.get("loss")]
+    return markup.section(
+        "Methods compared",
+        said,
+        f'<div class="gain">{"".join(map(markup.paragraph, sentences))}</div>' if sentences else "",
+        markup.table(comparison_columns(rows)),
+        markup.picture(plots.differences(rows), "Difference of each method to the student alone, with intervals") if judged else "",
+        markup.details("The loss of each arm, with the weights of the last epoch", *losses),
     )
 
 

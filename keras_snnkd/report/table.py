@@ -26,11 +26,29 @@ def table(rows: Rows):
     Example:
         >>> rich.print(kd.report.table(run["models"]))
     """
+    return _printed(model_columns(rows))
+
+
+def comparison_table(rows: Rows):
+    """The table of compared methods for the terminal.
+
+    Args:
+        rows: The `comparison` of a run; see `keras_snnkd.report`.
+
+    Returns:
+        A `rich.table.Table`.
+
+    Example:
+        >>> rich.print(kd.report.comparison_table(run["comparison"]))
+    """
+    return _printed(comparison_columns(rows))
+
+
+def _printed(columns: list[Column]):
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    columns = model_columns(rows)
     printed = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, (header, _) in enumerate(columns):
         # numbers stay whole: a narrow terminal breaks the labels
@@ -53,7 +71,25 @@ def markdown(rows: Rows) -> str:
     Example:
         >>> print(kd.report.markdown(run["models"]))
     """
-    columns = model_columns(rows)
+    return _in_markdown(model_columns(rows))
+
+
+def comparison_markdown(rows: Rows) -> str:
+    """The table of compared methods in Markdown.
+
+    Args:
+        rows: The `comparison` of a run; see `keras_snnkd.report`.
+
+    Returns:
+        The table, ending in a line break.
+
+    Example:
+        >>> print(kd.report.comparison_markdown(run["comparison"]))
+    """
+    return _in_markdown(comparison_columns(rows))
+
+
+def _in_markdown(columns: list[Column]) -> str:
     lines = [[header for header, _ in columns], ["---", *["---:"] * (len(columns) - 1)]]
     lines += [[", ".join(cell) for cell in cells] for cells in zip(*(cells for _, cells in columns), strict=True)]
     return "".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |\n" for line in lines)
@@ -77,6 +113,34 @@ def model_columns(rows: Rows) -> list[Column]:
             cells.append(lines if formats.number(accuracy) is None else [*lines, formats.percent(accuracy)])
         columns.append((_FILES.get(kind, f"LiteRT {kind}"), cells))
     return columns
+
+
+def comparison_columns(rows: Rows) -> list[Column]:
+    """Header and cells of the table of compared methods."""
+    return [
+        ("method", [[str(row.get("label") or row["name"])] for row in rows]),
+        ("teacher", [[str(row.get("taught_by") or formats.NOTHING).replace("_", " ")] for row in rows]),
+        ("seeds", [[formats.count(len(row.get("seeds") or []) or None)] for row in rows]),
+        ("test accuracy", [[formats.percent(row.get("accuracy"))] for row in rows]),
+        ("standard deviation", [[formats.points(row.get("accuracy_sd")).lstrip("+")] for row in rows]),
+        ("difference (points)", [[formats.points(row.get("difference"))] for row in rows]),
+        ("interval (95 %)", [[_interval(row.get("interval"))] for row in rows]),
+        ("", [[verdict(row)] for row in rows]),
+        ("spikes an image", [[formats.count(row.get("spikes_per_image"))] for row in rows]),
+        ("seconds", [[formats.count(row.get("seconds"))] for row in rows]),
+    ]
+
+
+def verdict(row: Mapping[str, Any]) -> str:
+    """What the interval of a compared method says, in words."""
+    if row.get("interval") is None:
+        return ""
+    low, high = row["interval"]
+    return "better" if low > 0 else "worse" if high < 0 else "no difference seen"
+
+
+def _interval(interval):
+    return formats.NOTHING if interval is None else " to ".join(map(formats.points, interval))
 
 
 def model_labels(rows: Rows) -> dict[str, str]:

@@ -6,21 +6,77 @@ from typing import Any
 
 import keras
 
+from keras_snnkd.distill import schedules
 from keras_snnkd.distill.objective import Objective
-from keras_snnkd.distill.objectives.features import FeatureMap
+from keras_snnkd.distill.objectives.blurred import BlurredFeature
+from keras_snnkd.distill.objectives.exits import Exits
+from keras_snnkd.distill.objectives.features import ActiveFeatures, AttentionMap, FeatureMap
+from keras_snnkd.distill.objectives.heads import TeacherHead
 from keras_snnkd.distill.objectives.keras_loss import KerasLoss
-from keras_snnkd.distill.objectives.logits import SoftTargets
+from keras_snnkd.distill.objectives.logits import NoisySoftTargets, SoftTargets, WeightedSoftTargets
+from keras_snnkd.distill.objectives.membranes import Membrane
 from keras_snnkd.distill.objectives.rates import FiringRate
+from keras_snnkd.distill.objectives.relations import SampleRelations
+from keras_snnkd.distill.objectives.saliency import SaliencyMap
+from keras_snnkd.distill.objectives.self_distillation import ConfidentSteps, CorrectSteps, StepAlignment, TemporalKnowledgeSharing
 from keras_snnkd.distill.objectives.spikes import SpikeTrain
+from keras_snnkd.distill.objectives.steps import ErrorAlignment, StepEntropy, StepLabels
 from keras_snnkd.errors import unknown_name
 
-__all__ = ["FeatureMap", "FiringRate", "KerasLoss", "Objective", "SoftTargets", "SpikeTrain", "get", "names"]
+__all__ = [
+    "ActiveFeatures",
+    "AttentionMap",
+    "BlurredFeature",
+    "ConfidentSteps",
+    "CorrectSteps",
+    "ErrorAlignment",
+    "Exits",
+    "FeatureMap",
+    "FiringRate",
+    "KerasLoss",
+    "Membrane",
+    "NoisySoftTargets",
+    "Objective",
+    "SaliencyMap",
+    "SampleRelations",
+    "SoftTargets",
+    "SpikeTrain",
+    "StepAlignment",
+    "StepEntropy",
+    "StepLabels",
+    "TeacherHead",
+    "TemporalKnowledgeSharing",
+    "WeightedSoftTargets",
+    "get",
+    "names",
+]
 
 _BY_NAME = {
+    # logits
     "soft_targets": SoftTargets,
+    "weighted_soft_targets": WeightedSoftTargets,
+    "noisy_soft_targets": NoisySoftTargets,
+    "error_alignment": ErrorAlignment,
+    "step_labels": StepLabels,
+    "step_entropy": StepEntropy,
+    # spikes
     "spike_train": SpikeTrain,
     "firing_rate": FiringRate,
+    "membrane": Membrane,
+    # features
     "feature_map": FeatureMap,
+    "active_features": ActiveFeatures,
+    "attention_map": AttentionMap,
+    "blurred_feature": BlurredFeature,
+    "saliency_map": SaliencyMap,
+    "teacher_head": TeacherHead,
+    "sample_relations": SampleRelations,
+    # the student teaches itself
+    "correct_steps": CorrectSteps,
+    "temporal_knowledge_sharing": TemporalKnowledgeSharing,
+    "step_alignment": StepAlignment,
+    "confident_steps": ConfidentSteps,
+    "exits": Exits,
 }
 
 
@@ -34,7 +90,9 @@ def get(identifier: "str | Mapping[str, Any] | Objective") -> Objective:
 
     Args:
         identifier: `"soft_targets"`, or `{"objective": "soft_targets", "temperature": 2.0, "weight": 0.9}`, or an instance, also of one
-            of Keras' distillation losses.
+            of Keras' distillation losses. In a mapping the weight may be a schedule, such as
+            `{"schedule": "ramp", "start": 0.0, "end": 1.0}` (see `keras_snnkd.distill.schedules`): the objective starts with its first
+            value, and a `Stage` moves it from epoch to epoch; elsewhere, give `objective.weight_schedule` to a `WeightSchedule`.
 
     Raises:
         UnknownNameError: For an unknown objective or argument; the nearest is offered.
@@ -61,4 +119,9 @@ def get(identifier: "str | Mapping[str, Any] | Objective") -> Objective:
     for argument in arguments:
         if argument not in known:
             raise unknown_name(f"argument of the objective {name}", argument, known)
-    return objective(**arguments)
+    weight = arguments.get("weight")
+    if not isinstance(weight, Mapping):
+        return objective(**arguments)
+    made = objective(**{**arguments, "weight": schedules.first(weight)})
+    made.weight_schedule = dict(weight)
+    return made

@@ -1,30 +1,45 @@
-"""Objectives on feature maps."""
+"""Objectives on feature maps, layer by layer."""
+
+import math
 
 from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd.distill.align import Alignment
-from keras_snnkd.distill.objective import Objective, mean_of_sample, mean_over_time
+from keras_snnkd.distill.objective import check_positive, mean_of_sample, mean_over_time
+from keras_snnkd.distill.objectives.logits import kl
+from keras_snnkd.distill.objectives.pairs import LayerPairs, flat, norm, sum_over_time, unit
 from keras_snnkd.errors import unknown_name
 
 REDUCTIONS = ("mean", "sum")
+DISTANCES = ("mse", "l1", "kl", "magnitude")
 
 
 @public
-class FeatureMap(Objective):
+class FeatureMap(LayerPairs):
     """Match the teacher's features, neuron by neuron, averaged over time.
 
     With ``F`` the mean over time of spikes or activations, and `align` a trained 1x1 projection where widths differ::
 
-        loss = mean over B of  mean (or sum) over H, W, D of (align(F_student) - F_teacher)^2
+        loss = mean over B of  sum over pairs of layers of  d(align(F_student), F_teacher)
 
-    The rate features of KDSNN (Xu et al., CVPR 2023, arXiv:2304.05627), with `reduction="sum"` as the official code of BKDSNN (Xu et al.,
-    ECCV 2024, arXiv:2407.09083) implements it. KDSNN's own layers and weights are not known to us. A sum over all elements needs a small
-    weight (BKDSNN: 7e-5), a mean a larger one (SAKD: 100).
+        distance="mse"        d = mean (or sum) over H, W, D of (F_student - F_teacher)^2
+        distance="l1"         d = mean (or sum) over H, W, D of |F_student - F_teacher|
+        distance="kl"         d = tau^2 sum over H, W, D of p (log p - log q),  p = softmax(F_teacher / tau),  q = softmax(F_student / tau)
+        distance="magnitude"  d = | ||F_student|| - ||F_teacher|| |, norms over the whole batch
+
+    The rate features of KDSNN (Xu et al., CVPR 2023, arXiv:2304.05627; paper, whose layers and weights are not known to us). With
+    `reduction="sum"` they are as the official code of BKDSNN implements them (Xu et al., ECCV 2024, arXiv:2407.09083). With one pair of
+    layers for each stage and weight 100, they are SAKD's (Qiu et al., Neural Networks 178, 2024; official code, whose default is the
+    first distance and whose other distances are the ones above). A sum over all elements needs a small weight (BKDSNN: 7e-5), a mean a
+    larger one.
 
     Args:
-        reduction: `"mean"` or `"sum"` over the elements of a sample.
-        teacher_tap, student_tap, weight, name: See `Objective`. By default the last neurons of both networks.
+        reduction: `"mean"` or `"sum"` over the elements of a sample, for the first two distances.
+        distance: One of those above; the softmax of `"kl"` is over all elements of a sample together.
+        temperature: ``tau`` of the distance `"kl"`, greater than 0 (SAKD: 1, or 20).
+        teacher_tap, student_tap, weight, name: See `Objective`. By default the last neurons of both networks; lists of layers are
+            compared in order.
 
     Reads:
         `[B, T, H, W, D]`, `[B, H, W, D]`, `[B, T, N]` or `[B, N]`; T may differ. Larger maps are averaged down to the
@@ -32,40 +47,114 @@ class FeatureMap(Objective):
 
     Raises:
         ShapeError: If the maps cannot be brought to one size.
-        UnknownNameError: For an unknown reduction.
+        UnknownNameError: For an unknown reduction or distance.
+        ValueError: For a sum with a distance that has none, or taps that are not equally many.
 
     Example:
         >>> kd.objectives.FeatureMap().compute_loss(teacher_maps, student_maps)
+        >>> stages = ["stage1_block2_neuron2", "stage2_block2_neuron2"]
+        >>> kd.objectives.FeatureMap(teacher_tap=stages, weight=100.0)
     """
 
-    default_tap = "neurons"
-
-    def __init__(self, reduction: str = "mean", **kwargs):
+    def __init__(self, reduction: str = "mean", distance: str = "mse", temperature: float = 1.0, **kwargs):
         super().__init__(**kwargs)
         if reduction not in REDUCTIONS:
             raise unknown_name("reduction", reduction, REDUCTIONS)
+        if distance not in DISTANCES:
+            raise unknown_name("distance", distance, DISTANCES)
+        if reduction == "sum" and distance not in ("mse", "l1"):
+            raise ValueError(f"FeatureMap: reduction='sum' goes with the distances 'mse' and 'l1', got distance={distance!r}")
         self.reduction = reduction
-        self.align = None
+        self.distance = distance
+        self.temperature = check_positive(self, "temperature", temperature)
 
-    @property
-    def helpers(self):
-        return self.align.helpers if self.align else []
-
-    def build(self, teacher_shape, student_shape):
-        super().build(teacher_shape, student_shape)
-        self.align = Alignment(self, teacher_shape, student_shape)
-
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
-        teacher, student = self.align(mean_over_time(teacher_outputs), mean_over_time(student_outputs))
-        means = mean_of_sample(ops.square(student - teacher))
+    def pair_losses(self, teacher, student, align):
+        teacher, student = align(mean_over_time(teacher), mean_over_time(student))
+        if self.distance == "magnitude":
+            return ops.broadcast_to(ops.abs(norm(student) - norm(teacher)), (ops.shape(student)[0],))
+        if self.distance == "kl":
+            log_p, log_q = (ops.log_softmax(flat(x) / self.temperature) for x in (teacher, student))
+            return self.temperature**2 * kl(log_p, log_q)
+        means = mean_of_sample((ops.square if self.distance == "mse" else ops.abs)(student - teacher))
         return means if self.reduction == "mean" else means * _elements(teacher)
 
     def get_config(self):
-        return {**super().get_config(), "reduction": self.reduction}
+        return {**super().get_config(), "reduction": self.reduction, "distance": self.distance, "temperature": self.temperature}
+
+
+@public
+class ActiveFeatures(LayerPairs):
+    """Match the teacher's features where one of the two is active, summed over time and over the batch.
+
+    With ``F`` the sum over time of the student's spikes or currents, and the teacher's activations::
+
+        loss = sum over pairs of layers, B, H, W, D of  (align(F_student) - F_teacher)^2  where F_student > 0 or F_teacher > 0
+
+    The feature term of Joint A-SNN (Guo et al., Pattern Recognition 142, 2023, arXiv:2305.02099; official code), there between the
+    globally pooled features of four exits of two networks that share weights and train together; here the teacher is trained before.
+    It is a sum over the batch, not a mean: its weight (in the official code 1e-6, for batches of 1,024) belongs to a batch size.
+
+    Args:
+        teacher_tap, student_tap, weight, name: See `Objective`. By default the last neurons of both networks; lists of layers are
+            compared in order.
+
+    Reads:
+        `[B, T, H, W, D]`, `[B, H, W, D]`, `[B, T, N]` or `[B, N]`. Map sizes and widths may differ, as for `FeatureMap`.
+
+    Raises:
+        ShapeError: If the maps cannot be brought to one size.
+        ValueError: If the taps are not equally many.
+
+    Example:
+        >>> kd.objectives.ActiveFeatures(weight=1e-5).compute_loss(teacher_maps, student_maps)
+    """
+
+    def pair_losses(self, teacher, student, align):
+        teacher, student = align(sum_over_time(teacher), sum_over_time(student))
+        active = ops.cast(ops.logical_or(student > 0, teacher > 0), student.dtype)
+        samples = ops.sum(flat(active * ops.square(student - teacher)), axis=1)
+        return samples * ops.cast(ops.shape(student)[0], samples.dtype)  # the mean over the batch is to be the sum
+
+
+@public
+class AttentionMap(LayerPairs):
+    """Match where the teacher's features are strong, whatever the channel.
+
+    With ``F`` the mean over time of spikes or activations, and ``||.||`` the norm over the map::
+
+        A[h, w] = sum over D of F[h, w, d]^2
+        loss    = mean over B of  sum over pairs of layers, H, W of  (A_student / ||A_student|| - A_teacher / ||A_teacher||)^2
+
+    A reconstruction of the layer-wise attention of LaSNN (Hong et al., arXiv:2304.09101), whose formula we could not read, after the
+    attention transfer of Zagoruyko and Komodakis (ICLR 2017, arXiv:1612.03928), whose formula takes the norm of the difference and not
+    its square. Each term lies in 0..2, so that layers count alike; a student that is silent for an image gets no gradient from it.
+
+    Args:
+        teacher_tap, student_tap, weight, name: See `Objective`. By default the last neurons of both networks; lists of layers are
+            compared in order.
+
+    Reads:
+        Maps `[B, T, H, W, D]` or `[B, H, W, D]`. T and widths may differ without a projection; of maps of different sizes, the larger
+        ``A`` is averaged down to the smaller, whose size must be a whole fraction of its.
+
+    Raises:
+        ShapeError: If a tap has no maps, or they cannot be brought to one size.
+        ValueError: If the taps are not equally many.
+
+    Example:
+        >>> kd.objectives.AttentionMap(teacher_tap=["block1_neuron", "block2_neuron"])
+    """
+
+    def alignment(self, teacher_shape, student_shape):
+        if len(teacher_shape) not in (4, 5) or len(student_shape) not in (4, 5):
+            raise self.misfit(teacher_shape, student_shape, "both must be maps [B, H, W, D] or [B, T, H, W, D]")
+        return Alignment(self, (*teacher_shape[:-1], 1), (*student_shape[:-1], 1))
+
+    def pair_losses(self, teacher, student, align):
+        maps = (ops.sum(ops.square(mean_over_time(x)), axis=-1, keepdims=True) for x in (teacher, student))
+        teacher, student = (unit(flat(x)) for x in align(*maps))
+        return ops.sum(ops.square(student - teacher), axis=1)
 
 
 def _elements(x):
-    count = 1
-    for size in x.shape[1:]:
-        count *= size
-    return float(count)
+    return float(math.prod(x.shape[1:]))

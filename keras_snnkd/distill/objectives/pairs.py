@@ -1,0 +1,76 @@
+"""What the objectives share that compare layers pair by pair."""
+
+from keras import ops
+
+from keras_snnkd.distill.align import Alignment
+from keras_snnkd.distill.objective import Objective, has_time, taps_of
+
+_TINY = 1e-12
+
+
+class LayerPairs(Objective):
+    """Base of objectives that compare a layer of the teacher with one of the student, or several pairs, whose losses add up.
+
+    A subclass implements `pair_losses`. Each pair is brought to one map size and one width by an `Alignment` of its own.
+
+    Raises:
+        ValueError: If the two models are not tapped at equally many layers.
+    """
+
+    default_tap = "neurons"
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        teacher, student = taps_of(self.teacher_tap), taps_of(self.student_tap)
+        if len(teacher) != len(student):
+            raise ValueError(
+                f"{type(self).__name__}: teacher_tap and student_tap must name equally many layers, which are compared in order; "
+                f"got {len(teacher)} ({', '.join(teacher)}) and {len(student)} ({', '.join(student)})"
+            )
+        self.alignments: list[Alignment] = []
+
+    @property
+    def helpers(self):
+        return [helper for alignment in self.alignments for helper in alignment.helpers]
+
+    def build(self, teacher_shape, student_shape):
+        super().build(teacher_shape, student_shape)
+        pairs = zip(*(shapes if isinstance(shapes[0], tuple) else (shapes,) for shapes in self.built_shapes), strict=True)
+        self.alignments = [self.alignment(*pair) for pair in pairs]
+
+    def alignment(self, teacher_shape: tuple, student_shape: tuple) -> Alignment:
+        """What brings one pair together; a place to check its shapes."""
+        return Alignment(self, teacher_shape, student_shape)
+
+    def losses(self, teacher_outputs, student_outputs, y_true=None):
+        pairs = zip(_listed(teacher_outputs), _listed(student_outputs), self.alignments, strict=True)
+        return sum(self.pair_losses(teacher, student, align) for teacher, student, align in pairs)
+
+    def pair_losses(self, teacher, student, align):
+        """The loss of each sample for one pair, `[B]`; ``teacher, student = align(teacher, student)`` makes their shapes equal."""
+        raise NotImplementedError(f"{type(self).__name__} must define pair_losses(teacher, student, align)")
+
+
+def _listed(outputs):
+    return outputs if isinstance(outputs, (list, tuple)) else [outputs]
+
+
+def sum_over_time(x):
+    """`[B, T, ...] -> [B, ...]`; a tensor without time stays as it is."""
+    return ops.sum(x, axis=1) if has_time(x) else x
+
+
+def flat(x):
+    """All but the batch axis as one, `[B, ...] -> [B, N]`."""
+    return ops.reshape(x, (ops.shape(x)[0], -1))
+
+
+def norm(x):
+    """The Euclidean norm of all elements; where they are all 0, they get no gradient."""
+    return ops.sqrt(ops.maximum(ops.sum(ops.square(x)), _TINY))
+
+
+def unit(x):
+    """Rows `[B, N]` of norm 1; a row of zeros stays one, and gets no gradient."""
+    squares = ops.sum(ops.square(x), axis=1, keepdims=True)
+    return ops.where(squares > _TINY, x / ops.sqrt(ops.maximum(squares, _TINY)), 0.0)

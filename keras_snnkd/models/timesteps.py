@@ -1,0 +1,60 @@
+"""One network for several numbers of time steps."""
+
+import keras
+
+from keras_snnkd.layers.encoders import Encoder, check_timesteps
+
+
+def with_timesteps(model: keras.Model, timesteps: int, name: str | None = None) -> keras.Model:
+    """The same network run for another T: all weights are shared, none are copied.
+
+    Nothing in a spiking network but its encoder knows T, so that a network trained for one T runs for any other. Of neurons behind direct
+    encoding, the first steps do the same for each T. What one of the two models learns the other one has.
+
+    As a teacher it makes temporal self-distillation: the network run for more steps teaches itself run for fewer ones. The idea is TSSD's
+    (Zuo et al., 2024, arXiv:2406.07862), whose longer run takes place in training only and whose distance and weights are not known to
+    us: a reconstruction. Here the longer run is a teacher as others are, without gradient and with moving moments in its batch norms.
+    A `TeacherCache` would keep what the network did before training; do without.
+
+    Args:
+        model: A functional or Sequential model with an encoder (`Direct`, `Poisson`, `Latency`) and without models inside. It stays as
+            it is.
+        timesteps: The other T, at least 1.
+        name: Of the new model; `<name of the model>_T<timesteps>` by default.
+
+    Returns:
+        A functional model with the same layer names, not compiled. Saved and loaded, it is a model of its own.
+
+    Raises:
+        ValueError: If the model has no encoder, as an ANN or a network whose inputs have time themselves; if it holds other models or is
+            no graph; for T below 1.
+
+    Example:
+        >>> kd.Distiller(student, kd.models.with_timesteps(student, 8), ["soft_targets"])
+    """
+    check_timesteps(timesteps)
+    if not getattr(model, "outputs", None) or any(isinstance(layer, keras.Model) for layer in model.layers):
+        raise ValueError(f"{model.name} must be a functional or Sequential model without models inside, got a {type(model).__name__}")
+    if not any(isinstance(layer, Encoder) for layer in model.layers):
+        raise ValueError(
+            f"{model.name} has no encoder such as keras_snnkd.layers.Direct that makes its time steps; its T cannot be changed"
+        )
+
+    def place(layer):
+        if isinstance(layer, Encoder):
+            return type(layer).from_config({**layer.get_config(), "timesteps": timesteps})
+        return _unconnected(layer)
+
+    image, logits = ((tensors[0] if len(tensors) == 1 else tensors) for tensors in (model.inputs, model.outputs))
+    graph = keras.Model(image, logits, name=name or f"{model.name}_T{timesteps}")  # without the settings of compile
+    return keras.models.clone_model(graph, clone_function=place)
+
+
+def _unconnected(layer: keras.Layer) -> keras.Layer:
+    """A second handle on a layer, with the same weights and sublayers, and without connections.
+
+    A layer used in two graphs answers `layer.output` for the first one only, and taps, exports and counts of spikes read that.
+    """
+    twin = object.__new__(type(layer))
+    vars(twin).update(vars(layer), _inbound_nodes=[], _outbound_nodes=[])
+    return twin

@@ -1,0 +1,439 @@
+"""Objectives on logits, by step and by mean: official numbers, hand-computed ones, and what their equations imply."""
+
+import inspect
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from keras_snnkd.distill.objective import Objective
+from keras_snnkd.distill.objectives.logits import DISTANCES, NoisySoftTargets, SoftTargets, WeightedSoftTargets
+from keras_snnkd.distill.objectives.self_distillation import ConfidentSteps, CorrectSteps, StepAlignment, TemporalKnowledgeSharing
+from keras_snnkd.distill.objectives.steps import ErrorAlignment, StepEntropy, StepLabels
+from keras_snnkd.errors import ShapeError, UnknownNameError
+from tests.distill import tiny
+from tests.harness import gradients, oracle_cases
+
+RANDOM = np.random.default_rng(0)
+
+
+def normal(*shape):
+    return RANDOM.normal(size=shape).astype("float32")
+
+
+def array(*values, shape=None):
+    return np.array(values, "float32").reshape(shape or (1, -1))
+
+
+def batch_major(array):
+    """`[T, B, C]` as `[B, T, C]`; logits without time stay."""
+    return np.swapaxes(array, 0, 1) if array.ndim == 3 else array
+
+
+def softmax(logits):
+    powers = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def divergence(p, q):
+    p, q = np.asarray(p, "float64"), np.asarray(q, "float64")
+    return float(np.sum(p * (np.log(p) - np.log(q))))
+
+
+def gradient_of(objective, student, teacher=None, y_true=None):
+    return gradients(lambda x: objective.compute_loss(teacher, x, y_true), student)[1][0]
+
+
+def full_range(settings):
+    tau = settings["temperature"]
+    return {
+        "loss_ce": (1, StepLabels()),
+        "loss_teacher": (settings["alpha"], SoftTargets(tau, time="per_step")),
+        "loss_self": (settings["beta"], CorrectSteps(temperature=tau)),
+    }
+
+
+def seal(settings):
+    tau = settings["temperature"]
+    return {
+        "loss_ce": (1, StepLabels()),
+        "loss_ela": (settings["alpha"], ErrorAlignment(temperature=tau)),
+        "loss_sta": (settings["beta"], StepAlignment(temperature=tau)),
+    }
+
+
+def hsd(settings):
+    return {"loss_kd": (1, SoftTargets(settings["temperature"], time="per_step", reduction="elementwise"))}
+
+
+def akl(settings):
+    return {"loss": (1, SoftTargets(1.0, time="per_step", distance="adaptive_head_tail_kl", head_mass=settings["mu"]))}
+
+
+def tks(settings):
+    return {"loss_tks": (1, TemporalKnowledgeSharing(settings["temperature"]))}
+
+
+def bkdsnn_wsld(settings):
+    return {"loss": (1, WeightedSoftTargets(settings["temperature"]))}
+
+
+def ckdsnn(settings):
+    return {"loss_nld": (1, NoisySoftTargets(settings["temperature"], 1 - settings["noise_weight"]))}
+
+
+OFFICIAL = [  # the weighted terms of a loss by the names of their values, and the value to compare: one term's, or "loss"
+    (hsd, "loss_kd"),
+    (akl, "loss"),
+    *((full_range, value) for value in ("loss_ce", "loss_teacher", "loss_self", "loss")),
+    *((seal, value) for value in ("loss_ela", "loss_sta", "loss")),
+    (tks, "loss_tks"),
+    (bkdsnn_wsld, "loss"),
+    (ckdsnn, "loss_nld"),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "terms", "value"),
+    [
+        pytest.param(case, terms, value, id=f"{case}-{value}")
+        for terms, value in OFFICIAL
+        for case in oracle_cases("losses_logits.npz", terms.__name__)
+    ],
+)
+def test_value_and_gradient_are_those_of_the_official_code(case, terms, value):
+    terms = terms(case.settings)
+    teacher, labels = case.arrays.get("teacher_logits"), case.arrays.get("labels", case.arrays.get("label_distribution"))
+    summed = [(1, terms[value][1])] if value in terms else list(terms.values())
+    for _, objective in summed:
+        objective._normal = lambda like: case["standard_normal"]
+
+    def total(student):
+        return sum(weight * objective.compute_loss(teacher, student, labels) for weight, objective in summed)
+
+    found, (gradient,) = gradients(total, batch_major(case["logits"]))
+    tolerance = {"rtol": 1e-4, "atol": 1e-6 if len(summed) == 1 else 5e-6}
+    np.testing.assert_allclose(found, case[value], **tolerance)
+    np.testing.assert_allclose(gradient, batch_major(case[value.replace("loss", "grad_logits")]), **tolerance)
+
+
+P, Q = (0.6, 0.3, 0.1), (0.3, 0.5, 0.2)  # |p - q| = 0.3, 0.2, 0.1
+FORWARD, REVERSE = divergence(P, Q), divergence(Q, P)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"distance": "kl"}, FORWARD),
+        ({"distance": "reverse_kl"}, REVERSE),
+        ({"distance": "mixed_kl"}, 0.2 * FORWARD + 0.7 * REVERSE),
+        ({"distance": "mixed_kl", "forward_weight": 1.0, "reverse_weight": 0.0}, FORWARD),
+        ({"distance": "soft_cross_entropy"}, FORWARD - sum(p * math.log(p) for p in P)),
+        ({"distance": "adaptive_head_tail_kl"}, 0.5 * FORWARD + 0.5 * REVERSE),  # the likeliest class alone is above 0.5, and the head
+        ({"distance": "adaptive_head_tail_kl", "head_mass": 0.95}, 5 / 6 * FORWARD + 1 / 6 * REVERSE),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("reduction", ["per_sample", "elementwise"])
+def test_distances_by_hand(arguments, expected, reduction):
+    teacher, student = (2 * np.log(array(*probabilities)) + 1 for probabilities in (P, Q))
+    value = float(SoftTargets(2.0, reduction=reduction, **arguments).compute_loss(teacher, student))
+    assert value == pytest.approx(4 * expected / (3 if reduction == "elementwise" else 1), rel=1e-4)
+
+
+def test_soft_cross_entropy_has_the_gradient_of_kl():
+    teacher, student = normal(4, 3), normal(4, 2, 3)
+    found = [gradient_of(SoftTargets(distance=distance), student, teacher) for distance in ("kl", "soft_cross_entropy")]
+    np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("distance", sorted(DISTANCES.keys() - {"soft_cross_entropy"}))
+def test_the_distance_of_equal_logits_is_0_and_flat(distance):
+    logits = normal(4, 3)
+    objective = SoftTargets(distance=distance)
+    assert float(objective.compute_loss(logits, logits)) == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(gradient_of(objective, logits, logits), 0, atol=1e-6)
+
+
+HALF, QUARTER = math.log(2), math.log(4)
+
+
+def test_step_labels_by_hand():
+    logits = array(0, 0, 0, math.log(3), shape=(1, 2, 2))  # 1/2 1/2, then 1/4 3/4
+    assert float(StepLabels().compute_loss(None, logits, np.array([0]))) == pytest.approx((HALF + QUARTER) / 2, rel=1e-5)
+    soft = array(0.5, 0.5)
+    assert float(StepLabels().compute_loss(None, logits, soft)) == pytest.approx((HALF + (QUARTER + math.log(4 / 3)) / 2) / 2, rel=1e-5)
+
+
+def test_step_labels_are_at_least_the_cross_entropy_of_the_mean():
+    logits, labels = normal(6, 4, 5), np.arange(6) % 5
+    assert float(StepLabels().compute_loss(None, logits, labels)) > float(tiny.crossentropy()(labels, logits.mean(axis=1)))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_step_entropy_by_hand(temperature):
+    logits = temperature * array(0, 0, 0, math.log(3), shape=(1, 2, 2))  # 1/2 1/2, then 1/4 3/4
+    expected = (HALF + QUARTER - 0.75 * math.log(3)) / 2
+    assert float(StepEntropy(temperature).compute_loss(None, logits)) == pytest.approx(-expected, rel=1e-5)
+
+
+def test_a_step_down_the_step_entropy_makes_the_student_less_sure():
+    logits = normal(4, 2, 3)
+    sure = softmax(logits).max(axis=-1)
+    less = softmax(logits - gradient_of(StepEntropy(), logits)).max(axis=-1)
+    assert less.mean() < sure.mean()
+
+
+def test_error_alignment_by_hand():
+    # the label is class 0; step 0 says class 2, step 1 is right
+    student, teacher = array(1, 0, 3, 2, 0, 1, shape=(1, 2, 3)), array(4, 1, 2)
+    aligned = divergence(softmax(np.array([2, 1, 2])), softmax(np.array([1, 0, 1])))
+    plain = divergence(softmax(teacher[0]), softmax(student[0, 1]))
+    objective, labels = ErrorAlignment(temperature=1.0), np.array([0])
+    assert float(objective.compute_loss(teacher, student, labels)) == pytest.approx((aligned + plain) / 2, abs=1e-5)
+    gradient = gradient_of(objective, student, normal(1, 3), labels)
+    assert gradient[0, 0, 2] == 0  # the wrong class
+    assert np.all(gradient[0, 1] != 0)
+
+
+def test_correct_steps_by_hand():
+    # label 1: steps 1 and 2 are right, their mean is 0, 3
+    student, labels = array(1, 0, 0, 2, 0, 4, shape=(1, 3, 2)), np.array([1])
+    expected = np.mean([divergence(softmax(np.array([0, 1.5])), softmax(step / 2)) for step in student[0]])
+    assert float(CorrectSteps(temperature=2.0).compute_loss(None, student, labels)) == pytest.approx(4 * expected, rel=1e-4)
+    mean = student[0].mean(axis=0)
+    expected = np.mean([divergence(softmax(mean / 2), softmax(step / 2)) for step in student[0]])
+    assert float(CorrectSteps("all", 2.0).compute_loss(None, student)) == pytest.approx(4 * expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "objective", [CorrectSteps("all"), StepAlignment(), ConfidentSteps(), ConfidentSteps(cascade=True)], ids=lambda o: o.name
+)
+@pytest.mark.parametrize("steps", [1, 3])
+def test_equal_steps_have_nothing_to_teach_each_other(objective, steps):
+    student = np.repeat(normal(4, 1, 3), steps, axis=1)
+    assert float(objective.compute_loss(None, student)) == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(gradient_of(objective, student), 0, atol=1e-6)
+
+
+# With logits 0 and 2 log r, p = 1/(1 + r), r/(1 + r) at temperature 2; the larger r > 1, the surer.
+ODDS = {r: np.array([1, r]) / (1 + r) for r in (1, 2, 3)}
+
+
+def steps_of(*odds):
+    return np.array([[[0, 2 * math.log(r)] for r in odds]], "float32")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pairs"),
+    [
+        ({}, [(3, 1)]),
+        ({"direction": "weak_to_strong"}, [(1, 3)]),
+        ({"cascade": True}, [(2, 1), (3, 2)]),
+        ({"direction": "weak_to_strong", "cascade": True}, [(1, 2), (2, 3)]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("detach", [False, True])
+def test_confident_steps_by_hand(arguments, pairs, detach):
+    objective, student = ConfidentSteps(**arguments, detach=detach), steps_of(2, 3, 1)
+    expected = 4 * np.mean([divergence(ODDS[teaching], ODDS[taught]) for teaching, taught in pairs])
+    assert float(objective.compute_loss(None, student)) == pytest.approx(expected, rel=1e-4)
+    taught = {b for _, b in pairs} | (set() if detach else {a for a, _ in pairs})
+    gradient = gradient_of(objective, student)[0]
+    assert [bool(np.any(step)) for step in gradient] == [r in taught for r in (2, 3, 1)]
+
+
+def test_confident_steps_are_picked_for_the_whole_batch():
+    student = np.concatenate([steps_of(1, 8), steps_of(3, 2)])  # mean confidences: (1/2 + 9/10) / 2 and (64/65 + 4/5) / 2
+    expected = 4 * (divergence(np.array([1, 8]) / 9, ODDS[1]) + divergence(ODDS[2], ODDS[3])) / 2
+    assert float(ConfidentSteps().compute_loss(None, student)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_weighted_soft_targets_by_hand():
+    # the student's error is twice the teacher's: 2 log 2 = log 4 against log 2
+    teacher, student, labels = array(0, 0), array(0, math.log(3)), np.array([0])
+    expected = -(math.log(0.25) + math.log(0.75)) / 2
+    value = float(WeightedSoftTargets(temperature=1.0).compute_loss(teacher, student, labels))
+    assert value == pytest.approx((1 - math.exp(-2)) * expected, rel=1e-5)
+
+
+def test_weighted_soft_targets_leave_out_what_the_student_knows():
+    student = array(30, 0, 0)
+    assert float(WeightedSoftTargets().compute_loss(array(1, 0, 0), student, np.array([0]))) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("form", ["code", "paper"])
+def test_noisy_soft_targets_without_noise_are_soft_targets(form):
+    teacher, student = normal(4, 3), normal(4, 2, 3)
+    value = NoisySoftTargets(2.0, noise=0, form=form).compute_loss(teacher, student)
+    np.testing.assert_allclose(value, SoftTargets(2.0).compute_loss(teacher, student), rtol=1e-4)
+
+
+def test_noisy_soft_targets_of_the_paper_by_hand():
+    teacher, student, noise = array(0, 0, 1), array(1, 2, 3), array(1, 0, -1)  # mean 2, deviation 1
+    objective = NoisySoftTargets(2.0, noise=0.1, form="paper")
+    objective._normal = lambda like: noise
+    expected = divergence(softmax(teacher[0] / 2), softmax(np.array([1.3, 2.2, 3.1]) / 2))
+    assert float(objective.compute_loss(teacher, student)) == pytest.approx(4 * expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("form", ["code", "paper"])
+def test_the_noise_is_drawn_anew_for_each_batch_and_repeats_with_its_seed(form):
+    teacher, student = normal(4, 3), normal(4, 3)
+
+    def sequence(seed):
+        objective = NoisySoftTargets(form=form, seed=seed)
+        return [float(objective.compute_loss(teacher, student)) for _ in range(3)]
+
+    first = sequence(1)
+    assert len(set(first)) == 3
+    assert first == sequence(1)
+    assert first != sequence(2)
+
+
+@pytest.mark.parametrize("form", ["code", "paper"])
+@pytest.mark.parametrize("logits", [[0, 0, 0], [500, 0, -500]], ids=str)
+def test_the_noise_of_silent_or_large_logits_is_finite(form, logits):
+    objective, student = NoisySoftTargets(form=form), array(*logits)
+    assert np.isfinite(objective.compute_loss(-student, student))
+    assert np.all(np.isfinite(gradient_of(objective, student, -student)))
+
+
+def test_a_teacher_of_another_t_gives_its_mean_to_every_step():
+    teacher, student, labels = normal(4, 3, 5), normal(4, 2, 5), np.arange(4)
+    objective = ErrorAlignment()
+    values = [float(objective.compute_loss(taught, student, labels)) for taught in (teacher, teacher.mean(axis=1))]
+    assert values[0] == pytest.approx(values[1], rel=1e-5)
+
+
+OBJECTIVES = [
+    *(SoftTargets(distance=distance, time="per_step") for distance in DISTANCES),
+    WeightedSoftTargets(),
+    NoisySoftTargets(noise=0),
+    ErrorAlignment(),
+    StepLabels(),
+    StepEntropy(),
+    CorrectSteps(),
+    TemporalKnowledgeSharing(),
+    StepAlignment(),
+]
+
+
+def shown(objective):
+    return f"{objective.name}-{objective.distance}" if isinstance(objective, SoftTargets) else objective.name
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=shown)
+def test_sample_weights_weigh_the_losses_of_samples(objective):
+    teacher, student, labels, weights = normal(4, 3), normal(4, 2, 3), np.array([0, 1, 2, 0]), array(2, 0, 1, 0.5)[0]
+    single = [float(objective.compute_loss(teacher[[b]], student[[b]], labels[[b]])) for b in range(4)]
+    value = float(objective.compute_loss(teacher, student, labels, weights))
+    assert value == pytest.approx(float(np.mean(weights * single)), rel=1e-4)
+
+
+NEED_LABELS = [StepLabels, ErrorAlignment, CorrectSteps, TemporalKnowledgeSharing, WeightedSoftTargets]
+
+
+@pytest.mark.parametrize("cls", NEED_LABELS)
+def test_labels_come_as_numbers_in_a_row_or_column_or_one_hot(cls):
+    teacher, student, labels = normal(4, 3), normal(4, 2, 3), np.array([0, 2, 1, 2])
+    forms = (labels, labels[:, None], labels.astype("float32"), np.eye(3, dtype="float32")[labels])
+    values = [float(cls().compute_loss(teacher, student, form)) for form in forms]
+    assert values == [values[0]] * len(forms)
+
+
+@pytest.mark.parametrize("cls", NEED_LABELS)
+def test_refuses_to_work_without_labels_or_with_others(cls):
+    teacher, student = normal(4, 3), normal(4, 2, 3)
+    with pytest.raises(ValueError, match=f"{cls.__name__}: it needs the labels"):
+        cls().compute_loss(teacher, student)
+    with pytest.raises(ShapeError, match=r"labels must be \[B\], \[B, 1\] or \[B, 3\], got \[4, 5\]"):
+        cls().compute_loss(teacher, student, normal(4, 5))
+
+
+STEPWISE = [StepLabels, StepEntropy, ErrorAlignment, CorrectSteps, TemporalKnowledgeSharing, StepAlignment, ConfidentSteps]
+
+
+@pytest.mark.parametrize("cls", STEPWISE)
+@pytest.mark.parametrize("shape", [(4, 3), (4, 2, 2, 2, 3)], ids=["no time", "maps"])
+def test_refuses_a_student_without_logits_of_every_step(cls, shape):
+    with pytest.raises(ShapeError, match=r"every step, \[B, T, C\]|both must be logits"):
+        cls().compute_loss(normal(4, 3), normal(*shape), np.zeros(4, "int32"))
+
+
+@pytest.mark.parametrize("cls", [SoftTargets, WeightedSoftTargets, NoisySoftTargets, ErrorAlignment])
+def test_refuses_a_teacher_of_other_classes(cls):
+    with pytest.raises(ShapeError, match="same classes"):
+        cls().compute_loss(normal(4, 5), normal(4, 2, 3), np.zeros(4, "int32"))
+
+
+@pytest.mark.parametrize(
+    ("cls", "arguments", "error", "message"),
+    [
+        (SoftTargets, {"distance": "reversekl"}, UnknownNameError, "Did you mean 'reverse_kl'"),
+        (SoftTargets, {"forward_weight": -1}, ValueError, "forward_weight must be a number of at least 0"),
+        (SoftTargets, {"reverse_weight": "0.7"}, ValueError, "reverse_weight must be a number of at least 0"),
+        (SoftTargets, {"head_mass": 1.0}, ValueError, "head_mass must be below 1, got 1.0"),
+        (NoisySoftTargets, {"noise": 1}, ValueError, "noise must be below 1, got 1"),
+        (NoisySoftTargets, {"noise": -0.1}, ValueError, "noise must be a number of at least 0"),
+        (NoisySoftTargets, {"form": "papr"}, UnknownNameError, "Did you mean 'paper'"),
+        (CorrectSteps, {"ensemble": "corect"}, UnknownNameError, "Did you mean 'correct'"),
+        (ConfidentSteps, {"direction": "strong_weak"}, UnknownNameError, "Did you mean 'strong_to_weak'"),
+        *((cls, {"temperature": 0}, ValueError, "temperature must be a number greater than 0, got 0") for cls in STEPWISE[1:]),
+        *((cls, {"teacher_tap": "logits"}, ValueError, "takes no teacher_tap") for cls in STEPWISE if not cls.uses_teacher),
+    ],
+    ids=str,
+)
+def test_refuses_names_and_numbers_that_cannot_be(cls, arguments, error, message):
+    with pytest.raises(error, match=message):
+        cls(**arguments)
+
+
+ARGUMENTS = {
+    SoftTargets: {
+        "temperature": 2.0,
+        "student_temperature": 3.0,
+        "reduction": "elementwise",
+        "time": "sum",
+        "distance": "mixed_kl",
+        "forward_weight": 0.3,
+        "reverse_weight": 0.6,
+        "head_mass": 0.4,
+    },
+    WeightedSoftTargets: {"temperature": 3.0},
+    NoisySoftTargets: {"temperature": 3.0, "noise": 0.2, "form": "paper", "seed": 4},
+    ErrorAlignment: {"temperature": 2.0},
+    StepLabels: {},
+    StepEntropy: {"temperature": 2.0},
+    CorrectSteps: {"ensemble": "all", "temperature": 2.0},
+    TemporalKnowledgeSharing: {"temperature": 2.0},
+    StepAlignment: {"temperature": 2.0},
+    ConfidentSteps: {"direction": "weak_to_strong", "cascade": True, "temperature": 3.0, "detach": True},
+}
+
+
+@pytest.mark.parametrize("cls", ARGUMENTS)
+def test_every_argument_is_in_the_config_and_comes_back(cls):
+    teacher_tap = "classifier" if cls.uses_teacher else None
+    arguments = {**ARGUMENTS[cls], "teacher_tap": teacher_tap, "student_tap": "output", "weight": 0.5, "name": "mine"}
+    assert set(arguments) == {*inspect.signature(cls).parameters, *inspect.signature(Objective).parameters} - {"kwargs"}
+    objective = cls(**arguments)
+    assert objective.get_config() == arguments
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(objective))
+    assert type(copy) is cls
+    assert copy.get_config() == arguments
+
+
+def test_all_of_them_train_a_student_in_one_distiller(tmp_path):
+    objectives = [cls(weight=0.1) for cls in ARGUMENTS]
+    distiller = tiny.compiled(tiny.snn(), tiny.ann(), objectives, label_weight=0)
+    before = distiller.student.get_weights()
+    logs = tiny.fit(distiller)
+    assert all(np.isfinite(value) for value in logs.values())
+    assert {objective.name for objective in objectives} <= set(logs)
+    assert any(np.any(a != b) for a, b in zip(before, distiller.student.get_weights(), strict=True))
+    distiller.save(tmp_path / "distiller.keras")
+    loaded = keras.models.load_model(tmp_path / "distiller.keras")
+    assert [o.get_config() for o in loaded.objectives] == [o.get_config() for o in distiller.objectives]
