@@ -36,7 +36,7 @@ def durations(folder: Path) -> collections.Counter:
         for line in plane.lines:
             for event in line.events:
                 name, _, operation = names[event.metadata_id].rpartition(":")
-                if name and operation[:1].isupper() or operation.startswith("_Xla"):
+                if (name and operation[:1].isupper()) or operation.startswith("_Xla"):
                     found[operation.split("#")[0]] += event.duration_ps / 1e9
     return found
 

@@ -20,7 +20,8 @@ def round_weights(model: keras.Model) -> int:
     Then LiteRT's 8-bit dynamic-range quantization finds just these steps. And spikes being 0 and 1, each current is a whole number of
     steps ``s_c gamma'_c``: float32 holds it and all partial sums exactly (up to 2^14 steps), so that the order in which a runtime adds
     cannot move a membrane across the threshold. The layers that read the image take part if pixels are multiples of 1/256, as
-    `keras_snnkd.data` gives them; there ``gamma'_c`` is a power of two, to leave their sums the bits they need. In an ANN, or behind a learned time constant or an average over a number that is no power of two, float32 rounds as ever.
+    `keras_snnkd.data` gives them; there ``gamma'_c`` is a power of two, to leave their sums the bits they need. In
+    an ANN, or behind a learned time constant or an average over a number that is no power of two, float32 rounds as ever.
 
     Args:
         model: A functional model. Its weights are changed in place.

@@ -94,7 +94,7 @@ def test_options_reach_the_recipe(runs):
         "--teacher-start": "ann", "--objective": "soft_targets:temperature=2,weight=0.5", "--label-weight": 0.25, "--cache": 3,
         "--epochs": 3, "--weight-bits": 32,
         "--teacher-epochs": 4, "--ann-epochs": 5, "--batch-size": 6, "--learning-rate": 0.07, "--teacher-learning-rate": 0.08,
-        "--weight-decay": 0.09, "--precision": "mixed_bfloat16", "--seed": 10,
+        "--weight-decay": 0.09, "--precision": "mixed_bfloat16", "--seed": 10, "--student-start": "ann_twin", "--seeds": 3,
     }  # fmt: skip
     assert tiny.run(*(part for pair in given.items() for part in pair)) == 0
     recipe = runs[0][0].to_dict()
@@ -167,7 +167,10 @@ def test_out_names_the_folder(runs):
     [
         (["--dataset", "digit"], "unknown data set 'digit'. Did you mean 'digits'?"),
         (["--dataset", "mine.npz"], "there is no file or folder 'mine.npz'; check the path, or name one of digits,"),
-        (["--mode", "distil"], "unknown mode 'distil'. Did you mean 'distill'? Known: baseline, distill, evaluate, export, multistage"),
+        (
+            ["--mode", "distil"],
+            "unknown mode 'distil'. Did you mean 'distill'? Known: baseline, compare, distill, evaluate, export",
+        ),
         (["--mode", "exprt"], "Did you mean 'export'?"),
         (["--teacher", "digits_techer"], "unknown model preset 'digits_techer'. Did you mean 'digits_teacher'?"),
         (["--student", "mlp:0"], "widths must be a list of whole numbers above 0"),

@@ -124,7 +124,7 @@ def test_a_value_that_cannot_be_is_refused(settings, message):
         ({"timesteps": None}, "recipe setting timesteps must be int, got None"),
         ({"seed": 1.5}, "recipe setting seed must be int, got 1.5"),
         ({"learning_rate": "fast"}, "recipe setting learning_rate must be float | None, got 'fast'"),
-        ({"label_weight": [1]}, "recipe setting label_weight must be float, got [1]"),
+        ({"label_weight": [1]}, "recipe setting label_weight must be float | dict | None, got [1]"),
         ({"dataset": 5}, "recipe setting dataset must be str, got 5"),
         ({"data_dir": 5}, "recipe setting data_dir must be str | None, got 5"),
         ({"limit": "all"}, "recipe setting limit must be int | None, got 'all'"),

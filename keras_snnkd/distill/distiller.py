@@ -298,7 +298,8 @@ def _check_pair(student_taps, teacher_taps):
     inputs = [tuple(taps.input_shape[1:]) for taps in (teacher_taps, student_taps)]
     if inputs[0] != inputs[1]:
         raise ShapeError(f"the teacher {teacher.name} takes inputs {inputs[0]} and the student {student.name} {inputs[1]}")
-    if student.count_params() >= teacher.count_params():
+    itself = {id(weight) for weight in student.weights} == {id(weight) for weight in teacher.weights}  # for another T
+    if student.count_params() >= teacher.count_params() and not itself:
         warnings.warn(
             f"the student {student.name} ({student.count_params():,} parameters) is not smaller than its teacher {teacher.name} "
             f"({teacher.count_params():,})",

@@ -109,6 +109,8 @@ class Objective(keras.distillation.DistillationLoss):
 
     def misfit(self, teacher_shape, student_shape, expected: str) -> ShapeError:
         """The error for two taps that cannot be compared."""
+        if self.teacher_tap is None:
+            return ShapeError(f"{self.name}: cannot read the student's tap {self.student_tap!r} {_shown(student_shape)}: {expected}")
         return ShapeError(
             f"{self.name}: cannot compare the teacher's tap {self.teacher_tap!r} {_shown(teacher_shape)} with the student's "
             f"{self.student_tap!r} {_shown(student_shape)}: {expected}"
@@ -155,6 +157,11 @@ def has_time(x) -> bool:
 def mean_over_time(x):
     """`[B, T, ...] -> [B, ...]`; a tensor without time stays as it is."""
     return ops.mean(x, axis=1) if has_time(x) else x
+
+
+def sum_over_time(x):
+    """`[B, T, ...] -> [B, ...]`; a tensor without time stays as it is."""
+    return ops.sum(x, axis=1) if has_time(x) else x
 
 
 def mean_of_sample(x):

@@ -279,7 +279,7 @@ def test_a_stage_can_start_from_the_weights_of_another(finished, tmp_path):
         ({"objectives": [{"objective": "feature_map", "teacher_tap": "block2_neuron"}]}, UnknownNameError, "Did you mean 'block1_neuron'"),
         ({"student": lambda: kd.models.MLP((8, 8, 1), 9, widths=(6,))}, ShapeError, "10 classes and the student mlp has 9"),
         ({"student": lambda: kd.models.MLP((9, 9, 1), 10, widths=(6,))}, ShapeError, "takes inputs"),
-        ({"teacher": None}, ValueError, "the objectives need a teacher"),
+        ({"teacher": None}, ValueError, "soft_targets need a teacher"),
         ({"start_from": "teacher"}, ShapeError, "layer 'block1_dense' has .* in width12 and .* in width6"),
     ],
 )

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_snnkd._public import public
-from keras_snnkd.distill.objective import Objective, check_positive, has_time, mean_over_time
+from keras_snnkd.distill.objective import Objective, check_positive, has_time, mean_over_time, sum_over_time
 from keras_snnkd.errors import ShapeError, unknown_name
 
 REDUCTIONS = ("per_sample", "elementwise")
@@ -200,7 +200,7 @@ class SoftTargets(TemperedObjective):
     def _in_time(self, teacher, student):
         if self.time == "per_step" and has_time(student):
             return paired_steps(teacher, student), student
-        reduce = _sum_over_time if self.time == "sum" else mean_over_time
+        reduce = sum_over_time if self.time == "sum" else mean_over_time
         return reduce(teacher), reduce(student)
 
     def get_config(self):
@@ -323,7 +323,3 @@ def check_share(objective, name, value):
     if share >= 1:
         raise ValueError(f"{type(objective).__name__}: {name} must be below 1, got {value!r}")
     return share
-
-
-def _sum_over_time(x):
-    return ops.sum(x, axis=1) if has_time(x) else x

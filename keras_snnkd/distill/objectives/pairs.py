@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_snnkd.distill.align import Alignment
-from keras_snnkd.distill.objective import Objective, has_time, taps_of
+from keras_snnkd.distill.objective import Objective, taps_of
 
 _TINY = 1e-12
 
@@ -53,11 +53,6 @@ class LayerPairs(Objective):
 
 def _listed(outputs):
     return outputs if isinstance(outputs, (list, tuple)) else [outputs]
-
-
-def sum_over_time(x):
-    """`[B, T, ...] -> [B, ...]`; a tensor without time stays as it is."""
-    return ops.sum(x, axis=1) if has_time(x) else x
 
 
 def flat(x):

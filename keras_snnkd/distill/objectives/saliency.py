@@ -6,9 +6,9 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd.distill.align import Alignment
-from keras_snnkd.distill.objective import Objective, Tap, check_positive, mean_over_time, taps_of
+from keras_snnkd.distill.objective import Objective, Tap, check_positive, mean_over_time, sum_over_time, taps_of
 from keras_snnkd.distill.objectives.classifiers import classifier_of, copy_to, frozen, is_pair, misread
-from keras_snnkd.distill.objectives.pairs import flat, sum_over_time
+from keras_snnkd.distill.objectives.pairs import flat
 from keras_snnkd.errors import unknown_name
 
 STUDENT_MAPS = ("sum", "cam")
