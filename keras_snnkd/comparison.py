@@ -20,7 +20,7 @@ from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.methods import Method
 from keras_snnkd.errors import KDError
-from keras_snnkd.experiment import MEASURED_IMAGES, Experiment, check_folder, describe_data, machine, measure, test_images, versions
+from keras_snnkd.experiment import MEASURED_IMAGES, Experiment, check_folder, measure, test_images
 from keras_snnkd.files import read_json, sha256, write_json
 from keras_snnkd.metrics.measurement import Measurement
 from keras_snnkd.progress import Counter
@@ -251,12 +251,7 @@ class Comparison(Experiment):
             facts[name] = {"taught_by": taught_by, "trust": method.trust if method.source else None, "source": method.source or None}
         compared = [{**row, **facts.get(row["name"], {})} for row in ranked(measured)]
         return {
-            "title": f"{self.data.name}: {len(compared) - 1} methods compared",
-            "dataset": describe_data(self.data),
-            "command": self.command,
-            "recipe": self.recipe.to_dict(),
-            "machine": machine(),
-            "versions": versions(),
+            **self._about(f"{len(compared) - 1} methods compared"),
             "models": rows,
             "comparison": compared,
             "notes": notes,

@@ -223,6 +223,17 @@ class Experiment:
         closing.callback(progress.close)
         return [progress, keras.callbacks.TensorBoard(str(self.folder / "logs" / stage.name), write_graph=False)]
 
+    def _about(self, what: str) -> dict[str, Any]:
+        """What every page of results begins with."""
+        return {
+            "title": f"{self.data.name}: {what}",
+            "dataset": describe_data(self.data),
+            "command": self.command,
+            "recipe": self.recipe.to_dict(),
+            "machine": machine(),
+            "versions": versions(),
+        }
+
     def _measure(self, trained: dict[str, tuple]) -> dict[str, Any]:
         rows, activity, exports, notes = [], {}, [], []
         last = list(trained)[-1]
@@ -244,12 +255,7 @@ class Experiment:
             rows[-1].update(validation_accuracy=record.get("validation_accuracy"), seconds=record.get("seconds"))
             exports += [{"model": name, **entry} for entry in found]
         return {
-            "title": f"{self.data.name}: {self.recipe.mode}",
-            "dataset": describe_data(self.data),
-            "command": self.command,
-            "recipe": self.recipe.to_dict(),
-            "machine": machine(),
-            "versions": versions(),
+            **self._about(self.recipe.mode),
             "models": rows,
             "histories": {name: _columns(history) for name, (_, _, history) in trained.items() if history},
             "activity": activity,

@@ -132,7 +132,11 @@ class Recipe:
         if method.longer:
             implied["teacher_timesteps"] = method.longer * self.timesteps
         unset = {field: value for field, value in implied.items() if getattr(self, field) is None}
-        teacher = ITSELF if method.longer else self.teacher  # such a method has no other teacher
+        if method.longer and self.teacher not in (None, ITSELF):
+            raise ValueError(
+                f"in {method.name} the student teaches itself, and there is a teacher, {self.teacher!r}; leave out one of them"
+            )
+        teacher = ITSELF if method.longer else self.teacher
         return dataclasses.replace(self, objectives=list(method.objectives), teacher=teacher, **unset)
 
     def _filled(self) -> "Recipe":

@@ -62,18 +62,17 @@ def _round(layer, matrix, norm, reads_image):
     largest = np.abs(matrix).argmax(axis=0), np.arange(matrix.shape[1])
     levels[largest] = 127 * np.sign(matrix[largest])
     layer.kernel.assign((levels * step).reshape(layer.kernel.shape))
-    bias = 0.0
     if layer.use_bias:
-        bias = np.round(_numpy(layer.bias) * factor / step) * step
-        layer.bias.assign(bias)
+        layer.bias.assign(np.round(_numpy(layer.bias) * factor / step) * step)
     if norm is not None:
-        mean = _numpy(norm.moving_mean) * factor
-        norm.moving_mean.assign(np.round(mean / step) * step)
+        exact_mean = _numpy(norm.moving_mean) * factor
+        mean = np.round(exact_mean / step) * step
+        norm.moving_mean.assign(mean)
         norm.moving_variance.assign(np.full(len(step), _one_less(norm.epsilon)))
         if norm.center:
-            lost = (np.round(mean / step) * step - mean) * gamma
+            beta = _numpy(norm.beta) + (mean - exact_mean) * gamma  # takes up what the mean lost
             unit = np.where(gamma != 0, np.abs(step * gamma), step)
-            norm.beta.assign(np.round((_numpy(norm.beta) + lost) / unit) * unit)
+            norm.beta.assign(np.round(beta / unit) * unit)
 
 
 def significant(values: np.ndarray, bits: int) -> np.ndarray:

@@ -152,6 +152,7 @@ def test_what_is_given_goes_before_what_the_method_says(settings, weight, start)
     [
         ({"objectives": ["takd_chain"]}, "takd_chain goes through assistants; use --mode multistage"),
         ({"objectives": ["tks"], "mode": "multistage"}, "a multistage run needs an objective with a teacher"),
+        ({"objectives": ["tssd"], "teacher": "mlp:16"}, "in tssd the student teaches itself, and there is a teacher, 'mlp:16'"),
         ({"objectives": ["tssd"], "mode": "multistage"}, "a student that teaches itself (--teacher self) needs --mode distill"),
         ({"label_weight": {"schedule": "rmap"}}, "unknown schedule 'rmap'. Did you mean 'ramp'?"),
         ({"label_weight": -1.0}, "label_weight must be a number of at least 0, got -1.0"),
@@ -181,7 +182,8 @@ SMALL = {"limit": 100, "batch_size": 50, **MODELS}
     ],
 )
 def test_a_run_has_the_stages_that_its_method_needs(method, stages, taught_by, tmp_path):
-    experiment = Experiment(kd.Recipe(objectives=[method], **SMALL), tmp_path)
+    settings = {**SMALL, "teacher": None if method == "tssd" else SMALL["teacher"]}
+    experiment = Experiment(kd.Recipe(objectives=[method], **settings), tmp_path)
     found = experiment.stages()
     assert [stage.name for stage in found] == stages
     assert found[-1].record()["teacher"] == taught_by
@@ -189,7 +191,7 @@ def test_a_run_has_the_stages_that_its_method_needs(method, stages, taught_by, t
 
 
 def test_a_student_teaches_itself_without_a_cache(tmp_path):
-    recipe = kd.Recipe(objectives=["tssd"], epochs=1, **SMALL).resolved()
+    recipe = kd.Recipe(objectives=["tssd"], epochs=1, **{**SMALL, "teacher": None}).resolved()
     assert (recipe.teacher, recipe.teacher_timesteps, recipe.cache) == ("self", 4, 1)
     experiment = Experiment(recipe, tmp_path)
     result = kd.Chain(experiment.stages(), tmp_path).run(experiment.data)["student_distilled"]

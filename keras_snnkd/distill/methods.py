@@ -120,7 +120,7 @@ def _method(entry) -> Method:
     name = mapping.get("objective")
     if name in registry.names() or name not in _BY_NAME:
         if name not in registry.names():
-            raise unknown_name("objective", name, [*registry.names(), *names()])
+            raise unknown_name("objective", name, dict.fromkeys([*registry.names(), *names()]))
         registry.get(mapping)
         return Method(name, (entry,), teacher="any")
     if len(mapping) > 1:
