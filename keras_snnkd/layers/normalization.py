@@ -54,6 +54,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
             variance *= (count - 1) / count  # the kernel gives the unbiased one, Keras keeps the other
             for moving, moment in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 moving.assign(moving * self.momentum + moment * (1 - self.momentum))
+        else:  # not what the kernel hands on: where nobody reads its outputs, it need not run
+            mean, variance = self.moving_mean, self.moving_variance
         outputs = ops.reshape(outputs, (-1, *inputs.shape[1:]))
         scale = gamma * ops.rsqrt(variance + self.epsilon)
         note(outputs, Currents(outputs, inputs, tuple(map(ops.stop_gradient, (scale, beta - mean * scale)))))

@@ -44,8 +44,11 @@ def forgetting(function: Callable, inputs, again: Callable):
             with tf.GradientTape() as tape:
                 tape.watch(remade)
                 outputs = function(remade)
-            gradients = tape.gradient(outputs, [remade, *variables], upstream)
-            return (gradients[0], gradients[1:]) if variables else gradients[0]
+            g_inputs, *g_variables = tape.gradient(outputs, [remade, *variables], upstream)
+            if not variables:
+                return g_inputs
+            with tf.control_dependencies(g_variables):  # what is remade is let go before the backward pass goes on
+                return tf.identity(g_inputs), g_variables
 
         return function(inputs), grad
 

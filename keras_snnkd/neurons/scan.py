@@ -1,8 +1,9 @@
 """The scan over time: neurons over a whole sequence, in one custom gradient.
 
 Its backward pass keeps nothing but the inputs: it runs the charge again and then goes back in time by `Dynamics.step_adjoint`. Inside a
-TensorFlow graph a sequence of up to `UNROLL_LIMIT` steps becomes one compiled kernel forward and one backward, which read and write each
+TensorFlow graph a sequence of up to `KERNEL_LIMIT` steps becomes one compiled kernel forward and one backward, which read and write each
 number once; where the currents are known to be a scaled or repeated tensor (`keras_snnkd.neurons.currents`), they are made in there too.
+A longer sequence is a chain of such kernels, `CHUNK` steps each, and one of more than `COMPILED_LIMIT` steps a while-loop.
 """
 
 import dataclasses
@@ -13,11 +14,23 @@ from keras import ops
 
 from keras_snnkd.neurons.currents import Currents, currents_of, in_tensorflow_graph
 from keras_snnkd.neurons.dynamics import Dynamics, exporting
+from keras_snnkd.neurons.loops import over_time
 from keras_snnkd.neurons.recompute import note_again
 from keras_snnkd.surrogates import step
 
 UNROLL_LIMIT = 16
-"""Sequences up to this length are unrolled and compiled, longer ones run in a while-loop: compilation time grows faster than T."""
+"""Sequences up to this length are unrolled, longer ones run in a while-loop: where all of a model is compiled, the time that takes grows
+faster than T."""
+
+KERNEL_LIMIT = 8
+"""Sequences up to this length are one kernel in a TensorFlow graph."""
+
+CHUNK = 4
+"""Steps in a kernel of a longer sequence. XLA writes a kernel's outputs one after the other and runs all earlier steps again for each, so
+that the work in a kernel grows with the square of its steps."""
+
+COMPILED_LIMIT = 64
+"""Sequences up to this length are compiled in a TensorFlow graph, whose size grows with T."""
 
 
 def scan(dynamics: Dynamics, currents, leak=None, initial_state=None, return_state: bool = False, dtype: str | None = None):
@@ -56,7 +69,9 @@ def scan(dynamics: Dynamics, currents, leak=None, initial_state=None, return_sta
 
             def grad(*args, upstream=None):
                 upstream = keras.tree.flatten(args if upstream is None else upstream)  # JAX gives one tuple, TensorFlow each by itself
-                return plan.run("backward", *tensors, *upstream)
+                g_target, *more = plan.run("backward", *tensors, *upstream)
+                g_target = ops.cast(g_target, target.dtype)
+                return (g_target, *more) if more else g_target
 
             return plan.run("forward", *tensors), grad
 
@@ -84,7 +99,7 @@ def charge(dynamics: Dynamics, currents, leak=None):
         return state, (h,)
 
     steps = ops.unstack(currents, axis=1) if _unrolls(currents) else currents
-    return _over_time(body, dynamics.initial_state((shape[0], *shape[2:]), dtype), [steps])[1][0]
+    return over_time(body, dynamics.initial_state((shape[0], *shape[2:]), dtype), [steps])[1][0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,9 +116,11 @@ class _Plan:
 
     def run(self, method, *tensors):
         """`forward` or `backward`, compiled where that is possible."""
-        if self.repeats or self.scaled or _compiles(tensors[0]):
+        if not (self.repeats or self.scaled or _compiles(tensors[0])):
+            return getattr(self, method)(*tensors)
+        if (self.repeats or tensors[0].shape[1]) <= KERNEL_LIMIT:
             return _compile(self, method)(*tensors)
-        return getattr(self, method)(*tensors)
+        return getattr(self, f"{method}_in_chunks")(*tensors)
 
     def unpack(self, tensors):
         """Currents as `[B, T, ...]` or a list of T arrays, the leak, and the state in its dtype."""
@@ -132,7 +149,7 @@ class _Plan:
             output, _, state = self.dynamics.step(ops.cast(x[0], state[0].dtype), state, leak, step)
             return state, (ops.cast(output, self.dtype),)
 
-        state, (outputs,) = _over_time(body, state, [currents])
+        state, (outputs,) = over_time(body, state, [currents])
         return (outputs, *state) if self.return_state else (outputs,)
 
     def backward(self, *tensors):
@@ -147,7 +164,7 @@ class _Plan:
             _, h, state = self.dynamics.step(ops.cast(x[0], dtype), state, leak, step)
             return state, (h, *before)
 
-        _, remembered = _over_time(charge_again, state, [currents], stack=False)
+        _, remembered = over_time(charge_again, state, [currents], stack=False)
         kept = dtype if self.repeats else tensors[0].dtype  # summed over time before it is rounded
 
         def back(carry, xs):
@@ -156,15 +173,67 @@ class _Plan:
             g_x, g_state, more = self.dynamics.step_adjoint(ops.cast(x, dtype), tuple(before), h, leak, ops.cast(g_output, dtype), g_state)
             return (g_state, g_leak + ops.sum(more) if self.learned_leak else g_leak), (ops.cast(g_x, kept),)
 
-        (g_state, g_leak), (g_currents,) = _over_time(
+        (g_state, g_leak), (g_currents,) = over_time(
             back, (g_state, ops.zeros((), dtype)), [currents, g_outputs, *remembered], reverse=True, stack=not self.repeats
         )
-        gradients = (ops.cast(sum(g_currents), tensors[0].dtype) if self.repeats else g_currents,)
+        gradients = (sum(g_currents) if self.repeats else g_currents,)
         if self.learned_leak:
             gradients += (ops.cast(g_leak, tensors[1 + 2 * self.scaled].dtype),)
         if self.given_state:
             gradients += tuple(ops.cast(g, t.dtype) for g, t in zip(g_state, tensors[-len(g_state) :], strict=True))
-        return gradients if len(gradients) > 1 else gradients[0]
+        return gradients
+
+    def last_state(self, *tensors):
+        """`forward` without outputs."""
+        return dataclasses.replace(self, return_state=True).forward(*tensors)[1:]
+
+    def forward_in_chunks(self, *tensors):
+        """`forward` by a chain of kernels that hand on the state."""
+        pieces, _, state, _ = self.chunks(tensors)
+        outputs = []
+        for plan, piece in pieces:
+            output, *state = _compile(plan, "forward")(*piece, *state)
+            outputs.append(output)
+        outputs = ops.concatenate(outputs, axis=1)
+        return (outputs, *state) if self.return_state else (outputs,)
+
+    def backward_in_chunks(self, *tensors):
+        """`backward` likewise, from the last kernel to the first; each starts from the state that comes in again by `last_state`."""
+        pieces, sizes, state, (g_outputs, *g_state) = self.chunks(tensors)
+        states = [state]
+        for plan, piece in pieces[:-1]:
+            states.append(_compile(plan, "last_state")(*piece, *states[-1]))
+        g_state = g_state or [ops.zeros_like(part) for part in state]
+        g_currents, g_leaks = [], []
+        for (plan, piece), before, g_output in reversed(list(zip(pieces, states, _split(g_outputs, sizes), strict=True))):
+            g_piece, *more = _compile(plan, "backward")(*piece, *before, g_output, *g_state)
+            g_currents.insert(0, g_piece)
+            g_leaks += more[: self.learned_leak]
+            g_state = more[self.learned_leak :]
+        gradients = (sum(g_currents) if self.repeats else ops.concatenate(g_currents, axis=1),)
+        return gradients + ((sum(g_leaks),) if self.learned_leak else ()) + (tuple(g_state) if self.given_state else ())
+
+    def chunks(self, tensors):
+        """Of each chunk the plan and its tensors up to the state; the chunks' sizes; the initial state; the upstream gradients."""
+        count = 1 + 2 * self.scaled + self.learned_leak
+        (source, *constants), state, upstream = tensors[:count], tensors[count:], ()
+        if self.given_state:
+            state, upstream = state[: self.dynamics.state_size], state[self.dynamics.state_size :]
+        else:
+            state, upstream = self.unpack(tensors[:count])[2], state
+        steps = self.repeats or source.shape[1]
+        sizes = [min(CHUNK, steps - start) for start in range(0, steps, CHUNK)]
+        sources = [source] * len(sizes) if self.repeats else _split(source, sizes)
+        common = dataclasses.replace(self, given_state=True, return_state=True)
+        plans = [dataclasses.replace(common, repeats=size if self.repeats else None) for size in sizes]
+        return [(plan, [piece, *constants]) for plan, piece in zip(plans, sources, strict=True)], sizes, state, upstream
+
+
+def _split(sequence, sizes):
+    """`[B, T, ...]` in pieces of these lengths."""
+    import tensorflow as tf
+
+    return tf.split(sequence, sizes, axis=1)
 
 
 def _unrolls(currents):
@@ -173,47 +242,7 @@ def _unrolls(currents):
 
 
 def _compiles(currents):
-    return in_tensorflow_graph() and _unrolls(currents) and not exporting()
-
-
-def _over_time(body, carry, sequences, reverse=False, stack=True):
-    """`body(carry, [x_t, ...]) -> carry, (y_t, ...)` for each step of `[B, T, ...]` sequences, or of lists of T arrays.
-
-    Returns the last carry and the outputs, each `[B, T, ...]`, or as the caller will hand them back to this function if not `stack`.
-    """
-    if isinstance(sequences[0], list):
-        columns = [x if isinstance(x, list) else ops.unstack(x, axis=1) for x in sequences]
-        rows = []
-        for xs in reversed(list(zip(*columns, strict=True))) if reverse else zip(*columns, strict=True):
-            carry, ys = body(carry, xs)
-            rows.append(ys)
-        outputs = [list(ys) for ys in zip(*(rows[::-1] if reverse else rows), strict=True)]
-        return carry, [ops.stack(ys, axis=1) for ys in outputs] if stack else outputs
-    time_major = tuple(ops.moveaxis(x, 1, 0) for x in sequences)
-    loop = _while_loop if keras.backend.backend() == "tensorflow" else ops.scan
-    carry, outputs = loop(body, carry, time_major, reverse=reverse)
-    return carry, [ops.moveaxis(y, 0, 1) for y in outputs]
-
-
-def _while_loop(body, carry, sequences, reverse):
-    """`ops.scan`, which on TensorFlow takes only outputs of the carry's structure, shapes and dtypes."""
-    import tensorflow as tf
-
-    steps = tf.shape(sequences[0])[0]
-
-    def step_at(i, carry):
-        at = steps - 1 - i if reverse else i
-        carry, ys = body(carry, [x[at] for x in sequences])
-        return at, carry, ys
-
-    def one_more(i, carry, rows):
-        at, carry, ys = step_at(i, carry)
-        return i + 1, carry, tuple(row.write(at, y) for row, y in zip(rows, ys, strict=True))
-
-    at, carry, ys = step_at(0, carry)  # the first step tells the shapes and dtypes of the outputs
-    rows = tuple(tf.TensorArray(y.dtype, size=steps, element_shape=y.shape).write(at, y) for y in ys)
-    _, carry, rows = tf.while_loop(lambda i, *_: i < steps, one_more, (1, carry, rows))
-    return carry, [tf.ensure_shape(row.stack(), (sequences[0].shape[0], *y.shape)) for row, y in zip(rows, ys, strict=True)]
+    return in_tensorflow_graph() and currents.shape[1] is not None and currents.shape[1] <= COMPILED_LIMIT and not exporting()
 
 
 def state_dtype(dtype) -> str:

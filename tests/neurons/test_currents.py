@@ -14,7 +14,7 @@ IMAGES = tf.constant(np.random.default_rng(0).uniform(high=6, size=(6, 8, 8, 2))
 
 def network(**arguments):
     keras.utils.set_random_seed(3)
-    return kd.models.ConvNet((8, 8, 2), 3, widths=(4, "pool", 6), timesteps=3, threshold=0.4, **arguments)
+    return kd.models.ConvNet((8, 8, 2), 3, widths=(4, "pool", 6), **{"timesteps": 3, "threshold": 0.4, **arguments})
 
 
 def outcome(model, training=True):
@@ -34,7 +34,15 @@ def outcome(model, training=True):
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 @pytest.mark.parametrize(
     "arguments",
-    [{}, {"neuron": "plif"}, {"neuron": "alif"}, {"normalization": "threshold"}, {"encoder": "latency"}, {"detach_reset": False}],
+    [
+        {},
+        {"neuron": "plif"},
+        {"neuron": "alif"},
+        {"normalization": "threshold"},
+        {"encoder": "latency"},
+        {"detach_reset": False},
+        {"neuron": "plif", "timesteps": 10},
+    ],
     ids=str,
 )
 def test_a_network_computes_the_same_with_notes_and_without(arguments, training, monkeypatch):

@@ -80,8 +80,15 @@ def by_compiled_layer(setup, monkeypatch):
     return setup.gradients(layer, layer, graph=True)
 
 
+def by_a_chain_of_kernels(setup, monkeypatch):
+    monkeypatch.setattr(scan, "KERNEL_LIMIT", 1)
+    monkeypatch.setattr(scan, "CHUNK", 2)
+    return by_compiled_layer(setup, monkeypatch)
+
+
 def by_while_loop(setup, monkeypatch, graph=False):
     monkeypatch.setattr(scan, "UNROLL_LIMIT", 0)
+    monkeypatch.setattr(scan, "COMPILED_LIMIT", 0)
     layer = setup.layer()
     return setup.gradients(layer, layer, graph=graph)
 
@@ -115,7 +122,16 @@ def in_two_chunks(setup, monkeypatch):
     return setup.gradients(run, layer)
 
 
-EXECUTORS = (by_rnn, by_unrolled_rnn, by_compiled_layer, by_while_loop, by_while_loop_in_a_graph, by_single_steps, in_two_chunks)
+EXECUTORS = (
+    by_rnn,
+    by_unrolled_rnn,
+    by_compiled_layer,
+    by_a_chain_of_kernels,
+    by_while_loop,
+    by_while_loop_in_a_graph,
+    by_single_steps,
+    in_two_chunks,
+)
 
 
 def runs(setup, execute):
@@ -180,9 +196,12 @@ def test_stacked_float32_cells_equal_two_layers_under_a_mixed_policy():
 
 
 @pytest.mark.parametrize("name", NEURONS)
-def test_the_gradient_of_the_state_flows_into_the_chunk_before(name):
+def test_the_gradient_of_the_state_flows_into_the_chunk_before(name, monkeypatch):
     setup = Setup(name, "", "float32", 4)
     layer = setup.layer(return_state=True)
     _, (gradient,) = gradients(lambda x: layer(x)[1], setup.x)
+    monkeypatch.setattr(scan, "KERNEL_LIMIT", 1)
+    _, (by_chain,) = gradients(lambda x: layer(x)[1], setup.x, graph=True)
+    np.testing.assert_allclose(by_chain, gradient, rtol=1e-4, atol=1e-6)
     assert (np.abs(gradient[:, -1]) > 0).any()
     assert (np.abs(gradient[:, 0]) > 0).any()
