@@ -38,17 +38,19 @@ class Worker:
     Args:
         prepare: Makes the contender, in that process.
         arguments: Of `prepare`.
-        threads: See `environment`.
+        threads: See `environment`; `None` leaves the environment as it is, for accelerators.
         verbose: Whether to show what it prints.
 
     Raises:
         UnavailableError: If it cannot be prepared, or the process ends.
     """
 
-    def __init__(self, prepare: Callable[..., Contender], arguments: Mapping[str, Any], threads: int, verbose: bool = False):
+    def __init__(self, prepare: Callable[..., Contender], arguments: Mapping[str, Any], threads: int | None, verbose: bool = False):
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, prepare, dict(arguments), environment(threads), verbose), daemon=True)
+        self._process = context.Process(
+            target=_serve, args=(theirs, prepare, dict(arguments), environment(threads) if threads else {}, verbose), daemon=True
+        )
         self._process.start()
         theirs.close()
         try:

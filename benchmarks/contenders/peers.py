@@ -30,7 +30,7 @@ def training(
         net, run, (images, labels) = _prepare(library, setting, network.CONV4, timesteps, batch)
         return _training_step(net, run, images, labels, precision), net
 
-    return _fastest(prepare, settings)
+    return fastest(prepare, settings)
 
 
 def inference(
@@ -49,7 +49,7 @@ def inference(
 
         return step, net
 
-    return _fastest(prepare, settings)
+    return fastest(prepare, settings)
 
 
 def distillation(library: str, settings: tuple[str, ...] = TRAINING_SETTINGS) -> Contender:
@@ -86,7 +86,7 @@ def distillation(library: str, settings: tuple[str, ...] = TRAINING_SETTINGS) ->
 
         return step, student
 
-    return _fastest(prepare, settings)
+    return fastest(prepare, settings)
 
 
 def conv4(library: str, widths: tuple = network.CONV4, timesteps: int = network.TIMESTEPS):
@@ -242,7 +242,7 @@ def _autocast(precision):
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
-def _fastest(prepare, settings):
+def fastest(prepare, settings):
     """Prepare each setting, try them in turn, and keep the fastest; a setting that fails is left out, and why is kept.
 
     A single setting is taken as it is, without a step.
