@@ -76,9 +76,10 @@ def main(arguments: list[str] | None = None) -> int:
     p.add_argument("--data", type=Path, required=True)
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--teacher", default="resnet18")
-    p.add_argument("--student", default="convnet:32,32,pool,64,64,pool,128,average")
+    p.add_argument("--student", default="convnet:32,32,pool,64,64,pool,128,pool,flatten")
     p.add_argument("--teacher-epochs", type=int, default=24)
-    p.add_argument("--epochs", type=int, default=20)
+    p.add_argument("--epochs", type=int, default=50)
+    p.add_argument("--rate", type=float, default=0.1, help="learning rate of the students, the highest after the warm-up")
     p.add_argument("--seeds", type=int, default=3)
     p.add_argument("--limit", type=int, help="use only so many images")
     p.add_argument("--minutes", type=float, default=float("inf"), help="start nothing that would probably end later")
@@ -111,7 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
             taught = arm == "distilled"
             objectives = [kd.objectives.SoftTargets(temperature=TEMPERATURE, weight=SOFT_WEIGHT)]
             trained = kd.Distiller(student, teacher, objectives, label_weight=1 - SOFT_WEIGHT) if taught else student
-            found = fit(trained, data, options.epochs, 0.1, seed)
+            found = fit(trained, data, options.epochs, options.rate, seed)
             kd.models.round_weights(student)
             found["rounded_validation_accuracy"] = accuracy(student, *data["validation"])
             results[name] = {**found, "test_accuracy": accuracy(student, *data["test"]), "parameters": student.count_params()}
