@@ -12,24 +12,28 @@ current ``x`` and ``k = DT / tau``::
 NIR's neurons fire above the threshold, ours at it: the thresholds are neighbours in float32, see `above` and `at`.
 """
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.extras import extra
+from keras_snnkd.layers import LastStep, MeanOverTime, SpikeCount
+from keras_snnkd.models import _nir_contents
+from keras_snnkd.processes import run_script
 
 DT = 1e-4
 """Seconds of one time step, which SpikingJelly, snnTorch and others assume. A file does not say it."""
 
-LARGEST = 2**30
-"""Bytes that the arrays of a file may have together, unpacked."""
+READOUTS = {"mean": MeanOverTime, "spike_count": SpikeCount, "last_step": LastStep}
+"""What a file may say in its metadata about the readout."""
 
-MOST_OBJECTS = 100_000
-"""Arrays and groups in a file, counted as often as they are linked."""
+WITHOUT_ENCODER = "none"
+"""What it says of an encoder if the model's inputs have time themselves."""
 
-MOST_EDGES = 5_000
-"""Edges of a graph; nir checks each one against all."""
+TIMEOUT_SECONDS = 60
+"""How long unpacking a file may take."""
 
 
 def above(threshold: float) -> float:
@@ -42,32 +46,50 @@ def at(threshold: float) -> float:
     return float(str(np.nextafter(np.float32(threshold), np.float32(np.inf))))
 
 
+def fifteen_digits(value: float) -> float:
+    """`value` without the last bits, which change on the way through seconds and back."""
+    return float(f"{value:.15g}")
+
+
 def read_graph(path: str | Path):
-    """The `nir.NIRGraph` in a file.
+    """The `nir.NIRGraph` in a file, which is unpacked in a process of its own.
 
     Args:
         path: The file.
 
     Raises:
-        FileFormatError: If it is missing, damaged, no NIR file, or made to harm: with links to other files, or larger unpacked than
-            `LARGEST`.
+        FileFormatError: If it is missing, damaged, no NIR file, or made to harm: it refers to other files, is far larger unpacked, or
+            makes its reader hang or crash.
         MissingPackageError: Without the package nir.
     """
-    h5py, nir = extra("nir", "h5py", "nir")
+    (nir,) = extra("nir", "nir")
     path = Path(path)
     if not path.is_file():
         raise FileFormatError(f"there is no file {path}; write it with keras_snnkd.export.nir(model, path, samples=...)")
     try:
-        with h5py.File(path, "r") as file:
-            _check_contents(h5py, path, file)
-        graph = nir.read(path)
+        tree = _tree(unpack(path))
+        graph = nir.dict2NIRNode({**tree["node"], "type_check": True})
     except FileFormatError:
         raise
-    except Exception as error:  # h5py and nir raise whatever they meet: OSError, KeyError, AssertionError, TypeError, ...
-        raise FileFormatError(f"{path} is not a whole NIR file ({type(error).__name__}: {first_line(error)})") from error
+    except Exception as error:  # nir raises whatever it meets: KeyError, AssertionError, TypeError, ...
+        raise FileFormatError(f"{path} holds no NIR graph ({type(error).__name__}: {first_line(error)})") from error
     if not isinstance(graph, nir.NIRGraph):
         raise FileFormatError(f"{path} holds a single {type(graph).__name__}, expected a NIRGraph")
     return graph
+
+
+def unpack(path: Path) -> dict[str, np.ndarray]:
+    """The arrays in a file, by their paths in it.
+
+    Raises:
+        FileFormatError: If there are none, with the last words of the process.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        arrays = Path(folder, "contents.npz")
+        if failure := run_script(_nir_contents.__file__, str(path.resolve()), str(arrays), seconds=TIMEOUT_SECONDS):
+            raise FileFormatError(f"{path} is not a whole and harmless NIR file: its reader {failure}")
+        with np.load(arrays, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
 
 
 def first_line(error: Exception) -> str:
@@ -75,23 +97,13 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [""])[0][:300]
 
 
-def _check_contents(h5py, path, file):
-    """Walk a file without reading its arrays."""
-    pending, objects, size = [("/", file)], 0, 0
-    while pending:
-        name, item = pending.pop()
-        objects += 1
-        if isinstance(item, h5py.Group):
-            for key in item:
-                inside = f"{name.rstrip('/')}/{key}"
-                if not isinstance(item.get(key, getlink=True), h5py.HardLink):
-                    raise FileFormatError(f"{path} refers to other files or places at {inside}; a NIR file holds everything itself")
-                pending.append((inside, item[key]))
-        elif isinstance(item, h5py.Dataset):
-            if item.external or item.is_virtual:
-                raise FileFormatError(f"{path} keeps the array {name} in another file; a NIR file holds everything itself")
-            size += item.size * item.dtype.itemsize
-            if name.endswith("/edges") and item.size > 2 * MOST_EDGES:
-                raise FileFormatError(f"{path} has {item.size // 2:,} edges at {name}, at most {MOST_EDGES:,} can be read")
-        if objects + len(pending) > MOST_OBJECTS or size > LARGEST:
-            raise FileFormatError(f"{path} unpacks to more than {MOST_OBJECTS:,} objects or {LARGEST:,} bytes, the most that can be read")
+def _tree(arrays):
+    """Nested dicts, with texts and single numbers as Python's, as nir takes them."""
+    tree = {}
+    for name, array in arrays.items():
+        *groups, last = name.strip("/").split("/")
+        place = tree
+        for group in groups:
+            place = place.setdefault(group, {})
+        place[last] = array.item() if array.ndim == 0 else array.tolist() if last == "edges" else array
+    return tree
