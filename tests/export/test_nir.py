@@ -18,7 +18,7 @@ from keras_snnkd.layers import Direct, Latency, MeanOverTime, OverTime
 from keras_snnkd.models import nir_file
 from keras_snnkd.neurons import IF, LIF
 from tests import nir_files
-from tests.export.conftest import SHAPE
+from tests.export.conftest import SHAPE, busy
 
 h5py, nir = pytest.importorskip("h5py"), pytest.importorskip("nir")
 WRITER = importlib.import_module("keras_snnkd.export.nir_writer")
@@ -37,17 +37,6 @@ CASES = {
     "latency": {"spec": "mlp:32", "neuron": "plif", "encoder": "latency", "readout": "membrane", "timesteps": 6},
     "counting": {"spec": "mlp:32", "neuron": "if", "readout": "spike_count", "v_reset": -0.25},
 }
-
-
-def busy(spec, **arguments):
-    """A model with batch norms that have seen something, so that all layers fire."""
-    keras.utils.set_random_seed(0)
-    model, rng = models.build(spec, SHAPE, 10, **arguments), np.random.default_rng(0)
-    for layer in model.layers:
-        if isinstance(layer, klayers.BatchNormalization):
-            for weight, low, high in zip(layer.weights, (0.5, 0.2, -0.1, 0.3), (1.5, 1.0, 0.1, 1.5), strict=True):
-                weight.assign(rng.uniform(low, high, weight.shape))
-    return model
 
 
 @pytest.fixture(scope="module", params=CASES)
