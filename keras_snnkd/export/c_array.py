@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_snnkd._version import __version__
-from keras_snnkd.errors import ExportError
-from keras_snnkd.export.contents import read_schema
+from keras_snnkd.errors import ExportError, FileFormatError
+from keras_snnkd.export.contents import read_contents
 from keras_snnkd.files import sha256, staged
 
 ALIGNMENT = 16
@@ -52,13 +52,14 @@ def c_array(path: str | Path, header: str | Path, name: str | None = None) -> st
     identifier = _identifier(header.stem) if name is None else name
     if name is not None and _identifier(name) != name:
         raise ValueError(f"name must be an identifier in C, such as {_identifier(name)!r}, got {name!r}")
-    description, hybrid = read_schema(path, lambda model: (_description(model), _hybrid(model)))
+    read_contents(path)  # refuses what is no whole file
+    content = path.read_bytes()
+    description, hybrid = _read(path, content)
     if hybrid:
         raise ExportError(
             f"{header} not written: {path} has int8 weights and float activations ({hybrid}), which LiteRT for Microcontrollers does not "
             "run; use a float32 file, or one that is int8 throughout."
         )
-    content = path.read_bytes()
     about = f"{_plain(path.name)}, {len(content):,} bytes, sha256 {sha256(path)}", f"Written by keras_snnkd {__version__}."
     text = _header(identifier, content, [*about, *description])
     if read_c_array(text) != content:
@@ -76,6 +77,17 @@ def read_c_array(text: str) -> bytes:
     """
     array = text[text.index("[] = {") : text.rindex("};")]
     return bytes(int(byte, 16) for byte in re.findall(r"0x([0-9a-f]{2})\b", array))
+
+
+def _read(path, content):
+    """Lines on inputs and outputs, and what `_hybrid` finds."""
+    from ai_edge_litert.schema_py_generated import ModelT
+
+    try:
+        model = ModelT.InitFromPackedBuf(content, 0)
+        return _description(model), _hybrid(model)
+    except (AttributeError, IndexError, StopIteration, TypeError, ValueError) as error:  # indices that lead nowhere
+        raise FileFormatError(f"{path} is damaged: {type(error).__name__} at its inputs or outputs. Export it again.") from error
 
 
 def _header(name, content, comment):

@@ -1,16 +1,12 @@
 """What is in a `.tflite` file: its operators and constants, read without running it."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 
 from keras_snnkd.errors import ExportError, FileFormatError
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,18 +35,6 @@ def read_contents(path: str | Path) -> Contents:
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-    return read_schema(path, lambda model: _contents(model, names))
-
-
-def read_schema(path: str | Path, read: Callable[[Any], T]) -> T:
-    """What `read` makes of a `.tflite` file's `ModelT`, the object of LiteRT's schema.
-
-    Raises:
-        FileFormatError: If the file is missing, truncated or no `.tflite` file, or `read` fails on it.
-    """
-    from ai_edge_litert import schema_py_generated as schema
-
     path = Path(path)
     if not path.is_file():
         raise FileFormatError(f"there is no file {path}; write it with keras_snnkd.export.litert(model, path, samples=...)")
@@ -58,7 +42,8 @@ def read_schema(path: str | Path, read: Callable[[Any], T]) -> T:
     if content[4:8] != b"TFL3":
         raise FileFormatError(f"{path} is not a .tflite file: its identifier is {content[4:8]!r}, expected b'TFL3'")
     try:
-        return read(schema.ModelT.InitFromPackedBuf(content, 0))
+        model = schema.ModelT.InitFromPackedBuf(content, 0)
+        return _contents(model, {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")})
     except Exception as error:  # the reader follows offsets wherever they lead: struct.error, TypeError, ValueError, IndexError
         raise FileFormatError(
             f"{path} is damaged or truncated ({len(content):,} bytes): {type(error).__name__}. Export it again."

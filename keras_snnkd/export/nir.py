@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_snnkd.errors import ExportError, FileFormatError
 from keras_snnkd.export.freeze import LOGITS, freeze, tapped
 from keras_snnkd.export.nir_writer import Writer
 from keras_snnkd.export.parity import EXACT, Reference, verify
@@ -43,20 +44,29 @@ def nir(model: keras.Model, path: str | Path, *, samples: np.ndarray) -> ExportR
     Example:
         >>> kd.export.nir(student, "student.nir", samples=images)
     """
-    (package,) = extra("nir", "nir")
+    extra("nir", "nir")
     reference = Reference(model, samples)
-    graph = Writer(package, freeze(reference.model), path).graph()
     with staged(path) as (file,):
-        check_space(file.parent, 2 * sum(weight.nbytes for weight in reference.model.get_weights()) + 2**20)
-        package.write(file, graph)
+        return write_nir(reference, file, Path(path))
+
+
+def write_nir(reference: Reference, file: Path, final: Path) -> ExportReport:
+    """Write and verify `file`, which will be renamed to `final`."""
+    (package,) = extra("nir", "nir")
+    graph = Writer(package, freeze(reference.model), final).graph()
+    check_space(file.parent, 2 * sum(weight.nbytes for weight in reference.model.get_weights()) + 2**20)
+    package.write(file, graph)
+    try:
         written = tapped(from_nir(file), reference.taps)
-        return verify(
-            reference,
-            target="nir",
-            path=Path(path),
-            size=file.stat().st_size,
-            operators=dict(sorted(Counter(type(node).__name__ for node in graph.nodes.values()).items())),
-            predict=lambda images: written.predict_on_batch(images)[LOGITS],
-            outputs=written.predict_on_batch if reference.taps else None,
-            limits=EXACT,
-        )
+    except FileFormatError as error:
+        raise ExportError(f"{final} not written: it cannot be read back; {error}") from error
+    return verify(
+        reference,
+        target="nir",
+        path=final,
+        size=file.stat().st_size,
+        operators=dict(sorted(Counter(type(node).__name__ for node in graph.nodes.values()).items())),
+        predict=lambda images: written.predict_on_batch(images)[LOGITS],
+        outputs=written.predict_on_batch if reference.taps else None,
+        limits=EXACT,
+    )

@@ -47,7 +47,13 @@ def onnx(model: keras.Model, path: str | Path, *, samples: np.ndarray) -> Export
     """
     extra("onnx", "onnx", "onnxruntime", "tf2onnx")
     reference = Reference(model, samples)
-    with staged(path) as (file,), tempfile.TemporaryDirectory() as work:
+    with staged(path) as (file,):
+        return write_onnx(reference, file, Path(path))
+
+
+def write_onnx(reference: Reference, file: Path, final: Path) -> ExportReport:
+    """Write and verify `file`, which will be renamed to `final`."""
+    with tempfile.TemporaryDirectory() as work:
         twin = Path(work, "tapped.onnx")
         write_archive(freeze(reference.model), Path(work, "plain"))
         jobs = [{"folder": f"{work}/plain", "output": str(file)}]
@@ -55,11 +61,11 @@ def onnx(model: keras.Model, path: str | Path, *, samples: np.ndarray) -> Export
             write_archive(freeze(reference.model, taps=reference.taps), Path(work, "tapped"))
             jobs.append({"folder": f"{work}/tapped", "output": str(twin)})
         convert(jobs)
-        contents = check_onnx_contents(file, reference.kernel_elements, Path(path))
+        contents = check_onnx_contents(file, reference.kernel_elements, final)
         return verify(
             reference,
             target="onnx",
-            path=Path(path),
+            path=final,
             size=file.stat().st_size,
             operators=contents.operators,
             predict=ONNX(file).predict,
