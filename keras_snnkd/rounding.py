@@ -40,7 +40,7 @@ def round_weights(model: keras.Model) -> int:
         inner = layer.layer if isinstance(layer, keras.layers.Wrapper) else layer
         if (matrix := _matrix(inner)) is None:
             continue
-        _round(inner, matrix, _following_norm(layer, model), reads_image=_reads_image(layer, model))
+        _round(inner, matrix, following_norm(layer, model), reads_image=_reads_image(layer, model))
         rounded += 1
     return rounded
 
@@ -107,7 +107,7 @@ def _numpy(weight):
     return keras.ops.convert_to_numpy(weight).astype("float64")
 
 
-def _following_norm(layer, model):
+def following_norm(layer, model):
     """The batch norm over channels that alone reads a layer's output, or `None`."""
     tensor = layer.output
     readers = [other for other in model.layers if any(read is tensor for read in keras.tree.flatten(other.input))]

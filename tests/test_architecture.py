@@ -17,7 +17,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Who may import whom
 
-EVERYWHERE = ("_public", "_version", "errors", "files", "rounding", "weights")
+EVERYWHERE = ("_public", "_version", "errors", "extras", "files", "processes", "rounding", "weights")
 BELOW = {
     **{name: set() for name in EVERYWHERE},
     "surrogates": set(),

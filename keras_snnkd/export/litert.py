@@ -1,9 +1,6 @@
 """Export to LiteRT (TensorFlow Lite)."""
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import LiteRT
 from keras_snnkd.export.saved_model import write_archive
 from keras_snnkd.files import staged
+from keras_snnkd.processes import run_script
 
 QUANTIZATIONS = {"float32": EXACT, "dynamic": QUANTIZED}
 """What can be written, and the limits it has to keep."""
@@ -98,20 +96,8 @@ def convert(jobs: list[dict]) -> None:
         ExportError: If the process fails, crashes or takes longer than `TIMEOUT_SECONDS`; with the last lines it wrote.
     """
     order = json.dumps([{"endpoint": "serve", **{name: str(value) for name, value in job.items()}} for job in jobs])
-    command = [sys.executable, "-P", _convert.__file__, order]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise ExportError(
-            f"the LiteRT converter took longer than {TIMEOUT_SECONDS} s and was stopped; fewer time steps make a smaller graph."
-        ) from None
-    if done.returncode != 0:
-        how = f"was killed by signal {-done.returncode}" if done.returncode < 0 else f"failed with exit code {done.returncode}"
-        last = "\n".join(done.stderr.strip().splitlines()[-8:])[-2000:]
-        raise ExportError(f"the LiteRT converter {how}. Its last lines:\n{last or '(none)'}")
+    if failure := run_script(_convert.__file__, order, seconds=TIMEOUT_SECONDS):
+        raise ExportError(f"the LiteRT converter {failure}")
     missing = [str(job["output"]) for job in jobs if not Path(job["output"]).is_file()]
     if missing:
         raise ExportError(f"the LiteRT converter ended without an error but did not write {', '.join(missing)}.")

@@ -2,6 +2,7 @@
 
 from keras_snnkd.models.build import build, specification
 from keras_snnkd.models.convnet import ConvNet
+from keras_snnkd.models.from_nir import from_nir
 from keras_snnkd.models.mlp import MLP
 from keras_snnkd.models.presets import PRESETS
 from keras_snnkd.models.resnet import ResNet
@@ -17,6 +18,7 @@ __all__ = [
     "ResNet",
     "build",
     "copy_weights",
+    "from_nir",
     "load",
     "round_weights",
     "shrink_weights",

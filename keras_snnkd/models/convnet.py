@@ -8,6 +8,7 @@ from keras_snnkd.errors import ShapeError, unknown_name
 from keras_snnkd.models.network import Network, check_counts
 
 HEADS = ("average", "flatten")
+POOLINGS = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
 
 
 def ConvNet(  # noqa: N802 - reads as a class, like keras.applications
@@ -16,6 +17,7 @@ def ConvNet(  # noqa: N802 - reads as a class, like keras.applications
     widths: Sequence[int | str] = (32, "pool", 64, "pool", 64),
     *,
     head: str = "average",
+    pooling: str = "max",
     timesteps: int = 4,
     neuron: str = "lif",
     encoder: str = "direct",
@@ -25,9 +27,10 @@ def ConvNet(  # noqa: N802 - reads as a class, like keras.applications
     name: str = "convnet",
     **neuron_arguments,
 ) -> keras.Model:
-    """A plain convolutional network: per width ``3x3 convolution - batch norm - neurons``, with 2x2 max pooling where asked.
+    """A plain convolutional network: per width ``3x3 convolution - batch norm - neurons``, with 2x2 pooling where asked.
 
-    Max pooling of spikes gives spikes again, so every convolution after the first reads zeros and ones.
+    Max pooling of spikes gives spikes again, so every convolution after the first reads zeros and ones. Behind average pooling they read
+    quarters: for what has no maximum, such as NIR and the hardware behind it.
 
     Args:
         image_shape: `(H, W, C)`.
@@ -35,6 +38,7 @@ def ConvNet(  # noqa: N802 - reads as a class, like keras.applications
         widths: Channels of each convolution, and `"pool"` where the maps are halved.
         head: `"flatten"`, or `"average"` (global average pooling, then the classifier): fewer weights, but small spiking networks learn
             slowly behind it.
+        pooling: `"max"` or `"average"`.
         timesteps: Number of time steps T, at least 1.
         neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for the ANN twin: same layer names, same weight shapes, no time.
         encoder: `"direct"`, `"poisson"` or `"latency"`.
@@ -48,14 +52,16 @@ def ConvNet(  # noqa: N802 - reads as a class, like keras.applications
         A functional model, images `[B, H, W, C]` to logits `[B, C]`. Its neurons are the layers `block1_neuron`, `block2_neuron`, ...
 
     Raises:
-        UnknownNameError, ShapeError, ValueError: See `Network`; also for a width that is neither a number nor `"pool"`, and for images too
-            small for the pools.
+        UnknownNameError, ShapeError, ValueError: See `Network`; also for an unknown head or pooling, a width that is neither a number nor
+            `"pool"`, and images too small for the pools.
 
     Example:
         >>> student = kd.models.ConvNet((28, 28, 1), 10, widths=(16, "pool", 32), timesteps=4)
     """
     if head not in HEADS:
         raise unknown_name("head", head, HEADS)
+    if pooling not in POOLINGS:
+        raise unknown_name("pooling", pooling, POOLINGS)
     check_counts("widths", widths, "pool")
     network = Network(image_shape, num_classes, timesteps, neuron, encoder, readout, normalization, neuron_arguments, remat)
     x, block, pools = network.start, 0, 0
@@ -67,7 +73,7 @@ def ConvNet(  # noqa: N802 - reads as a class, like keras.applications
                     f"images {tuple(image_shape)} are too small for {list(widths).count('pool')} poolings: pool{pools} would halve maps of "
                     f"{x.shape[-3]}x{x.shape[-2]}; take out a 'pool', or use larger images"
                 )
-            x = network.synapse(x, keras.layers.MaxPooling2D(name=f"pool{pools}"))
+            x = network.synapse(x, POOLINGS[pooling](2, name=f"pool{pools}"))
         else:
             block += 1
             x = network.fire(network.conv(x, width, f"block{block}"), f"block{block}_neuron")

@@ -43,6 +43,17 @@ def trained(spec, epochs=4, **arguments):
     return model
 
 
+def busy(spec, **arguments):
+    """A model with batch norms that have seen something, so that all layers fire; untrained, which saves time."""
+    keras.utils.set_random_seed(0)
+    model, rng = models.build(spec, SHAPE, 10, **arguments), np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            for weight, low, high in zip(layer.weights, (0.5, 0.2, -0.1, 0.3), (1.5, 1.0, 0.1, 1.5), strict=True):
+                weight.assign(rng.uniform(low, high, weight.shape))
+    return model
+
+
 @pytest.fixture(scope="session")
 def samples():
     return digits()[0][:64]

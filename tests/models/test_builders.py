@@ -202,6 +202,14 @@ def test_threshold_normalization_starts_at_the_threshold():
     np.testing.assert_array_equal(model.get_layer("block2_norm").gamma, np.full(6, 0.7, "float32"))
 
 
+def test_average_pooling_gives_the_mean_of_four_spikes_and_maximum_is_the_default():
+    spikes = np.zeros((1, 3, 6, 6, 4), "float32")
+    spikes[0, 0, 0, :2, 0] = 1
+    pools = {pooling: small(pooling=pooling, widths=[4, "pool", 6]).get_layer("pool1") for pooling in ("max", "average")}
+    assert [float(pool(spikes)[0, 0, 0, 0, 0]) for pool in pools.values()] == [1.0, 0.5]
+    assert type(small().get_layer("pool1").layer) is keras.layers.MaxPooling2D
+
+
 # what is refused
 
 
@@ -213,6 +221,7 @@ def test_threshold_normalization_starts_at_the_threshold():
         ({"readout": "spikecount"}, "unknown readout 'spikecount'. Did you mean 'spike_count'?"),
         ({"normalization": "treshold"}, "unknown normalization 'treshold'. Did you mean 'threshold'?"),
         ({"head": "flat"}, "unknown head 'flat'. Did you mean 'flatten'?"),
+        ({"pooling": "avg"}, "unknown pooling 'avg'. Did you mean 'average'? Known: average, max."),
         ({"taus": 3.0}, "unknown argument (neuron='lif') 'taus'. Did you mean 'tau'?"),
         ({"timestep": 3}, "unknown argument (neuron='lif') 'timestep'. Did you mean 'timesteps'?"),
         ({"neuron": "if", "tau": 3.0}, "unknown argument (neuron='if') 'tau'."),

@@ -1,0 +1,91 @@
+"""Export to ONNX."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_snnkd.errors import ExportError
+from keras_snnkd.export import _convert_onnx
+from keras_snnkd.export.freeze import freeze
+from keras_snnkd.export.onnx_file import ONNX, check_onnx_contents
+from keras_snnkd.export.parity import EXACT, Reference, verify
+from keras_snnkd.export.report import ExportReport
+from keras_snnkd.export.saved_model import write_archive
+from keras_snnkd.extras import extra
+from keras_snnkd.files import staged
+from keras_snnkd.processes import run_script
+
+TIMEOUT_SECONDS = 600
+"""How long the converter may take."""
+
+
+def onnx(model: keras.Model, path: str | Path, *, samples: np.ndarray) -> ExportReport:
+    """Write one `.onnx` file, compare it with the model in onnxruntime, and only then give it its name.
+
+    The file takes `image`, float32 `[batch, ...]` with any batch size, gives `logits` `[batch, C]`, and needs ONNX' own operators only, in
+    their version 18.
+
+    Args:
+        model: A functional Keras model with one input and one output.
+        path: The file; one that exists is replaced.
+        samples: Real images to compare on, float `[N, ...]`.
+
+    Returns:
+        What the comparison found.
+
+    Raises:
+        ExportError: If the model cannot be exported, or the file does not do what the model does. Nothing is written then.
+        ShapeError: If the samples do not fit the model.
+        OutputError: If the file cannot be written.
+        MissingPackageError: Without the packages of the extra `onnx`.
+
+    Example:
+        >>> kd.export.onnx(student, "student.onnx", samples=images)
+    """
+    extra("onnx", "onnx", "onnxruntime", "tf2onnx")
+    reference = Reference(model, samples)
+    with staged(path) as (file,):
+        return write_onnx(reference, file, Path(path))
+
+
+def write_onnx(reference: Reference, file: Path, final: Path) -> ExportReport:
+    """Write and verify `file`, which will be renamed to `final`."""
+    with tempfile.TemporaryDirectory() as work:
+        twin = Path(work, "tapped.onnx")
+        write_archive(freeze(reference.model), Path(work, "plain"))
+        jobs = [{"folder": f"{work}/plain", "output": str(file)}]
+        if reference.taps:
+            write_archive(freeze(reference.model, taps=reference.taps), Path(work, "tapped"))
+            jobs.append({"folder": f"{work}/tapped", "output": str(twin)})
+        convert(jobs)
+        contents = check_onnx_contents(file, reference.kernel_elements, final)
+        return verify(
+            reference,
+            target="onnx",
+            path=final,
+            size=file.stat().st_size,
+            operators=contents.operators,
+            predict=ONNX(file).predict,
+            outputs=ONNX(twin).outputs if reference.taps else None,
+            limits=EXACT,
+        )
+
+
+def convert(jobs: list[dict]) -> None:
+    """Run the converter in a process of its own.
+
+    Args:
+        jobs: Of each conversion the SavedModel `folder` and the `output` file.
+
+    Raises:
+        ExportError: If the process fails, crashes, takes longer than `TIMEOUT_SECONDS` or writes nothing; with the last lines it wrote.
+    """
+    order = json.dumps([{"endpoint": "serve", **job} for job in jobs])
+    if failure := run_script(_convert_onnx.__file__, order, seconds=TIMEOUT_SECONDS):
+        raise ExportError(f"the ONNX converter {failure}")
+    missing = [job["output"] for job in jobs if not Path(job["output"]).is_file()]
+    if missing:
+        raise ExportError(f"the ONNX converter ended without an error but did not write {', '.join(missing)}.")

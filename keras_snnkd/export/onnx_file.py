@@ -1,0 +1,110 @@
+"""ONNX files: what is in them, and running them."""
+
+import math
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from keras_snnkd.errors import ExportError, FileFormatError
+from keras_snnkd.export.contents import Contents
+from keras_snnkd.export.runtime import check_images
+from keras_snnkd.extras import extra
+
+BUILT_IN = ("", "ai.onnx")
+"""The domains of ONNX' own operators."""
+
+
+class ONNX:
+    """An `.onnx` file in onnxruntime, on the CPU.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileFormatError: If the file is missing, truncated, foreign, keeps weights in other files, or takes something else than images.
+        MissingPackageError: Without onnx or onnxruntime.
+
+    Example:
+        >>> accuracy = (ONNX("student.onnx").predict(images).argmax(-1) == labels).mean()
+    """
+
+    def __init__(self, path: str | Path):
+        _, onnxruntime = extra("onnx", "onnx", "onnxruntime")
+        self.path = Path(path)
+        self.contents = read_onnx_contents(self.path)
+        try:
+            self._session = onnxruntime.InferenceSession(str(self.path), providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's errors have no common class but Exception
+            raise FileFormatError(f"{self.path} does not run in onnxruntime: {str(error).strip()[:300]}") from error
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) < 2:
+            found = ", ".join(f"{entry.type} {entry.shape}" for entry in inputs)
+            raise FileFormatError(f"{self.path} takes {found}; expected float32 images, as keras_snnkd.export.onnx writes it")
+        self._name = inputs[0].name
+        self.image_shape = tuple(size if isinstance(size, int) else None for size in inputs[0].shape[1:])
+
+    def predict(self, images: np.ndarray, batch_size: int = 128) -> np.ndarray:
+        """Logits, float32 `[N, C]`, of images `[N, ...]`; raises ShapeError if they do not fit."""
+        return self.outputs(images, batch_size)["logits"]
+
+    def outputs(self, images: np.ndarray, batch_size: int = 128) -> dict[str, np.ndarray]:
+        """As `predict`, all outputs by name."""
+        images = check_images(images, self.image_shape)
+        names = [entry.name for entry in self._session.get_outputs()]
+        parts = [self._session.run(names, {self._name: images[start : start + batch_size]}) for start in range(0, len(images), batch_size)]
+        return dict(zip(names, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+
+
+def read_onnx_contents(path: Path) -> Contents:
+    """A file's operators and constants, read without running it.
+
+    Raises:
+        FileFormatError: If it is missing, damaged, no `.onnx` file, or keeps weights in other files.
+    """
+    (onnx,) = extra("onnx", "onnx")
+    if not path.is_file():
+        raise FileFormatError(f"there is no file {path}; write it with keras_snnkd.export.onnx(model, path, samples=...)")
+    try:
+        model = onnx.load(path, load_external_data=False)
+        outside = [tensor.name for tensor in model.graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL]
+        if not outside:
+            onnx.checker.check_model(model)
+    except Exception as error:  # of protobuf, onnx' checker, or the reading of strings
+        reason = (str(error).strip().splitlines() or [""])[0][:300]
+        raise FileFormatError(f"{path} is not a whole .onnx file ({type(error).__name__}: {reason}). Export it again.") from error
+    if outside:
+        raise FileFormatError(f"{path} keeps weights in other files ({', '.join(outside[:3])}); export it into one file")
+    operators = Counter(node.op_type for node in model.graph.node)
+    foreign = {f"{node.domain}.{node.op_type}" for node in model.graph.node if node.domain not in BUILT_IN}
+    constants = [*model.graph.initializer, *(a.t for node in model.graph.node if node.op_type == "Constant" for a in node.attribute)]
+    elements = sum(math.prod(tensor.dims) for tensor in constants)
+    return Contents(dict(sorted(operators.items())), tuple(sorted(foreign)), elements)
+
+
+def check_onnx_contents(path: Path, weights: int, final: Path) -> Contents:
+    """Refuse a file that needs more than ONNX' own operators or does not hold a model's weights.
+
+    Args:
+        path: The file.
+        weights: Number of elements that its constants must have at least.
+        final: The name under which it is known to the user.
+
+    Raises:
+        ExportError: With the operators' names or the numbers of weights.
+    """
+    try:
+        contents = read_onnx_contents(path)
+    except FileFormatError as error:
+        raise ExportError(f"{final} not written: the converter made a file that cannot be read: {error}") from error
+    if contents.custom:
+        raise ExportError(
+            f"{final} not written: it needs operators that are not ONNX' own: {', '.join(contents.custom)}. Replace the layers that "
+            "make them."
+        )
+    if contents.constant_elements < weights:
+        raise ExportError(
+            f"{final} not written: the converter lost weights. The model's kernels have {weights:,} elements, the file's constants "
+            f"{contents.constant_elements:,}."
+        )
+    return contents
