@@ -39,6 +39,7 @@ WITH_TENSORFLOW = (
     "export/",
     "metrics/",
     "neurons/currents.py",
+    "neurons/loops.py",
     "neurons/recompute.py",
     "neurons/scan.py",
     "layers/normalization.py",
