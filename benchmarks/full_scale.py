@@ -10,11 +10,8 @@ repeated.
 
 import argparse
 import json
-import os
 import time
 from pathlib import Path
-
-os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
 import numpy as np
