@@ -1,16 +1,44 @@
-"""Knowledge distillation for spiking neural networks in Keras, from teacher to edge device."""
+"""Knowledge distillation for spiking neural networks in Keras, from teacher to edge device.
 
-from keras_snnkd import comparison, data, experiment, export, layers, metrics, models, neurons, report, surrogates
+The parts are imported when they are first used (PEP 562), so that `keras_snnkd.edge` runs where neither Keras nor TensorFlow is
+installed.
+"""
+
+import importlib
+import importlib.util
+
+from keras_snnkd import _registration
 from keras_snnkd._version import __version__
-from keras_snnkd.distill import methods, objectives
-from keras_snnkd.distill.cache import TeacherCache
-from keras_snnkd.distill.callbacks import WeightSchedule
-from keras_snnkd.distill.chain import Chain, Stage
-from keras_snnkd.distill.distiller import Distiller
-from keras_snnkd.distill.ensemble import Ensemble
-from keras_snnkd.distill.objective import Objective
-from keras_snnkd.distill.taps import TapModel
-from keras_snnkd.recipe import Recipe
+
+_CLASSES = {
+    "Chain": "distill.chain",
+    "Distiller": "distill.distiller",
+    "Ensemble": "distill.ensemble",
+    "Objective": "distill.objective",
+    "Recipe": "recipe",
+    "Stage": "distill.chain",
+    "TapModel": "distill.taps",
+    "TeacherCache": "distill.cache",
+    "WeightSchedule": "distill.callbacks",
+}
+"""The public classes, and the modules in which they are."""
+
+_PARTS = {
+    "comparison": "comparison",
+    "data": "data",
+    "edge": "edge",
+    "experiment": "experiment",
+    "export": "export",
+    "layers": "layers",
+    "methods": "distill.methods",
+    "metrics": "metrics",
+    "models": "models",
+    "neurons": "neurons",
+    "objectives": "distill.objectives",
+    "report": "report",
+    "surrogates": "surrogates",
+}
+"""The public modules, and where they are."""
 
 __all__ = [
     "Chain",
@@ -25,6 +53,7 @@ __all__ = [
     "__version__",
     "comparison",
     "data",
+    "edge",
     "experiment",
     "export",
     "layers",
@@ -36,3 +65,22 @@ __all__ = [
     "report",
     "surrogates",
 ]
+
+
+def __getattr__(name):
+    if name in _CLASSES:
+        value = getattr(importlib.import_module(f"{__name__}.{_CLASSES[name]}"), name)
+    else:
+        place = f"{__name__}.{_PARTS.get(name, name)}"
+        if name.startswith("_") or importlib.util.find_spec(place) is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = importlib.import_module(place)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
+
+
+_registration.watch(__name__)

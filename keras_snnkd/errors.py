@@ -20,6 +20,10 @@ class ShapeError(KDError, ValueError):
     """Two shapes that have to fit and do not."""
 
 
+class InputError(KDError, ValueError):
+    """Values that a model cannot take, such as NaN."""
+
+
 class FileFormatError(KDError, ValueError):
     """A file that is damaged, foreign or of another version."""
 

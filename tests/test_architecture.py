@@ -5,6 +5,7 @@ import copy
 import inspect
 import pathlib
 import re
+import sys
 
 import keras
 import pytest
@@ -17,7 +18,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Who may import whom
 
-EVERYWHERE = ("_public", "_version", "errors", "extras", "files", "processes", "rounding", "weights")
+EVERYWHERE = ("_public", "_registration", "_version", "errors", "extras", "files", "processes", "rounding", "weights")
 BELOW = {
     **{name: set() for name in EVERYWHERE},
     "surrogates": set(),
@@ -25,9 +26,10 @@ BELOW = {
     "layers": {"surrogates", "neurons"},
     "models": {"surrogates", "neurons", "layers"},
     "distill": {"layers"},
-    "metrics": {"surrogates", "neurons", "layers"},
+    "metrics": {"surrogates", "neurons", "layers", "edge"},
     "data": set(),
-    "export": {"surrogates", "neurons", "layers", "models"},
+    "edge": set(),
+    "export": {"surrogates", "neurons", "layers", "models", "metrics", "edge"},
 }
 """The lower parts of the package, and the parts each of them may import. What is not here is on top and may import anything."""
 
@@ -88,6 +90,15 @@ def test_no_import_goes_up(name):
 def test_tensorflow_is_imported_only_where_it_must_be():
     places = [file.relative_to(ROOT).as_posix() for file in FILES if any(name.split(".")[0] == "tensorflow" for name in imports(file))]
     assert not [place for place in places if not place.startswith(WITH_TENSORFLOW)]
+
+
+def test_what_runs_on_a_device_imports_numpy_litert_and_errors_alone():
+    standard = sys.stdlib_module_names
+    on_device = [file for file in FILES if part(file) == "edge"] + [ROOT / f"{name}.py" for name in ("__init__", "_registration", "errors")]
+    found = {name.split(".")[0] for file in on_device for name in imports(file)} - standard
+    ours = {".".join(name.split(".")[:2]) for file in on_device for name in imports(file) if name.startswith(f"{PACKAGE}.")}
+    assert found == {PACKAGE, "numpy", "ai_edge_litert", "PIL"}
+    assert ours == {f"{PACKAGE}.{name}" for name in ("_registration", "_version", "edge", "errors")}
 
 
 # Configs

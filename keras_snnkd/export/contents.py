@@ -1,72 +1,9 @@
-"""What is in a `.tflite` file: its operators and constants, read without running it."""
+"""Whether a `.tflite` file holds what it must and nothing that a device could not run."""
 
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from keras_snnkd.errors import ExportError, FileFormatError
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What is in a `.tflite` file.
-
-    Args:
-        operators: How often each operator occurs, by its name in LiteRT's schema.
-        custom: The names of those that are no built-in operators, such as `"FlexConv2D"`.
-        constant_elements: Number of elements in all constant tensors.
-    """
-
-    operators: dict[str, int]
-    custom: tuple[str, ...]
-    constant_elements: int
-
-
-def read_contents(path: str | Path) -> Contents:
-    """Read a file's operators and constants.
-
-    Args:
-        path: A `.tflite` file.
-
-    Raises:
-        FileFormatError: If it is missing, truncated or no `.tflite` file.
-    """
-    from ai_edge_litert import schema_py_generated as schema
-
-    path = Path(path)
-    if not path.is_file():
-        raise FileFormatError(f"there is no file {path}; write it with keras_snnkd.export.litert(model, path, samples=...)")
-    content = path.read_bytes()
-    if content[4:8] != b"TFL3":
-        raise FileFormatError(f"{path} is not a .tflite file: its identifier is {content[4:8]!r}, expected b'TFL3'")
-    try:
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
-        return _contents(model, {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")})
-    except Exception as error:  # the reader follows offsets wherever they lead: struct.error, TypeError, ValueError, IndexError
-        raise FileFormatError(
-            f"{path} is damaged or truncated ({len(content):,} bytes): {type(error).__name__}. Export it again."
-        ) from error
-
-
-def _contents(model, builtin):
-    names, custom = [], set()
-    for code in model.operatorCodes:
-        number = max(code.builtinCode, code.deprecatedBuiltinCode)
-        name = builtin[number]
-        if name == "CUSTOM":
-            name = code.customCode.decode()
-            custom.add(name)
-        names.append(name)
-    operators, elements = Counter(), 0
-    for graph in model.subgraphs:
-        operators.update(names[operator.opcodeIndex] for operator in graph.operators or ())
-        for tensor in graph.tensors:
-            data = model.buffers[tensor.buffer].data
-            if data is not None and len(data):
-                elements += int(np.prod(tensor.shape)) if tensor.shape is not None else 1
-    return Contents(dict(sorted(operators.items())), tuple(sorted(custom)), elements)
+from keras_snnkd.edge.contents import Contents, read_contents
+from keras_snnkd.errors import ExportError
 
 
 def check_contents(path: str | Path, weights: int, final: str | Path) -> Contents:

@@ -6,12 +6,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_snnkd.edge.runner import LOGITS
 from keras_snnkd.errors import ExportError, unknown_name
 from keras_snnkd.layers import Poisson
 from keras_snnkd.neurons import SpikingLayer
-
-LOGITS = "logits"
-"""Name of the output that every exported model has."""
 
 
 def freeze(model: keras.Model, batch_size: int | None = None, taps: Sequence[str] = ()) -> keras.Model:

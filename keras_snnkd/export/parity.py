@@ -22,11 +22,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_snnkd.edge.images import check_images
 from keras_snnkd.errors import ExportError
 from keras_snnkd.export.freeze import LOGITS, freeze, functional, is_float32, spiking_layers, tapped
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.rounding import unexplained
-from keras_snnkd.export.runtime import check_images
 
 CHUNK = 64
 """Samples compared at a time, so that the spikes of many samples need not fit into memory together."""

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from keras_snnkd.edge import read_contents
 from keras_snnkd.errors import FileFormatError, ShapeError
 from keras_snnkd.export import LiteRT, SavedModel
-from keras_snnkd.export.contents import read_contents
 from tests.export.conftest import LITERT
 
 

@@ -1,0 +1,90 @@
+"""Images for a model: checked arrays, and arrays from files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_snnkd.errors import FileFormatError, InputError, ShapeError
+
+
+def check_images(images: np.ndarray, image_shape: Sequence[int | None], dtype: np.dtype | str = "float32") -> np.ndarray:
+    """Images as a contiguous array `[N, *image_shape]`.
+
+    Args:
+        images: What came.
+        image_shape: Shape of one; `None` for an axis of any length.
+        dtype: What the model takes besides floating-point numbers.
+
+    Returns:
+        Float32, or what came where that is of `dtype`.
+
+    Raises:
+        ShapeError: If the shape is another one, there are no images, or they are not numbers of the right kind.
+    """
+    images = np.asarray(images)
+    expected = f"[N, {', '.join('?' if n is None else str(n) for n in image_shape)}]"
+    fits = images.ndim == 1 + len(image_shape) and all(n in (None, m) for n, m in zip(image_shape, images.shape[1:], strict=True))
+    if not fits or not len(images):
+        raise ShapeError(f"expected images {expected} with N of at least 1, got shape {images.shape}")
+    if images.dtype == dtype:
+        return np.ascontiguousarray(images)
+    if images.dtype.kind != "f":
+        other = "" if np.dtype(dtype).kind == "f" else f" (or {np.dtype(dtype)}, as the file stores them)"
+        raise ShapeError(
+            f"expected images {expected} of float32{other}, scaled as in training, got {images.dtype}; for bytes try images / 256"
+        )
+    return np.ascontiguousarray(images, "float32")
+
+
+def check_finite(images: np.ndarray) -> np.ndarray:
+    """`images`, or an `InputError` if they hold NaN or infinite values."""
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        raise InputError("the image holds NaN or infinite values; check the sensor or the preprocessing before the model")
+    return images
+
+
+def read_image(path: str | Path, image_shape: tuple[int, ...]) -> np.ndarray:
+    """Read an image, bytes as multiples of 1/256.
+
+    Args:
+        path: A `.npy` file (an image, or frames over time), or a picture that Pillow reads.
+        image_shape: `(H, W, C)` of the model, C 1 or 3 for pictures: colours are turned into grey, or grey into colours.
+
+    Returns:
+        Float32 `[H, W, C]`, or `[T, H, W, C]`; whether it fits the model is not checked here.
+
+    Raises:
+        FileFormatError: If the file is missing, cannot be read, or if Pillow is needed and not installed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileFormatError(f"there is no image {path}")
+    image = _read_array(path) if path.suffix == ".npy" else _read_picture(path, image_shape)
+    if image.dtype == np.uint8:
+        image = image * np.float32(1 / 256)
+    if image.shape == tuple(image_shape[:-1]) and image_shape[-1] == 1:
+        image = image[..., np.newaxis]
+    return image
+
+
+def _read_array(path):
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise FileFormatError(f"{path} is not an array as numpy.save writes it: {error}") from error
+
+
+def _read_picture(path, image_shape):
+    try:
+        from PIL import Image
+    except ImportError:
+        raise FileFormatError(f"reading {path} takes Pillow: pip install pillow; .npy files are read without it") from None
+    modes = {1: "L", 3: "RGB"}
+    if len(image_shape) != 3 or image_shape[-1] not in modes:
+        raise FileFormatError(f"{path} is a picture and the model takes {image_shape}; give an array in a .npy file")
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert(modes[image_shape[-1]]))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise FileFormatError(f"{path} is not a picture that Pillow can read: {error}") from error

@@ -1,0 +1,226 @@
+"""Runs `.tflite` files, whole ones and step by step."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_snnkd.edge.contents import read_contents
+from keras_snnkd.edge.images import check_finite, check_images
+from keras_snnkd.edge.readout import so_far, softmax
+from keras_snnkd.edge.tensors import signature
+from keras_snnkd.errors import FileFormatError, InputError, ShapeError
+
+LOGITS = "logits"
+"""Name of the output that every exported model has."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What `Runner.run` found.
+
+    Args:
+        logits: The readout over the steps used, float32 `[C]`.
+        prediction: The class with the largest.
+        confidence: Its softmax probability, 0..1.
+        steps: Time steps used.
+    """
+
+    logits: np.ndarray
+    prediction: int
+    confidence: float
+    steps: int
+
+
+class Runner:
+    """A `.tflite` file in the LiteRT interpreter, one image at a time.
+
+    Files of `keras_snnkd.export.litert` take an image and give logits. Files of `keras_snnkd.export.streaming` compute one time step, with
+    the neurons' state as inputs and outputs; the runner keeps that state from `step` to `step`. Integer inputs and outputs are converted
+    by the file's own scales and zero points.
+
+    Args:
+        path: The file.
+        threads: Number of threads, 1 by default: more did not help at the sizes of our students.
+
+    Raises:
+        FileFormatError: If the file is missing, truncated or foreign, or takes something else than one image of batch 1.
+
+    Example:
+        >>> runner = Runner("student.tflite")
+        >>> accuracy = (runner.predict(images).argmax(-1) == labels).mean()
+        >>> Runner("student_streaming.tflite").run(images[0], until_confidence=0.9).prediction
+    """
+
+    def __init__(self, path: str | Path, threads: int = 1):
+        self.path = Path(path)
+        self.contents = read_contents(self.path)
+        self._interpreter = _interpreter(self.path, threads)
+        found = signature(self._interpreter)
+        self.readout, self.timesteps = found.readout, found.timesteps
+        names = [name for name in found.inputs if name in found.outputs] if self.streaming else []
+        self._states = {name: (found.inputs[name], found.outputs[name]) for name in names}
+        images = [tensor for name, tensor in found.inputs.items() if name not in self._states]
+        if len(images) != 1 or images[0].shape[:1] != (1,) or not (images[0].dtype == np.float32 or images[0].scale):
+            came = ", ".join(f"{tensor.dtype} {tensor.shape}" for tensor in images)
+            raise FileFormatError(f"{self.path} takes {came}; expected one image of batch 1, as keras_snnkd.export.litert writes it")
+        (self._image,) = images
+        self._outputs = {name: tensor for name, tensor in found.outputs.items() if name not in self._states}
+        if len(self._outputs) == 1:
+            self._outputs = {LOGITS: next(iter(self._outputs.values()))}
+        self.reset()
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of one image."""
+        return self._image.shape[1:]
+
+    @property
+    def streaming(self) -> bool:
+        """Whether the file computes one time step."""
+        return self.readout is not None
+
+    def predict(self, batch: np.ndarray) -> np.ndarray:
+        """Run images one after the other, each from rest and for all T time steps.
+
+        Args:
+            batch: Images `[N, ...]`, scaled as in training, or already in the file's integers; for a streaming file also sequences of
+                frames, `[N, T, ...]`.
+
+        Returns:
+            Logits, float32 `[N, C]`.
+
+        Raises:
+            ShapeError, InputError: If the images do not fit, or hold NaN.
+            FileFormatError: If the file has several outputs and none is called logits.
+        """
+        if LOGITS not in self._outputs:
+            raise FileFormatError(f"{self.path} has {len(self._outputs)} outputs; expected the logits alone")
+        return self._collect(batch, [LOGITS])[LOGITS]
+
+    def outputs(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        """As `predict`, all outputs by name, `[N, ...]`; those of a streaming file `[N, T, ...]`, but for the logits."""
+        return self._collect(batch, list(self._outputs))
+
+    def reset(self) -> None:
+        """Bring all neurons of a streaming file to rest; a new sequence can start."""
+        self._state = {name: before.encode(np.zeros(before.shape, "float32")) for name, (before, _) in self._states.items()}
+
+    def step(self, frame: np.ndarray) -> np.ndarray:
+        """Compute one time step of a streaming file; the state goes on from the step before.
+
+        Args:
+            frame: One image or frame, shape `image_shape`.
+
+        Returns:
+            The logits of this step alone, float32 `[C]`: the classifier's output; with `readout` `"sum"`, the output spikes; with
+            `"last"`, the membrane potentials.
+
+        Raises:
+            ShapeError, InputError: If the frame does not fit, or holds NaN.
+            FileFormatError: If the file is no streaming file.
+        """
+        self._check_streaming()
+        (frame,) = check_images(np.asarray(frame)[np.newaxis], self.image_shape, self._image.dtype)
+        return self._invoke(check_finite(frame), [LOGITS])[LOGITS][0]
+
+    def run(self, frames: np.ndarray, until_confidence: float | None = 0.9, max_steps: int | None = None) -> Answer:
+        """Compute time steps from rest until the answer is sure enough.
+
+        Args:
+            frames: One image, shown at every step, or frames `[T, ...]`.
+            until_confidence: Stop at the first step at which a class has this softmax probability; `None` for all steps.
+            max_steps: Largest number of steps; by default T of the model for one image, and all the frames there are for frames.
+
+        Returns:
+            The answer.
+
+        Raises:
+            ShapeError, InputError: If the frames do not fit, hold NaN, or the other arguments are out of range.
+            FileFormatError: If the file is no streaming file.
+
+        Example:
+            >>> runner.run(image, until_confidence=0.8).steps
+        """
+        self._check_streaming()
+        if until_confidence is not None and not 0 < until_confidence <= 1:
+            raise InputError(f"until_confidence must be above 0 and at most 1, or None for all steps, got {until_confidence!r}")
+        if max_steps is not None and (isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1):
+            raise InputError(f"max_steps must be a whole number above 0, or None, got {max_steps!r}")
+        self.reset()
+        ((steps, sequence),) = self._sequences(np.asarray(frames)[np.newaxis], max_steps)
+        total = 0.0
+        for used, frame in enumerate(itertools.islice(sequence, steps), 1):
+            latest = self._invoke(frame, [LOGITS])[LOGITS][0].astype("float64")
+            total = total + latest
+            logits = so_far(total, latest, used, self.readout)
+            confidence = float(softmax(logits).max())
+            if until_confidence is not None and confidence >= until_confidence:
+                break
+        return Answer(logits.astype("float32"), int(logits.argmax()), confidence, used)
+
+    def _check_streaming(self):
+        if not self.streaming:
+            raise FileFormatError(
+                f"{self.path} computes all its time steps in one call, predict(images); reset, step and run take a file that "
+                "keras_snnkd.export.streaming writes"
+            )
+
+    def _sequences(self, batch: np.ndarray, max_steps: int | None) -> Iterator[tuple[int, Iterator[np.ndarray]]]:
+        """For each sample the number of steps, and its frames."""
+        if batch.ndim <= 1 + len(self.image_shape):
+            for image in check_finite(check_images(batch, self.image_shape, self._image.dtype)):
+                yield max_steps or self.timesteps, itertools.repeat(image)
+            return
+        if batch.ndim > 2 + len(self.image_shape) or not batch.shape[1]:
+            shape = ", ".join(map(str, self.image_shape))
+            raise ShapeError(f"expected one image [{shape}] or frames [T, {shape}] with T of at least 1, got shape {batch.shape[1:]}")
+        for frames in batch:
+            frames = check_finite(check_images(frames, self.image_shape, self._image.dtype))
+            yield min(max_steps or len(frames), len(frames)), iter(frames)
+
+    def _collect(self, batch, names):
+        """Outputs by name for a batch."""
+        rows = []
+        if not self.streaming:
+            for image in check_finite(check_images(batch, self.image_shape, self._image.dtype)):
+                rows.append(self._invoke(image, names))
+        else:
+            for steps, frames in self._sequences(np.asarray(batch), None):
+                self.reset()
+                rows.append(self._over_time([self._invoke(frame, names) for frame in itertools.islice(frames, steps)]))
+            self.reset()
+        return {name: np.concatenate([row[name] for row in rows]) for name in names}
+
+    def _over_time(self, steps):
+        """The outputs of one sample from those of its steps."""
+        together = {name: np.concatenate([step[name] for step in steps], axis=1) for name in steps[0] if name != LOGITS}
+        if LOGITS in steps[0]:
+            logits = np.stack([step[LOGITS] for step in steps]).astype("float64")
+            together[LOGITS] = so_far(logits.sum(0), logits[-1], len(steps), self.readout).astype("float32")
+        return together
+
+    def _invoke(self, image, names):
+        """Outputs by name for one image, `[1, ...]` each; moves the state on."""
+        image = image[np.newaxis]
+        self._interpreter.set_tensor(self._image.index, image if image.dtype == self._image.dtype else self._image.encode(image))
+        for name, (before, _) in self._states.items():
+            self._interpreter.set_tensor(before.index, self._state[name])
+        self._interpreter.invoke()
+        for name, (before, after) in self._states.items():
+            stored = self._interpreter.get_tensor(after.index)
+            self._state[name] = stored if before.same_numbers(after) else before.encode(after.decode(stored))
+        return {name: self._outputs[name].decode(self._interpreter.get_tensor(self._outputs[name].index)) for name in names}
+
+
+def _interpreter(path, threads):
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise FileFormatError(f"{path} does not run in LiteRT: {str(error).strip()[:300]}") from error
+    return interpreter
