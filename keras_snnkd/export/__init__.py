@@ -10,5 +10,6 @@ from keras_snnkd.export.onnx_file import ONNX
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import LiteRT, SavedModel
 from keras_snnkd.export.saved_model import saved_model
+from keras_snnkd.export.stepper import streaming
 
-__all__ = ["ONNX", "ExportReport", "LiteRT", "SavedModel", "c_array", "export_all", "freeze", "litert", "nir", "onnx", "saved_model"]
+__all__ = ["ONNX", "ExportReport", "LiteRT", "SavedModel", "c_array", "export_all", "freeze", "litert", "nir", "onnx", "saved_model", "streaming"]

@@ -46,7 +46,7 @@ def freeze(model: keras.Model, batch_size: int | None = None, taps: Sequence[str
             layer.set_weights(source.get_weights())
     except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
         raise ExportError(
-            f"{model.name} cannot be rebuilt from its config in float32: {_first_line(error)}. Every layer has to give all its constructor "
+            f"{model.name} cannot be rebuilt from its config in float32: {first_line(error)}. Every layer has to give all its constructor "
             "arguments in get_config(), and a model quantized with model.quantize() has to be exported before that."
         ) from error
     return tapped(frozen, taps) if taps else keras.Model(frozen.inputs[0], frozen.outputs[0], name=model.name)
@@ -88,6 +88,11 @@ def tapped(model: keras.Model, taps: Sequence[str]) -> keras.Model:
 def spiking_layers(model: keras.Model) -> list[str]:
     """The names of the layers that fire, in the order in which they are computed."""
     return [layer.name for layer in model.layers if isinstance(layer, SpikingLayer) and layer.dynamics.threshold is not None]
+
+
+def timesteps(model: keras.Model) -> int | None:
+    """T of a model with neurons; `None` for an ANN, or if T is open."""
+    return next((layer.output.shape[1] for layer in model.layers if isinstance(layer, SpikingLayer)), None)
 
 
 def is_float32(model: keras.Model) -> bool:
@@ -137,5 +142,6 @@ def _check_finite(model):
             )
 
 
-def _first_line(error):
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, cut to a length fit for another message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

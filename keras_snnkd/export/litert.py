@@ -10,7 +10,7 @@ import numpy as np
 from keras_snnkd.errors import ExportError, unknown_name
 from keras_snnkd.export import _convert
 from keras_snnkd.export.contents import check_contents
-from keras_snnkd.export.freeze import freeze
+from keras_snnkd.export.freeze import freeze, timesteps
 from keras_snnkd.export.parity import EXACT, QUANTIZED, Reference, verify
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import LiteRT
@@ -20,6 +20,9 @@ from keras_snnkd.processes import run_script
 
 QUANTIZATIONS = {"float32": EXACT, "dynamic": QUANTIZED}
 """What can be written, and the limits it has to keep."""
+
+UNROLLED_STEPS = 64
+"""Largest T of a file that holds every time step; its size and the time to convert it grow with T."""
 
 TIMEOUT_SECONDS = 600
 """How long the converter may take."""
@@ -59,27 +62,53 @@ def litert(model: keras.Model, path: str | Path, quantize: str = "float32", *, s
 
 def write_litert(reference: Reference, files: dict[str, Path], finals: list[Path]) -> list[ExportReport]:
     """Write and verify a file for each quantization, which will be renamed to `finals`."""
+    T = timesteps(reference.model)
+    if T is not None and T > UNROLLED_STEPS:
+        raise ExportError(
+            f"{finals[0]} not written: {reference.model.name} has T = {T}, and a file that holds every step grows with T; the limit is "
+            f"{UNROLLED_STEPS}. Write the file of one step: keras_snnkd.export.streaming(model, path, samples=...)."
+        )
+    models = {"plain": freeze(reference.model, batch_size=1)}
+    if reference.taps:
+        models["tapped"] = freeze(reference.model, batch_size=1, taps=reference.taps)
+    return write_files(reference, models, files, finals, target="litert", endpoint="serve")
+
+
+def write_files(
+    reference: Reference, models: dict[str, keras.Model], files: dict[str, Path], finals: list[Path], *, target: str, endpoint: str
+) -> list[ExportReport]:
+    """Convert and verify a file for each quantization.
+
+    Args:
+        reference: What the files should do.
+        models: `"plain"`, of which the files are made, and, where layers fire, its twin `"tapped"` with their spikes as further outputs.
+        files: By quantization; will be renamed to `finals`.
+        finals: The names for messages and reports.
+        target: First word of the reports' `target`.
+        endpoint: Name of the signature.
+    """
     with tempfile.TemporaryDirectory() as work:
-        archives = {"plain": Path(work, "plain")}
-        write_archive(freeze(reference.model, batch_size=1), archives["plain"], batch_size=1)
-        if reference.taps:
-            archives["tapped"] = Path(work, "tapped")
-            write_archive(freeze(reference.model, batch_size=1, taps=reference.taps), archives["tapped"], batch_size=1)
-        converted = {(kind, quantize): Path(work, f"{kind}_{quantize}.tflite") for kind in archives for quantize in files}
-        convert([{"folder": archives[kind], "quantize": quantize, "output": path} for (kind, quantize), path in converted.items()])
+        jobs = []
+        for kind, model in models.items():
+            write_archive(model, Path(work, kind), batch_size=1, endpoint=endpoint)
+            jobs += [
+                {"folder": Path(work, kind), "endpoint": endpoint, "quantize": quantize, "output": Path(work, f"{kind}_{quantize}.tflite")}
+                for quantize in files
+            ]
+        convert(jobs)
         reports = []
         for (quantize, file), final in zip(files.items(), finals, strict=True):
-            file.write_bytes(converted["plain", quantize].read_bytes())
+            file.write_bytes(Path(work, f"plain_{quantize}.tflite").read_bytes())
             contents = check_contents(file, reference.kernel_elements, final)
             reports.append(
                 verify(
                     reference,
-                    target=f"litert {quantize}",
+                    target=f"{target} {quantize}",
                     path=final,
                     size=file.stat().st_size,
                     operators=contents.operators,
                     predict=LiteRT(file).predict,
-                    outputs=LiteRT(converted["tapped", quantize]).outputs if reference.taps else None,
+                    outputs=LiteRT(Path(work, f"tapped_{quantize}.tflite")).outputs if "tapped" in models else None,
                     limits=QUANTIZATIONS[quantize],
                 )
             )
@@ -90,12 +119,12 @@ def convert(jobs: list[dict]) -> None:
     """Run the converter in a process of its own.
 
     Args:
-        jobs: Of each conversion the SavedModel `folder`, how to `quantize`, and the `output` file.
+        jobs: Of each conversion the SavedModel `folder`, its `endpoint`, how to `quantize`, and the `output` file.
 
     Raises:
         ExportError: If the process fails, crashes or takes longer than `TIMEOUT_SECONDS`; with the last lines it wrote.
     """
-    order = json.dumps([{"endpoint": "serve", **{name: str(value) for name, value in job.items()}} for job in jobs])
+    order = json.dumps([{name: str(value) for name, value in job.items()} for job in jobs])
     if failure := run_script(_convert.__file__, order, seconds=TIMEOUT_SECONDS):
         raise ExportError(f"the LiteRT converter {failure}")
     missing = [str(job["output"]) for job in jobs if not Path(job["output"]).is_file()]

@@ -62,29 +62,30 @@ def write_saved_model(reference: Reference, folder: Path, final: Path) -> Export
         )
 
 
-def write_archive(model: keras.Model, folder: Path, batch_size: int | None = None) -> None:
-    """Write a frozen model as SavedModel with the endpoint `serve`, its neurons in plain operators.
+def write_archive(model: keras.Model, folder: Path, batch_size: int | None = None, endpoint: str = "serve") -> None:
+    """Write a frozen model as SavedModel with one endpoint, its neurons in plain operators.
 
     Args:
-        model: From `freeze`.
+        model: From `freeze` or `one_step`; the inputs keep their names.
         folder: Where to.
         batch_size: Fixed batch size, or `None`.
+        endpoint: Name of the signature.
 
     Raises:
         OutputError: If the folder cannot be written.
     """
     import tensorflow as tf
 
-    def serve(image):
-        outputs = model(image, training=False)
+    def serve(*inputs):
+        outputs = model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
         return outputs if isinstance(outputs, dict) else {LOGITS: outputs}
 
     archive = keras.export.ExportArchive()
     archive.track(model)
-    shape = (batch_size, *model.inputs[0].shape[1:])
+    specs = [tf.TensorSpec((batch_size, *tensor.shape[1:]), "float32", name=tensor.name) for tensor in model.inputs]
     try:
         with export_form("floor"):  # the endpoint is traced when it is written
-            archive.add_endpoint("serve", serve, [tf.TensorSpec(shape, "float32", name="image")])
+            archive.add_endpoint(endpoint, serve, specs)
             archive.write_out(str(folder), verbose=False)
     except tf.errors.OpError as error:
         raise OutputError(f"cannot write {folder}: {error.message}. Check free space and permissions, or choose another folder.") from error

@@ -23,6 +23,24 @@ class Encoder(keras.Layer):
         super().__init__(**kwargs)
         self.timesteps = check_timesteps(timesteps)
 
+    needs_clock = False
+    """Whether `at` reads the number of the step."""
+
+    def at(self, inputs, step=None):
+        """What comes out at one time step.
+
+        Args:
+            inputs: `[B, ...]`.
+            step: Its number, 0 to T - 1, as a float32 tensor that goes with the inputs.
+
+        Returns:
+            `[B, ...]`.
+
+        Raises:
+            NotImplementedError: If the steps of this encoder can only be had together.
+        """
+        raise NotImplementedError(f"{self.name} ({type(self).__name__}) gives its time steps only together")
+
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.timesteps, *input_shape[1:])
 
@@ -66,6 +84,9 @@ class Direct(Encoder):
         outputs = ops.broadcast_to(ops.expand_dims(inputs, 1), self.compute_output_shape(ops.shape(inputs)))
         note(outputs, dataclasses.replace(currents_of(inputs), target=inputs, repeated=True))
         return outputs
+
+    def at(self, inputs, step=None):
+        return inputs
 
 
 @public
@@ -116,8 +137,13 @@ class Latency(Encoder):
         >>> Latency(timesteps=3)(keras.ops.array([[1.0, 0.5, 0.0]]))[0]  # [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
     """
 
+    needs_clock = True
+
     def call(self, inputs):
-        x = ops.clip(ops.expand_dims(ops.cast(inputs, "float32"), 1), 0, 1)
+        clock = ops.reshape(ops.arange(self.timesteps, dtype="float32"), (1, -1, *[1] * (len(inputs.shape) - 1)))
+        return self.at(ops.expand_dims(inputs, 1), clock)
+
+    def at(self, inputs, step=None):
+        x = ops.clip(ops.cast(inputs, "float32"), 0, 1)
         moment = ops.floor((1 - x) * (self.timesteps - 1) + 0.5)
-        clock = ops.reshape(ops.arange(self.timesteps, dtype="float32"), (1, -1, *[1] * (len(x.shape) - 2)))
-        return ops.cast(ops.logical_and(moment == clock, x > 0), self.compute_dtype)
+        return ops.cast(ops.logical_and(moment == step, x > 0), self.compute_dtype)

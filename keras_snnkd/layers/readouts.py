@@ -8,11 +8,14 @@ from keras_snnkd.errors import ShapeError
 
 
 class Readout(keras.Layer):
-    """Base of all readouts; float32 whatever the policy, so that the loss is exact.
+    """Base of all readouts; float32 whatever the policy, so that the loss is exact. Of a single step each gives that step.
 
     Raises:
         ShapeError: If the inputs have no time axis.
     """
+
+    over_time: str
+    """How steps become one vector: `"mean"`, `"sum"` or `"last"`, the words of `keras_snnkd.edge`."""
 
     def __init__(self, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
@@ -34,6 +37,8 @@ class MeanOverTime(Readout):
         >>> MeanOverTime()(keras.ops.ones((2, 4, 10))).shape  # (2, 10)
     """
 
+    over_time = "mean"
+
     def call(self, inputs):
         return ops.mean(inputs, axis=1)
 
@@ -46,6 +51,8 @@ class SpikeCount(Readout):
         >>> SpikeCount()(spikes)  # [B, C]
     """
 
+    over_time = "sum"
+
     def call(self, inputs):
         return ops.sum(inputs, axis=1)
 
@@ -57,6 +64,8 @@ class LastStep(Readout):
     Example:
         >>> LastStep()(LeakyIntegrator(tau=4.0)(currents))  # [B, C]
     """
+
+    over_time = "last"
 
     def call(self, inputs):
         return inputs[:, -1]

@@ -77,6 +77,6 @@ def in_process(monkeypatch):
 
     def convert(jobs):
         for job in jobs:
-            Path(job["output"]).write_bytes(_convert.convert(str(job["folder"]), "serve", job["quantize"]))
+            Path(job["output"]).write_bytes(_convert.convert(str(job["folder"]), job["endpoint"], job["quantize"]))
 
     monkeypatch.setattr(LITERT, "convert", convert)

@@ -1,0 +1,230 @@
+"""Export of one time step, with the neurons' state as inputs and outputs: for streams, for long T, and for answers before step T."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_snnkd.edge.tensors import STEP_SIGNATURE
+from keras_snnkd.errors import ExportError, unknown_name
+from keras_snnkd.export.freeze import LOGITS, first_line, freeze, timesteps
+from keras_snnkd.export.litert import QUANTIZATIONS, write_files
+from keras_snnkd.export.parity import Reference
+from keras_snnkd.export.report import ExportReport
+from keras_snnkd.files import staged
+from keras_snnkd.layers.encoders import Encoder
+from keras_snnkd.layers.readouts import Readout
+from keras_snnkd.metrics.measurement import calls
+from keras_snnkd.neurons import SpikingLayer
+
+STATES = ("membrane", "adaptation")
+"""What a neuron's state is made of; a state is called `<layer>_membrane` in the file."""
+
+
+def streaming(model: keras.Model, path: str | Path, quantize: str = "float32", *, samples: np.ndarray) -> ExportReport:
+    """Write a `.tflite` file of one time step, compare T steps of it with the model, and only then give it its name.
+
+    ``logits[t], v[t], a[t] = file(image[t], v[t-1], a[t-1])``: the file takes `image`, one frame `[1, ...]`, and the state of each layer
+    of neurons, `<layer>_membrane` (and `<layer>_adaptation`), `[1, ...]`; it gives `logits`, `[1, C]`, of this step alone, and the new
+    states under the same names. A state is the distance from rest: a sequence starts with zeros. With latency encoding the number of the
+    step, from 0, is a state too, `encoder_step`. The file's size does not depend on T. `keras_snnkd.edge.Runner` runs it.
+
+    The step's logits are what the readout reads: the classifier's output, whose mean over the steps is the model's output; with
+    `readout="spike_count"` the output neurons' spikes, whose sum it is; with `readout="membrane"` the membrane potentials, of which the
+    last ones count. The name of the file's signature says which, and T: `mean_of_4_steps`, `sum_of_4_steps`, `last_of_4_steps`.
+
+    Args:
+        model: A functional Keras model with neurons, one input (an image, or frames `[B, T, ...]`), and a readout as its last layer.
+        path: The file; one that exists is replaced.
+        quantize: As in `litert`.
+        samples: Real images (or sequences of frames) to compare on, float `[N, ...]`.
+
+    Returns:
+        What the comparison found.
+
+    Raises:
+        UnknownNameError: For an unknown `quantize`.
+        ExportError: If the model cannot be run step by step (no neurons, no readout, a layer with another state, random encoding), or the
+            file does not do what the model does. Nothing is written then.
+        ShapeError: If the samples do not fit the model.
+        OutputError: If the file cannot be written.
+
+    Example:
+        >>> kd.export.streaming(student, "student_streaming.tflite", samples=images)
+        >>> kd.edge.Runner("student_streaming.tflite").run(images[0], until_confidence=0.9)
+    """
+    if quantize not in QUANTIZATIONS:
+        raise unknown_name("quantization", quantize, QUANTIZATIONS)
+    reference = Reference(model, samples)
+    with staged(path) as (file,):
+        (report,) = write_streaming(reference, {quantize: file}, [Path(path)])
+    return report
+
+
+def write_streaming(reference: Reference, files: dict[str, Path], finals: list[Path]) -> list[ExportReport]:
+    """Write and verify a file of one time step for each quantization, which will be renamed to `finals`."""
+    step = one_step(reference.model, reference.taps)
+    T = timesteps(reference.model) or reference.samples.shape[1]  # of frames with T open, that of the samples
+    signature = STEP_SIGNATURE.format(readout=step.readout, timesteps=T)
+    models = {"plain": step.model, **({"tapped": step.tapped} if reference.taps else {})}
+    return write_files(reference, models, files, finals, target="streaming", endpoint=signature)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One time step of a model.
+
+    Args:
+        model: `[image, *states]` to a dict of `"logits"` and the new states.
+        tapped: The same, with the spikes `[1, 1, ...]` of each tapped layer too.
+        readout: How the logits of the steps become the model's output: `"mean"`, `"sum"` or `"last"`.
+    """
+
+    model: keras.Model
+    tapped: keras.Model
+    readout: str
+
+
+def one_step(model: keras.Model, taps: list[str] = ()) -> Step:
+    """Turn a model over T time steps into a model of one step, with its weights, for a batch of 1.
+
+    Its graph is walked from the image on with a time axis of length 1. On the way, neurons get their state as a further input and give the
+    new one, and an encoder gives what belongs to the step; every other layer is called as it is.
+
+    Args:
+        model: See `streaming`.
+        taps: Names of layers of neurons.
+
+    Raises:
+        ExportError: See `streaming`.
+    """
+    frozen = freeze(model, batch_size=1)
+    readout = _readout(frozen)
+    walk = _Walk(frozen.name)
+    over_time = not any(isinstance(layer, Encoder) for layer in frozen.layers)
+    shape = frozen.inputs[0].shape
+    frame = keras.Input(batch_shape=(1, 1, *shape[2:]) if over_time else shape, name="image")
+    try:
+        # what keras.models.clone_model does; that one cannot make a model with more inputs than it was given
+        logits = frozen._run_through_graph(frame, call_fn=walk.call)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise ExportError(
+            f"{frozen.name} cannot be run one time step at a time: {first_line(error)}. Between the neurons every layer has to treat each "
+            "step alike, as in keras_snnkd.layers.OverTime."
+        ) from error
+    outputs = {LOGITS: keras.tree.flatten(logits)[0], **walk.after}
+    inputs = [frame, *walk.before.values()]
+    spikes = {name: walk.spikes[name] for name in taps}
+    return Step(_model(inputs, outputs, over_time), _model(inputs, {**outputs, **spikes}, over_time), readout)
+
+
+def _model(inputs, outputs, over_time):
+    if not over_time:
+        return keras.Model(inputs, outputs)
+    inner = keras.Model(inputs, outputs)  # the file takes a frame, without the time axis
+    image, *states = [keras.Input(batch_shape=tensor.shape, name=tensor.name) for tensor in inputs]
+    image = keras.Input(batch_shape=(1, *image.shape[2:]), name="image")
+    return keras.Model([image, *states], inner([ops.expand_dims(image, 1), *states]))
+
+
+def _readout(model):
+    """How the steps of a model become its output; refuses models that have no steps, or more state than that of their neurons."""
+    try:
+        layers = [layer for _, layer, _, _ in calls(model)]
+    except ValueError as error:
+        raise ExportError(str(error)) from error
+    if not any(isinstance(layer, SpikingLayer) for layer in layers):
+        raise ExportError(f"{model.name} has no neurons, so there are no time steps to stream; use keras_snnkd.export.litert.")
+    for layer in layers:
+        if isinstance(layer, (keras.layers.RNN, keras.layers.Bidirectional)):
+            raise ExportError(
+                f"{model.name}: layer {layer.name!r} ({type(layer).__name__}) has a state that a streaming file would lose; use the layers "
+                "of keras_snnkd.neurons, such as LIF, in place of cells."
+            )
+    last = model.outputs[0]._keras_history.operation
+    if not isinstance(last, Readout):
+        raise ExportError(
+            f"{model.name} ends in {last.name!r} ({type(last).__name__}), so it is not known how its steps become one answer; end it in "
+            "keras_snnkd.layers.MeanOverTime, SpikeCount or LastStep."
+        )
+    return last.over_time
+
+
+class _Walk:
+    """Calls the layers of a model for one time step, and collects the states.
+
+    Attributes:
+        before: Input tensors of the states, by name.
+        after: The new states, by the same names.
+        spikes: Outputs of the neurons, by layer.
+    """
+
+    def __init__(self, model_name):
+        self.model_name = model_name
+        self.before, self.after, self.spikes = {}, {}, {}
+
+    def call(self, layer, *args, **kwargs):
+        """As `layer(*args, **kwargs)`, for one step."""
+        if isinstance(layer, Encoder):
+            return self._encode(layer, *args)
+        if isinstance(layer, SpikingLayer):
+            return self._fire(layer, *args, **kwargs)
+        if isinstance(layer, Readout):
+            return ops.squeeze(args[0], 1)
+        return layer(*args, **kwargs)
+
+    def _encode(self, encoder, inputs):
+        if not encoder.needs_clock:
+            return ops.expand_dims(encoder.at(inputs), 1)
+        step = self._state(encoder.name, "step", (1,))
+        outputs, self.after[step.name] = _EncoderStep(encoder)(inputs, step)
+        return outputs
+
+    def _fire(self, neuron, inputs, initial_state=None):
+        if initial_state is not None or neuron.return_state:
+            raise ExportError(
+                f"{self.model_name}: layer {neuron.name!r} takes or gives its state in the model itself; a streaming file does that for all "
+                "layers, so build it without."
+            )
+        shape = (inputs.shape[0], *inputs.shape[2:])
+        states = [self._state(neuron.name, part, shape) for part in STATES[: neuron.dynamics.state_size]]
+        spikes, *after = _NeuronStep(neuron)(inputs, states)
+        self.after.update({state.name: new for state, new in zip(states, after, strict=True)})
+        self.spikes[neuron.name] = spikes
+        return spikes
+
+    def _state(self, layer, part, shape):
+        name = re.sub(r"\W", "_", f"{layer}_{part}")
+        uses = sum(known.startswith(name) for known in self.before)  # a layer used twice has two states
+        state = keras.Input(batch_shape=shape, name=f"{name}_{uses + 1}" if uses else name)
+        self.before[state.name] = state
+        return state
+
+
+class _NeuronStep(keras.Layer):
+    """One time step of neurons: currents `[1, 1, ...]` and states `[1, ...]` to spikes and new states; rest is 0."""
+
+    def __init__(self, neuron):
+        super().__init__(name=f"{neuron.name}_step")
+        self.neuron = neuron
+
+    def call(self, inputs, states):
+        dynamics = self.neuron.dynamics
+        v, *rest = states
+        v = v + dynamics.v_reset if dynamics.v_reset else v
+        outputs, (v, *rest) = self.neuron.step(ops.squeeze(inputs, 1), [v, *rest])
+        return [ops.expand_dims(outputs, 1), dynamics.above_rest(v), *rest]
+
+
+class _EncoderStep(keras.Layer):
+    """One time step of an encoder that reads the number of the step."""
+
+    def __init__(self, encoder):
+        super().__init__(name=f"{encoder.name}_step")
+        self.encoder = encoder
+
+    def call(self, inputs, step):
+        return [ops.expand_dims(self.encoder.at(inputs, step), 1), step + 1]
