@@ -235,6 +235,36 @@ def differences(rows: Sequence[Mapping[str, Any]]) -> str:
     return svg()
 
 
+def anytime(results: Mapping[str, Mapping[str, Any]], colors: Mapping[str, str] | None = None) -> str:
+    """Accuracy against time steps, a line for each model, with a diamond where it stops at its confidence threshold.
+
+    Args:
+        results: By model, what `Anytime.to_dict` gives.
+        colors: By model; `palette` of the names by default.
+
+    Returns:
+        The SVG; the diamond stands at the mean number of steps used.
+
+    Example:
+        >>> svg = kd.plots.anytime({"student": kd.metrics.anytime(student, images, labels, calibration).to_dict()})
+    """
+    colors = colors or palette(list(results))
+    with _figure(9.4, 3.3) as (figure, (axis,), svg):
+        for name, result in results.items():
+            accuracy = 100 * np.asarray(result["accuracy"], float)
+            axis.plot(np.arange(1, len(accuracy) + 1), accuracy, "o-", color=colors[name], linewidth=1.8, markersize=4, label=name)
+            if result["threshold"] is not None:
+                x, y = result["mean_steps"], 100 * result["accuracy_at_threshold"]
+                axis.plot(x, y, "D", color=colors[name], markersize=8, markeredgecolor="white", zorder=3)
+                text = f"{y:.1f} % in {x:.2f} steps"
+                axis.annotate(text, (x, y), (0, 9), textcoords="offset points", ha="center", color=colors[name], zorder=4)
+        axis.set(title="Test accuracy (%) against time steps", xlabel="time steps")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.margins(x=0.06, y=0.16)
+        _legend(figure, axis)
+    return svg()
+
+
 @contextlib.contextmanager
 def _figure(width: float, height: float, columns: int = 1, rows: int = 1, first: float = 1.0):
     """A figure in the house style, its axes, and a function that writes it once it is drawn. Keeps away from pyplot's global state."""

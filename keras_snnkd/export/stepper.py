@@ -17,6 +17,7 @@ from keras_snnkd.export.report import ExportReport
 from keras_snnkd.files import staged
 from keras_snnkd.layers.encoders import Encoder
 from keras_snnkd.layers.readouts import Readout
+from keras_snnkd.metrics.anytime import final_readout
 from keras_snnkd.metrics.measurement import calls
 from keras_snnkd.neurons import SpikingLayer
 
@@ -132,25 +133,20 @@ def _model(inputs, outputs, over_time):
 
 def _readout(model):
     """How the steps of a model become its output; refuses models that have no steps, or more state than that of their neurons."""
+    if not any(isinstance(layer, SpikingLayer) for layer in model.layers):
+        raise ExportError(f"{model.name} has no neurons, so there are no time steps to stream; use keras_snnkd.export.litert.")
     try:
         layers = [layer for _, layer, _, _ in calls(model)]
+        readout = final_readout(model).over_time
     except ValueError as error:
-        raise ExportError(str(error)) from error
-    if not any(isinstance(layer, SpikingLayer) for layer in layers):
-        raise ExportError(f"{model.name} has no neurons, so there are no time steps to stream; use keras_snnkd.export.litert.")
+        raise ExportError(f"{error}.") from error
     for layer in layers:
         if isinstance(layer, (keras.layers.RNN, keras.layers.Bidirectional)):
             raise ExportError(
                 f"{model.name}: layer {layer.name!r} ({type(layer).__name__}) has a state that a streaming file would lose; use the layers "
                 "of keras_snnkd.neurons, such as LIF, in place of cells."
             )
-    last = model.outputs[0]._keras_history.operation
-    if not isinstance(last, Readout):
-        raise ExportError(
-            f"{model.name} ends in {last.name!r} ({type(last).__name__}), so it is not known how its steps become one answer; end it in "
-            "keras_snnkd.layers.MeanOverTime, SpikeCount or LastStep."
-        )
-    return last.over_time
+    return readout
 
 
 class _Walk:
@@ -186,8 +182,8 @@ class _Walk:
     def _fire(self, neuron, inputs, initial_state=None):
         if initial_state is not None or neuron.return_state:
             raise ExportError(
-                f"{self.model_name}: layer {neuron.name!r} takes or gives its state in the model itself; a streaming file does that for all "
-                "layers, so build it without."
+                f"{self.model_name}: layer {neuron.name!r} takes or gives its state in the model itself; build it without: a "
+                "streaming file does that for all layers."
             )
         shape = (inputs.shape[0], *inputs.shape[2:])
         states = [self._state(neuron.name, part, shape) for part in STATES[: neuron.dynamics.state_size]]
@@ -208,7 +204,7 @@ class _NeuronStep(keras.Layer):
     """One time step of neurons: currents `[1, 1, ...]` and states `[1, ...]` to spikes and new states; rest is 0."""
 
     def __init__(self, neuron):
-        super().__init__(name=f"{neuron.name}_step")
+        super().__init__(name=f"{neuron.name}_once")
         self.neuron = neuron
 
     def call(self, inputs, states):
@@ -223,7 +219,7 @@ class _EncoderStep(keras.Layer):
     """One time step of an encoder that reads the number of the step."""
 
     def __init__(self, encoder):
-        super().__init__(name=f"{encoder.name}_step")
+        super().__init__(name=f"{encoder.name}_once")
         self.encoder = encoder
 
     def call(self, inputs, step):

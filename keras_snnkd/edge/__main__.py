@@ -1,0 +1,105 @@
+"""Classify an image: `python -m keras_snnkd.edge student.tflite image.png`."""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_snnkd.edge.images import read_image
+from keras_snnkd.edge.readout import softmax
+from keras_snnkd.edge.runner import Answer, Runner
+from keras_snnkd.errors import FileFormatError, KDError
+
+SHOWN_CLASSES = 10
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 0, or 1 after an error, which is one line."""
+    options = _parser().parse_args(arguments)
+    try:
+        print(classify(options))
+    except KDError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def classify(options: argparse.Namespace) -> str:
+    """What the command prints."""
+    card = read_card(options.model.parent / "card.json")
+    runner = Runner(options.model, options.threads)
+    image = read_image(options.image, runner.image_shape)
+    confidence = options.until_confidence
+    if confidence is None:
+        confidence = (card.get("anytime") or {}).get("threshold", 0.9)
+
+    def run():
+        if runner.streaming or options.steps or options.until_confidence is not None:
+            return runner.run(image, until_confidence=confidence, max_steps=options.steps)
+        logits = runner.predict(image[np.newaxis])[0]
+        return Answer(logits, int(logits.argmax()), float(softmax(logits).max()), 1)
+
+    answer = run()  # also the warm-up
+    seconds = []
+    for _ in range(options.runs):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    names = (card.get("dataset") or {}).get("class_names") or []
+    names = names if len(names) == len(answer.logits) else list(map(str, range(len(answer.logits))))
+    lines = [
+        f"{names[number]:<16} {probability:7.2%}  logit {answer.logits[number]:.3f}"
+        for number, probability in sorted(enumerate(softmax(answer.logits)), key=lambda pair: -pair[1])[:SHOWN_CLASSES]
+    ]
+    lines += ["", f"prediction: {names[answer.prediction]}", f"confidence: {answer.confidence:.2%}"]
+    if runner.streaming:
+        lines.append(f"time steps: {answer.steps}")
+    lines.append(f"latency:    {1e3 * statistics.median(seconds):.3f} ms (median of {options.runs} runs, {options.threads} thread(s))")
+    return "\n".join(lines)
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The card beside a model; empty if there is none.
+
+    Raises:
+        FileFormatError: If it is no card.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        card = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"{path} is not a JSON file: {error}") from error
+    return card if isinstance(card, dict) else {}
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m keras_snnkd.edge", description="Classify an image with an exported student.")
+    parser.add_argument("model", type=Path, help=".tflite file; class names are read from a card.json beside it")
+    parser.add_argument("image", type=Path, help="picture (with Pillow installed), or .npy array: an image, or frames for a streaming file")
+    parser.add_argument("--threads", type=_count, default=1, metavar="N", help="default: 1")
+    parser.add_argument("--runs", type=_count, default=20, metavar="N", help="timed runs after the first one (default: 20)")
+    parser.add_argument(
+        "--until-confidence",
+        type=float,
+        metavar="P",
+        help="streaming files stop at this confidence (default: the card's, or 0.9)",
+    )
+    parser.add_argument("--steps", type=_count, metavar="T", help="streaming files: at most so many steps (default: the model's T)")
+    return parser
+
+
+def _count(text):
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
