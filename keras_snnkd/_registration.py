@@ -45,14 +45,19 @@ class _Watch(importlib.abc.MetaPathFinder):
             spec.loader = _Watched(spec.loader, self)
         return spec
 
-    def count(self, change):
-        """Another import under way, or one less."""
+    def starts(self):
+        """Another import is under way."""
         with self.lock:
-            self.under_way += change
-            complete = not self.under_way and "keras" in sys.modules and self in sys.meta_path
-            if complete:
+            self.under_way += 1
+
+    def ends(self, complete):
+        """One import less is under way; if it was the last one and Keras is there, the classes are registered."""
+        with self.lock:
+            self.under_way -= 1
+            now = complete and not self.under_way and "keras" in sys.modules and self in sys.meta_path
+            if now:
                 sys.meta_path.remove(self)
-        if complete:
+        if now:
             _register(self.package)
 
 
@@ -68,8 +73,10 @@ class _Watched(importlib.abc.Loader):
 
     def exec_module(self, module):
         module.__spec__.loader = module.__loader__ = self.loader
-        self.watch.count(+1)
+        self.watch.starts()
         try:
             self.loader.exec_module(module)
-        finally:
-            self.watch.count(-1)
+        except BaseException:
+            self.watch.ends(complete=False)
+            raise
+        self.watch.ends(complete=True)

@@ -1,0 +1,78 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_snnkd.edge.__main__ import main
+from tests.edge.conftest import WHOLE
+
+
+@pytest.fixture
+def folder(tmp_path, stream, digits):
+    """Both files, an image in two forms, and a card with names and a threshold."""
+    shutil.copy(WHOLE, tmp_path / "whole.tflite")
+    shutil.copy(stream, tmp_path / "stream.tflite")
+    image = digits[0][3]  # a three
+    np.save(tmp_path / "image.npy", image)
+    Image.fromarray(np.minimum(image[..., 0] * 256, 255).astype("uint8")).convert("RGB").save(tmp_path / "image.png")
+    names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    (tmp_path / "card.json").write_text(json.dumps({"dataset": {"class_names": names}, "anytime": {"threshold": 0.6}}))
+    return tmp_path
+
+
+def said(capsys, *arguments):
+    code = main(list(map(str, arguments)))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_scores_prediction_confidence_and_latency_are_printed_with_the_names_of_the_card(folder, capsys):
+    for image in ("image.png", "image.npy"):
+        code, out, err = said(capsys, folder / "whole.tflite", folder / image, "--runs", 3)
+        lines = out.splitlines()
+        assert (code, err) == (0, "")
+        assert lines[0].startswith("three ")
+        assert "prediction: three" in lines
+        scores = [float(line.split()[1].rstrip("%")) for line in lines[:10]]
+        assert scores == sorted(scores, reverse=True)
+        assert sum(scores) == pytest.approx(100, abs=0.1)
+        assert f"confidence: {lines[0].split()[1]}" in lines
+        assert lines[-1].endswith("ms (median of 3 runs, 1 thread(s))")
+
+
+def test_a_streaming_file_stops_at_the_threshold_of_the_card_or_the_one_given(folder, capsys):
+    steps = {}
+    for given in ((), ("--until-confidence", 1.0), ("--until-confidence", 1.0, "--steps", 2)):
+        _, out, _ = said(capsys, folder / "stream.tflite", folder / "image.npy", *given)
+        (steps[given],) = (int(line.split()[-1]) for line in out.splitlines() if line.startswith("time steps:"))
+    assert list(steps.values()) == [1, 4, 2]
+
+
+def test_without_a_card_the_classes_are_numbers(folder, capsys):
+    (folder / "card.json").unlink()
+    _, out, _ = said(capsys, folder / "whole.tflite", folder / "image.npy")
+    assert "prediction: 3" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (("missing.tflite", "image.png"), "there is no file"),
+        (("whole.tflite", "missing.png"), "there is no image"),
+        (("whole.tflite", "card.json"), "not a picture that Pillow can read"),
+        (("image.npy", "image.npy"), "not a .tflite file"),
+        (("whole.tflite", "wrong.npy"), r"expected images [N, 8, 8, 1]"),
+        (("whole.tflite", "text.npy"), "not an array as numpy.save writes it"),
+        (("whole.tflite", "image.npy", "--steps", "3"), "computes all its time steps in one call"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_exit_code_1(arguments, match, folder, capsys):
+    np.save(folder / "wrong.npy", np.zeros((9, 9)))
+    (folder / "text.npy").write_text("no array")
+    code, out, err = said(capsys, folder / arguments[0], folder / arguments[1], *arguments[2:])
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ")
+    assert match in err
+    assert err.count("\n") == 1

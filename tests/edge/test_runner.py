@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+
+from keras_snnkd.edge import Runner
+from keras_snnkd.edge.tensors import Tensor
+from keras_snnkd.errors import FileFormatError, InputError, ShapeError
+from tests.edge.conftest import WHOLE
+
+
+def test_predict_gives_the_logits_of_keras(student, digits):
+    images, _ = digits
+    np.testing.assert_allclose(Runner(WHOLE).predict(images[:20]), student.predict(images[:20], verbose=0), atol=1e-5)
+
+
+def test_steps_give_per_step_logits_whose_mean_is_the_whole_file(stream, digits):
+    image = digits[0][0]
+    runner = Runner(stream)
+    steps = [runner.step(image) for _ in range(4)]
+    assert steps[0].shape == (10,)
+    assert np.abs(steps[0] - steps[3]).max() > 0.1, "the state does not go on"
+    np.testing.assert_allclose(np.mean(steps, axis=0), Runner(WHOLE).predict(image[np.newaxis])[0], atol=1e-5)
+    runner.reset()
+    np.testing.assert_array_equal(runner.step(image), steps[0])
+
+
+def test_predict_on_a_streaming_file_runs_t_steps_from_rest(stream, digits):
+    runner = Runner(stream)
+    runner.step(digits[0][7])
+    np.testing.assert_allclose(runner.predict(digits[0][:5]), Runner(WHOLE).predict(digits[0][:5]), atol=1e-5)
+
+
+def test_run_stops_at_the_first_step_that_is_sure_enough(stream, digits):
+    runner = Runner(stream)
+    for image in digits[0][:20]:
+        answers = [runner.run(image, until_confidence=None, max_steps=t) for t in range(1, 5)]
+        assert [answer.steps for answer in answers] == [1, 2, 3, 4]
+        found = runner.run(image, until_confidence=0.9)
+        sure = [answer.steps for answer in answers if answer.confidence >= 0.9] + [4]
+        assert found.steps == sure[0]
+        assert found.prediction == found.logits.argmax() == answers[found.steps - 1].prediction
+        powers = np.exp(found.logits.astype(float))
+        assert found.confidence == pytest.approx(powers.max() / powers.sum(), rel=1e-5)
+
+
+def test_frames_are_taken_one_by_one_and_all_by_default(stream, digits):
+    images, runner = digits[0], Runner(stream)
+    answer = runner.run(images[:6], until_confidence=None)
+    runner.reset()
+    np.testing.assert_allclose(answer.logits, np.mean([runner.step(image) for image in images[:6]], axis=0), atol=1e-5)
+    assert answer.steps == 6
+    assert runner.run(images[:6], until_confidence=None, max_steps=3).steps == 3
+    assert runner.run(np.repeat(images[:1], 3, axis=0), until_confidence=None, max_steps=9).steps == 3
+    np.testing.assert_array_equal(runner.predict(images[np.newaxis, :6])[0], answer.logits)
+
+
+def test_integers_go_in_and_out_by_the_scales_of_the_file(integers, stream, digits):
+    images, labels = digits
+    runner = Runner(integers)
+    assert runner._image.dtype == np.int8
+    assert all(value.dtype == np.int8 for value in runner._state.values())
+    logits = runner.predict(images[:100])
+    assert logits.dtype == np.float32
+    assert np.mean(logits.argmax(-1) == labels[:100]) >= 0.9
+    assert np.mean(logits.argmax(-1) == Runner(stream).predict(images[:100]).argmax(-1)) >= 0.9
+    stored = runner._image.encode(images[:3])
+    np.testing.assert_array_equal(runner.predict(stored), logits[:3])
+
+
+def test_quantization_by_hand():
+    # real = 0.5 (q + 1): 0 -> -1, 0.75 -> 1.5 steps -> 2 - 1, out of range -> the nearest
+    tensor = Tensor(0, (1,), np.dtype("int8"), 0.5, -1)
+    np.testing.assert_array_equal(tensor.encode(np.array([0.0, 0.75, -0.25, 1000, -1000])), [-1, 1, -2, 127, -128])
+    np.testing.assert_array_equal(tensor.decode(np.array([-1, 1], "int8")), [0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "match"),
+    [
+        (np.zeros((2, 9, 8, 1)), ShapeError, r"expected images \[N, 8, 8, 1\].*got shape \(2, 9, 8, 1\)"),
+        (np.zeros((8, 8, 1)), ShapeError, "got shape"),
+        (np.zeros((1, 8, 8, 1), "uint8"), ShapeError, "got uint8; for bytes try images / 256"),
+        (np.zeros((1, 8, 8, 1), complex), ShapeError, "got complex128"),
+        (np.full((1, 8, 8, 1), np.nan), InputError, "NaN or infinite"),
+        (np.full((1, 8, 8, 1), np.inf), InputError, "NaN or infinite"),
+    ],
+)
+def test_images_that_do_not_fit_are_refused(images, error, match, stream):
+    for runner in (Runner(WHOLE), Runner(stream)):
+        with pytest.raises(error, match=match):
+            runner.predict(images)
+
+
+def test_calls_that_do_not_fit_the_file_are_refused(stream, integers, digits):
+    image = digits[0][0]
+    for call in (lambda runner: runner.step(image), lambda runner: runner.run(image)):
+        with pytest.raises(FileFormatError, match=r"predict\(images\).*keras_snnkd.export.streaming"):
+            call(Runner(WHOLE))
+    runner = Runner(stream)
+    with pytest.raises(ShapeError, match="got shape"):
+        runner.step(digits[0][:2])
+    with pytest.raises(InputError, match="NaN"):
+        runner.step(image * np.nan)
+    with pytest.raises(ShapeError, match=r"one image \[8, 8, 1\] or frames"):
+        runner.run(np.zeros((0, 8, 8, 1), "float32"))
+    for arguments in ({"until_confidence": 1.5}, {"until_confidence": 0}, {"max_steps": 0}, {"max_steps": 1.5}):
+        with pytest.raises(InputError, match=next(iter(arguments))):
+            runner.run(image, **arguments)
+    with pytest.raises(ShapeError, match=r"float32 \(or int8, as the file stores them\)"):
+        Runner(integers).step((image * 255).astype("uint8"))
+
+
+def test_foreign_missing_and_truncated_files_are_refused(stream, tmp_path):
+    content, path = stream.read_bytes(), tmp_path / "file.tflite"
+    with pytest.raises(FileFormatError, match="there is no file"):
+        Runner(path)
+    path.write_text("this is no model at all")
+    with pytest.raises(FileFormatError, match="identifier"):
+        Runner(path)
+    for length in (0, 6, 200, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:length])
+        with pytest.raises(FileFormatError):
+            Runner(path)
+
+
+def test_memory_stays_flat_over_many_steps(stream, digits):
+    runner, image = Runner(stream), digits[0][0]
+
+    def resident():
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * 4096
+
+    for _ in range(2_000):
+        runner.step(image)
+    before = resident()
+    for _ in range(20_000):
+        runner.step(image)
+    assert resident() - before < 2 * 2**20, "one small array kept at each step would be 3 MB"
