@@ -255,12 +255,11 @@ def anytime(results: Mapping[str, Mapping[str, Any]], colors: Mapping[str, str] 
             axis.plot(np.arange(1, len(accuracy) + 1), accuracy, "o-", color=colors[name], linewidth=1.8, markersize=4, label=name)
             if result["threshold"] is not None:
                 x, y = result["mean_steps"], 100 * result["accuracy_at_threshold"]
-                axis.plot(x, y, "D", color=colors[name], markersize=8, markeredgecolor="white", zorder=3)
-                text = f"{y:.1f} % in {x:.2f} steps"
-                axis.annotate(text, (x, y), (0, 9), textcoords="offset points", ha="center", color=colors[name], zorder=4)
+                text = f"stopping early: {y:.1f} % in {x:.2f} steps"
+                axis.plot(x, y, "D", color=colors[name], markersize=9, markeredgecolor="white", linewidth=0, zorder=3, label=text)
         axis.set(title="Test accuracy (%) against time steps", xlabel="time steps")
         axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.margins(x=0.06, y=0.16)
+        axis.margins(x=0.04, y=0.1)
         _legend(figure, axis)
     return svg()
 
