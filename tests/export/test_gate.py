@@ -70,7 +70,7 @@ def test_weights_lost_by_the_converter_are_found(samples, tmp_path, monkeypatch,
     spikes = kd.neurons.LIF()(kd.layers.Direct(2)(keras.layers.Conv2D(12, 3)(image)))
     model = keras.Model(image, keras.layers.Dense(10)(keras.layers.Flatten()(spikes)))
 
-    def unsafe_archive(model, folder, batch_size=None):
+    def unsafe_archive(model, folder, batch_size=None, endpoint="serve"):
         signature = tf.TensorSpec((batch_size, *SHAPE), "float32", name="image")
 
         @tf.function(input_signature=[signature])
@@ -78,7 +78,7 @@ def test_weights_lost_by_the_converter_are_found(samples, tmp_path, monkeypatch,
             outputs = model(image, training=False)
             return outputs if isinstance(outputs, dict) else {"logits": outputs}
 
-        tf.saved_model.save(model, str(folder), signatures={"serve": serve})
+        tf.saved_model.save(model, str(folder), signatures={endpoint: serve})
 
     monkeypatch.setattr(LITERT, "write_archive", unsafe_archive)
     refused(r"lost weights\. The model's kernels have \d,\d\d\d elements.*reads variables", litert, model, tmp_path, samples)
