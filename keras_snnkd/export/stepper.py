@@ -176,7 +176,7 @@ class _Walk:
         if not encoder.needs_clock:
             return ops.expand_dims(encoder.at(inputs), 1)
         step = self._state(encoder.name, "step", (1,))
-        outputs, self.after[step.name] = _EncoderStep(encoder)(inputs, step)
+        outputs, self.after[step.name] = _EncoderStep(encoder, name=f"{step.name}_once")(inputs, step)
         return outputs
 
     def _fire(self, neuron, inputs, initial_state=None):
@@ -187,24 +187,24 @@ class _Walk:
             )
         shape = (inputs.shape[0], *inputs.shape[2:])
         states = [self._state(neuron.name, part, shape) for part in STATES[: neuron.dynamics.state_size]]
-        spikes, *after = _NeuronStep(neuron)(inputs, states)
+        spikes, *after = _NeuronStep(neuron, name=f"{states[0].name}_once")(inputs, states)
         self.after.update({state.name: new for state, new in zip(states, after, strict=True)})
-        self.spikes[neuron.name] = spikes
+        self.spikes.setdefault(neuron.name, spikes)  # as in Keras, `layer.output` is that of the first use
         return spikes
 
     def _state(self, layer, part, shape):
         name = re.sub(r"\W", "_", f"{layer}_{part}")
-        uses = sum(known.startswith(name) for known in self.before)  # a layer used twice has two states
-        state = keras.Input(batch_shape=shape, name=f"{name}_{uses + 1}" if uses else name)
-        self.before[state.name] = state
+        while name in self.before:  # a layer that is used twice has two states
+            name += "_again"
+        state = self.before[name] = keras.Input(batch_shape=shape, name=name)
         return state
 
 
 class _NeuronStep(keras.Layer):
     """One time step of neurons: currents `[1, 1, ...]` and states `[1, ...]` to spikes and new states; rest is 0."""
 
-    def __init__(self, neuron):
-        super().__init__(name=f"{neuron.name}_once")
+    def __init__(self, neuron, name):
+        super().__init__(name=name)
         self.neuron = neuron
 
     def call(self, inputs, states):
@@ -218,8 +218,8 @@ class _NeuronStep(keras.Layer):
 class _EncoderStep(keras.Layer):
     """One time step of an encoder that reads the number of the step."""
 
-    def __init__(self, encoder):
-        super().__init__(name=f"{encoder.name}_once")
+    def __init__(self, encoder, name):
+        super().__init__(name=name)
         self.encoder = encoder
 
     def call(self, inputs, step):

@@ -95,6 +95,14 @@ def test_the_same_file_serves_any_number_of_steps_in_operators_that_the_fast_ker
     assert report.operators.keys() <= {"ADD", "FLOOR", "FULLY_CONNECTED", "MINIMUM", "MUL", "RELU", "RESHAPE", "SUB"}
 
 
+def test_neurons_that_are_used_twice_have_two_states():
+    image = keras.Input(SHAPE)
+    neuron, dense = kd.neurons.LIF(name="both"), kd.layers.OverTime(keras.layers.Dense(64))
+    spikes = neuron(dense(neuron(kd.layers.Direct(3)(keras.layers.Flatten()(image)))))
+    step = STEPPER.one_step(keras.Model(image, kd.layers.MeanOverTime()(spikes)), ["both"])
+    assert [tensor.name for tensor in step.model.inputs] == ["image", "both_membrane", "both_membrane_again"]
+
+
 def test_a_network_that_takes_frames_is_stepped_frame_by_frame(images, tmp_path, in_process):
     frames = keras.Input((5, *SHAPE))
     maps = kd.layers.OverTime(keras.layers.Conv2D(4, 3))(frames)
