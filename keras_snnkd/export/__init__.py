@@ -12,4 +12,17 @@ from keras_snnkd.export.runtime import LiteRT, SavedModel
 from keras_snnkd.export.saved_model import saved_model
 from keras_snnkd.export.stepper import streaming
 
-__all__ = ["ONNX", "ExportReport", "LiteRT", "SavedModel", "c_array", "export_all", "freeze", "litert", "nir", "onnx", "saved_model", "streaming"]
+__all__ = [
+    "ONNX",
+    "ExportReport",
+    "LiteRT",
+    "SavedModel",
+    "c_array",
+    "export_all",
+    "freeze",
+    "litert",
+    "nir",
+    "onnx",
+    "saved_model",
+    "streaming",
+]

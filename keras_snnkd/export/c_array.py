@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_snnkd._version import __version__
+from keras_snnkd.edge import read_contents
 from keras_snnkd.errors import ExportError, FileFormatError
-from keras_snnkd.export.contents import read_contents
 from keras_snnkd.files import sha256, staged
 
 ALIGNMENT = 16

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_snnkd.edge import Contents
+from keras_snnkd.edge.images import check_images
 from keras_snnkd.errors import ExportError, FileFormatError
-from keras_snnkd.export.contents import Contents
-from keras_snnkd.export.runtime import check_images
 from keras_snnkd.extras import extra
 
 BUILT_IN = ("", "ai.onnx")
