@@ -1,7 +1,25 @@
-"""What a network does beside being right or wrong: how much its neurons fire and how many operations its synapses perform."""
+"""What a network does beside being right or wrong: how much its neurons fire, how soon it answers, how many operations its synapses perform, and
+what that costs."""
 
 from keras_snnkd.metrics.anytime import Anytime, anytime
+from keras_snnkd.metrics.energy import Energy, energy
 from keras_snnkd.metrics.firing import Activity, activity, raster
-from keras_snnkd.metrics.operations import Operations, synaptic_operations
+from keras_snnkd.metrics.footprint import footprint
+from keras_snnkd.metrics.operations import Operations, synaptic_operations, twin_operations
+from keras_snnkd.metrics.sparsity import activation_sparsity, connection_sparsity
 
-__all__ = ["Activity", "Anytime", "Operations", "activity", "anytime", "raster", "synaptic_operations"]
+__all__ = [
+    "Activity",
+    "Anytime",
+    "Energy",
+    "Operations",
+    "activation_sparsity",
+    "activity",
+    "anytime",
+    "connection_sparsity",
+    "energy",
+    "footprint",
+    "raster",
+    "synaptic_operations",
+    "twin_operations",
+]

@@ -18,8 +18,8 @@ class Operations:
 
     Args:
         dense: Operations if no input and no weight were zero: what a machine performs that skips nothing.
-        effective_macs: Multiply-accumulates of a nonzero input and a nonzero weight, in layers whose input is not binary.
-        effective_acs: Accumulates of a nonzero weight for a spike, in layers whose input is 0 or 1.
+        effective_macs: Multiply-accumulates of a nonzero input and a nonzero weight, in layers whose input is not spikes.
+        effective_acs: Accumulates of a nonzero weight for a spike, in layers whose input is 0, 1 or -1.
         layers: By layer, the same three numbers under the same names.
     """
 
@@ -41,13 +41,13 @@ def synaptic_operations(model: keras.Model, images: Any, batch_size: int = 128) 
         effective = sum over all connections of [x != 0] [w != 0]
         dense     = number of connections
 
-    Connections to the padding around an image do not count. A layer's effective operations are accumulates (AC) if its input is 0 or 1
-    in all images and steps, else multiply-accumulates (MAC): the first layer on a real-valued image, or a classifier behind average
+    Connections to the padding around an image do not count. A layer's effective operations are accumulates (AC) if its input is 0, 1
+    or -1 in all images and steps, else multiply-accumulates (MAC): the first layer on a real-valued image, or a classifier behind average
     pooling. A layer that stands before the time axis runs once, not T times. Biases, normalization (which deployment folds into the
     synapses) and the neurons' own arithmetic are not synaptic operations.
 
     The names and definitions are NeuroBench's: Yik et al. (2025), Nature Communications 16:1545, arXiv:2304.04640. One departure:
-    whether a layer's input is binary is decided on all images together, not batch by batch.
+    whether a layer's input is spikes is decided on all images together, not batch by batch.
 
     Args:
         model: A functional model whose synapses are `Dense` and `Conv2D` layers, bare or in `OverTime`.
@@ -64,27 +64,51 @@ def synaptic_operations(model: keras.Model, images: Any, batch_size: int = 128) 
     Example:
         >>> kd.metrics.synaptic_operations(student, images).effective_acs
     """
-    synapses = {name: _Synapse(layer) for name, layer, _, _ in calls(model) if _is_synapse(layer)}
-    inputs = {name: tensor for name, _, tensor, _ in calls(model) if name in synapses}
-    if not synapses:
+    counters = {name: _Synapse(layer) for name, layer, _, _ in calls(model) if _is_synapse(layer)}
+    inputs = {name: tensor for name, _, tensor, _ in calls(model) if name in counters}
+    if not counters:
         return Operations(0.0, 0.0, 0.0, {})
 
     def count(values):
-        return {name: synapses[name].count(x) for name, x in values.items()}
+        return {name: counters[name].count(x) for name, x in values.items()}
 
-    dense, effective, binary = dict.fromkeys(synapses, 0.0), dict.fromkeys(synapses, 0.0), dict.fromkeys(synapses, True)
+    dense, effective, binary = dict.fromkeys(counters, 0.0), dict.fromkeys(counters, 0.0), dict.fromkeys(counters, True)
     for batch in Measurement(model, inputs, count).batches(images, batch_size):
         for name, (used, connections, is_binary) in batch.items():
             effective[name] += float(used.sum(dtype="float64"))  # float32 counts exactly only up to 2**24
             dense[name] = float(connections.sum(dtype="float64"))
             binary[name] &= bool(is_binary)
     layers = {}
-    for name in synapses:
+    for name in counters:
         mean = effective[name] / len(images)
         macs, acs = (0.0, mean) if binary[name] else (mean, 0.0)
         layers[name] = {"dense": dense[name], "effective_macs": macs, "effective_acs": acs}
     totals = {kind: sum(layer[kind] for layer in layers.values()) for kind in ("dense", "effective_macs", "effective_acs")}
     return Operations(**totals, layers=layers)
+
+
+def twin_operations(model: keras.Model) -> float:
+    """Dense multiply-accumulates for one image of a model's ANN twin: the same network with ReLU, in which every synapse runs once.
+
+    Args:
+        model: As for `synaptic_operations`, spiking or not.
+
+    Raises:
+        ValueError: As `synaptic_operations`.
+
+    Example:
+        >>> kd.metrics.twin_operations(student)
+    """
+    return sum(_Synapse(layer).connections(tensor) for _, layer, tensor, _ in calls(model) if _is_synapse(layer))
+
+
+def synapses(model: keras.Model) -> dict[str, keras.Layer]:
+    """By name, the `Dense` and `Conv2D` layers of a functional model, taken out of `OverTime`; once for each call.
+
+    Raises:
+        ValueError: If a layer of another kind has a matrix of weights, or if the model is not functional.
+    """
+    return {name: layer.layer if isinstance(layer, OverTime) else layer for name, layer, _, _ in calls(model) if _is_synapse(layer)}
 
 
 def _is_synapse(layer: keras.Layer) -> bool:
@@ -117,15 +141,22 @@ class _Synapse:
         return mask.astype("float32").reshape(*mask.shape[:-1], groups, -1).sum(axis=-1)
 
     def count(self, x):
-        """Connections in use at each position of the output, those of one image, and whether the input `[B, (T,) ...]` is binary."""
+        """Connections in use at each position of the output, those of one image, and whether the input `[B, (T,) ...]` is spikes."""
         nonzero = x != 0
-        binary = ops.all(ops.logical_or(ops.logical_not(nonzero), x == 1))
+        spikes = ops.all(ops.logical_or(ops.logical_not(nonzero), ops.abs(x) == 1))
         mask = ops.cast(nonzero, "float32")
         if isinstance(self.layer, keras.layers.Dense):
             mask = ops.reshape(mask, (-1, int(np.prod(mask.shape[1:-1])), mask.shape[-1]))
         else:
             mask = ops.reshape(mask, (-1, mask.shape[1] if self.timed else 1, *mask.shape[-3:]))
-        return self._connections(mask, self.used), self._connections(ops.ones_like(mask[:1]), self.all), binary
+        return self._connections(mask, self.used), self._connections(ops.ones_like(mask[:1]), self.all), spikes
+
+    def connections(self, tensor) -> float:
+        """All connections for one image and one time step of an input `[B, (T,) ...]`."""
+        shape = tensor.shape[2 if self.timed else 1 :]
+        if isinstance(self.layer, keras.layers.Dense):
+            shape = (int(np.prod(shape[:-1])), shape[-1])
+        return float(ops.convert_to_numpy(self._connections(ops.ones((1, 1, *shape)), self.all)).sum(dtype="float64"))
 
     def _connections(self, mask, fan_out):
         """`[B, T, ...]` to the number of connections at each position of the output, `[B T, ...]`."""

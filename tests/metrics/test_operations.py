@@ -87,3 +87,9 @@ def test_a_synapse_of_another_kind_is_refused():
 def test_a_model_without_synapses_performs_none():
     model = _one_layer(keras.layers.Flatten(), (2, 2))
     assert metrics.synaptic_operations(model, np.ones((1, 2, 2))) == metrics.Operations(0.0, 0.0, 0.0, {})
+
+
+def test_spikes_of_either_sign_are_only_added():
+    model = _one_layer(keras.layers.Dense(3, kernel_initializer="ones", name="dense"), (4,))
+    counted = metrics.synaptic_operations(model, np.array([[1, -1, 0, 0]], "float32"))
+    assert (counted.effective_macs, counted.effective_acs) == (0, 6)

@@ -1,0 +1,83 @@
+"""How many of a network's weights and activations are zero."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_snnkd.metrics.measurement import Measurement, calls
+from keras_snnkd.metrics.operations import synapses
+from keras_snnkd.neurons import SpikingLayer
+
+ACTIVATIONS = ("relu", "sigmoid")
+"""The activations of an ANN whose zeros count; NeuroBench's list."""
+
+
+def connection_sparsity(model: keras.Model) -> float:
+    """The share of weights that are zero, over the kernels of all synapses::
+
+        connection sparsity = number of w = 0 / number of w
+
+    Biases, normalization and the neurons' parameters are not connections. The name and the definition are NeuroBench's (Yik et al., 2025,
+    Nature Communications 16:1545, arXiv:2304.04640), which rounds the result to four places.
+
+    Args:
+        model: A functional model whose synapses are `Dense` and `Conv2D` layers, bare or in `OverTime`.
+
+    Returns:
+        0 for a dense network, 1 for one without connections; 0 also where there are no synapses.
+
+    Raises:
+        ValueError: If a layer of another kind has a matrix of weights, or if the model is not functional.
+
+    Example:
+        >>> kd.metrics.connection_sparsity(student)
+    """
+    kernels = {id(layer): ops.convert_to_numpy(layer.kernel) for layer in synapses(model).values()}  # a shared layer counts once
+    total = sum(kernel.size for kernel in kernels.values())
+    return sum(int(np.sum(kernel == 0)) for kernel in kernels.values()) / total if total else 0.0
+
+
+def activation_sparsity(model: keras.Model, images: Any, batch_size: int = 128) -> float:
+    """The share of activations that are zero, over all neurons, time steps and images::
+
+        activation sparsity = number of s[b, t, n] = 0 / number of s[b, t, n]
+
+    Activations are the spikes of all neurons that can fire, and in an ANN the outputs of its ReLU and sigmoid layers. The name and the
+    definition are NeuroBench's (Yik et al., 2025, Nature Communications 16:1545, arXiv:2304.04640).
+
+    Args:
+        model: A functional model.
+        images: `[B, H, W, C]`, prepared as for the model.
+        batch_size: Images at a time.
+
+    Returns:
+        0..1; 0 where there are no activations.
+
+    Raises:
+        ShapeError: If the images do not fit the model.
+        ValueError: If there are no images, or if the model is not functional.
+
+    Example:
+        >>> kd.metrics.activation_sparsity(student, images)
+    """
+    outputs = {name: output for name, layer, _, output in calls(model) if _is_activation(layer)}
+    if not outputs:
+        return 0.0
+
+    def count(values):
+        return {name: ops.sum(ops.cast(value != 0, "float32"), axis=tuple(range(1, value.ndim))) for name, value in values.items()}
+
+    batches = Measurement(model, outputs, count).batches(images, batch_size)
+    active = sum(float(counts.sum(dtype="float64")) for batch in batches for counts in batch.values())
+    neuron_steps = len(images) * sum(int(np.prod(output.shape[1:])) for output in outputs.values())
+    return (neuron_steps - active) / neuron_steps
+
+
+def _is_activation(layer: keras.Layer) -> bool:
+    if isinstance(layer, SpikingLayer):
+        return layer.dynamics.threshold is not None
+    return isinstance(layer, keras.layers.ReLU) or (
+        isinstance(layer, keras.layers.Activation) and getattr(layer.activation, "__name__", None) in ACTIVATIONS
+    )
