@@ -3,7 +3,9 @@
 from keras_snnkd.export.bundle import export_all
 from keras_snnkd.export.c_array import c_array
 from keras_snnkd.export.freeze import freeze
+from keras_snnkd.export.latency import Latency, latency
 from keras_snnkd.export.litert import litert
+from keras_snnkd.export.micro import MicroReport, micro
 from keras_snnkd.export.nir import nir
 from keras_snnkd.export.onnx import onnx
 from keras_snnkd.export.onnx_file import ONNX
@@ -15,12 +17,16 @@ from keras_snnkd.export.stepper import streaming
 __all__ = [
     "ONNX",
     "ExportReport",
+    "Latency",
     "LiteRT",
+    "MicroReport",
     "SavedModel",
     "c_array",
     "export_all",
     "freeze",
+    "latency",
     "litert",
+    "micro",
     "nir",
     "onnx",
     "saved_model",

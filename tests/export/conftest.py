@@ -13,6 +13,7 @@ from keras_snnkd.export import _convert
 
 # the functions of the package hide its modules of the same name
 LITERT = importlib.import_module("keras_snnkd.export.litert")
+MICRO = importlib.import_module("keras_snnkd.export.micro")
 SAVED_MODEL = importlib.import_module("keras_snnkd.export.saved_model")
 
 SHAPE = (8, 8, 1)

@@ -1,0 +1,113 @@
+"""How long one run of an exported file takes. Run as a script in a process of its own, which holds nothing but the file's runtime.
+
+python -P _clock.py '{"path": ..., "threads": [1, 2], "rounds": 5, "seconds": 0.1, "output": ...}'
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def litert(path, threads):
+    """A function that runs a `.tflite` file once."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=path, num_threads=threads)
+    interpreter.allocate_tensors()
+    for place in interpreter.get_input_details():
+        interpreter.set_tensor(place["index"], anything(place["shape"], place["dtype"]))
+    return interpreter.invoke
+
+
+def onnx(path, threads):
+    """A function that runs an `.onnx` file once."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+    feed = {
+        place.name: anything([size if isinstance(size, int) else 1 for size in place.shape], np.float32) for place in session.get_inputs()
+    }
+    return lambda: session.run(None, feed)
+
+
+def saved_model(path, threads):
+    """A function that runs a SavedModel once. TensorFlow takes its number of threads once in a process."""
+    import tensorflow as tf
+
+    if not tf.config.threading.get_intra_op_parallelism_threads():
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    loaded = tf.saved_model.load(path)
+    signature = loaded.signatures["serving_default"]
+    specs = signature.structured_input_signature[1]
+    feed = {name: tf.constant(anything([size or 1 for size in spec.shape], spec.dtype.as_numpy_dtype)) for name, spec in specs.items()}
+
+    def run():
+        return [output.numpy() for output in signature(**feed).values()]
+
+    run.loaded = loaded  # it owns the variables
+    return run
+
+
+def anything(shape, dtype):
+    """Values of a kind that the file may get: 0..1, or all there are of an integer type."""
+    draw, dtype = np.random.default_rng(0), np.dtype(dtype)
+    if dtype.kind == "f":
+        return draw.random(shape).astype(dtype)
+    return draw.integers(np.iinfo(dtype).min, np.iinfo(dtype).max + 1, shape, dtype)
+
+
+def clock(runs, rounds, seconds):
+    """For each function the milliseconds of its runs, an array a round. The functions take turns, so that drift meets all of them."""
+    for run in runs:
+        _times(run, seconds / 2)  # warm-up
+    return list(zip(*([_times(run, seconds) for run in runs] for _ in range(rounds)), strict=True))
+
+
+def percentile(rounds, q):
+    """Of each round, then the median of these."""
+    return float(np.median([np.percentile(times, q) for times in rounds]))
+
+
+def _times(run, seconds):
+    times, end = [], time.perf_counter() + seconds
+    while len(times) < 5 or time.perf_counter() < end:
+        start = time.perf_counter()
+        run()
+        times.append(1000 * (time.perf_counter() - start))
+    return np.array(times)
+
+
+def memory():
+    """Bytes of anonymous memory of this process; `None` where the system does not tell."""
+    try:
+        line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon"))
+    except (OSError, StopIteration):
+        return None
+    return 1024 * int(line.split()[1])
+
+
+def main(path, threads, rounds, seconds, output):
+    load = saved_model if Path(path).is_dir() else onnx if path.endswith(".onnx") else litert
+    first = load(path, threads[0])  # stays, so that what a runtime takes once and for all is not counted below
+    first()
+    runs, held = [], []
+    for number in threads:
+        before = memory()
+        runs.append(load(path, number))
+        runs[-1]()
+        held.append(None if before is None else max(0, memory() - before))
+    rows = []
+    for number, bytes_held, times in zip(threads, held, clock(runs, rounds, seconds), strict=True):
+        p50, p95 = (percentile(times, q) for q in (50, 95))
+        rows.append({"threads": number, "p50_ms": p50, "p95_ms": p95, "runs": sum(map(len, times)), "memory_bytes": bytes_held})
+    Path(output).write_text(json.dumps(rows))
+
+
+if __name__ == "__main__":
+    main(**json.loads(sys.argv[1]))

@@ -1,0 +1,124 @@
+"""Whether a `.tflite` file runs on a microcontroller, and in how much memory: the interpreter of LiteRT for Microcontrollers, on this machine."""
+
+import dataclasses
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_snnkd.errors import ExportError
+from keras_snnkd.export import _micro
+from keras_snnkd.export.contents import read_contents
+from keras_snnkd.export.process import last_lines, run_script
+from keras_snnkd.extras import extra
+
+TIMEOUT_SECONDS = 60
+"""How long the interpreter may take."""
+
+TOLERANCE = {"f": 1e-5, "i": 1.0}
+"""Largest difference of outputs that counts as none: of float outputs a share of their range, of integers steps."""
+
+AGREEMENT = 0.97
+"""Smallest share of samples with equal outputs."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MicroReport:
+    """What a file needs on a microcontroller, and how it compares there with LiteRT.
+
+    Args:
+        path: The file.
+        arena_bytes: Smallest tensor arena (RAM) in which it runs, found by trying. Pointers take 8 bytes here and 4 on most
+            microcontrollers, so that the figure is an upper bound.
+        file_bytes: Size of the file, which lies in flash beside the interpreter's code.
+        samples: Number of samples compared.
+        agreement: Share of samples in which all outputs are those of LiteRT, up to `TOLERANCE`.
+        max_difference: Largest difference of an output, in the output's own numbers.
+    """
+
+    path: str
+    arena_bytes: int
+    file_bytes: int
+    samples: int
+    agreement: float
+    max_difference: float
+
+    def fits(self, ram_kib: float, flash_kib: float | None = None) -> bool:
+        """Whether the arena fits in so many KiB (1,024 bytes) of RAM, and the file in so many of flash."""
+        return self.arena_bytes <= 1024 * ram_kib and (flash_kib is None or self.file_bytes <= 1024 * flash_kib)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON data."""
+        return dataclasses.asdict(self)
+
+
+def micro(path: str | Path, samples: np.ndarray) -> MicroReport:
+    """Run a file in the host interpreter of LiteRT for Microcontrollers (extra `micro`) and compare its outputs with LiteRT's.
+
+    Of a streaming file, the first time step is run. It takes place in a process of its own, which is stopped after `TIMEOUT_SECONDS`:
+    versions of that interpreter run some `WHILE` loops for ever.
+
+    Args:
+        path: A `.tflite` file.
+        samples: Real images, float `[N, ...]`.
+
+    Returns:
+        What it needs and how it compares.
+
+    Raises:
+        MissingPackageError: Without the extra `micro`.
+        ExportError: For a file with int8 weights and float activations (`quantize="dynamic"`), which that interpreter does not run, for
+            one that does not end, needs an operator that it lacks, or gives other outputs.
+        FileFormatError: If the file is missing, truncated or foreign.
+
+    Example:
+        >>> kd.export.micro("student_int8.tflite", images[:20]).fits(ram_kib=256)
+    """
+    path, samples = Path(path), np.asarray(samples, "float32")
+    if _is_hybrid(path):
+        raise ExportError(
+            f"{path} has int8 weights and float activations (quantize='dynamic'), which LiteRT for Microcontrollers does not run; export it "
+            "with quantize='int8' or 'float32'."
+        )
+    extra("micro", "tflite_micro")
+    with tempfile.TemporaryDirectory() as work:
+        images, output = Path(work, "samples.npy"), Path(work, "found.npz")
+        np.save(images, samples)
+        try:
+            done = run_script(_micro, {"path": str(path.absolute()), "samples": str(images), "output": str(output)}, TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            loop = "; it holds a WHILE loop: export it unrolled" if "WHILE" in read_contents(path).operators else ""
+            raise ExportError(f"{path} was not through in LiteRT for Microcontrollers after {TIMEOUT_SECONDS} s{loop}.") from None
+        if done.returncode:
+            raise ExportError(f"{path} does not run in LiteRT for Microcontrollers. Its last lines:\n{last_lines(done)}")
+        with np.load(output) as found:
+            return _compare(path, int(found["arena"]), found["micro"], found["litert"], str(found["kind"]))
+
+
+def _is_hybrid(path):
+    """Whether an operator of a file multiplies float activations with integer weights."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    read_contents(path)  # raises for what is no such file
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    for graph in model.subgraphs:
+        for operator in graph.operators or ():
+            taken = [graph.tensors[index] for index in operator.inputs if index >= 0][:2]
+            kinds = [tensor.type for tensor in taken]
+            if kinds == [schema.TensorType.FLOAT32, schema.TensorType.INT8] and model.buffers[taken[1].buffer].data is not None:
+                return True
+    return False
+
+
+def _compare(path, arena, ours, litert, kind):
+    difference = np.abs(ours - litert).max(1)
+    allowed = TOLERANCE[kind] * (np.ptp(litert) if kind == "f" else 1)
+    agreement = float(np.mean(difference <= allowed))
+    if not agreement >= AGREEMENT:
+        raise ExportError(
+            f"{path} gives other outputs in LiteRT for Microcontrollers than in LiteRT: {agreement:.2%} of {len(ours)} samples agree, "
+            f"demanded are {AGREEMENT:.0%}; the largest difference is {difference.max():.3g}."
+        )
+    return MicroReport(str(path), arena, path.stat().st_size, len(ours), agreement, float(difference.max()))

@@ -1,0 +1,100 @@
+"""The interpreter for microcontrollers; most of it takes the extra `micro`."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_snnkd.errors import ExportError, FileFormatError
+from keras_snnkd.export import micro as run
+from keras_snnkd.export.micro import MicroReport, _compare
+from keras_snnkd.extras import MissingPackageError
+from tests.export.conftest import LITERT, MICRO
+
+STUDENT = Path("saved_models/digits_student")
+
+
+@pytest.fixture
+def installed():
+    pytest.importorskip("tflite_micro", reason="pip install 'keras_snnkd[micro]'")
+
+
+def test_a_student_runs_as_in_litert_and_its_arena_is_the_smallest(installed, reference, samples, tmp_path, in_process):
+    path = tmp_path / "student.tflite"
+    LITERT.write_litert(reference, {"float32": path}, [path])
+    report = run(path, samples[:10])
+    assert (report.agreement, report.samples, report.file_bytes) == (1.0, 10, path.stat().st_size)
+    assert report.max_difference <= 1e-4
+    from tflite_micro import runtime
+
+    runtime.Interpreter.from_file(str(path), arena_size=report.arena_bytes).invoke()
+    with pytest.raises(RuntimeError, match="failed to allocate"):
+        runtime.Interpreter.from_file(str(path), arena_size=report.arena_bytes - 64)
+
+
+def test_a_hybrid_file_is_refused_by_name(samples, tmp_path):
+    path = _converted(tmp_path / "hybrid.tflite", lambda x: tf.reshape(x, (1, 64)) @ tf.constant(_noise(64, 64)), dynamic=True)
+    with pytest.raises(ExportError, match=r"hybrid\.tflite has int8 weights and float activations.*export it with quantize='int8'"):
+        run(path, samples[:2])
+
+
+def test_a_loop_is_stopped_and_named(installed, samples, tmp_path, monkeypatch):
+    monkeypatch.setattr(MICRO, "TIMEOUT_SECONDS", 3)
+    loop = lambda x: tf.while_loop(lambda v: tf.reduce_max(v) > -1, lambda v: (v * 0.5,), (x,))[0]  # noqa: E731
+    with pytest.raises(ExportError, match=r"loop\.tflite was not through in LiteRT for Micro.* after 3 s; it holds a WHILE loop"):
+        run(_converted(tmp_path / "loop.tflite", loop), samples[:2])
+
+
+def test_an_operator_that_it_lacks_is_told(installed, samples, tmp_path):
+    path = _converted(tmp_path / "normalized.tflite", lambda x: tf.nn.local_response_normalization(x))
+    with pytest.raises(ExportError, match=r"normalized\.tflite does not run in LiteRT for Microcontrollers\. Its last lines"):
+        run(path, samples[:2])
+
+
+def test_without_the_extra_the_command_that_installs_it_is_told(samples, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tflite_micro", None)
+    with pytest.raises(MissingPackageError, match=r"pip install 'keras_snnkd\[micro\]'"):
+        run(STUDENT / "model_float32.tflite", samples[:2])
+
+
+def test_a_missing_file_is_told(samples):
+    with pytest.raises(FileFormatError, match="there is no file"):
+        run("missing.tflite", samples[:2])
+
+
+def test_other_outputs_are_refused_and_a_few_samples_of_rounding_are_not(tmp_path):
+    (tmp_path / "a.tflite").write_bytes(b"file")
+    litert = _noise(100, 10)
+    flipped = litert.copy()
+    flipped[:3] += 1
+    assert _compare(tmp_path / "a.tflite", 64, flipped, litert, "f").agreement == 0.97
+    steps = np.arange(20.0).reshape(2, 10)
+    assert _compare(tmp_path / "a.tflite", 64, steps + 1, steps, "i").agreement == 1.0
+    flipped[3] += 1
+    with pytest.raises(ExportError, match=r"96\.00% of 100 samples agree, demanded are 97%; the largest difference is 1"):
+        _compare(tmp_path / "a.tflite", 64, flipped, litert, "f")
+    with pytest.raises(ExportError, match="nan"):
+        _compare(tmp_path / "a.tflite", 64, litert * np.nan, litert, "f")
+
+
+def test_what_fits():
+    report = MicroReport("a.tflite", arena_bytes=64 * 1024, file_bytes=100_000, samples=1, agreement=1.0, max_difference=0.0)
+    assert report.fits(64)
+    assert not report.fits(63.9)
+    assert report.fits(64, flash_kib=98)
+    assert not report.fits(64, flash_kib=97)
+
+
+def _noise(*shape):
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+def _converted(path, function, dynamic=False):
+    traced = tf.function(function, input_signature=[tf.TensorSpec((1, 8, 8, 1))]).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced])
+    if dynamic:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    path.write_bytes(converter.convert())
+    return path
