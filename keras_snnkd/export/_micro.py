@@ -1,4 +1,4 @@
-"""A `.tflite` file in the interpreter of LiteRT for Microcontrollers, beside LiteRT. Run as a script in a process of its own, which may hang.
+"""A `.tflite` file in LiteRT for Microcontrollers, beside LiteRT. Run as a script in a process of its own, which may hang.
 
 python -P _micro.py '{"path": ..., "samples": ..., "output": ...}'
 """

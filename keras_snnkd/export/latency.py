@@ -75,9 +75,7 @@ def latency(path: str | Path, threads: Sequence[int] = (1, 2), rounds: int = 5, 
         try:
             done = run_script(_clock, order, TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
-            raise FileFormatError(
-                f"{path} was not through its runs after {TIMEOUT_SECONDS} s; does it hold a loop without an end?"
-            ) from None
+            raise FileFormatError(f"{path} was not through after {TIMEOUT_SECONDS} s; does it hold a loop without an end?") from None
         if done.returncode:
             raise FileFormatError(f"{path} cannot be run: {last_lines(done, 1)}")
         return [Latency(**row) for row in json.loads(output.read_text())]

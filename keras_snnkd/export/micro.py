@@ -1,4 +1,4 @@
-"""Whether a `.tflite` file runs on a microcontroller, and in how much memory: the interpreter of LiteRT for Microcontrollers, on this machine."""
+"""Whether a `.tflite` file runs on a microcontroller, and in how much memory."""
 
 import dataclasses
 import subprocess
@@ -79,8 +79,8 @@ def micro(path: str | Path, samples: np.ndarray) -> MicroReport:
     path, samples = Path(path), np.asarray(samples, "float32")
     if _is_hybrid(path):
         raise ExportError(
-            f"{path} has int8 weights and float activations (quantize='dynamic'), which LiteRT for Microcontrollers does not run; export it "
-            "with quantize='int8' or 'float32'."
+            f"{path} has int8 weights and float activations (quantize='dynamic'), which LiteRT for Microcontrollers does not run; export "
+            "it with quantize='int8' or 'float32'."
         )
     extra("micro", "tflite_micro")
     with tempfile.TemporaryDirectory() as work:
