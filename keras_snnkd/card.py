@@ -1,11 +1,75 @@
-"""A finished student on the shelf: its files and a card that says what it is."""
+"""The card of a model: what it is, what its files do and what they cost; `card.json` for programs and `card.html` for people.
+
+A card is plain JSON data. All parts may be missing, and so may any value in them; what is missing is left out of the page::
+
+    schema     2
+    title, command, machine: str      versions: {package: version}      notes: [str]
+    dataset    {name, source, image_shape, num_classes, train, validation, test}; the last three are numbers of images, `source` is what
+               `--dataset` takes
+    model      {name, label, accuracy, parameters, timesteps, spikes_per_image, ...}; T and spikes are null for an ANN
+    targets    [{target, label, state, ...}], in the order of the page. `state` is "written"; "left out" for what cannot be, with a
+               `reason`; or "refused" for a file that failed its check, likewise. A written one has the keys of `ExportReport` and
+                   runs_per_image          1, or T for a file of one time step
+                   arithmetic              "float32" or "int8", in which it multiplies
+                   test_accuracy, test_agreement, test_images      of the file on the whole test set
+                   latency                 [{threads, p50_ms, p95_ms, runs, memory_bytes}], a run each; see `keras_snnkd.export.Latency`
+                   micro                   what `MicroReport.to_dict` gives, where the file runs on microcontrollers
+                   energy                  what `Energy.to_dict` gives, in the file's arithmetic
+    cost       {footprint, connection_sparsity, activation_sparsity, synaptic_operations {dense, effective_macs, effective_acs, layers},
+               twin_dense, twin {name, accuracy, synaptic_operations} or null, energy}, see `keras_snnkd.metrics`
+    anytime    what `Anytime.to_dict` gives; not for an ANN
+    activity   what `Activity.to_dict` gives
+    raster     {image, label, predicted, model, layers {layer: [T][N] of 0 and 1}}; not for an ANN
+    training   {command, machine, versions, recipe}: how the model was trained, where that is known
+"""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from keras_snnkd import report
-from keras_snnkd.files import write_json
+from keras_snnkd.files import read_json, write_json
+
+SCHEMA = 2
+
+CARD = "card.json"
+
+
+def save_card(content: Mapping[str, Any], folder: Path) -> Path:
+    """Write `card.json` and `card.html`.
+
+    Args:
+        content: See this module; `schema` is added.
+        folder: Where to.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        OutputError: If they cannot be written.
+    """
+    content = {"schema": SCHEMA, **content}
+    write_json(folder / CARD, content)
+    return report.write_card_page(folder / "card.html", content)
+
+
+def read_card(model_path: str | Path) -> dict[str, Any] | None:
+    """The card beside a model, or `None` if there is none; one of schema 1 with its data set and training where schema 2 has them.
+
+    Raises:
+        FileFormatError: If it is not JSON.
+    """
+    path = Path(model_path).with_name(CARD)
+    if not path.is_file():
+        return None
+    card = read_json(path)
+    if not isinstance(card, dict):
+        return {}
+    if "schema" not in card and isinstance(card.get("recipe"), dict):
+        dataset = {"source": card["recipe"].get("dataset"), **(card.get("dataset") or {})}
+        card = {**card, "dataset": dataset, "training": _training(card)}
+    return card
 
 
 def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
@@ -14,8 +78,8 @@ def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
     Args:
         results: What `Experiment.run` returned.
         run: The run's folder.
-        place: The folder for the student: `model.keras`, `model_float32.tflite`, `model_dynamic.tflite`, `saved_model/`, `card.json` and
-            `README.md`.
+        place: The folder for the student: `model.keras`, `model_float32.tflite`, `model_dynamic.tflite`, `saved_model/`, `card.json`,
+            `card.html` and `README.md`.
 
     Returns:
         `place`.
@@ -29,11 +93,23 @@ def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
             shutil.copytree(source, place / source.name, dirs_exist_ok=True)
         else:
             shutil.copy2(source, place / source.name)
-    kept = {name: results[name] for name in ("dataset", "command", "recipe", "machine", "versions")}
-    exports = [{**entry, "path": Path(entry["path"]).name} for entry in exports]
-    write_json(place / "card.json", {"model": row, **kept, "exports": exports})
+    card = {
+        "title": f"{results['title']}, {row['label']}",
+        "dataset": {**results["dataset"], "source": results["recipe"]["dataset"]},
+        "model": row,
+        "targets": [{**entry, "state": "written", "label": entry["target"], "path": Path(entry["path"]).name} for entry in exports],
+        "cost": {"synaptic_operations": row.get("synaptic_operations")},
+        "activity": (results.get("activity") or {}).get(row["name"]),
+        "raster": results.get("raster"),
+        "training": _training(results),
+    }
+    save_card(card, place)
     (place / "README.md").write_text(_readme(results, row))
     return place
+
+
+def _training(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: content[name] for name in ("command", "recipe", "machine", "versions") if name in content}
 
 
 def _readme(results, row) -> str:
@@ -51,7 +127,7 @@ def _readme(results, row) -> str:
             "",
             report.markdown(results["models"]),
             "",
-            "`card.json` has all figures, the resolved recipe and the comparison of each exported file with Keras.",
+            "`card.html` shows all figures; `card.json` has them as data, with the resolved recipe and each file's comparison with Keras.",
             "",
         ]
     )

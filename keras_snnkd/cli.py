@@ -19,7 +19,7 @@ Compress a spiking network by knowledge distillation and put it on an edge devic
   python train.py --objective bkdsnn                          a published method: its objectives and weights (docs/methods)
   python train.py --mode compare --seeds 5                    one student under all methods, ranked against the student alone
   python train.py --mode evaluate --model student.keras       accuracy, spikes and size of a model
-  python train.py --mode export --model student.keras         SavedModel and .tflite, compared with Keras on real images
+  python train.py --mode export --model student.keras         files for devices, each checked and measured, and a page about them
 
 The run's folder (runs/<name>) holds models, history, the resolved recipe, TensorBoard logs and report.html; a finished student's files go
 to saved_models/<name>.
@@ -34,6 +34,7 @@ class _Parser(argparse.ArgumentParser):
 def parser() -> argparse.ArgumentParser:
     """The arguments."""
     from keras_snnkd.distill import methods, objectives
+    from keras_snnkd.export.targets import TARGETS
 
     formatter = argparse.RawDescriptionHelpFormatter
     p = _Parser(prog="train.py", usage="python train.py [options]", description=HELP, formatter_class=formatter)
@@ -106,11 +107,16 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--dry-run", action="store_true", help="build everything, print shapes, parameters, taps and the recipe; train nothing"
     )
-    group.add_argument("--model", metavar="FILE", help="the .keras file for evaluate and export")
+
+    group = p.add_argument_group("evaluate and export")
+    group.add_argument("--model", metavar="FILE", help="the .keras file, or the folder of a finished student")
+    group.add_argument("--target", metavar="NAMES", help=f"what to export, joined by commas: {', '.join(TARGETS)}, all (default: all)")
+    group.add_argument("--io", metavar="TYPE", help="of int8 files: float32 (default) | int8, integers in and out")
+    group.add_argument("--twin", metavar="FILE", help="the model's trained ANN twin (--neuron relu), to stand beside it in the card")
     return p
 
 
-RUN_OPTIONS = ("mode", "recipe", "name", "out", "saved_models", "resume", "dry_run", "model", "objectives")
+RUN_OPTIONS = ("mode", "recipe", "name", "out", "saved_models", "resume", "dry_run", "model", "objectives", "target", "io", "twin")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -143,10 +149,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _dispatch(options, arguments, console) -> int:
     mode = options.mode or (None if options.recipe else "distill")
+    command = shlex.join(["python", "train.py", *arguments])
     if mode in ("evaluate", "export"):
         from keras_snnkd import inspection
 
-        return inspection.run(mode, options, console)
+        return inspection.evaluate(options, console) if mode == "evaluate" else inspection.export(options, console, command)
     from keras_snnkd.comparison import Comparison
     from keras_snnkd.errors import unknown_name
     from keras_snnkd.experiment import Experiment, check_folder
@@ -157,7 +164,7 @@ def _dispatch(options, arguments, console) -> int:
     recipe = _recipe(options, mode).resolved()
     folder = _folder(options, recipe)
     kind = Comparison if recipe.mode == "compare" else Experiment
-    experiment = kind(recipe, folder, console, shlex.join(["python", "train.py", *arguments]))
+    experiment = kind(recipe, folder, console, command)
     if options.dry_run:
         from keras_snnkd.inspection import dry_run
 

@@ -44,6 +44,10 @@ class ExportError(KDError, RuntimeError):
     """An exported file that does not do what the Keras model does."""
 
 
+class UnsupportedError(ExportError):
+    """A model that a format or a runtime has no words for."""
+
+
 def unknown_name(kind: str, name: object, names: Iterable[str]) -> UnknownNameError:
     """The error for `name`, which is not one of `names`.
 

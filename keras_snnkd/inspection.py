@@ -4,11 +4,15 @@ import json
 from pathlib import Path
 
 from keras_snnkd import data as datasets
-from keras_snnkd import models
+from keras_snnkd import models, report
+from keras_snnkd.card import CARD, read_card
 from keras_snnkd.distill.taps import TapModel, tap_names
 from keras_snnkd.errors import FileFormatError, KDError, ShapeError
-from keras_snnkd.experiment import Experiment, check_folder, export_checked, measure
-from keras_snnkd.files import read_json, write_json
+from keras_snnkd.experiment import Experiment, check_folder, measure
+from keras_snnkd.files import write_json
+
+DATASET = "digits"
+"""Of a model whose data set neither a card nor an option tells."""
 
 
 def dry_run(experiment: Experiment, console) -> int:
@@ -29,48 +33,102 @@ def dry_run(experiment: Experiment, console) -> int:
     return 0
 
 
-def run(mode: str, options, console) -> int:
-    """`--mode evaluate` and `--mode export` of the model in `options.model`.
+def evaluate(options, console) -> int:
+    """`--mode evaluate`: accuracy, size and activity of the model in `options.model`, beside what its card says.
 
     Raises:
         KDError: Without a model, for a damaged one, or one that does not fit the data set.
     """
-    from keras_snnkd import report
-
-    if not options.model:
-        raise KDError(f"--mode {mode} needs --model FILE.keras, such as saved_models/digits_student/model.keras")
-    model = models.load(options.model)
-    dataset = options.dataset or _dataset_of(options.model) or "digits"
-    data = datasets.load(dataset, data_dir=options.data_dir, limit=options.limit)
-    found, expected = (tuple(model.input_shape[1:]), model.output_shape[-1]), (tuple(data.image_shape), data.num_classes)
-    if found != expected:
-        raise ShapeError(
-            f"{options.model} takes images {found[0]} and knows {found[1]} classes, {data.name} has images {expected[0]} of "
-            f"{expected[1]} classes; name the model's data set (--dataset)"
-        )
-    folder = Path(options.out or Path("runs") / f"{mode}_{Path(options.model).parent.name or 'model'}")
-    check_folder(folder)
+    path = _path("evaluate", options.model)
+    card = read_card(path) or {}
+    data = _data(options, path, card)
+    model, folder = _model(path, data), _folder("evaluate", path, options)
     row, activity = measure(model, data)
-    files, exports = export_checked(model, data, folder) if mode == "export" else ({}, [])
-    row = {"name": model.name, "role": "student", "label": model.name.replace("_", " "), "taught_by": None, **row, **files}
-    content = {"model": str(options.model), "dataset": data.name, **row, "activity": activity, "exports": exports}
-    write_json(folder / f"{mode}.json", content)
+    row = {"name": model.name, "role": "student", "label": model.name.replace("_", " "), "taught_by": None, **row}
+    write_json(folder / "evaluate.json", {"model": str(path), "dataset": data.name, **row, "activity": activity})
     console.print(report.table([row]))
-    for entry in exports:
-        differing = max(entry["spike_differences"].values(), default=0.0)
-        agreement = entry.get("test_agreement", entry["agreement"])
-        line = f"{entry['target']:<16} {entry['bytes']:>9,} bytes, predictions equal to Keras' {agreement:.2%}"
-        console.print(f"{line}, differing spikes at most {differing:.4%}: {folder / entry['path']}", highlight=False, soft_wrap=True)
-    console.print(f"all figures: {folder / f'{mode}.json'}", highlight=False)
+    said = _beside_card(row["accuracy"], card, len(data.test_arrays[1]))
+    for line in filter(None, [said, f"all figures: {folder / 'evaluate.json'}"]):
+        console.print(line, highlight=False, soft_wrap=True)
     return 0
 
 
-def _dataset_of(model_path) -> str | None:
-    """The data set that the card beside a model names, if there is one."""
-    card = Path(model_path).with_name("card.json")
-    if not card.is_file():
-        return None
+def export(options, console, command: str) -> int:
+    """`--mode export`: the files of `options.target` of the model in `options.model`, checked and measured, and their card.
+
+    Raises:
+        KDError: As `evaluate`; for an unknown target, or a file that failed its check.
+    """
+    from keras_snnkd.edge_export import EdgeExport
+
+    path = _path("export", options.model)
+    card = read_card(path) or {}
+    data = _data(options, path, card)
+    model, folder = _model(path, data), _folder("export", path, options)
+    facts = {"command": command, "dataset": {"source": _dataset(options, path, card)}}
+    if card.get("training"):
+        facts["training"] = card["training"]
+    EdgeExport(
+        model,
+        data,
+        folder,
+        (options.target or "all").split(","),
+        io=options.io or "float32",
+        twin=_model(_path("export", options.twin), data) if options.twin else None,
+        label=(card.get("model") or {}).get("label") or "",
+        facts=facts,
+        console=console,
+    ).run()
+    return 0
+
+
+def _path(mode: str, model: str | None) -> Path:
+    """The model's file, also for the folder of a finished student."""
+    if not model:
+        raise KDError(f"--mode {mode} needs --model FILE.keras, such as saved_models/digits_student/model.keras")
+    path = Path(model)
+    return path / "model.keras" if path.is_dir() else path
+
+
+def _data(options, path: Path, card: dict) -> datasets.Data:
+    return datasets.load(_dataset(options, path, card), data_dir=options.data_dir, limit=options.limit)
+
+
+def _dataset(options, path: Path, card: dict) -> str:
+    """The data set that was asked for, or that the card beside the model names."""
+    beside = path.with_name(CARD)
+    if options.dataset or not beside.is_file():
+        return options.dataset or DATASET
     try:
-        return read_json(card)["recipe"]["dataset"]
+        return card["dataset"]["source"]
     except (KeyError, TypeError):
-        raise FileFormatError(f"{card} names no data set; give it with --dataset") from None
+        raise FileFormatError(f"{beside} names no data set; give it with --dataset") from None
+
+
+def _model(path: Path, data: datasets.Data):
+    model = models.load(path)
+    found, expected = (tuple(model.input_shape[1:]), model.output_shape[-1]), (tuple(data.image_shape), data.num_classes)
+    if found != expected:
+        raise ShapeError(
+            f"{path} takes images {found[0]} and knows {found[1]} classes, {data.name} has images {expected[0]} of "
+            f"{expected[1]} classes; name the model's data set (--dataset)"
+        )
+    return model
+
+
+def _folder(mode: str, path: Path, options) -> Path:
+    folder = Path(options.out or Path("runs") / f"{mode}_{path.parent.name or 'model'}")
+    check_folder(folder)
+    return folder
+
+
+def _beside_card(accuracy: float, card: dict, images: int) -> str:
+    """Whether an accuracy is that of the model's card."""
+    told, counted = (card.get("model") or {}).get("accuracy"), (card.get("dataset") or {}).get("test")
+    if told is None:
+        return ""
+    if counted not in (None, images):
+        return f"the card's accuracy, {told:.2%}, is of {counted:,} test images, this one of {images:,}"
+    if abs(accuracy - told) * images < 0.5:
+        return f"the accuracy is that of the card, {told:.2%} of {images:,} test images"
+    return f"the accuracy is not that of the card, {told:.2%}: other data, other versions, or another model lies beside this card"

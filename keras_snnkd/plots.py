@@ -206,6 +206,47 @@ def accuracy_by_size(
     return svg()
 
 
+def targets(rows: Sequence[Mapping[str, Any]], reference: float | None = None) -> str:
+    """Size, accuracy, time and estimated energy of exported files, a row for each file and a panel for each figure.
+
+    Args:
+        rows: Mappings with `label` and, where it is known, `bytes`, `accuracy` (0..1), `milliseconds` an image, and of an image in nJ
+            `energy` (zeros skipped), `energy_dense` (nothing skipped) and `energy_twin` (the ANN twin, nothing skipped).
+        reference: Accuracy of the Keras model, 0..1, drawn as a line.
+
+    Returns:
+        The SVG; panels for which no row has a figure are left out.
+
+    Example:
+        >>> svg = kd.plots.targets([{"label": "LiteRT float32", "bytes": 32460, "accuracy": 0.964, "milliseconds": 0.03}])
+    """
+    panels = [
+        ("bytes", "Size (kB)", 1e-3, _bars),
+        ("accuracy", "Test accuracy (%)", 100, _dots),
+        ("milliseconds", "Time an image (ms)", 1, _bars),
+        ("energy", "Energy an image (nJ)", 1, _bars),
+    ]
+    known = [panel for panel in panels if any(row.get(panel[0]) is not None for row in rows)] or panels[:1]
+    heights = range(len(rows))
+    with _figure(9.4, 1.0 + 0.34 * max(2, len(rows)), columns=len(known)) as (_, axes, svg):
+        for axis, (key, title, factor, draw) in zip(axes, known, strict=True):
+            values = [(height, row[key] * factor) for height, row in zip(heights, rows, strict=True) if row.get(key) is not None]
+            if key == "energy":
+                for height, row in zip(heights, rows, strict=True):
+                    axis.barh(height, row.get("energy_dense") or 0, height=0.62, color="white", edgecolor=COLORS[0], linewidth=1)
+                    if row.get("energy_twin") is not None:
+                        axis.plot([row["energy_twin"]] * 2, [height - 0.42, height + 0.42], color=COLORS[4], linewidth=2, zorder=3)
+            draw(axis, values)
+            if key == "accuracy" and reference is not None:
+                axis.axvline(100 * reference, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+            axis.set(title=title, ylim=(len(rows) - 0.4, -0.6))
+            axis.set_yticks(heights, [str(row["label"]) for row in rows] if axis is axes[0] else [""] * len(rows))
+            axis.grid(axis="y", visible=False)
+            axis.tick_params(axis="y", length=0, labelcolor=INK)
+            axis.xaxis.get_major_locator().set_params(nbins=4)
+    return svg()
+
+
 def differences(rows: Sequence[Mapping[str, Any]]) -> str:
     """The difference of each method to the student alone, a dot with its interval, the best on top.
 
@@ -285,6 +326,24 @@ def _figure(width: float, height: float, columns: int = 1, rows: int = 1, first:
             return text[text.index("<svg") :].strip()
 
         yield figure, list(axes), svg
+
+
+def _bars(axis, values) -> None:
+    """Horizontal bars with their numbers, from (height, value)."""
+    for height, value in values:
+        axis.barh(height, value, height=0.62, color=COLORS[0])
+        axis.annotate(f"{value:.3g}", (value, height), (4, 0), textcoords="offset points", va="center", fontsize=8)
+    axis.margins(x=0.28)
+
+
+def _dots(axis, values) -> None:
+    """Dots with their numbers, from (height, value), on an axis that starts near the smallest."""
+    for height, value in values:
+        axis.plot(value, height, "o", color=COLORS[0], markersize=7)
+        axis.annotate(f"{value:.2f}", (value, height), (7, 0), textcoords="offset points", va="center", fontsize=8)
+    lowest, highest = (pick(value for _, value in values) for pick in (min, max))
+    room = max(0.5, highest - lowest)
+    axis.set_xlim(lowest - 0.3 * room, highest + 0.9 * room)
 
 
 def _legend(figure, axis) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_snnkd.errors import ExportError
+from keras_snnkd.errors import ExportError, UnsupportedError
 from keras_snnkd.export import _micro
 from keras_snnkd.export.contents import read_contents
 from keras_snnkd.export.process import last_lines, run_script
@@ -69,8 +69,8 @@ def micro(path: str | Path, samples: np.ndarray) -> MicroReport:
 
     Raises:
         MissingPackageError: Without the extra `micro`.
-        ExportError: For a file with int8 weights and float activations (`quantize="dynamic"`), which that interpreter does not run, for
-            one that does not end, needs an operator that it lacks, or gives other outputs.
+        UnsupportedError: For a file with int8 weights and float activations (`quantize="dynamic"`), which that interpreter does not run.
+        ExportError: For a file that does not end, needs an operator that it lacks, or gives other outputs.
         FileFormatError: If the file is missing, truncated or foreign.
 
     Example:
@@ -78,7 +78,7 @@ def micro(path: str | Path, samples: np.ndarray) -> MicroReport:
     """
     path, samples = Path(path), np.asarray(samples, "float32")
     if _is_hybrid(path):
-        raise ExportError(
+        raise UnsupportedError(
             f"{path} has int8 weights and float activations (quantize='dynamic'), which LiteRT for Microcontrollers does not run; export "
             "it with quantize='int8' or 'float32'."
         )

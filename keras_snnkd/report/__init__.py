@@ -18,8 +18,22 @@ A run is plain JSON data. All parts but `models` may be missing, and so may any 
                spike_differences {layer: share}, operators {name: number}}]
 """
 
+from keras_snnkd.report.card_page import write_card_page
+from keras_snnkd.report.card_summary import card_summary
 from keras_snnkd.report.page import write_report
 from keras_snnkd.report.summary import summary
 from keras_snnkd.report.table import comparison_markdown, comparison_table, markdown, table
+from keras_snnkd.report.targets import target_markdown, target_table
 
-__all__ = ["comparison_markdown", "comparison_table", "markdown", "summary", "table", "write_report"]
+__all__ = [
+    "card_summary",
+    "comparison_markdown",
+    "comparison_table",
+    "markdown",
+    "summary",
+    "table",
+    "target_markdown",
+    "target_table",
+    "write_card_page",
+    "write_report",
+]

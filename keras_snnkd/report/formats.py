@@ -40,6 +40,11 @@ def small(value: object) -> str:
     return NOTHING if number(value) is None else f"{value:.2g}"
 
 
+def nanojoules(value: object) -> str:
+    """12.345 -> 12.3 nJ."""
+    return NOTHING if number(value) is None else f"{value:.3g} nJ" if value < 1000 else f"{value / 1000:.3g} \N{GREEK SMALL LETTER MU}J"
+
+
 def size(value: object) -> str:
     """23412 bytes -> 23.4 kB, which is 23.4 times 1000 bytes."""
     if number(value) is None:

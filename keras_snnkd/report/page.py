@@ -1,13 +1,12 @@
 """The page of a run, section by section."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from keras_snnkd import plots
 from keras_snnkd.files import staged
-from keras_snnkd.report import formats, markup
+from keras_snnkd.report import formats, markup, sections
 from keras_snnkd.report.summary import summary
 from keras_snnkd.report.table import Column, comparison_columns, model_columns, model_labels, verdict
 
@@ -44,7 +43,7 @@ def _page(run: Run) -> str:
         labels.setdefault(name, name)
     colors = plots.palette(list(labels))
     parts = [
-        markup.paragraph(_facts(run), "lead"),
+        markup.paragraph(sections.facts(run), "lead"),
         _headline(run, colors),
         _comparison(run),
         _curves(run, labels, colors),
@@ -53,22 +52,9 @@ def _page(run: Run) -> str:
         _raster(run, labels),
         _exports(run, labels),
         markup.section("Notes", "", *(markup.paragraph(str(note)) for note in run.get("notes") or [])),
-        _repeat(run),
+        sections.repeat(run),
     ]
     return markup.document(str(run.get("title") or "Distillation run"), parts)
-
-
-def _facts(run: Run) -> str:
-    data = run.get("dataset") or {}
-    parts = [("train", "to train on"), ("validation", "to choose by"), ("test", "to test on")]
-    facts = [
-        str(data.get("name") or ""),
-        "\N{MULTIPLICATION SIGN}".join(map(str, data.get("image_shape") or [])) + " pixels" if data.get("image_shape") else "",
-        f"{data['num_classes']} classes" if data.get("num_classes") else "",
-        ", ".join(f"{data[part]:,} images {purpose}" for part, purpose in parts if data.get(part)),
-        f"took {formats.duration(run['seconds'])}" if run.get("seconds") else "",
-    ]
-    return " · ".join(filter(None, facts))
 
 
 def _headline(run: Run, colors: Names) -> str:
@@ -170,15 +156,7 @@ def _work(run: Run, labels: Names, colors: Names) -> str:
 
 def _raster(run: Run, labels: Names) -> str:
     shown = run.get("raster") or {}
-    if not shown.get("layers") or shown.get("image") is None:
-        return ""
-    words = [("true class", "label"), ("predicted", "predicted")]
-    caption = "\n".join(f"{word}: {shown[key]}" for word, key in words if shown.get(key) is not None)
-    model = labels.get(shown.get("model"), shown.get("model") or "the model")
-    said = f"What the neurons of {model} do with one image. A row is a neuron (at most 100 a layer, evenly chosen), a mark is a spike."
-    return markup.section(
-        "One image as spikes", said, markup.picture(plots.raster(shown["image"], shown["layers"], caption), "Spike raster of one image")
-    )
+    return sections.raster(shown, labels.get(shown.get("model"), shown.get("model") or "the model"))
 
 
 def _exports(run: Run, labels: Names) -> str:
@@ -189,12 +167,12 @@ def _exports(run: Run, labels: Names) -> str:
         ("model", [[name] for name in names]),
         ("file", [[target, str(export.get("path") or "")] for target, export in zip(targets, exports, strict=True)]),
         ("size", [[formats.size(export.get("bytes"))] for export in exports]),
-        ("same class as Keras", [_agreement(export) for export in exports]),
+        ("same class as Keras", [sections.agreement(export) for export in exports]),
         ("largest logit difference", [[formats.small(export.get("max_logit_difference"))] for export in exports]),
-        ("spikes that differ", [_spike_differences(export.get("spike_differences")) for export in exports]),
+        ("spikes that differ", [sections.spike_differences(export.get("spike_differences")) for export in exports]),
     ]
     operators = [
-        markup.note(f"{name}, {target}: {_operators(export['operators'])}")
+        markup.note(f"{name}, {target}: {sections.operators(export['operators'])}")
         for name, target, export in zip(names, targets, exports, strict=True)
         if export.get("operators")
     ]
@@ -203,40 +181,6 @@ def _exports(run: Run, labels: Names) -> str:
         "layer, over its neurons, steps and samples."
     )
     return markup.section("Exported files", said, markup.table(columns, text=2), markup.details("Operators in each file", *operators))
-
-
-def _agreement(export: Mapping[str, Any]) -> list[str]:
-    """On all test images where that was measured, else on the samples of the export."""
-    if formats.number(export.get("test_agreement")) is not None:
-        return [formats.percent(export["test_agreement"]), f"of {formats.count(export.get('test_images'))} test images"]
-    samples = f"of {export['samples']:,} samples" if export.get("samples") else ""
-    return [formats.percent(export.get("agreement")), samples]
-
-
-def _spike_differences(differences: Mapping[str, float] | None) -> list[str]:
-    if differences is None:
-        return [formats.NOTHING]
-    differing = [share for share in differences.values() if share]
-    if not differing:
-        return ["none"]
-    return [f"{formats.small(100 * max(differing))} %", f"in {len(differing)} of {len(differences)} layers"]
-
-
-def _operators(operators: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in operators.items())
-
-
-def _repeat(run: Run) -> str:
-    recipe = json.dumps(run["recipe"], indent=2, ensure_ascii=False, default=str) if run.get("recipe") else ""
-    versions = ", ".join(f"{package} {version}" for package, version in (run.get("versions") or {}).items())
-    where = " · ".join(filter(None, [str(run.get("machine") or ""), versions]))
-    return markup.section(
-        "To repeat this run",
-        "",
-        markup.code(str(run.get("command") or "")),
-        markup.details("The resolved recipe", markup.code(recipe)),
-        markup.note(where),
-    )
 
 
 def _labelled(values: Mapping[str, Any], labels: Names, colors: Names) -> tuple[dict[str, Any], Names]:

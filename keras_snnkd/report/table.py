@@ -26,7 +26,7 @@ def table(rows: Rows):
     Example:
         >>> rich.print(kd.report.table(run["models"]))
     """
-    return _printed(model_columns(rows))
+    return printed(model_columns(rows))
 
 
 def comparison_table(rows: Rows):
@@ -41,10 +41,11 @@ def comparison_table(rows: Rows):
     Example:
         >>> rich.print(kd.report.comparison_table(run["comparison"]))
     """
-    return _printed(comparison_columns(rows))
+    return printed(comparison_columns(rows))
 
 
-def _printed(columns: list[Column]):
+def printed(columns: list[Column]):
+    """Columns as a `rich.table.Table`; the lines of a cell stand below each other."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -71,7 +72,7 @@ def markdown(rows: Rows) -> str:
     Example:
         >>> print(kd.report.markdown(run["models"]))
     """
-    return _in_markdown(model_columns(rows))
+    return in_markdown(model_columns(rows))
 
 
 def comparison_markdown(rows: Rows) -> str:
@@ -86,10 +87,11 @@ def comparison_markdown(rows: Rows) -> str:
     Example:
         >>> print(kd.report.comparison_markdown(run["comparison"]))
     """
-    return _in_markdown(comparison_columns(rows))
+    return in_markdown(comparison_columns(rows))
 
 
-def _in_markdown(columns: list[Column]) -> str:
+def in_markdown(columns: list[Column]) -> str:
+    """Columns in Markdown; the lines of a cell are joined by commas."""
     lines = [[header for header, _ in columns], ["---", *["---:"] * (len(columns) - 1)]]
     lines += [[", ".join(cell) for cell in cells] for cells in zip(*(cells for _, cells in columns), strict=True)]
     return "".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |\n" for line in lines)

@@ -1,0 +1,202 @@
+"""From a trained model to the files of all targets, each checked and measured, and their card."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_snnkd import experiment, export, metrics, report
+from keras_snnkd.card import save_card
+from keras_snnkd.data import Data
+from keras_snnkd.errors import ExportError, FileFormatError, UnsupportedError
+from keras_snnkd.export.parity import Reference
+from keras_snnkd.export.targets import LONG, TARGETS, Order, select
+from keras_snnkd.extras import MissingPackageError
+
+CALIBRATION_SAMPLES = 300
+"""Validation images that show the ranges of integers."""
+
+MICRO_SAMPLES = 20
+"""Test images on which LiteRT for Microcontrollers is compared with LiteRT."""
+
+THREADS = (1, 2)
+"""Numbers of threads with which files are timed."""
+
+
+class EdgeExport:
+    """Writes a model's files, measures each, and writes `card.json` and `card.html` beside them.
+
+    A target that the model or this installation cannot have (NIR of a soft reset, a package that is missing) is listed with the reason
+    where it came with `all`, and an error where it was asked for by name. A file that fails its check is never there; the others are
+    written all the same, and then an error is raised.
+
+    Args:
+        model: A functional model, spiking or not.
+        data: Its data set: the test set measures, validation images calibrate.
+        folder: Where to.
+        targets: Names in `keras_snnkd.export.targets.TARGETS`, or `"all"`.
+        io: `"float32"`, or `"int8"` for int8 files that take and give integers.
+        twin: The trained ANN twin, whose accuracy and effective operations then stand beside the model's.
+        label: What the model is called.
+        facts: More of the card's content, such as `command` and `training`; see `keras_snnkd.card`.
+        console: A `rich.console.Console` for progress.
+
+    Raises:
+        UnknownNameError: For an unknown target.
+
+    Example:
+        >>> card = EdgeExport(student, kd.data.load("digits"), "edge", ["dynamic"]).run()
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        data: Data,
+        folder: str | Path,
+        targets: Sequence[str] = ("all",),
+        *,
+        io: str = "float32",
+        twin: keras.Model | None = None,
+        label: str = "",
+        facts: Mapping[str, Any] | None = None,
+        console=None,
+    ):
+        from rich.console import Console
+
+        self.names, self.everything = select(targets), "all" in targets
+        self.model, self.data, self.folder, self.io, self.twin = model, data, Path(folder), io, twin
+        self.label, self.facts = label or model.name.replace("_", " "), dict(facts or {})
+        self.console = console or Console()
+        self.notes: list[str] = []
+
+    def run(self) -> dict[str, Any]:
+        """Write, measure and check.
+
+        Returns:
+            The card's content.
+
+        Raises:
+            ExportError: If a file failed its check, or a target asked for by name cannot be had; the rest is written before.
+            ShapeError: If the model does not fit the data.
+            OutputError: If the folder cannot be written.
+        """
+        images, labels = experiment.test_images(self.data)
+        with self.console.status(f"measuring {self.label}"):
+            row, activity = experiment.measure(self.model, self.data)
+            predicted = experiment.predict(self.model, images).argmax(-1)
+            cost = self._cost(images, labels, metrics.Operations(**row["synaptic_operations"]))
+        self.timesteps = row["timesteps"]
+        self.order = Order(Reference(self.model, images[: experiment.PARITY_SAMPLES]), self._validation()[0][:CALIBRATION_SAMPLES], self.io)
+        entries = []
+        for name in self.names:
+            with self.console.status(f"writing and measuring {TARGETS[name].label}"):
+                entries.append(self._target(name, images, labels, predicted, cost))
+        card = {
+            "title": f"{self.data.name}: {self.label}",
+            "dataset": {**experiment.describe_data(self.data), **self.facts.pop("dataset", {})},
+            "machine": experiment.machine(),
+            "versions": experiment.versions(),
+            **self.facts,
+            "model": {"name": self.model.name, "label": self.label, **row},
+            "targets": entries,
+            "cost": cost,
+            "anytime": self._anytime(images, labels),
+            "activity": activity,
+            "raster": experiment.raster(self.model, self.data, self.label),
+            "notes": self.notes,
+        }
+        page = save_card(card, self.folder)
+        self._tell(entries, page)
+        self._complain(entries, page)
+        return card
+
+    def _target(self, name, images, labels, predicted, cost):
+        """One entry of the card's `targets`."""
+        target = TARGETS[name]
+        entry = {"target": name, "label": target.label, "path": target.file, "state": "left out"}
+        if self.everything and not target.one_step and (self.timesteps or 0) > LONG:
+            steps = f"its graph would hold all T = {self.timesteps} steps, more than {LONG}; the streaming files hold one"
+            return {**entry, "reason": f"{steps}. Name this target to have it all the same."}
+        path = self.folder / target.file
+        try:
+            report = target.write(self.order, path)
+        except (UnsupportedError, MissingPackageError) as error:
+            return {**entry, "reason": str(error)}
+        except ExportError as error:
+            return {**entry, "state": "refused", "reason": str(error)}
+        operations = metrics.Operations(**cost["synaptic_operations"])
+        twin = metrics.Operations(**cost["twin"]["synaptic_operations"]) if cost["twin"] else None
+        entry |= {**report.to_dict(), "target": name, "path": target.file, "state": "written", "arithmetic": target.arithmetic}
+        entry["runs_per_image"] = self.timesteps if target.one_step else 1
+        entry["energy"] = metrics.energy(operations, cost["twin_dense"], twin, target.arithmetic).to_dict()
+        if target.open:
+            theirs = target.open(path)(images).argmax(-1)
+            entry["test_accuracy"], entry["test_agreement"] = float(np.mean(theirs == labels)), float(np.mean(theirs == predicted))
+            entry["test_images"] = len(labels)
+        if target.timed:
+            entry["latency"] = [found.to_dict() for found in export.latency(path, THREADS)]
+        if target.micro:
+            entry["micro"] = self._micro(target, path, images[:MICRO_SAMPLES])
+        return entry
+
+    def _micro(self, target, path, samples):
+        """The arena on a microcontroller; a note where it cannot be had."""
+        try:
+            return export.micro(path, samples).to_dict() | {"path": target.file}
+        except MissingPackageError as error:
+            note = f"The arena on microcontrollers was not measured: {error}."
+        except (ExportError, FileFormatError) as error:
+            note = f"{target.label} was not measured as on a microcontroller: {error}"
+        if note not in self.notes:
+            self.notes.append(note)
+        return None
+
+    def _cost(self, images, labels, operations):
+        """The card's `cost`; operations and sparsity on the first of the test images."""
+        few, twin, theirs = images[: experiment.MEASURED_IMAGES], None, None
+        if self.twin is not None:
+            right = experiment.predict(self.twin, images).argmax(-1) == labels
+            theirs = metrics.synaptic_operations(self.twin, few)
+            twin = {"name": self.twin.name, "accuracy": float(np.mean(right)), "synaptic_operations": theirs.to_dict()}
+        twin_dense = metrics.twin_operations(self.model)
+        return {
+            "footprint": metrics.footprint(self.model),
+            "connection_sparsity": metrics.connection_sparsity(self.model),
+            "activation_sparsity": metrics.activation_sparsity(self.model, few),
+            "synaptic_operations": operations.to_dict(),
+            "twin_dense": twin_dense,
+            "twin": twin,
+            "energy": metrics.energy(operations, twin_dense, theirs).to_dict(),
+        }
+
+    def _anytime(self, images, labels):
+        if not self.timesteps:
+            return None
+        try:
+            return metrics.anytime(self.model, images, labels, calibration=self._validation()).to_dict()
+        except ValueError as error:
+            self.notes.append(f"Answers before the last step were not measured: {error}")
+            return None
+
+    def _validation(self):
+        """Validation images as float32 and labels."""
+        batches = list(self.data.validation)
+        return tuple(np.concatenate([np.asarray(batch[place]) for batch in batches]) for place in (0, 1))
+
+    def _tell(self, entries, page):
+        """Print what was written and what was not."""
+        self.console.print(report.target_table(entries))
+        for entry in entries:
+            if entry["state"] != "written":
+                self.console.print(f"{entry['state']}: {entry['label']}: {entry['reason']}", highlight=False, markup=False, soft_wrap=True)
+        for note in self.notes:
+            self.console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+        self.console.print(f"card: {page}", highlight=False, soft_wrap=True)
+
+    def _complain(self, entries, page):
+        """Raise what has to be raised, once everything else is written."""
+        bad = [entry for entry in entries if entry["state"] == "refused" or (entry["state"] == "left out" and not self.everything)]
+        if bad:
+            raise ExportError(f"{bad[0]['label']}: {bad[0]['reason']} Everything else is in {page}")

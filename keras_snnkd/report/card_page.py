@@ -1,0 +1,178 @@
+"""The card of a model as a page, section by section."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from keras_snnkd import plots
+from keras_snnkd.files import staged
+from keras_snnkd.report import formats, markup, sections
+from keras_snnkd.report.card_summary import card_summary
+from keras_snnkd.report.table import Column
+from keras_snnkd.report.targets import label, milliseconds, target_columns, written
+
+Card = Mapping[str, Any]
+
+
+def write_card_page(path: str | Path, card: Card) -> Path:
+    """Write a card as one HTML file that needs nothing from outside, neither network nor JavaScript.
+
+    Args:
+        path: Of the file, such as `edge/card.html`; missing folders are made. It is replaced whole or not at all.
+        card: See `keras_snnkd.card`; whatever is missing is left out.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputError: If it cannot be written.
+
+    Example:
+        >>> kd.report.write_card_page("card.html", {"title": "digits student", "targets": []})
+    """
+    path, page = Path(path), _page(card)
+    with staged(path) as (file,):
+        file.write_text(page, encoding="utf-8")
+    return path
+
+
+def _page(card: Card) -> str:
+    name = _name(card)
+    said = "".join(map(markup.paragraph, card_summary(card)))
+    parts = [
+        markup.paragraph(" · ".join(filter(None, [*_about(card.get("model") or {}), sections.facts(card)])), "lead"),
+        f'<div class="gain">{said}</div>' if said else "",
+        _targets(card),
+        _missing(card, "refused", "Refused", "These files failed their check, so that they were not written."),
+        _missing(card, "left out", "Left out", ""),
+        _cost(card, name),
+        _anytime(card.get("anytime"), name),
+        sections.raster(card.get("raster"), name),
+        _rates(card.get("activity") or {}, name),
+        markup.section("Notes", "", *(markup.paragraph(str(note)) for note in card.get("notes") or [])),
+        sections.repeat(card, "To write these files again"),
+        sections.repeat(card.get("training") or {}, "To train the model again"),
+    ]
+    return markup.document(str(card.get("title") or "Card of a model"), parts)
+
+
+def _name(card: Card) -> str:
+    return str((card.get("model") or {}).get("label") or "the model")
+
+
+def _about(model: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{model['parameters']:,} parameters" if model.get("parameters") else "",
+        f"T = {model['timesteps']}" if model.get("timesteps") else "",
+    ]
+
+
+def _targets(card: Card) -> str:
+    targets = written(card.get("targets") or [])
+    if not targets:
+        return ""
+    rows = [_point(target) for target in targets]
+    said = (
+        "Each file was run on real images beside the Keras model that it was made from, before it got its name. Accuracy: of the file "
+        "itself, on the whole test set. Spikes that differ: the largest share of any layer, over its neurons, steps and samples. Time: "
+        "median and 95th percentile of an image, by running the file on the machine named below; of a streaming file, of all its steps. "
+        "Memory: what the runtime holds beside the file. Arena: memory on a microcontroller. Energy: of arithmetic, where zeros are "
+        "skipped and, below, where nothing is, as on a CPU."
+    )
+    drawn = (
+        "The dashed line is the accuracy of the Keras model. Energy: a full bar where zeros are skipped, an outlined one where nothing is; "
+        "the red mark is the ANN twin, where nothing is skipped."
+    )
+    svg = plots.targets(rows, (card.get("model") or {}).get("accuracy"))
+    operators = [
+        markup.note(f"{label(target)}: {sections.operators(target['operators'])}") for target in targets if target.get("operators")
+    ]
+    return markup.section(
+        "Exported files",
+        said,
+        markup.table(target_columns(targets)),
+        markup.picture(svg, "Size, accuracy, time and energy of each file"),
+        markup.note(drawn),
+        markup.details("Operators in each file", *operators),
+    )
+
+
+def _point(target: Mapping[str, Any]) -> dict[str, Any]:
+    """What is drawn of a target."""
+    energy = target.get("energy") or {}
+    return {
+        "label": label(target),
+        "bytes": target.get("bytes"),
+        "accuracy": target.get("test_accuracy"),
+        "milliseconds": milliseconds(target),
+        "energy": energy.get("effective"),
+        "energy_dense": energy.get("dense"),
+        "energy_twin": energy.get("twin_dense"),
+    }
+
+
+def _missing(card: Card, state: str, title: str, said: str) -> str:
+    """What was not written, with the reasons."""
+    rows = [target for target in card.get("targets") or [] if target.get("state") == state]
+    return markup.section(title, said, *(markup.paragraph(f"{label(row)}: {row.get('reason') or 'no reason given'}") for row in rows))
+
+
+def _cost(card: Card, name: str) -> str:
+    cost = card.get("cost") or {}
+    ours = cost.get("synaptic_operations") or {}
+    if not ours:
+        return ""
+    twin, energy = cost.get("twin") or {}, cost.get("energy") or {}
+    theirs = {"dense": cost.get("twin_dense"), **(twin.get("synaptic_operations") or {})}
+    columns: list[Column] = [
+        ("", [[name], ["its ANN twin, with ReLU"]]),
+        ("accuracy", [[formats.percent((card.get("model") or {}).get("accuracy"))], [formats.percent(twin.get("accuracy"))]]),
+    ]
+    for header, key in [("dense operations", "dense"), ("effective MACs", "effective_macs"), ("effective ACs", "effective_acs")]:
+        columns.append((header, [[formats.large(counted.get(key))] for counted in (ours, theirs)]))
+    for header, key in [("energy, zeros skipped", "effective"), ("energy, nothing skipped", "dense")]:
+        columns.append((header, [[formats.nanojoules(energy.get(place))] for place in (key, f"twin_{key}")]))
+    said = (
+        "Operations for one image, as NeuroBench counts them (arXiv:2304.04640). Dense: if nothing were zero. Effective: a nonzero input "
+        "times a nonzero weight, a multiply-accumulate (MAC) where the input is real-valued, an accumulate (AC) where it is spikes."
+    )
+    facts = [
+        f"Footprint in Keras: {formats.size(cost['footprint'])}." if cost.get("footprint") else "",
+        f"Activation sparsity: {formats.percent(cost['activation_sparsity'])}." if cost.get("activation_sparsity") is not None else "",
+        f"Connection sparsity: {formats.percent(cost['connection_sparsity'])}." if cost.get("connection_sparsity") is not None else "",
+    ]
+    return markup.section(
+        "What it costs", said, markup.table(columns), markup.note(" ".join(filter(None, facts))), markup.note(_constants(energy))
+    )
+
+
+def _constants(energy: Mapping[str, Any]) -> str:
+    constants = energy.get("constants_pj")
+    if not constants:
+        return ""
+    return (
+        f"Energy is an estimate, of {energy['arithmetic']} arithmetic: {constants['mac']} pJ a multiply-accumulate, {constants['ac']} pJ "
+        f"an accumulate ({constants['made_of']}). Source: {constants['source']}. Not counted: {energy.get('not_counted')}."
+    )
+
+
+def _anytime(found: Mapping[str, Any] | None, name: str) -> str:
+    if not found:
+        return ""
+    columns: list[Column] = [(f"{t} step{'s' if t > 1 else ''}", [[formats.percent(a)]]) for t, a in enumerate(found["accuracy"], 1)]
+    threshold = (
+        f"The threshold is the smallest confidence at which stopping early costs at most {100 * found['tolerance']:g} points on "
+        f"{formats.count(found['calibration_samples'])} validation images."
+        if found.get("threshold") is not None
+        else "At no confidence does stopping early cost little enough."
+    )
+    said = "Accuracy on the test images if the network answers after so many time steps; a streaming file can stop at any of them."
+    picture = markup.picture(plots.anytime({name: found}), "Accuracy against time steps")
+    return markup.section("Answers before the last step", said, picture, markup.table(columns, text=0), markup.note(threshold))
+
+
+def _rates(activity: Mapping[str, Any], name: str) -> str:
+    if not activity.get("rates"):
+        return ""
+    said = f"{formats.count(activity.get('spikes_per_image'))} spikes an image, of all neurons in all time steps."
+    return markup.section("Firing rates", said, markup.picture(plots.firing_rates({name: activity["rates"]}), "Mean firing rate by layer"))

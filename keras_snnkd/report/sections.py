@@ -1,0 +1,70 @@
+"""What the page of a run and the card of a student both show; their keys are those of `keras_snnkd.report`."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from keras_snnkd import plots
+from keras_snnkd.report import formats, markup
+
+
+def facts(content: Mapping[str, Any]) -> str:
+    """The data set, and how long it took, in one line."""
+    data = content.get("dataset") or {}
+    parts = [("train", "to train on"), ("validation", "to choose by"), ("test", "to test on")]
+    found = [
+        str(data.get("name") or ""),
+        "\N{MULTIPLICATION SIGN}".join(map(str, data.get("image_shape") or [])) + " pixels" if data.get("image_shape") else "",
+        f"{data['num_classes']} classes" if data.get("num_classes") else "",
+        ", ".join(f"{data[part]:,} images {purpose}" for part, purpose in parts if data.get(part)),
+        f"took {formats.duration(content['seconds'])}" if content.get("seconds") else "",
+    ]
+    return " · ".join(filter(None, found))
+
+
+def raster(shown: Mapping[str, Any] | None, model: str) -> str:
+    """One image and the spikes that it causes in a model, or nothing where there are none."""
+    if not shown or not shown.get("layers") or shown.get("image") is None:
+        return ""
+    words = [("true class", "label"), ("predicted", "predicted")]
+    caption = "\n".join(f"{word}: {shown[key]}" for word, key in words if shown.get(key) is not None)
+    said = f"What the neurons of {model} do with one image. A row is a neuron (at most 100 a layer, evenly chosen), a mark is a spike."
+    svg = plots.raster(shown["image"], shown["layers"], caption)
+    return markup.section("One image as spikes", said, markup.picture(svg, "Spike raster of one image"))
+
+
+def agreement(export: Mapping[str, Any]) -> list[str]:
+    """Share of predictions equal to Keras', on all test images where that was measured, else on the samples of the export."""
+    if formats.number(export.get("test_agreement")) is not None:
+        return [formats.percent(export["test_agreement"]), f"of {formats.count(export.get('test_images'))} test images"]
+    samples = f"of {export['samples']:,} samples" if export.get("samples") else ""
+    return [formats.percent(export.get("agreement")), samples]
+
+
+def spike_differences(differences: Mapping[str, float] | None) -> list[str]:
+    """The largest share of differing spikes in a layer, and in how many layers there are any."""
+    if differences is None:
+        return [formats.NOTHING]
+    differing = [share for share in differences.values() if share]
+    if not differing:
+        return ["none"]
+    return [f"{formats.small(100 * max(differing))} %", f"in {len(differing)} of {len(differences)} layers"]
+
+
+def operators(counts: Mapping[str, int]) -> str:
+    """Operators and how often each occurs."""
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def repeat(content: Mapping[str, Any], title: str = "To repeat this run") -> str:
+    """Command, recipe, machine and versions."""
+    recipe = json.dumps(content["recipe"], indent=2, ensure_ascii=False, default=str) if content.get("recipe") else ""
+    versions = ", ".join(f"{package} {version}" for package, version in (content.get("versions") or {}).items())
+    where = " · ".join(filter(None, [str(content.get("machine") or ""), versions]))
+    return markup.section(
+        title,
+        "",
+        markup.code(str(content.get("command") or "")),
+        markup.details("The resolved recipe", markup.code(recipe)),
+        markup.note(where),
+    )

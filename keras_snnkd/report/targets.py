@@ -1,0 +1,89 @@
+"""The table of exported files, for the terminal, for Markdown and for the card."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keras_snnkd.report import formats, sections
+from keras_snnkd.report.table import Column, in_markdown, printed
+
+Targets = Sequence[Mapping[str, Any]]
+"""The `targets` of a card that are written; see `keras_snnkd.card`."""
+
+
+def target_table(targets: Targets):
+    """The table of exported files for the terminal, as a `rich.table.Table`.
+
+    Args:
+        targets: The `targets` of a card.
+
+    Example:
+        >>> rich.print(kd.report.target_table(card["targets"]))
+    """
+    return printed(target_columns(targets))
+
+
+def target_markdown(targets: Targets) -> str:
+    """The table of exported files in Markdown.
+
+    Args:
+        targets: The `targets` of a card.
+
+    Example:
+        >>> print(kd.report.target_markdown(card["targets"]))
+    """
+    return in_markdown(target_columns(targets))
+
+
+def target_columns(targets: Targets) -> list[Column]:
+    """Header and cells of each column; what was measured of no file is left out."""
+    targets = written(targets)
+    columns: list[Column] = [
+        ("file", [[label(target), str(target.get("path") or "")] for target in targets]),
+        ("size", [[formats.size(target.get("bytes"))] for target in targets]),
+        ("accuracy", [[formats.percent(target.get("test_accuracy")), _images(target)] for target in targets]),
+        ("same class as Keras", [sections.agreement(target) for target in targets]),
+        ("spikes that differ", [sections.spike_differences(target.get("spike_differences")) for target in targets]),
+        *[(f"{n} thread{'s' if n > 1 else ''}, p50", [_time(target, n) for target in targets]) for n in _threads(targets)],
+        ("memory", [[formats.size(next((row.get("memory_bytes") for row in target.get("latency") or []), None))] for target in targets]),
+        ("arena", [[formats.size((target.get("micro") or {}).get("arena_bytes"))] for target in targets]),
+        ("energy (estimate)", [_energy(target.get("energy")) for target in targets]),
+    ]
+    return columns[:1] + [column for column in columns[1:] if any(cell[0] != formats.NOTHING for cell in column[1])]
+
+
+def written(targets: Targets) -> list[Mapping[str, Any]]:
+    """Those of which there is a file."""
+    return [target for target in targets if target.get("state", "written") == "written"]
+
+
+def milliseconds(target: Mapping[str, Any], threads: int = 1) -> float | None:
+    """Median time for an image: of a streaming file, that of all its steps."""
+    times = {row["threads"]: row["p50_ms"] for row in target.get("latency") or []}
+    return times[threads] * (target.get("runs_per_image") or 1) if threads in times else None
+
+
+def label(target: Mapping[str, Any]) -> str:
+    """What to call a target."""
+    return str(target.get("label") or target.get("target") or formats.NOTHING)
+
+
+def _images(target: Mapping[str, Any]) -> str:
+    return f"of {formats.count(target['test_images'])} images" if target.get("test_images") else ""
+
+
+def _threads(targets: Targets) -> list[int]:
+    return sorted({row["threads"] for target in targets for row in target.get("latency") or []})
+
+
+def _time(target: Mapping[str, Any], threads: int) -> list[str]:
+    row = next((row for row in target.get("latency") or [] if row["threads"] == threads), None)
+    if row is None:
+        return [formats.NOTHING]
+    step = " a step" if (target.get("runs_per_image") or 1) > 1 else ""
+    return [f"{formats.small(milliseconds(target, threads))} ms", f"p95 {formats.small(row['p95_ms'])} ms{step}"]
+
+
+def _energy(estimate: Mapping[str, Any] | None) -> list[str]:
+    if not estimate:
+        return [formats.NOTHING]
+    return [formats.nanojoules(estimate.get("effective")), f"dense {formats.nanojoules(estimate.get('dense'))}"]
