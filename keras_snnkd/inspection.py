@@ -60,8 +60,10 @@ def export(options, console, command: str) -> int:
         KDError: As `evaluate`; for an unknown target, or a file that failed its check.
     """
     from keras_snnkd.edge_export import EdgeExport
+    from keras_snnkd.export.targets import select
 
-    path = _path("export", options.model)
+    path, targets = _path("export", options.model), (options.target or "all").split(",")
+    select(targets)  # before anything takes time
     card = read_card(path) or {}
     data = _data(options, path, card)
     model, folder = _model(path, data), _folder("export", path, options)
@@ -72,7 +74,7 @@ def export(options, console, command: str) -> int:
         model,
         data,
         folder,
-        (options.target or "all").split(","),
+        targets,
         io=options.io or "float32",
         twin=_model(_path("export", options.twin), data) if options.twin else None,
         label=(card.get("model") or {}).get("label") or "",

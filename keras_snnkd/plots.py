@@ -224,19 +224,14 @@ def targets(rows: Sequence[Mapping[str, Any]], reference: float | None = None) -
         ("bytes", "Size (kB)", 1e-3, _bars),
         ("accuracy", "Test accuracy (%)", 100, _dots),
         ("milliseconds", "Time an image (ms)", 1, _bars),
-        ("energy", "Energy an image (nJ)", 1, _bars),
+        ("energy", "Energy an image (nJ)", 1, _energy_bars),
     ]
     known = [panel for panel in panels if any(row.get(panel[0]) is not None for row in rows)] or panels[:1]
     heights = range(len(rows))
     with _figure(9.4, 1.0 + 0.34 * max(2, len(rows)), columns=len(known)) as (_, axes, svg):
         for axis, (key, title, factor, draw) in zip(axes, known, strict=True):
-            values = [(height, row[key] * factor) for height, row in zip(heights, rows, strict=True) if row.get(key) is not None]
-            if key == "energy":
-                for height, row in zip(heights, rows, strict=True):
-                    axis.barh(height, row.get("energy_dense") or 0, height=0.62, color="white", edgecolor=COLORS[0], linewidth=1)
-                    if row.get("energy_twin") is not None:
-                        axis.plot([row["energy_twin"]] * 2, [height - 0.42, height + 0.42], color=COLORS[4], linewidth=2, zorder=3)
-            draw(axis, values)
+            found = [(height, row) for height, row in zip(heights, rows, strict=True) if row.get(key) is not None]
+            draw(axis, found if key == "energy" else [(height, factor * row[key]) for height, row in found])
             if key == "accuracy" and reference is not None:
                 axis.axvline(100 * reference, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
             axis.set(title=title, ylim=(len(rows) - 0.4, -0.6))
@@ -333,6 +328,19 @@ def _bars(axis, values) -> None:
     for height, value in values:
         axis.barh(height, value, height=0.62, color=COLORS[0])
         axis.annotate(f"{value:.3g}", (value, height), (4, 0), textcoords="offset points", va="center", fontsize=8)
+    axis.margins(x=0.28)
+
+
+def _energy_bars(axis, rows) -> None:
+    """Full bars where zeros are skipped, outlined ones where nothing is, and a mark for the ANN twin, from (height, row)."""
+    for height, row in rows:
+        ours, dense, twin = row["energy"], row.get("energy_dense") or 0, row.get("energy_twin")
+        axis.barh(height, dense, height=0.62, color="white", edgecolor=COLORS[0], linewidth=1)
+        axis.barh(height, ours, height=0.62, color=COLORS[0])
+        if twin is not None:
+            axis.plot([twin, twin], [height - 0.42, height + 0.42], color=COLORS[4], linewidth=2, zorder=3)
+        end = max(ours, dense, twin or 0)
+        axis.annotate(f"{ours:.3g}", (end, height), (4, 0), textcoords="offset points", va="center", fontsize=8)
     axis.margins(x=0.28)
 
 

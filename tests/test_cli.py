@@ -201,6 +201,7 @@ def test_out_names_the_folder(runs):
         (["--teacher", "none.keras"], "there is no model file none.keras; train one first"),
         (["--mode", "evaluate"], "--mode evaluate needs --model FILE.keras"),
         (["--mode", "export", "--model", "none.keras"], "there is no model file none.keras"),
+        (["--mode", "export", "--model", "none.keras", "--target", "flot32"], "unknown export target 'flot32'. Did you mean 'float32'?"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_trained(arguments, message, capsys, no_training):
@@ -327,21 +328,60 @@ def card():
     return place
 
 
-@pytest.mark.parametrize("mode", ["evaluate", "export"])
-def test_a_model_is_measured(mode, card, capsys):
-    assert tiny.run("--mode", mode, "--model", card / "model.keras", "--limit", 60) == 0
+def accuracy_of(path, limit):
+    images, labels = kd.data.load("digits", limit=limit).test_arrays
+    return np.mean(kd.models.load(path)(images / np.float32(256)).numpy().argmax(-1) == labels)
+
+
+def test_a_model_is_measured(card, capsys):
+    assert tiny.run("--mode", "evaluate", "--model", card / "model.keras", "--limit", 60) == 0
     said, _ = told(capsys)
-    data = kd.data.load("digits", limit=60)
-    images, labels = data.test_arrays
-    accuracy = np.mean(kd.models.load(card / "model.keras")(images / np.float32(256)).numpy().argmax(-1) == labels)
+    accuracy = accuracy_of(card / "model.keras", 60)
     assert f"small {accuracy:.2%} 946 2" in said.replace(f"{100 * accuracy:.2f} %", f"{accuracy:.2%}")
-    content = json.loads(Path(f"runs/{mode}_mine/{mode}.json").read_text())
-    assert content["dataset"] == "digits"
-    assert content["accuracy"] == accuracy
-    place = Path(f"runs/{mode}_mine/export/saved_model")
-    line = f"saved_model 4,096 bytes, predictions equal to Keras' 100.00%, differing spikes at most 0.0000%: {place}"
-    assert (line in said) is (place / "saved_model.pb").is_file() is (mode == "export")
-    assert [entry["path"] for entry in content["exports"]] == ["export/saved_model"] * (mode == "export")
+    content = json.loads(Path("runs/evaluate_mine/evaluate.json").read_text())
+    assert (content["dataset"], content["accuracy"]) == ("digits", accuracy)
+    assert "card" not in said  # which tells no accuracy
+
+
+@pytest.mark.parametrize(
+    ("told_of", "message"),
+    [
+        ({"test": 60}, "the accuracy is that of the card, {accuracy:.2%} of 60 test images"),
+        ({"test": 60, "accuracy": 0.999}, "the accuracy is not that of the card, 99.90%: other data, other versions, or another model"),
+        ({"test": 359}, "the card's accuracy, {accuracy:.2%}, is of 359 test images, this one of 60"),
+    ],
+)
+def test_the_accuracy_of_the_card_stands_beside_it(told_of, message, card, capsys):
+    accuracy = accuracy_of(card / "model.keras", 60)
+    about = {"dataset": {"source": "digits", "test": told_of["test"]}, "model": {"accuracy": told_of.get("accuracy", accuracy)}}
+    (card / "card.json").write_text(json.dumps({"schema": 2, **about}))
+    assert tiny.run("--mode", "evaluate", "--model", card, "--limit", 60) == 0  # the folder will do
+    assert message.format(accuracy=accuracy) in told(capsys)[0]
+
+
+def test_export_hands_its_options_on(card, monkeypatch):
+    given = {}
+
+    class Flow:
+        def __init__(self, model, data, folder, targets, **more):
+            given.update(more, model=model.name, data=data.name, folder=folder, targets=targets)
+
+        def run(self):
+            given["ran"] = True
+
+    monkeypatch.setattr("keras_snnkd.edge_export.EdgeExport", Flow)
+    kd.models.build("mlp:12", (8, 8, 1), 10, neuron="relu", name="ann").save("twin.keras")
+    options = ["--target", "saved_model,float32", "--io", "int8", "--twin", "twin.keras", "--out", "edge"]
+    assert tiny.run("--mode", "export", "--model", card, "--limit", 60, *options) == 0
+    assert (given["model"], given["data"], given["folder"], given["ran"]) == ("small", "digits", Path("edge"), True)
+    assert (given["targets"], given["io"], given["twin"].name) == (["saved_model", "float32"], "int8", "ann")
+    assert given["facts"] == {
+        "command": f"python train.py --mode export --model {card} --limit 60 {' '.join(options)}",
+        "dataset": {"source": "digits"},
+        "training": {"recipe": {"dataset": "digits"}},
+    }
+    assert tiny.run("--mode", "export", "--model", card, "--limit", 60) == 0
+    assert (given["targets"], given["io"], given["twin"], given["folder"]) == (["all"], "float32", None, Path("runs/export_mine"))
 
 
 @pytest.mark.parametrize(("shape", "classes"), [((28, 28, 1), 10), ((8, 8, 1), 5)], ids=["images", "classes"])

@@ -119,13 +119,13 @@ def test_the_results_tell_who_taught_whom_and_how_each_epoch_went(finished):
 
 def test_a_finished_student_stands_on_the_shelf_with_its_card(finished):
     shelf, run = finished / "saved_models" / "run", finished / "run"
-    assert {path.name for path in shelf.iterdir()} == {"model.keras", "saved_model", "card.json", "README.md"}
+    assert {path.name for path in shelf.iterdir()} == {"model.keras", "saved_model", "card.json", "card.html", "README.md"}
     assert sha256(shelf / "model.keras") == sha256(run / "student_distilled" / "model.keras")
     assert (shelf / "saved_model" / "saved_model.pb").read_text() == "student_distilled"
     content, card = results(run), read_json(shelf / "card.json")
     assert card["model"] == content["models"][-1]
-    assert card["recipe"] == content["recipe"]
-    assert [entry["path"] for entry in card["exports"]] == ["saved_model"]
+    assert card["training"]["recipe"] == content["recipe"]
+    assert [entry["path"] for entry in card["targets"]] == ["saved_model"]
     assert [entry["path"] for entry in content["exports"]] == [f"export/{stage}/saved_model" for stage in STAGES]
     assert f"    {content['command']}\n" in (shelf / "README.md").read_text()
 

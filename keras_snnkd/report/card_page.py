@@ -72,12 +72,14 @@ def _targets(card: Card) -> str:
     if not targets:
         return ""
     rows = [_point(target) for target in targets]
+    images = formats.count(next((target["test_images"] for target in targets if target.get("test_images")), None))
     said = (
         "Each file was run on real images beside the Keras model that it was made from, before it got its name. Accuracy: of the file "
-        "itself, on the whole test set. Spikes that differ: the largest share of any layer, over its neurons, steps and samples. Time: "
-        "median and 95th percentile of an image, by running the file on the machine named below; of a streaming file, of all its steps. "
-        "Memory: what the runtime holds beside the file. Arena: memory on a microcontroller. Energy: of arithmetic, where zeros are "
-        "skipped and, below, where nothing is, as on a CPU."
+        f"itself, on all {images} test images; as Keras: the share of them that it puts into the same class. Spikes differ: the largest "
+        "share of any layer, over its neurons, steps and samples. Threads: median and 95th percentile of the time for an image in "
+        "milliseconds, by running the file on the machine named below; of a streaming file, all its steps and one of them. Memory: what "
+        "the runtime holds beside the file; arena: on a microcontroller. Energy: of arithmetic, an estimate, where zeros are skipped "
+        "and, below, where nothing is, as on a CPU."
     )
     drawn = (
         "The dashed line is the accuracy of the Keras model. Energy: a full bar where zeros are skipped, an outlined one where nothing is; "
@@ -90,7 +92,7 @@ def _targets(card: Card) -> str:
     return markup.section(
         "Exported files",
         said,
-        markup.table(target_columns(targets)),
+        f'<div class="dense">{markup.table(target_columns(targets))}</div>',
         markup.picture(svg, "Size, accuracy, time and energy of each file"),
         markup.note(drawn),
         markup.details("Operators in each file", *operators),
@@ -124,10 +126,9 @@ def _cost(card: Card, name: str) -> str:
         return ""
     twin, energy = cost.get("twin") or {}, cost.get("energy") or {}
     theirs = {"dense": cost.get("twin_dense"), **(twin.get("synaptic_operations") or {})}
-    columns: list[Column] = [
-        ("", [[name], ["its ANN twin, with ReLU"]]),
-        ("accuracy", [[formats.percent((card.get("model") or {}).get("accuracy"))], [formats.percent(twin.get("accuracy"))]]),
-    ]
+    columns: list[Column] = [("", [[name], ["its ANN twin, with ReLU"]])]
+    if twin.get("accuracy") is not None:
+        columns.append(("accuracy", [[formats.percent((card.get("model") or {}).get("accuracy"))], [formats.percent(twin["accuracy"])]]))
     for header, key in [("dense operations", "dense"), ("effective MACs", "effective_macs"), ("effective ACs", "effective_acs")]:
         columns.append((header, [[formats.large(counted.get(key))] for counted in (ours, theirs)]))
     for header, key in [("energy, zeros skipped", "effective"), ("energy, nothing skipped", "dense")]:

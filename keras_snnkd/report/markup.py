@@ -25,7 +25,9 @@ td { white-space: nowrap; }
 td { border-bottom: 1px solid var(--line); }
 th.text, td.text { text-align: left; }
 td.text:first-child { font-weight: 600; }
-td small { display: block; color: var(--muted); font-size: 13px; }
+.dense th, .dense td { padding: 7px 8px; }
+.dense td { font-size: 14px; }
+td small { display: block; color: var(--muted); font-size: 13px; font-weight: 400; }
 .dot { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 9px; }
 figure { margin: 16px 0 4px; }
 svg { display: block; width: 100%; height: auto; }

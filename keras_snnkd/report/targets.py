@@ -19,7 +19,7 @@ def target_table(targets: Targets):
     Example:
         >>> rich.print(kd.report.target_table(card["targets"]))
     """
-    return printed(target_columns(targets))
+    return printed([(header, [cell[:1] if header == "file" else cell for cell in cells]) for header, cells in target_columns(targets)])
 
 
 def target_markdown(targets: Targets) -> str:
@@ -40,15 +40,14 @@ def target_columns(targets: Targets) -> list[Column]:
     columns: list[Column] = [
         ("file", [[label(target), str(target.get("path") or "")] for target in targets]),
         ("size", [[formats.size(target.get("bytes"))] for target in targets]),
-        ("accuracy", [[formats.percent(target.get("test_accuracy")), _images(target)] for target in targets]),
-        ("same class as Keras", [sections.agreement(target) for target in targets]),
-        ("spikes that differ", [sections.spike_differences(target.get("spike_differences")) for target in targets]),
-        *[(f"{n} thread{'s' if n > 1 else ''}, p50", [_time(target, n) for target in targets]) for n in _threads(targets)],
-        ("memory", [[formats.size(next((row.get("memory_bytes") for row in target.get("latency") or []), None))] for target in targets]),
-        ("arena", [[formats.size((target.get("micro") or {}).get("arena_bytes"))] for target in targets]),
-        ("energy (estimate)", [_energy(target.get("energy")) for target in targets]),
+        ("accuracy", [[formats.percent(target.get("test_accuracy"))] for target in targets]),
+        ("as Keras", [sections.agreement(target)[:1] for target in targets]),
+        ("spikes differ", [sections.spike_differences(target.get("spike_differences")) for target in targets]),
+        *[(f"{n} thread{'s' if n > 1 else ''}", [_time(target, n) for target in targets]) for n in _threads(targets)],
+        ("memory", [_memory(target) for target in targets]),
+        ("energy", [_energy(target.get("energy")) for target in targets]),
     ]
-    return columns[:1] + [column for column in columns[1:] if any(cell[0] != formats.NOTHING for cell in column[1])]
+    return columns[:1] + [column for column in columns[1:] if any(cell != [formats.NOTHING] for cell in column[1])]
 
 
 def written(targets: Targets) -> list[Mapping[str, Any]]:
@@ -67,10 +66,6 @@ def label(target: Mapping[str, Any]) -> str:
     return str(target.get("label") or target.get("target") or formats.NOTHING)
 
 
-def _images(target: Mapping[str, Any]) -> str:
-    return f"of {formats.count(target['test_images'])} images" if target.get("test_images") else ""
-
-
 def _threads(targets: Targets) -> list[int]:
     return sorted({row["threads"] for target in targets for row in target.get("latency") or []})
 
@@ -79,8 +74,15 @@ def _time(target: Mapping[str, Any], threads: int) -> list[str]:
     row = next((row for row in target.get("latency") or [] if row["threads"] == threads), None)
     if row is None:
         return [formats.NOTHING]
-    step = " a step" if (target.get("runs_per_image") or 1) > 1 else ""
-    return [f"{formats.small(milliseconds(target, threads))} ms", f"p95 {formats.small(row['p95_ms'])} ms{step}"]
+    streaming = (target.get("runs_per_image") or 1) > 1
+    more = f"{formats.small(row['p50_ms'])} a step" if streaming else f"p95 {formats.small(row['p95_ms'])}"
+    return [f"{formats.small(milliseconds(target, threads))} ms", more]
+
+
+def _memory(target: Mapping[str, Any]) -> list[str]:
+    held = next((row.get("memory_bytes") for row in target.get("latency") or []), None)
+    arena = (target.get("micro") or {}).get("arena_bytes")
+    return [formats.size(held), *([f"arena {formats.size(arena)}"] if arena else [])]
 
 
 def _energy(estimate: Mapping[str, Any] | None) -> list[str]:
