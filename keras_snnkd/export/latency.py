@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.export import _clock
-from keras_snnkd.export.process import last_lines, run_script
+from keras_snnkd.processes import run_script
 
 TIMEOUT_SECONDS = 300
 """How long the measurement of one file may take."""
@@ -72,10 +71,6 @@ def latency(path: str | Path, threads: Sequence[int] = (1, 2), rounds: int = 5, 
     with tempfile.TemporaryDirectory() as work:
         output = Path(work, "rows.json")
         order = {"path": str(path.absolute()), "threads": threads, "rounds": rounds, "seconds": seconds, "output": str(output)}
-        try:
-            done = run_script(_clock, order, TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise FileFormatError(f"{path} was not through after {TIMEOUT_SECONDS} s; does it hold a loop without an end?") from None
-        if done.returncode:
-            raise FileFormatError(f"{path} cannot be run: {last_lines(done, 1)}")
+        if failure := run_script(_clock.__file__, json.dumps(order), seconds=TIMEOUT_SECONDS):
+            raise FileFormatError(f"{path} cannot be timed: its runs {failure}")
         return [Latency(**row) for row in json.loads(output.read_text())]

@@ -1,7 +1,7 @@
 """Whether a `.tflite` file runs on a microcontroller, and in how much memory."""
 
 import dataclasses
-import subprocess
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ import numpy as np
 from keras_snnkd.errors import ExportError, UnsupportedError
 from keras_snnkd.export import _micro
 from keras_snnkd.export.contents import read_contents
-from keras_snnkd.export.process import last_lines, run_script
 from keras_snnkd.extras import extra
+from keras_snnkd.processes import run_script
 
 TIMEOUT_SECONDS = 60
 """How long the interpreter may take."""
@@ -86,13 +86,10 @@ def micro(path: str | Path, samples: np.ndarray) -> MicroReport:
     with tempfile.TemporaryDirectory() as work:
         images, output = Path(work, "samples.npy"), Path(work, "found.npz")
         np.save(images, samples)
-        try:
-            done = run_script(_micro, {"path": str(path.absolute()), "samples": str(images), "output": str(output)}, TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired:
-            loop = "; it holds a WHILE loop: export it unrolled" if "WHILE" in read_contents(path).operators else ""
-            raise ExportError(f"{path} was not through in LiteRT for Microcontrollers after {TIMEOUT_SECONDS} s{loop}.") from None
-        if done.returncode:
-            raise ExportError(f"{path} does not run in LiteRT for Microcontrollers. Its last lines:\n{last_lines(done)}")
+        order = {"path": str(path.absolute()), "samples": str(images), "output": str(output)}
+        if failure := run_script(_micro.__file__, json.dumps(order), seconds=TIMEOUT_SECONDS):
+            loop = " It holds a WHILE loop: export it unrolled." if "WHILE" in read_contents(path).operators else ""
+            raise ExportError(f"{path} in LiteRT for Microcontrollers: it {failure}{loop}")
         with np.load(output) as found:
             return _compare(path, int(found["arena"]), found["micro"], found["litert"], str(found["kind"]))
 

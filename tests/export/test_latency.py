@@ -32,7 +32,7 @@ def test_one_disturbed_round_does_not_count(monkeypatch):
 @pytest.mark.parametrize("content", [b"this is no model at all", b""])
 def test_a_file_that_does_not_run_is_told(content, tmp_path):
     (tmp_path / "bad.tflite").write_bytes(content)
-    with pytest.raises(FileFormatError, match=r"bad\.tflite cannot be run: .*"):
+    with pytest.raises(FileFormatError, match=r"bad\.tflite cannot be timed: its runs failed with exit code 1"):
         latency(tmp_path / "bad.tflite", [1], 1, 0.01)
 
 

@@ -43,13 +43,17 @@ def test_a_hybrid_file_is_refused_by_name(samples, tmp_path):
 def test_a_loop_is_stopped_and_named(installed, samples, tmp_path, monkeypatch):
     monkeypatch.setattr(MICRO, "TIMEOUT_SECONDS", 3)
     loop = lambda x: tf.while_loop(lambda v: tf.reduce_max(v) > -1, lambda v: (v * 0.5,), (x,))[0]  # noqa: E731
-    with pytest.raises(ExportError, match=r"loop\.tflite was not through in LiteRT for Micro.* after 3 s; it holds a WHILE loop"):
+    with pytest.raises(
+        ExportError, match=r"loop\.tflite in LiteRT for Micro.*: it took longer than 3 s and was stopped\. It holds a WHILE loop"
+    ):
         run(_converted(tmp_path / "loop.tflite", loop), samples[:2])
 
 
 def test_an_operator_that_it_lacks_is_told(installed, samples, tmp_path):
     path = _converted(tmp_path / "normalized.tflite", lambda x: tf.nn.local_response_normalization(x))
-    with pytest.raises(ExportError, match=r"normalized\.tflite does not run in LiteRT for Microcontrollers\. Its last lines"):
+    with pytest.raises(
+        ExportError, match=r"normalized\.tflite in LiteRT for Microcontrollers: it failed with exit code 1\. Its last lines"
+    ):
         run(path, samples[:2])
 
 
