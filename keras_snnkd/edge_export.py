@@ -116,7 +116,7 @@ class EdgeExport:
         """One entry of the card's `targets`."""
         target = TARGETS[name]
         entry = {"target": name, "label": target.label, "path": target.file, "state": "left out"}
-        if self.everything and not target.one_step and (self.timesteps or 0) > LONG:
+        if self.everything and target.unrolled and (self.timesteps or 0) > LONG:
             steps = f"its graph would hold all T = {self.timesteps} steps, more than {LONG}; the streaming files hold one"
             return {**entry, "reason": f"{steps}. Name this target to have it all the same."}
         path = self.folder / target.file
@@ -126,19 +126,20 @@ class EdgeExport:
             return {**entry, "reason": str(error)}
         except ExportError as error:
             return {**entry, "state": "refused", "reason": str(error)}
+        self.order.written[name] = report
+        entry |= {**report.to_dict(), "target": name, "path": target.file, "state": "written", "arithmetic": target.arithmetic}
         operations = metrics.Operations(**cost["synaptic_operations"])
         twin = metrics.Operations(**cost["twin"]["synaptic_operations"]) if cost["twin"] else None
-        entry |= {**report.to_dict(), "target": name, "path": target.file, "state": "written", "arithmetic": target.arithmetic}
-        entry["runs_per_image"] = self.timesteps if target.one_step else 1
         entry["energy"] = metrics.energy(operations, cost["twin_dense"], twin, target.arithmetic).to_dict()
-        if target.open:
-            theirs = target.open(path)(images).argmax(-1)
+        entry["runs_per_image"] = self.timesteps if target.one_step else 1
+        with target.runnable(path) as file:
+            theirs = target.open(file)(images).argmax(-1)
             entry["test_accuracy"], entry["test_agreement"] = float(np.mean(theirs == labels)), float(np.mean(theirs == predicted))
             entry["test_images"] = len(labels)
-        if target.timed:
-            entry["latency"] = [found.to_dict() for found in export.latency(path, THREADS)]
-        if target.micro:
-            entry["micro"] = self._micro(target, path, images[:MICRO_SAMPLES])
+            if target.timed:
+                entry["latency"] = [found.to_dict() for found in export.latency(file, THREADS)]
+            if target.micro:
+                entry["micro"] = self._micro(target, file, images[:MICRO_SAMPLES])
         return entry
 
     def _micro(self, target, path, samples):

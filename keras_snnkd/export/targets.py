@@ -1,7 +1,8 @@
 """The targets of export by name, each with its file's name and how it is written and run."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -23,7 +24,7 @@ LONG = 64
 """T above which files with all their time steps are left out of `all`: their graph grows with T, that of a streaming file does not."""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Order:
     """What targets are written from.
 
@@ -31,14 +32,16 @@ class Order:
         reference: The model and the samples that a file is compared on.
         calibration: Images for the ranges of integers, float `[N, ...]`.
         io: `"float32"`, or `"int8"` for int8 files that take and give integers.
+        written: By name, what was written before in the same folder.
     """
 
     reference: Reference
     calibration: np.ndarray
     io: str = "float32"
+    written: dict[str, ExportReport] = dataclasses.field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Target:
     """One target of export.
 
@@ -46,46 +49,55 @@ class Target:
         label: What people call it.
         file: Name of its file or folder.
         write: Writes a file through its check.
-        open: Opens a file to run it; `None` if it is no file that runs by itself.
+        open: Opens a file to run it.
         arithmetic: In which it multiplies; see `keras_snnkd.metrics.energy`.
         one_step: Whether a run is one time step.
-        micro: Whether it is meant for microcontrollers too.
-        timed: Whether `keras_snnkd.export.latency` can run it.
+        unrolled: Whether its size grows with T.
+        micro: Whether it may run on microcontrollers.
+        timed: Whether `keras_snnkd.export.latency` runs it.
+        runnable: From its path to that of the file that is run, which may be there for a while only.
     """
 
     label: str
     file: str
     write: Callable[[Order, Path], ExportReport]
-    open: Callable[[Path], Predict] | None
+    open: Callable[[Path], Predict]
     arithmetic: Literal["float32", "int8"] = "float32"
     one_step: bool = False
+    unrolled: bool = True
     micro: bool = False
     timed: bool = True
+    runnable: Callable[[Path], AbstractContextManager[Path]] = nullcontext
 
 
-def _saved_model(order: Order, path: Path) -> ExportReport:
+def _saved_model(order, path):
     with staged(path) as (folder,):
         return write_saved_model(order.reference, folder, path)
 
 
-def _litert(quantize: str, order: Order, path: Path) -> ExportReport:
+def _litert(quantize, order, path):
     with staged(path) as (file,):
         (report,) = write_litert(order.reference, {quantize: file}, [path])
     return report
 
 
-def _run_saved_model(path: Path) -> Predict:
+def _run_litert(path):
+    return LiteRT(path).predict
+
+
+def _run_saved_model(path):
     return SavedModel(path).predict
 
 
-def _run_litert(path: Path) -> Predict:
-    return LiteRT(path).predict
+def _litert_target(quantize, arithmetic="float32", **more):
+    write = partial(_litert, quantize)
+    return Target(f"LiteRT {quantize}", f"model_{quantize}.tflite", write, _run_litert, arithmetic, **more)
 
 
 TARGETS = {
     "saved_model": Target("SavedModel", "saved_model", _saved_model, _run_saved_model),
-    "float32": Target("LiteRT float32", "model_float32.tflite", partial(_litert, "float32"), _run_litert, micro=True),
-    "dynamic": Target("LiteRT dynamic", "model_dynamic.tflite", partial(_litert, "dynamic"), _run_litert, "int8"),
+    "float32": _litert_target("float32", micro=True),
+    "dynamic": _litert_target("dynamic", "int8"),
 }
 """In the order in which they are written and shown."""
 
