@@ -35,8 +35,9 @@ def nir(model: keras.Model, path: str | Path, *, samples: np.ndarray) -> ExportR
         What the comparison of the file, as `from_nir` runs it, with the model found.
 
     Raises:
-        ExportError: If NIR cannot say what a layer does (soft reset, adaptive threshold, max pooling, ReLU, padding that is not the same on
-            both sides, ...), with the layer's name, or if the file does not do what the model does. Nothing is written then.
+        UnsupportedError: If NIR cannot say what a layer does (soft reset, adaptive threshold, max pooling, ReLU, padding that is not the
+            same on both sides, ...), with the layer's name.
+        ExportError: If the file does not do what the model does. Nothing is written then.
         ShapeError: If the samples do not fit the model.
         OutputError: If the file cannot be written.
         MissingPackageError: Without the package nir.

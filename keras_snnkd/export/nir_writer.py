@@ -21,7 +21,7 @@ from keras.layers import (
 )
 
 from keras_snnkd._version import __version__
-from keras_snnkd.errors import ExportError
+from keras_snnkd.errors import UnsupportedError
 from keras_snnkd.layers import OverTime
 from keras_snnkd.layers.encoders import Encoder
 from keras_snnkd.layers.readouts import Readout
@@ -55,7 +55,7 @@ class Writer:
         """The `nir.NIRGraph`.
 
         Raises:
-            ExportError: At the first layer that NIR cannot say.
+            UnsupportedError: At the first layer that NIR cannot say.
         """
         kinds = {kind for kind in (Encoder, SpikingLayer) for layer in self.model.layers if isinstance(layer, kind)}
         for layer in self.model.layers:
@@ -77,14 +77,14 @@ class Writer:
                 raise self.refused(layer, "adds a tensor to itself, and NIR has one edge between two nodes")
             self.sources[id(output)] = self.write(inner, layer, sources)
         if "readout" not in self.said:
-            raise ExportError(
+            raise UnsupportedError(
                 f"{self.path} not written: {self.model.name} does not end in a readout such as keras_snnkd.layers.MeanOverTime"
             )
         said = {**self.said, "dt": DT, "created_by": f"keras_snnkd {__version__}"}
         return self.package.NIRGraph(self.nodes, self.edges, metadata=said)
 
     def refused(self, layer, reason, advice="build the model without it"):
-        return ExportError(f"{self.path} not written: layer {layer.name!r} ({type(layer).__name__}) {reason}; {advice}.")
+        return UnsupportedError(f"{self.path} not written: layer {layer.name!r} ({type(layer).__name__}) {reason}; {advice}.")
 
     def add(self, name, node, sources):
         """A node that reads the sum of `sources`."""

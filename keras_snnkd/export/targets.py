@@ -11,11 +11,15 @@ import numpy as np
 
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.export.litert import write_litert
+from keras_snnkd.export.nir import nir
+from keras_snnkd.export.onnx import onnx
+from keras_snnkd.export.onnx_file import ONNX
 from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import LiteRT, SavedModel
 from keras_snnkd.export.saved_model import write_saved_model
 from keras_snnkd.files import staged
+from keras_snnkd.models import from_nir
 
 Predict = Callable[[np.ndarray], np.ndarray]
 """Images `[N, ...]` to logits `[N, C]`."""
@@ -81,12 +85,25 @@ def _litert(quantize, order, path):
     return report
 
 
+def _by(export, order, path):
+    """By a function of the model that knows nothing of an order."""
+    return export(order.reference.model, path, samples=order.reference.samples)
+
+
 def _run_litert(path):
     return LiteRT(path).predict
 
 
 def _run_saved_model(path):
     return SavedModel(path).predict
+
+
+def _run_onnx(path):
+    return ONNX(path).predict
+
+
+def _run_nir(path):
+    return partial(from_nir(path).predict, batch_size=128, verbose=0)
 
 
 def _litert_target(quantize, arithmetic="float32", **more):
@@ -98,6 +115,8 @@ TARGETS = {
     "saved_model": Target("SavedModel", "saved_model", _saved_model, _run_saved_model),
     "float32": _litert_target("float32", micro=True),
     "dynamic": _litert_target("dynamic", "int8"),
+    "onnx": Target("ONNX", "model.onnx", partial(_by, onnx), _run_onnx),
+    "nir": Target("NIR", "model.nir", partial(_by, nir), _run_nir, unrolled=False, timed=False),
 }
 """In the order in which they are written and shown."""
 
