@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_snnkd._version import __version__
 from keras_snnkd.edge import read_contents
-from keras_snnkd.errors import ExportError, FileFormatError
+from keras_snnkd.errors import ExportError, FileFormatError, UnsupportedError
 from keras_snnkd.files import sha256, staged
 
 ALIGNMENT = 16
@@ -41,7 +41,8 @@ def c_array(path: str | Path, header: str | Path, name: str | None = None) -> st
 
     Raises:
         FileFormatError: If the file is missing, truncated or no `.tflite` file.
-        ExportError: If its weights are int8 and its activations float, or if the header does not hold the file's bytes.
+        UnsupportedError: If its weights are int8 and its activations float.
+        ExportError: If the header does not hold the file's bytes.
         ValueError: If `name` is no identifier in C.
         OutputError: If the header cannot be written.
 
@@ -56,7 +57,7 @@ def c_array(path: str | Path, header: str | Path, name: str | None = None) -> st
     content = path.read_bytes()
     description, hybrid = _read(path, content)
     if hybrid:
-        raise ExportError(
+        raise UnsupportedError(
             f"{header} not written: {path} has int8 weights and float activations ({hybrid}), which LiteRT for Microcontrollers does not "
             "run; use a float32 file, or one that is int8 throughout."
         )
@@ -67,6 +68,17 @@ def c_array(path: str | Path, header: str | Path, name: str | None = None) -> st
     with staged(header) as (file,):
         file.write_text(text, "ascii")
     return identifier
+
+
+def hybrid_weights(path: str | Path) -> str:
+    """Names of int8 weights that a file's operators multiply by floats, or an empty text. No microcontroller runs such a file.
+
+    Raises:
+        FileFormatError: If the file is missing, truncated or no `.tflite` file.
+    """
+    path = Path(path)
+    read_contents(path)  # refuses what is no whole file
+    return _read(path, path.read_bytes())[1]
 
 
 def read_c_array(text: str) -> bytes:

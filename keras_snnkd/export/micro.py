@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from keras_snnkd.edge import read_contents
 from keras_snnkd.errors import ExportError, UnsupportedError
 from keras_snnkd.export import _micro
-from keras_snnkd.export.contents import read_contents
+from keras_snnkd.export.c_array import hybrid_weights
 from keras_snnkd.extras import extra
 from keras_snnkd.processes import run_script
 
@@ -77,10 +78,10 @@ def micro(path: str | Path, samples: np.ndarray) -> MicroReport:
         >>> kd.export.micro("student_int8.tflite", images[:20]).fits(ram_kib=256)
     """
     path, samples = Path(path), np.asarray(samples, "float32")
-    if _is_hybrid(path):
+    if hybrid := hybrid_weights(path):
         raise UnsupportedError(
-            f"{path} has int8 weights and float activations (quantize='dynamic'), which LiteRT for Microcontrollers does not run; export "
-            "it with quantize='int8' or 'float32'."
+            f"{path} has int8 weights and float activations (quantize='dynamic'; {hybrid}), which LiteRT for Microcontrollers does not run; "
+            "export it with quantize='int8' or 'float32'."
         )
     extra("micro", "tflite_micro")
     with tempfile.TemporaryDirectory() as work:
@@ -92,21 +93,6 @@ def micro(path: str | Path, samples: np.ndarray) -> MicroReport:
             raise ExportError(f"{path} in LiteRT for Microcontrollers: it {failure}{loop}")
         with np.load(output) as found:
             return _compare(path, int(found["arena"]), found["micro"], found["litert"], str(found["kind"]))
-
-
-def _is_hybrid(path):
-    """Whether an operator of a file multiplies float activations with integer weights."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    read_contents(path)  # raises for what is no such file
-    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
-    for graph in model.subgraphs:
-        for operator in graph.operators or ():
-            taken = [graph.tensors[index] for index in operator.inputs if index >= 0][:2]
-            kinds = [tensor.type for tensor in taken]
-            if kinds == [schema.TensorType.FLOAT32, schema.TensorType.INT8] and model.buffers[taken[1].buffer].data is not None:
-                return True
-    return False
 
 
 def _compare(path, arena, ours, litert, kind):

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_snnkd.edge.tensors import STEP_SIGNATURE
-from keras_snnkd.errors import ExportError, unknown_name
+from keras_snnkd.errors import UnsupportedError, unknown_name
 from keras_snnkd.export.freeze import LOGITS, first_line, freeze, timesteps
 from keras_snnkd.export.litert import QUANTIZATIONS, write_files
 from keras_snnkd.export.parity import Reference
@@ -48,7 +48,8 @@ def streaming(model: keras.Model, path: str | Path, quantize: str = "float32", *
 
     Raises:
         UnknownNameError: For an unknown `quantize`.
-        ExportError: If the model cannot be run step by step (no neurons, no readout, a layer with another state, random encoding), or the
+        UnsupportedError: If the model cannot be run step by step: no neurons, no readout, a layer with another state.
+        ExportError: If the model cannot be exported at all (random encoding, weights that are not finite), or the
             file does not do what the model does. Nothing is written then.
         ShapeError: If the samples do not fit the model.
         OutputError: If the file cannot be written.
@@ -100,7 +101,7 @@ def one_step(model: keras.Model, taps: list[str] = ()) -> Step:
         taps: Names of layers of neurons.
 
     Raises:
-        ExportError: See `streaming`.
+        UnsupportedError, ExportError: See `streaming`.
     """
     frozen = freeze(model, batch_size=1)
     readout = _readout(frozen)
@@ -112,7 +113,7 @@ def one_step(model: keras.Model, taps: list[str] = ()) -> Step:
         # what keras.models.clone_model does; that one cannot make a model with more inputs than it was given
         logits = frozen._run_through_graph(frame, call_fn=walk.call)
     except (TypeError, ValueError, NotImplementedError) as error:
-        raise ExportError(
+        raise UnsupportedError(
             f"{frozen.name} cannot be run one time step at a time: {first_line(error)}. Between the neurons every layer has to treat each "
             "step alike, as in keras_snnkd.layers.OverTime."
         ) from error
@@ -134,15 +135,15 @@ def _model(inputs, outputs, over_time):
 def _readout(model):
     """How the steps of a model become its output; refuses models that have no steps, or more state than that of their neurons."""
     if not any(isinstance(layer, SpikingLayer) for layer in model.layers):
-        raise ExportError(f"{model.name} has no neurons, so there are no time steps to stream; use keras_snnkd.export.litert.")
+        raise UnsupportedError(f"{model.name} has no neurons, so there are no time steps to stream; use keras_snnkd.export.litert.")
     try:
         layers = [layer for _, layer, _, _ in calls(model)]
         readout = final_readout(model).over_time
     except ValueError as error:
-        raise ExportError(f"{error}.") from error
+        raise UnsupportedError(f"{error}.") from error
     for layer in layers:
         if isinstance(layer, (keras.layers.RNN, keras.layers.Bidirectional)):
-            raise ExportError(
+            raise UnsupportedError(
                 f"{model.name}: layer {layer.name!r} ({type(layer).__name__}) has a state that a streaming file would lose; use the layers "
                 "of keras_snnkd.neurons, such as LIF, in place of cells."
             )
@@ -181,7 +182,7 @@ class _Walk:
 
     def _fire(self, neuron, inputs, initial_state=None):
         if initial_state is not None or neuron.return_state:
-            raise ExportError(
+            raise UnsupportedError(
                 f"{self.model_name}: layer {neuron.name!r} takes or gives its state in the model itself; build it without: a "
                 "streaming file does that for all layers."
             )

@@ -18,6 +18,7 @@ from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import LiteRT, SavedModel
 from keras_snnkd.export.saved_model import write_saved_model
+from keras_snnkd.export.stepper import write_streaming
 from keras_snnkd.files import staged
 from keras_snnkd.models import from_nir
 
@@ -85,6 +86,12 @@ def _litert(quantize, order, path):
     return report
 
 
+def _streaming(quantize, order, path):
+    with staged(path) as (file,):
+        (report,) = write_streaming(order.reference, {quantize: file}, [path])
+    return report
+
+
 def _by(export, order, path):
     """By a function of the model that knows nothing of an order."""
     return export(order.reference.model, path, samples=order.reference.samples)
@@ -111,10 +118,18 @@ def _litert_target(quantize, arithmetic="float32", **more):
     return Target(f"LiteRT {quantize}", f"model_{quantize}.tflite", write, _run_litert, arithmetic, **more)
 
 
+def _streaming_target(quantize, arithmetic="float32", **more):
+    more = {"one_step": True, "unrolled": False, **more}
+    file = f"model_streaming{'' if quantize == 'float32' else f'_{quantize}'}.tflite"
+    return Target(f"LiteRT streaming {quantize}", file, partial(_streaming, quantize), _run_litert, arithmetic, **more)
+
+
 TARGETS = {
     "saved_model": Target("SavedModel", "saved_model", _saved_model, _run_saved_model),
     "float32": _litert_target("float32", micro=True),
     "dynamic": _litert_target("dynamic", "int8"),
+    "streaming": _streaming_target("float32", micro=True),
+    "streaming_dynamic": _streaming_target("dynamic", "int8"),
     "onnx": Target("ONNX", "model.onnx", partial(_by, onnx), _run_onnx),
     "nir": Target("NIR", "model.nir", partial(_by, nir), _run_nir, unrolled=False, timed=False),
 }

@@ -1,5 +1,4 @@
-"""What a network does beside being right or wrong: how much its neurons fire, how soon it answers, how many operations its synapses perform, and
-what that costs."""
+"""What a network does beside being right or wrong: how much it fires, how soon it answers, how many operations it takes, what they cost."""
 
 from keras_snnkd.metrics.anytime import Anytime, anytime
 from keras_snnkd.metrics.energy import Energy, energy
