@@ -80,8 +80,8 @@ def micro(path: str | Path, samples: np.ndarray) -> MicroReport:
     path, samples = Path(path), np.asarray(samples, "float32")
     if hybrid := hybrid_weights(path):
         raise UnsupportedError(
-            f"{path} has int8 weights and float activations (quantize='dynamic'; {hybrid}), which LiteRT for Microcontrollers does not run; "
-            "export it with quantize='int8' or 'float32'."
+            f"{path} has int8 weights and float activations (quantize='dynamic'; {hybrid}), which LiteRT for Microcontrollers does not "
+            "run; export it with quantize='int8' or 'float32'."
         )
     extra("micro", "tflite_micro")
     with tempfile.TemporaryDirectory() as work:
