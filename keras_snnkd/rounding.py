@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from keras_snnkd.folding import following_norm
+
 SCALE_BITS = 5
 """Significant bits of a kernel's step, and of a batch norm's factor behind spikes."""
 
@@ -105,15 +107,6 @@ def _matrix(layer):
 
 def _numpy(weight):
     return keras.ops.convert_to_numpy(weight).astype("float64")
-
-
-def following_norm(layer, model):
-    """The batch norm over channels that alone reads a layer's output, or `None`."""
-    tensor = layer.output
-    readers = [other for other in model.layers if any(read is tensor for read in keras.tree.flatten(other.input))]
-    if len(readers) != 1 or not isinstance(readers[0], keras.layers.BatchNormalization):
-        return None
-    return readers[0] if readers[0].axis in (-1, len(tensor.shape) - 1) else None
 
 
 def _reads_image(layer, model):

@@ -18,7 +18,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Who may import whom
 
-EVERYWHERE = ("_public", "_registration", "_version", "errors", "extras", "files", "processes", "rounding", "weights")
+EVERYWHERE = ("_public", "_registration", "_version", "errors", "extras", "files", "folding", "processes", "rounding", "weights")
 BELOW = {
     **{name: set() for name in EVERYWHERE},
     "surrogates": set(),
@@ -41,6 +41,7 @@ WITH_TENSORFLOW = (
     "export/",
     "metrics/",
     "neurons/currents.py",
+    "neurons/fake_quant.py",  # its operator, by which LiteRT's converter learns the ranges
     "neurons/loops.py",
     "neurons/recompute.py",
     "neurons/scan.py",
@@ -110,13 +111,19 @@ REGISTERED = {
 }
 REQUIRED = {
     "OverTime": lambda: {"layer": keras.layers.Dense(3)},
+    "QuantizedConv2D": lambda: {"filters": 2, "kernel_size": 3},
+    "QuantizedDense": lambda: {"units": 3},
     **dict.fromkeys(["Direct", "Poisson", "Latency"], lambda: {"timesteps": 3}),
     **dict.fromkeys([name for name in REGISTERED if name.endswith("Cell")], lambda: {"units": 3}),
 }
 """The arguments without which a class cannot be made."""
 
-COMPUTED = {"ThresholdBatchNormalization": {"gamma_initializer"}, "IF": {"decay_input"}, "IFCell": {"decay_input"}}
-"""Arguments of a base class that a class sets itself."""
+COMPUTED = {
+    "ThresholdBatchNormalization": {"gamma_initializer"},
+    **{name: {"decay_input"} for name in ("IF", "IFCell")},
+    **{name: {"use_bias", "rank", "lora_rank", "lora_alpha", "activity_regularizer"} for name in ("QuantizedConv2D", "QuantizedDense")},
+}
+"""Arguments of a base class that a class sets itself, or that Keras does not store."""
 
 
 def arguments(cls):

@@ -39,7 +39,7 @@ class Stage:
     Args:
         name: Of the stage and its folder; letters, digits, `_` and `-`.
         student: Makes the model to train, a functional model compiled or not. Called for the
-            check before training, and again once the seed is set.
+            check before training, and again once the seed is set. With `transfer=None`, it makes it from the model of `start_from`.
         teacher: The name of an earlier stage, a model, or `None` to train by labels, and objectives that need no teacher. A function makes
             the teacher from the student, for self-distillation, such as `lambda student: with_timesteps(student, 8)`; it is not cached.
         objectives: Names or mappings for `keras_snnkd.objectives.get`, or objectives. A mapping's `weight` may be a schedule.
@@ -51,19 +51,20 @@ class Stage:
         weight_bits: 8 to round the trained weights to what an 8-bit file can hold (see `keras_snnkd.models.round_weights`); 32 to keep
             them as they are.
         start_from: An earlier stage's name, or a model, whose weights the student starts with, layer by layer of the same name.
-        transfer: How these weights go over, a function of source and student; `keras_snnkd.models.copy_weights` by default.
+        transfer: How these weights go over, a function of source and student; `keras_snnkd.models.copy_weights` by default. `None` for a
+            student that is made from its source, such as by `keras_snnkd.models.quantize_aware`.
         cache_views: Train on so many augmented views of each image over and over, and compute the teacher's outputs on them once (see
             `TeacherCache`). `None` for new views in each epoch, and a teacher that runs in each step.
         seed: Of initial weights.
         settings: What else should be the same when the stage is resumed, as JSON: the student's specification, the data.
 
     Raises:
-        ValueError: For an unusable name, epochs or cache_views below 1, a learning rate that is not above 0, or weight_bits other than
-            8 and 32.
+        ValueError: For an unusable name, epochs or cache_views below 1, a learning rate that is not above 0, weight_bits other than
+            8 and 32, or `transfer=None` without `start_from`.
     """
 
     name: str
-    student: Callable[[], keras.Model]
+    student: Callable[..., keras.Model]
     teacher: str | keras.Model | Callable[[keras.Model], keras.Model] | None = None
     objectives: Sequence[Any] = ()
     label_weight: float | Mapping[str, Any] = 1.0
@@ -72,7 +73,7 @@ class Stage:
     weight_decay: float = 0.0
     weight_bits: int = 32
     start_from: str | keras.Model | None = None
-    transfer: Callable[[keras.Model, keras.Model], Any] = copy_weights
+    transfer: Callable[[keras.Model, keras.Model], Any] | None = copy_weights
     cache_views: int | None = None
     seed: int = 0
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -86,6 +87,8 @@ class Stage:
             raise ValueError(f"stage {self.name}: learning_rate must be greater than 0, got {self.learning_rate!r}")
         if self.weight_bits not in (8, 32):
             raise ValueError(f"stage {self.name}: weight_bits must be 8 or 32, got {self.weight_bits!r}")
+        if self.transfer is None and self.start_from is None:
+            raise ValueError(f"stage {self.name}: transfer=None makes the student from another model; name that in start_from")
         views = self.cache_views
         if views is not None and (isinstance(views, bool) or not isinstance(views, int) or views < 1):
             raise ValueError(f"stage {self.name}: cache_views must be a whole number above 0, or None for no cache, got {views!r}")
@@ -110,7 +113,7 @@ class Stage:
         """Whether the teacher is made from the student."""
         return callable(self.teacher) and not isinstance(self.teacher, keras.Model)
 
-    def find(self, role: str, models: Mapping[str, keras.Model], student: keras.Model) -> keras.Model | None:
+    def find(self, role: str, models: Mapping[str, keras.Model], student: keras.Model | None) -> keras.Model | None:
         """The model in the role `"teacher"` or `"start_from"`; `models` are those of earlier stages."""
         model = getattr(self, role)
         if isinstance(model, str):
@@ -119,6 +122,8 @@ class Stage:
 
     def start(self, models: Mapping[str, keras.Model]) -> keras.Model:
         """The student, with the weights that it starts with."""
+        if self.transfer is None:
+            return self.student(self.find("start_from", models, None))
         student = self.student()
         source = self.find("start_from", models, student)
         if source is not None:
@@ -138,7 +143,7 @@ class Stage:
         fields["teacher"] = "itself" if self.teaches_itself else fields["teacher"]
         fields["objectives"] = [o if isinstance(o, (str, dict)) else _described(o) for o in self.objectives]
         if self.transfer is not copy_weights:  # absent by default, as in the records of earlier versions
-            fields["transfer"] = self.transfer.__name__
+            fields["transfer"] = self.transfer and self.transfer.__name__
         return json.loads(json.dumps(fields))
 
 

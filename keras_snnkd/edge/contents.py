@@ -17,11 +17,14 @@ class Contents:
         operators: How often each operator occurs, by its name in LiteRT's schema.
         custom: The names of those that are no built-in operators, such as `"FlexConv2D"`.
         constant_elements: Number of elements in all constant tensors.
+        float_operators: The names of those that read or write floating-point numbers, but for the conversion of the file's inputs and
+            outputs.
     """
 
     operators: dict[str, int]
     custom: tuple[str, ...]
     constant_elements: int
+    float_operators: tuple[str, ...] = ()
 
 
 def read_contents(path: str | Path) -> Contents:
@@ -46,14 +49,15 @@ def read_contents(path: str | Path) -> Contents:
         raise FileFormatError(f"{path} is not a .tflite file: its identifier is {content[4:8]!r}, expected b'TFL3'")
     try:
         model = schema.ModelT.InitFromPackedBuf(content, 0)
-        return _contents(model, {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")})
+        floats = {schema.TensorType.FLOAT16, schema.TensorType.FLOAT32, schema.TensorType.FLOAT64}
+        return _contents(model, {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}, floats)
     except Exception as error:  # the reader follows offsets wherever they lead: struct.error, TypeError, ValueError, IndexError
         raise FileFormatError(
             f"{path} is damaged or truncated ({len(content):,} bytes): {type(error).__name__}. Export it again."
         ) from error
 
 
-def _contents(model, builtin):
+def _contents(model, builtin, floats):
     names, custom = [], set()
     for code in model.operatorCodes:
         number = max(code.builtinCode, code.deprecatedBuiltinCode)
@@ -62,11 +66,17 @@ def _contents(model, builtin):
             name = code.customCode.decode()
             custom.add(name)
         names.append(name)
-    operators, elements = Counter(), 0
+    operators, elements, in_float = Counter(), 0, set()
     for graph in model.subgraphs:
-        operators.update(names[operator.opcodeIndex] for operator in graph.operators or ())
+        outside = {*graph.inputs, *graph.outputs}
+        for operator in graph.operators or ():
+            name = names[operator.opcodeIndex]
+            operators[name] += 1
+            used = {index for index in (*operator.inputs, *operator.outputs) if index >= 0}
+            used -= outside if name in ("QUANTIZE", "DEQUANTIZE") else set()
+            in_float |= {name for index in used if graph.tensors[index].type in floats}
         for tensor in graph.tensors:
             data = model.buffers[tensor.buffer].data
             if data is not None and len(data):
                 elements += int(np.prod(tensor.shape)) if tensor.shape is not None else 1
-    return Contents(dict(sorted(operators.items())), tuple(sorted(custom)), elements)
+    return Contents(dict(sorted(operators.items())), tuple(sorted(custom)), elements, tuple(sorted(in_float)))

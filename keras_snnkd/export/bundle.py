@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_snnkd.export.litert import QUANTIZATIONS, write_litert
+from keras_snnkd.export.litert import write_litert
 from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.saved_model import write_saved_model
@@ -14,16 +14,23 @@ from keras_snnkd.files import staged
 
 
 def export_all(
-    model: keras.Model, folder: str | Path, samples: np.ndarray, name: str = "model", quantizations: Sequence[str] = tuple(QUANTIZATIONS)
+    model: keras.Model,
+    folder: str | Path,
+    samples: np.ndarray,
+    name: str = "model",
+    quantizations: Sequence[str] = ("float32", "dynamic"),
+    calibration: np.ndarray | None = None,
+    io: str = "float32",
 ) -> list[ExportReport]:
-    """Write `saved_model/`, `<name>_float32.tflite` and `<name>_dynamic.tflite`, all of them or, if one fails its check, none.
+    """Write `saved_model/` and `<name>_<quantization>.tflite` for each quantization, all of them or, if one fails its check, none.
 
     Args:
         model: A functional Keras model with one input and one output.
         folder: Where to; made if need be.
         samples: Real images to compare on, float `[N, ...]`.
         name: Start of the files' names.
-        quantizations: Which `.tflite` files to write; all by default.
+        quantizations: Which `.tflite` files to write; see `litert`.
+        calibration, io: For `"int8"`; see `litert`.
 
     Returns:
         What the comparisons found, in this order.
@@ -39,4 +46,4 @@ def export_all(
     finals = [Path(folder, "saved_model"), *(Path(folder, f"{name}_{quantize}.tflite") for quantize in quantizations)]
     with staged(*finals) as (archive, *files):
         reports = [write_saved_model(reference, archive, finals[0])]
-        return reports + write_litert(reference, dict(zip(quantizations, files, strict=True)), finals[1:])
+        return reports + write_litert(reference, dict(zip(quantizations, files, strict=True)), finals[1:], calibration, io)

@@ -6,13 +6,14 @@ from keras_snnkd.edge.contents import Contents, read_contents
 from keras_snnkd.errors import ExportError
 
 
-def check_contents(path: str | Path, weights: int, final: str | Path) -> Contents:
+def check_contents(path: str | Path, weights: int, final: str | Path, integers: bool = False) -> Contents:
     """Refuse a `.tflite` file that needs more than built-in operators or does not hold a model's weights.
 
     Args:
         path: The file.
         weights: Number of elements that its constants must have at least.
         final: The name under which it is known to the user.
+        integers: Whether it has to compute in integers throughout.
 
     Raises:
         ExportError: With the operators' names or the numbers of weights.
@@ -29,5 +30,11 @@ def check_contents(path: str | Path, weights: int, final: str | Path) -> Content
             f"{final} not written: the converter lost weights. The model's kernels have {weights:,} elements, the file's constants "
             f"{contents.constant_elements:,}{'; it reads variables that nothing fills' if variables else ''}. "
             "Try again with the TensorFlow version that keras_snnkd requires."
+        )
+    if integers and contents.float_operators:
+        raise ExportError(
+            f"{final} not written: it should compute in integers, but these operators are left in floating point: "
+            f"{', '.join(contents.float_operators)}. Microcontrollers cannot run that; make the model quantization-aware "
+            "(keras_snnkd.models.quantize_aware), or replace the layers that make them."
         )
     return contents

@@ -2,24 +2,31 @@
 
 import json
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from keras_snnkd.errors import ExportError, unknown_name
+from keras_snnkd.edge.images import check_images
+from keras_snnkd.errors import ExportError, UnsupportedError, unknown_name
 from keras_snnkd.export import _convert
 from keras_snnkd.export.contents import check_contents
 from keras_snnkd.export.freeze import freeze, timesteps
-from keras_snnkd.export.parity import EXACT, QUANTIZED, Reference, verify
+from keras_snnkd.export.parity import EXACT, HALF, INTEGER, INTEGER_AWARE, QUANTIZED, Reference, verify
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import LiteRT
 from keras_snnkd.export.saved_model import write_archive
 from keras_snnkd.files import staged
+from keras_snnkd.layers import Latency
+from keras_snnkd.models import is_quantize_aware
 from keras_snnkd.processes import run_script
 
-QUANTIZATIONS = {"float32": EXACT, "dynamic": QUANTIZED}
+QUANTIZATIONS = {"float32": EXACT, "float16": HALF, "dynamic": QUANTIZED, "int8": INTEGER}
 """What can be written, and the limits it has to keep."""
+
+IO = ("float32", "int8")
+"""Types of a file's input and output."""
 
 UNROLLED_STEPS = 64
 """Largest T of a file that holds every time step; its size and the time to convert it grow with T."""
@@ -28,7 +35,15 @@ TIMEOUT_SECONDS = 600
 """How long the converter may take."""
 
 
-def litert(model: keras.Model, path: str | Path, quantize: str = "float32", *, samples: np.ndarray) -> ExportReport:
+def litert(
+    model: keras.Model,
+    path: str | Path,
+    quantize: str = "float32",
+    *,
+    samples: np.ndarray,
+    calibration: np.ndarray | None = None,
+    io: str = "float32",
+) -> ExportReport:
     """Write one `.tflite` file, compare it with the model, and only then give it its name.
 
     The file takes one image, float32 `[1, ...]`, gives `logits` `[1, C]`, and needs LiteRT's built-in operators only.
@@ -36,15 +51,26 @@ def litert(model: keras.Model, path: str | Path, quantize: str = "float32", *, s
     Args:
         model: A functional Keras model with one input and one output.
         path: The file; one that exists is replaced.
-        quantize: `"float32"`, or `"dynamic"`: weights in int8, computed with float membranes. Spikes are 0 and 1, so nothing but the
-            weights is rounded. Layers of fewer than 1,024 weights stay float.
+        quantize: `"float32"`;
+            `"float16"`: weights stored in 16 bits, computed in float32;
+            `"dynamic"`: weights in int8, computed with float membranes. Spikes are 0 and 1, so nothing but the weights is rounded. Layers
+            of fewer than 1,024 weights stay float;
+            `"int8"`: integers throughout, also membranes, for microcontrollers. Of a model that `keras_snnkd.models.quantize_aware` made
+            the file computes the same numbers. Of any other model the ranges of all tensors are those seen on `calibration`, and rounded
+            membranes change spikes: measure the accuracy.
         samples: Real images to compare on, float `[N, ...]`.
+        calibration: For `"int8"` of a model that is not quantization-aware, some hundred images of the training set, `[N, ...]`; by
+            default the samples.
+        io: For `"int8"`: `"int8"` for a file whose input and output are integers, so that nothing in it is float.
+            ``real = scale (integer - zero point)``, with both in the file; of images that are bytes / 256, ``integer = byte - 128``.
 
     Returns:
         What the comparison found.
 
     Raises:
-        UnknownNameError: For an unknown `quantize`.
+        UnknownNameError: For an unknown `quantize` or `io`.
+        ValueError: For integers in and out of a file that computes with floats.
+        UnsupportedError: For integers of a model with latency encoding.
         ExportError: If the model cannot be exported, or the file does not do what the model does. Nothing is written then.
         ShapeError: If the samples do not fit the model.
         OutputError: If the file cannot be written.
@@ -52,15 +78,16 @@ def litert(model: keras.Model, path: str | Path, quantize: str = "float32", *, s
     Example:
         >>> kd.export.litert(student, "student.tflite", quantize="dynamic", samples=images)
     """
-    if quantize not in QUANTIZATIONS:
-        raise unknown_name("quantization", quantize, QUANTIZATIONS)
+    check_form(quantize, io)
     reference = Reference(model, samples)
     with staged(path) as (file,):
-        (report,) = write_litert(reference, {quantize: file}, [Path(path)])
+        (report,) = write_litert(reference, {quantize: file}, [Path(path)], calibration, io)
     return report
 
 
-def write_litert(reference: Reference, files: dict[str, Path], finals: list[Path]) -> list[ExportReport]:
+def write_litert(
+    reference: Reference, files: dict[str, Path], finals: list[Path], calibration: np.ndarray | None = None, io: str = "float32"
+) -> list[ExportReport]:
     """Write and verify a file for each quantization, which will be renamed to `finals`."""
     T = timesteps(reference.model)
     if T is not None and T > UNROLLED_STEPS:
@@ -71,11 +98,55 @@ def write_litert(reference: Reference, files: dict[str, Path], finals: list[Path
     models = {"plain": freeze(reference.model, batch_size=1)}
     if reference.taps:
         models["tapped"] = freeze(reference.model, batch_size=1, taps=reference.taps)
-    return write_files(reference, models, files, finals, target="litert", endpoint="serve")
+    seen = {"image": calibration_samples(reference, calibration)} if needs_calibration(reference, files) else None
+    return write_files(reference, models, files, finals, target="litert", endpoint="serve", calibration=seen, io=io)
+
+
+def needs_calibration(reference: Reference, files: Iterable[str]) -> bool:
+    """Whether one of these quantizations needs the ranges of all tensors, and the model does not tell them.
+
+    Raises:
+        UnsupportedError: If the model cannot be computed in integers, whatever the ranges.
+    """
+    latency = [layer.name for layer in reference.model.layers if isinstance(layer, Latency)]
+    if "int8" in files and latency:
+        raise UnsupportedError(
+            f"{reference.model.name} encodes by the time of a spike (layer {latency[0]!r}, Latency), for which the converter has no integers. "
+            "Build it with encoder='direct', or take quantize='dynamic'."
+        )
+    return "int8" in files and not is_quantize_aware(reference.model)
+
+
+def calibration_samples(reference: Reference, calibration: np.ndarray | None) -> np.ndarray:
+    """What the ranges are found on: the samples, if nothing else is given."""
+    return reference.samples if calibration is None else check_images(calibration, reference.samples.shape[1:])
+
+
+def check_form(quantize: str, io: str) -> None:
+    """Refuse an unknown form of a file.
+
+    Raises:
+        UnknownNameError: For an unknown `quantize` or `io`.
+        ValueError: For integers in and out of a file that computes with floats.
+    """
+    if quantize not in QUANTIZATIONS:
+        raise unknown_name("quantization", quantize, QUANTIZATIONS)
+    if io not in IO:
+        raise unknown_name("type of input and output", io, IO)
+    if io != "float32" and quantize != "int8":
+        raise ValueError(f"io={io!r} needs quantize='int8': a file of the form {quantize!r} computes with floats")
 
 
 def write_files(
-    reference: Reference, models: dict[str, keras.Model], files: dict[str, Path], finals: list[Path], *, target: str, endpoint: str
+    reference: Reference,
+    models: dict[str, keras.Model],
+    files: dict[str, Path],
+    finals: list[Path],
+    *,
+    target: str,
+    endpoint: str,
+    calibration: dict[str, np.ndarray] | None = None,
+    io: str = "float32",
 ) -> list[ExportReport]:
     """Convert and verify a file for each quantization.
 
@@ -86,20 +157,34 @@ def write_files(
         finals: The names for messages and reports.
         target: First word of the reports' `target`.
         endpoint: Name of the signature.
+        calibration: See `needs_calibration`: by name of the models' inputs, what they may get, `[N, ...]`.
+        io: Of the file of integers.
     """
+    aware = is_quantize_aware(reference.model)
     with tempfile.TemporaryDirectory() as work:
+        integers = {"io": io}
+        if calibration is not None:
+            integers["calibration"] = Path(work, "calibration.npz")
+            np.savez(integers["calibration"], **calibration)
         jobs = []
         for kind, model in models.items():
-            write_archive(model, Path(work, kind), batch_size=1, endpoint=endpoint)
+            for spike in sorted({_spike(quantize) for quantize in files}):
+                write_archive(model, Path(work, f"{kind}_{spike}"), batch_size=1, endpoint=endpoint, spike=spike)
             jobs += [
-                {"folder": Path(work, kind), "endpoint": endpoint, "quantize": quantize, "output": Path(work, f"{kind}_{quantize}.tflite")}
+                {
+                    "folder": Path(work, f"{kind}_{_spike(quantize)}"),
+                    "endpoint": endpoint,
+                    "quantize": quantize,
+                    "output": Path(work, f"{kind}_{quantize}.tflite"),
+                    **(integers if quantize == "int8" else {}),
+                }
                 for quantize in files
             ]
         convert(jobs)
         reports = []
         for (quantize, file), final in zip(files.items(), finals, strict=True):
             file.write_bytes(Path(work, f"plain_{quantize}.tflite").read_bytes())
-            contents = check_contents(file, reference.kernel_elements, final)
+            contents = check_contents(file, reference.kernel_elements, final, integers=quantize == "int8")
             reports.append(
                 verify(
                     reference,
@@ -109,10 +194,15 @@ def write_files(
                     operators=contents.operators,
                     predict=LiteRT(file).predict,
                     outputs=LiteRT(Path(work, f"tapped_{quantize}.tflite")).outputs if "tapped" in models else None,
-                    limits=QUANTIZATIONS[quantize],
+                    limits=INTEGER_AWARE if aware and quantize == "int8" else QUANTIZATIONS[quantize],
                 )
             )
         return reports
+
+
+def _spike(quantize):
+    """The operators of the step; see `keras_snnkd.neurons.dynamics.export_form`."""
+    return "where" if quantize == "int8" else "floor"
 
 
 def convert(jobs: list[dict]) -> None:

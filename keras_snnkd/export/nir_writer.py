@@ -22,13 +22,13 @@ from keras.layers import (
 
 from keras_snnkd._version import __version__
 from keras_snnkd.errors import UnsupportedError
+from keras_snnkd.folding import folded, following_norm
 from keras_snnkd.layers import OverTime
 from keras_snnkd.layers.encoders import Encoder
 from keras_snnkd.layers.readouts import Readout
 from keras_snnkd.models.network import ENCODERS
 from keras_snnkd.models.nir_file import DT, READOUTS, WITHOUT_ENCODER, above, fifteen_digits
 from keras_snnkd.neurons import ALIF, IF, LIF, PLIF, LeakyIntegrator, SpikingLayer
-from keras_snnkd.rounding import following_norm
 
 
 class Writer:
@@ -257,13 +257,9 @@ class Writer:
 
     def folded_weights(self, inner, layer):
         """Kernel ``w s`` and bias ``beta + (bias - mean) s`` with the batch norm that follows, ``s = gamma / sqrt(variance + epsilon)``."""
-        kernel = _numpy(inner.kernel)
-        bias = _numpy(inner.bias) if inner.use_bias else np.zeros(kernel.shape[-1])
         if (norm := following_norm(layer, self.model)) is not None:
             self.folded.add(id(norm.output))
-            variance = _numpy(norm.moving_variance).astype("float32") + np.float32(norm.epsilon)
-            scale = (_numpy(norm.gamma) if norm.scale else 1.0) / np.sqrt(variance.astype("float64"))
-            kernel, bias = kernel * scale, (bias - _numpy(norm.moving_mean)) * scale + (_numpy(norm.beta) if norm.center else 0.0)
+        kernel, bias = folded(inner, norm)
         return kernel.astype("float32"), bias.astype("float32")
 
     def own_padding(self, inner, layer, size):

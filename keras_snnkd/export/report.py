@@ -9,7 +9,7 @@ class ExportReport:
     """One exported file and how it compares with the Keras model on the samples.
 
     Args:
-        target: `"saved_model"`, `"litert float32"` or `"litert dynamic"`.
+        target: `"saved_model"`, or `"litert"` and the form: `"litert float32"`, `float16`, `dynamic` or `int8`.
         path: The file or folder.
         bytes: Its size; of a folder, that of all its files.
         operators: How often each operator occurs, by its name in the target.

@@ -18,7 +18,8 @@ def unexplained(model: keras.Model, images: np.ndarray, differs: dict[str, np.nd
         model: The reference.
         images: `[n, ...]`.
         differs: Where the spikes of each layer differ, booleans `[n, T, ...]`, in the order in which the layers are computed.
-        rounding: Largest ``|h - theta|`` as a share of ``theta + max |x|``.
+        rounding: Largest ``|h - theta|`` as a share of ``theta + max |x|``. Membranes that are kept on a grid may be one of its steps
+            further away for each time step: a current that falls between two steps is rounded to one or the other.
 
     Returns:
         A sentence for each layer with a fault.
@@ -33,6 +34,7 @@ def unexplained(model: keras.Model, images: np.ndarray, differs: dict[str, np.nd
         currents = keras.Model(model.inputs[0], keras.tree.flatten(layer.input)[0])(images[rows], training=False)
         distance = distance_to_threshold(layer, currents)
         allowed = rounding * (layer.dynamics.threshold + float(ops.max(ops.abs(currents))))
+        allowed += layer.dynamics.resolution * currents.shape[1]
         first = where[rows] & (np.cumsum(where[rows], axis=1) == 1)
         wrong = int((distance[first] > allowed).sum())
         if wrong:

@@ -62,7 +62,7 @@ def write_saved_model(reference: Reference, folder: Path, final: Path) -> Export
         )
 
 
-def write_archive(model: keras.Model, folder: Path, batch_size: int | None = None, endpoint: str = "serve") -> None:
+def write_archive(model: keras.Model, folder: Path, batch_size: int | None = None, endpoint: str = "serve", spike: str = "floor") -> None:
     """Write a frozen model as SavedModel with one endpoint, its neurons in plain operators.
 
     Args:
@@ -70,6 +70,7 @@ def write_archive(model: keras.Model, folder: Path, batch_size: int | None = Non
         folder: Where to.
         batch_size: Fixed batch size, or `None`.
         endpoint: Name of the signature.
+        spike: The operators of the step; see `keras_snnkd.neurons.dynamics.export_form`.
 
     Raises:
         OutputError: If the folder cannot be written.
@@ -84,7 +85,7 @@ def write_archive(model: keras.Model, folder: Path, batch_size: int | None = Non
     archive.track(model)
     specs = [tf.TensorSpec((batch_size, *tensor.shape[1:]), "float32", name=tensor.name) for tensor in model.inputs]
     try:
-        with export_form("floor"):  # the endpoint is traced when it is written
+        with export_form(spike):  # the endpoint is traced when it is written
             archive.add_endpoint(endpoint, serve, specs)
             archive.write_out(str(folder), verbose=False)
     except tf.errors.OpError as error:

@@ -9,12 +9,13 @@ import numpy as np
 from keras import ops
 
 from keras_snnkd.edge.tensors import STEP_SIGNATURE
-from keras_snnkd.errors import UnsupportedError, unknown_name
+from keras_snnkd.errors import UnsupportedError
 from keras_snnkd.export.freeze import LOGITS, first_line, freeze, timesteps
-from keras_snnkd.export.litert import QUANTIZATIONS, write_files
+from keras_snnkd.export.litert import calibration_samples, check_form, needs_calibration, write_files
 from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.files import staged
+from keras_snnkd.layers import FakeQuant
 from keras_snnkd.layers.encoders import Encoder
 from keras_snnkd.layers.readouts import Readout
 from keras_snnkd.metrics.anytime import final_readout
@@ -24,8 +25,19 @@ from keras_snnkd.neurons import SpikingLayer
 STATES = ("membrane", "adaptation")
 """What a neuron's state is made of; a state is called `<layer>_membrane` in the file."""
 
+CALIBRATION_SEQUENCES = 64
+"""Images whose states show the ranges of a file of integers."""
 
-def streaming(model: keras.Model, path: str | Path, quantize: str = "float32", *, samples: np.ndarray) -> ExportReport:
+
+def streaming(
+    model: keras.Model,
+    path: str | Path,
+    quantize: str = "float32",
+    *,
+    samples: np.ndarray,
+    calibration: np.ndarray | None = None,
+    io: str = "float32",
+) -> ExportReport:
     """Write a `.tflite` file of one time step, compare T steps of it with the model, and only then give it its name.
 
     ``logits[t], v[t], a[t] = file(image[t], v[t-1], a[t-1])``: the file takes `image`, one frame `[1, ...]`, and the state of each layer
@@ -42,12 +54,16 @@ def streaming(model: keras.Model, path: str | Path, quantize: str = "float32", *
         path: The file; one that exists is replaced.
         quantize: As in `litert`.
         samples: Real images (or sequences of frames) to compare on, float `[N, ...]`.
+        calibration: As in `litert`; the network runs on these images to see its states.
+        io: As in `litert`, for the states too: of a quantization-aware model they are whole steps of its membranes in and out, so that
+            nothing is rounded between the steps.
 
     Returns:
         What the comparison found.
 
     Raises:
-        UnknownNameError: For an unknown `quantize`.
+        UnknownNameError: For an unknown `quantize` or `io`.
+        ValueError: For integers in and out of a file that computes with floats.
         UnsupportedError: If the model cannot be run step by step: no neurons, no readout, a layer with another state.
         ExportError: If the model cannot be exported at all (random encoding, weights that are not finite), or the
             file does not do what the model does. Nothing is written then.
@@ -58,21 +74,40 @@ def streaming(model: keras.Model, path: str | Path, quantize: str = "float32", *
         >>> kd.export.streaming(student, "student_streaming.tflite", samples=images)
         >>> kd.edge.Runner("student_streaming.tflite").run(images[0], until_confidence=0.9)
     """
-    if quantize not in QUANTIZATIONS:
-        raise unknown_name("quantization", quantize, QUANTIZATIONS)
+    check_form(quantize, io)
     reference = Reference(model, samples)
     with staged(path) as (file,):
-        (report,) = write_streaming(reference, {quantize: file}, [Path(path)])
+        (report,) = write_streaming(reference, {quantize: file}, [Path(path)], calibration, io)
     return report
 
 
-def write_streaming(reference: Reference, files: dict[str, Path], finals: list[Path]) -> list[ExportReport]:
+def write_streaming(
+    reference: Reference, files: dict[str, Path], finals: list[Path], calibration: np.ndarray | None = None, io: str = "float32"
+) -> list[ExportReport]:
     """Write and verify a file of one time step for each quantization, which will be renamed to `finals`."""
     step = one_step(reference.model, reference.taps)
     T = timesteps(reference.model) or reference.samples.shape[1]  # of frames with T open, that of the samples
     signature = STEP_SIGNATURE.format(readout=step.readout, timesteps=T)
     models = {"plain": step.model, **({"tapped": step.tapped} if reference.taps else {})}
-    return write_files(reference, models, files, finals, target="streaming", endpoint=signature)
+    seen = None
+    if needs_calibration(reference, files):
+        seen = _inputs_seen(step.model, calibration_samples(reference, calibration)[:CALIBRATION_SEQUENCES], T)
+    return write_files(reference, models, files, finals, target="streaming", endpoint=signature, calibration=seen, io=io)
+
+
+def _inputs_seen(model, images, T):
+    """The inputs of a model of one step while it runs T steps on each image (or sequence of frames), by name, `[N T, ...]`."""
+    shapes = {tensor.name: tensor.shape for tensor in model.inputs}
+    seen = {name: [] for name in shapes}
+    for image in images:
+        inputs = {name: np.zeros(shape, "float32") for name, shape in shapes.items()}
+        for frame in [image] * T if image.shape == shapes["image"][1:] else image:
+            inputs["image"] = frame[np.newaxis]
+            for name, value in inputs.items():
+                seen[name].append(value)
+            outputs = model(list(inputs.values()), training=False)
+            inputs = {name: inputs[name] if name == "image" else ops.convert_to_numpy(outputs[name]) for name in shapes}
+    return {name: np.concatenate(values) for name, values in seen.items()}
 
 
 @dataclass(frozen=True)
@@ -162,6 +197,7 @@ class _Walk:
     def __init__(self, model_name):
         self.model_name = model_name
         self.before, self.after, self.spikes = {}, {}, {}
+        self.read_out = False
 
     def call(self, layer, *args, **kwargs):
         """As `layer(*args, **kwargs)`, for one step."""
@@ -170,7 +206,10 @@ class _Walk:
         if isinstance(layer, SpikingLayer):
             return self._fire(layer, *args, **kwargs)
         if isinstance(layer, Readout):
+            self.read_out = True
             return ops.squeeze(args[0], 1)
+        if self.read_out and isinstance(layer, FakeQuant):  # the range of all steps' answer is not that of each
+            return args[0]
         return layer(*args, **kwargs)
 
     def _encode(self, encoder, inputs):

@@ -82,13 +82,13 @@ def _saved_model(order, path):
 
 def _litert(quantize, order, path):
     with staged(path) as (file,):
-        (report,) = write_litert(order.reference, {quantize: file}, [path])
+        (report,) = write_litert(order.reference, {quantize: file}, [path], order.calibration, order.io)
     return report
 
 
 def _streaming(quantize, order, path):
     with staged(path) as (file,):
-        (report,) = write_streaming(order.reference, {quantize: file}, [path])
+        (report,) = write_streaming(order.reference, {quantize: file}, [path], order.calibration, order.io)
     return report
 
 
@@ -127,9 +127,12 @@ def _streaming_target(quantize, arithmetic="float32", **more):
 TARGETS = {
     "saved_model": Target("SavedModel", "saved_model", _saved_model, _run_saved_model),
     "float32": _litert_target("float32", micro=True),
+    "float16": _litert_target("float16"),
     "dynamic": _litert_target("dynamic", "int8"),
+    "int8": _litert_target("int8", "int8", micro=True),
     "streaming": _streaming_target("float32", micro=True),
     "streaming_dynamic": _streaming_target("dynamic", "int8"),
+    "streaming_int8": _streaming_target("int8", "int8", micro=True),
     "onnx": Target("ONNX", "model.onnx", partial(_by, onnx), _run_onnx),
     "nir": Target("NIR", "model.nir", partial(_by, nir), _run_nir, unrolled=False, timed=False),
 }

@@ -1,18 +1,23 @@
 """Layers around the neurons: time folding, encoders, readouts, normalization."""
 
 from keras_snnkd.layers.encoders import Direct, Latency, Poisson
+from keras_snnkd.layers.fake_quant import FakeQuant
 from keras_snnkd.layers.normalization import BatchNormalization, ThresholdBatchNormalization
 from keras_snnkd.layers.over_time import OverTime
+from keras_snnkd.layers.quantized import QuantizedConv2D, QuantizedDense
 from keras_snnkd.layers.readouts import LastStep, MeanOverTime, SpikeCount
 
 __all__ = [
     "BatchNormalization",
     "Direct",
+    "FakeQuant",
     "LastStep",
     "Latency",
     "MeanOverTime",
     "OverTime",
     "Poisson",
+    "QuantizedConv2D",
+    "QuantizedDense",
     "SpikeCount",
     "ThresholdBatchNormalization",
 ]

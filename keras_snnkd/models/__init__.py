@@ -5,6 +5,7 @@ from keras_snnkd.models.convnet import ConvNet
 from keras_snnkd.models.from_nir import from_nir
 from keras_snnkd.models.mlp import MLP
 from keras_snnkd.models.presets import PRESETS
+from keras_snnkd.models.quantize import is_quantize_aware, quantize_aware
 from keras_snnkd.models.resnet import ResNet
 from keras_snnkd.models.shrink import shrink_weights
 from keras_snnkd.models.timesteps import with_timesteps
@@ -19,7 +20,9 @@ __all__ = [
     "build",
     "copy_weights",
     "from_nir",
+    "is_quantize_aware",
     "load",
+    "quantize_aware",
     "round_weights",
     "shrink_weights",
     "specification",

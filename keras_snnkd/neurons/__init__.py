@@ -7,6 +7,7 @@ from keras_snnkd.neurons.integrate_and_fire import IF, IFCell
 from keras_snnkd.neurons.integrator import LeakyIntegrator, LeakyIntegratorCell
 from keras_snnkd.neurons.lif import LIF, LIFCell
 from keras_snnkd.neurons.plif import PLIF, PLIFCell
+from keras_snnkd.neurons.quantized import QuantizedNeuron
 
 __all__ = [
     "ALIF",
@@ -19,6 +20,7 @@ __all__ = [
     "LeakyIntegrator",
     "LeakyIntegratorCell",
     "PLIFCell",
+    "QuantizedNeuron",
     "SpikingCell",
     "SpikingLayer",
     "get",

@@ -57,6 +57,11 @@ def exporting() -> bool:
     return _export_spike is not None
 
 
+def exporting_integers() -> bool:
+    """Whether they are traced for a file that computes in integers."""
+    return _export_spike is _EXPORT_SPIKES["where"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Dynamics:
     """The constants of one neuron model. See this module's equations.
@@ -100,6 +105,11 @@ class Dynamics:
         return self.adaptation != 0
 
     @property
+    def resolution(self) -> float:
+        """The step in which membrane potentials are kept; 0 for real numbers."""
+        return 0.0
+
+    @property
     def state_size(self) -> int:
         """Number of arrays in the state: the membrane potential, and the adaptation if there is one."""
         return 2 if self.adapts else 1
@@ -118,9 +128,19 @@ class Dynamics:
             return v + (x - self.above_rest(v)) * leak
         return v - self.above_rest(v) * leak + x if self.leak != 0 else v + x
 
+    def charge_adjoint(self, x, v, leak, g_h):
+        """The gradients of the charge's arguments, that of the leak element by element, for the gradient ``gh``."""
+        above = self.above_rest(v)
+        g_x, g_leak = (g_h * leak, g_h * (x - above)) if self.decay_input else (g_h, -g_h * above)
+        return g_x, g_h * (1 - leak), g_leak
+
     def theta(self, state):
         """The threshold in this state."""
         return self.threshold + self.adaptation * state[1] if self.adapts else self.threshold
+
+    def fire(self, h, theta, spike):
+        """Spikes, made by the function `spike` of ``h - theta``."""
+        return spike(h - theta)
 
     def after_reset(self, h, spike, theta):
         """The membrane potential after the reset."""
@@ -128,6 +148,10 @@ class Dynamics:
             return h - spike * theta
         kept = (1 - spike) * h
         return kept + spike * self.v_reset if self.v_reset else kept
+
+    def adapt(self, a, spike):
+        """The adaptation after the step, ``a``."""
+        return self.adaptation_decay * a + spike
 
     def step(self, x, state, leak, fire=None):
         """One time step.
@@ -146,11 +170,11 @@ class Dynamics:
         if self.threshold is None:
             return h, h, (h,)
         theta = self.theta(state)
-        spike = (_export_spike or fire or self.surrogate)(h - theta)
+        spike = self.fire(h, theta, _export_spike or fire or self.surrogate)
         reset = ops.stop_gradient(spike) if self.detach_reset else spike
         state_after = (self.after_reset(h, reset, theta),)
         if self.adapts:
-            state_after += (self.adaptation_decay * state[1] + spike,)
+            state_after += (self.adapt(state[1], spike),)
         return spike, h, state_after
 
     def step_adjoint(self, x, state, h, leak, g_output, g_state):
@@ -179,10 +203,8 @@ class Dynamics:
                 g_spike = g_spike + g_v * (self.v_reset - h if hard else -theta)
             g_u = g_spike * self.surrogate.derivative(h - theta)
             g_h = g_u + (g_v * (1 - spike) if hard else g_v)
-        above = self.above_rest(state[0])
-        g_x, g_leak = (g_h * leak, g_h * (x - above)) if self.decay_input else (g_h, -g_h * above)
-        g_before = (g_h * (1 - leak),)
-        if self.adapts:
-            g_a = self.adaptation_decay * g_state[1] - self.adaptation * g_u
-            g_before += (g_a if hard else g_a - self.adaptation * spike * g_v,)
-        return g_x, g_before, g_leak
+        g_x, g_v_before, g_leak = self.charge_adjoint(x, state[0], leak, g_h)
+        if not self.adapts:
+            return g_x, (g_v_before,), g_leak
+        g_a = self.adaptation_decay * g_state[1] - self.adaptation * g_u
+        return g_x, (g_v_before, g_a if hard else g_a - self.adaptation * spike * g_v), g_leak

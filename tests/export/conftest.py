@@ -78,6 +78,8 @@ def in_process(monkeypatch):
 
     def convert(jobs):
         for job in jobs:
-            Path(job["output"]).write_bytes(_convert.convert(str(job["folder"]), job["endpoint"], job["quantize"]))
+            job = {name: str(value) for name, value in job.items()}
+            output = job.pop("output")
+            Path(output).write_bytes(_convert.convert(**job))
 
     monkeypatch.setattr(LITERT, "convert", convert)

@@ -70,7 +70,7 @@ def test_weights_lost_by_the_converter_are_found(samples, tmp_path, monkeypatch,
     spikes = kd.neurons.LIF()(kd.layers.Direct(2)(keras.layers.Conv2D(12, 3)(image)))
     model = keras.Model(image, keras.layers.Dense(10)(keras.layers.Flatten()(spikes)))
 
-    def unsafe_archive(model, folder, batch_size=None, endpoint="serve"):
+    def unsafe_archive(model, folder, batch_size=None, endpoint="serve", spike="floor"):
         signature = tf.TensorSpec((batch_size, *SHAPE), "float32", name="image")
 
         @tf.function(input_signature=[signature])

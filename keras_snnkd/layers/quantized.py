@@ -1,0 +1,89 @@
+"""Synapses whose weights are rounded to what 8 bits can hold."""
+
+import keras
+
+from keras_snnkd._public import public
+from keras_snnkd.layers.fake_quant import SPIKE_STEP
+from keras_snnkd.neurons.fake_quant import fake_quant_weights
+
+
+class Quantized:
+    """What both synapses share: per output channel ``c`` of the kernel ``w``, in each call anew::
+
+        s_c = max |w_c| / 127,   w_c <- s_c floor(w_c / s_c + 1/2),   b_c likewise in steps input_step s_c
+
+    The gradient passes the rounding unchanged. The products are whole numbers of steps ``input_step s_c``: so are they in the file.
+
+    Raises:
+        ValueError: If `input_step` is not above 0.
+    """
+
+    def __init__(self, *sizes, input_step: float = SPIKE_STEP, **kwargs):
+        super().__init__(*sizes, **{**kwargs, "use_bias": True, "dtype": "float32"})
+        if not input_step > 0:
+            raise ValueError(f"{self.name}: input_step must be above 0, got {input_step}")
+        self.input_step = float(input_step)
+
+    def call(self, inputs):
+        kernel, bias = fake_quant_weights(self.kernel, self.bias, self.input_step)
+        return self.activation(self.product(inputs, kernel) + bias)
+
+    def get_config(self):
+        config = {**super().get_config(), "input_step": self.input_step}
+        del config["use_bias"]
+        return config
+
+
+@public
+class QuantizedConv2D(Quantized, keras.layers.Conv2D):
+    """A `keras.layers.Conv2D` with bias whose weights are rounded to 8 bits, per output channel.
+
+    ``s_c = max |w_c| / 127``, ``w_c <- s_c floor(w_c / s_c + 1/2)``; the bias in whole steps ``input_step s_c``. The gradient passes the
+    rounding unchanged. Krishnamoorthi (arXiv:1806.08342).
+
+    Args:
+        filters, kernel_size: Of `keras.layers.Conv2D`.
+        input_step: The step of the activations it reads, 1/255 for spikes.
+        **kwargs: Of `keras.layers.Conv2D`, but for `use_bias`.
+
+    Call arguments:
+        inputs: `[B, H, W, C]`.
+
+    Returns:
+        `[B, H', W', filters]`, float32.
+
+    Example:
+        >>> QuantizedConv2D(8, 3, padding="same")(keras.ops.ones((2, 8, 8, 1))).shape  # (2, 8, 8, 8)
+    """
+
+    def __init__(self, filters: int, kernel_size: int | tuple[int, int], input_step: float = SPIKE_STEP, **kwargs):
+        super().__init__(filters, kernel_size, input_step=input_step, **kwargs)
+
+    def product(self, inputs, kernel):
+        return self.convolution_op(inputs, kernel)
+
+
+@public
+class QuantizedDense(Quantized, keras.layers.Dense):
+    """A `keras.layers.Dense` with bias whose weights are rounded to 8 bits, per output. As `QuantizedConv2D`.
+
+    Args:
+        units: Of `keras.layers.Dense`.
+        input_step: The step of the activations it reads, 1/255 for spikes.
+        **kwargs: Of `keras.layers.Dense`, but for `use_bias`.
+
+    Call arguments:
+        inputs: `[B, F]`.
+
+    Returns:
+        `[B, units]`, float32.
+
+    Example:
+        >>> QuantizedDense(10)(keras.ops.ones((2, 64))).shape  # (2, 10)
+    """
+
+    def __init__(self, units: int, input_step: float = SPIKE_STEP, **kwargs):
+        super().__init__(units, input_step=input_step, **kwargs)
+
+    def product(self, inputs, kernel):
+        return keras.ops.matmul(inputs, kernel)

@@ -1,0 +1,203 @@
+"""Quantization-aware networks: the network that an 8-bit file will compute, in Keras, so that it can be trained."""
+
+import keras
+import numpy as np
+
+from keras_snnkd.errors import ShapeError
+from keras_snnkd.folding import folded, following_norm, readers
+from keras_snnkd.layers import Direct, FakeQuant, LastStep, MeanOverTime, OverTime, QuantizedConv2D, QuantizedDense, SpikeCount
+from keras_snnkd.models.calibration import calibrate
+from keras_snnkd.neurons import QuantizedNeuron, SpikingLayer
+
+SYNAPSES = {keras.layers.Conv2D: QuantizedConv2D, keras.layers.Dense: QuantizedDense}
+
+SAME_RANGE = (
+    Direct,
+    LastStep,
+    keras.layers.Cropping2D,
+    keras.layers.Dropout,
+    keras.layers.Flatten,
+    keras.layers.MaxPooling2D,
+    keras.layers.Permute,
+    keras.layers.Reshape,
+    keras.layers.ZeroPadding2D,
+)
+"""Layers that hand numbers on, repeat them or choose among them: nothing is rounded."""
+
+ROUNDED = (
+    keras.layers.Add,
+    keras.layers.AveragePooling2D,
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.ReLU,
+    MeanOverTime,
+    SpikeCount,
+)
+"""Layers that make new numbers, which are rounded behind them."""
+
+BYTES = (0.0, 255 / 256)
+"""The range of images that are bytes / 256, as `keras_snnkd.data` gives them: each byte is one step."""
+
+
+def quantize_aware(model: keras.Model, images: np.ndarray, name: str | None = None) -> keras.Model:
+    """The network that the 8-bit file of a trained model computes, as a Keras model that can be trained further.
+
+    Batch norms are folded into the synapses before them. Then, in float, everything is rounded that will be an 8-bit integer::
+
+        weights     per output channel, steps max |w_c| / 127, found anew in each call    QuantizedConv2D, QuantizedDense
+        membranes   steps R / 128 in -R .. R, R the threshold times a power of two        QuantizedNeuron
+        the rest    256 steps of the range that these images have there                   FakeQuant
+
+    "The rest" are the image (pixels that are bytes / 256 keep their values), sums, averages and logits. Where a batch norm was there is a
+    `FakeQuant` of the same name; all other layers keep their names too, and what is added ends in `_quant`. A leak that multiplies the
+    currents of neurons goes into the synapse before them, a learned one becomes constant, and potentials are counted from rest.
+    Gradients pass the roundings unchanged, and are 0 where a range clips.
+
+    R is the power of two times the threshold with which the fewest spikes change on these images. All ranges are then fixed: training does
+    not move them.
+
+    Args:
+        model: A functional model with one input and one output, spiking or not, trained. It is not changed.
+        images: Some hundred images of the training set, `[N, ...]`, prepared as for the model.
+        name: Of the new model; `<name of the model>_int8` by default.
+
+    Returns:
+        A functional model in float32, not compiled. It can be a `Distiller`'s student with `model` as its teacher; of it
+        `keras_snnkd.export.litert(..., quantize="int8")` makes a file of integers that gives the same spikes.
+
+    Raises:
+        ShapeError: If the images do not fit the model.
+        ValueError: If the model is no graph of one input and one output, or has a layer that has no 8-bit form here, which is named.
+
+    Example:
+        >>> student_int8 = kd.models.quantize_aware(student, images)
+        >>> kd.Distiller(student_int8, student, ["soft_targets"]).fit(...)
+
+    Source: folding and rounding as in Jacob et al. (CVPR 2018, arXiv:1712.05877) and Krishnamoorthi (arXiv:1806.08342).
+    """
+    if not getattr(model, "outputs", None) or len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(f"{getattr(model, 'name', model)!r} must be a functional or Sequential model with one input and one output")
+    expected = tuple(model.inputs[0].shape[1:])
+    images = np.asarray(images)
+    if images.shape[1:] != expected or not len(images) or images.dtype.kind != "f":
+        raise ShapeError(
+            f"expected images [N, {', '.join(map(str, expected))}] of floats, scaled as in training, to find the ranges on, "
+            f"got shape {images.shape} of {images.dtype}"
+        )
+    return _Rebuild(model, images.astype("float32")).model(name or f"{model.name}_int8")
+
+
+def is_quantize_aware(model: keras.Model) -> bool:
+    """Whether a model is one that `quantize_aware` made."""
+    return any(isinstance(layer, FakeQuant) for layer in model.layers)
+
+
+class _Rebuild:
+    """Goes through a model layer by layer; remembers of each tensor its counterpart and the range in which that is rounded."""
+
+    def __init__(self, source, images):
+        self.source = keras.Model(source.inputs[0], source.outputs[0])
+        self.norms = [following_norm(layer, self.source) for layer in self.source.layers if type(_inner(layer)) in SYNAPSES]
+        unknown = [layer for layer in self.source.operations if not self._known(layer)]
+        if unknown:
+            kinds = ", ".join(f"{layer.name} ({type(_inner(layer)).__name__})" for layer in unknown)
+            raise ValueError(f"{source.name} has layers without an 8-bit form: {kinds}. Export it with quantize='dynamic', or replace them")
+        self.seen = calibrate(self.source, images)
+        self.leaked = set()  # neurons whose leak is in the synapse before them
+        self.made = {}
+
+    def _known(self, layer):
+        kinds = (keras.layers.InputLayer, SpikingLayer, *SAME_RANGE, *ROUNDED)
+        inner = _inner(layer)
+        return type(inner) in SYNAPSES or isinstance(inner, kinds) or any(layer is norm for norm in self.norms) or _is_linear(inner)
+
+    def model(self, name):
+        start = self.source.inputs[0]
+        image = keras.Input(start.shape[1:], name=self.source.layers[0].name)
+        low, high = self.seen.ranges[self.source.layers[0].name]
+        self.made[id(start)] = self._rounded(self.source.layers[0], image, BYTES if high <= BYTES[1] and low >= 0 else (low, high))
+        for layer in self.source.layers[1:]:
+            inputs = keras.tree.map_structure(lambda tensor: self.made[id(tensor)][0], layer.input)
+            read = self.made[id(keras.tree.flatten(layer.input)[0])][1]
+            self.made[id(layer.output)] = self._place(layer, inputs, read)
+        return keras.Model(image, self.made[id(self.source.outputs[0])][0], name=name)
+
+    def _place(self, layer, inputs, read):
+        """The counterpart of a layer on `inputs`, of which the first is rounded in the range `read`: its output, and that one's range."""
+        inner = _inner(layer)
+        if type(inner) in SYNAPSES:
+            return self._synapse(layer, inputs, read)
+        if any(layer is norm for norm in self.norms):
+            return self._rounded(layer, inputs, self._range(layer), layer.name)
+        if isinstance(inner, SpikingLayer):
+            neuron = self._neuron(layer)
+            return neuron(inputs), (0.0, 1.0) if neuron.emits_spikes else neuron.dynamics.limits
+        outputs = type(layer).from_config(_in_float32(layer.get_config()))(inputs)
+        if isinstance(inner, SAME_RANGE) or _is_linear(inner):
+            return outputs, read
+        return self._rounded(layer, outputs, read if isinstance(inner, keras.layers.AveragePooling2D) else self._range(layer))
+
+    def _synapse(self, layer, inputs, read):
+        inner, norm = _inner(layer), following_norm(layer, self.source)
+        kernel, bias = folded(inner, norm)
+        neuron = self._neuron_behind((norm or layer).output)
+        if neuron is not None and neuron.dynamics.decay_input:
+            self.leaked.add(neuron.name)
+            leak = self._neuron(neuron).dynamics.leak
+            kernel, bias = kernel * leak, bias * leak
+        config = {key: value for key, value in inner.get_config().items() if key not in ("use_bias", "dtype", "quantization_config")}
+        synapse = SYNAPSES[type(inner)](**_fresh(config), input_step=(read[1] - read[0]) / 255)
+        placed = OverTime(synapse, layer.remat, name=layer.name, dtype="float32") if isinstance(layer, OverTime) else synapse
+        outputs = placed(inputs)
+        synapse.set_weights([kernel, bias])
+        return (outputs, None) if norm is not None else self._rounded(layer, outputs, self._range(layer))
+
+    def _rounded(self, layer, outputs, limits, name=None):
+        """`outputs` in 8 bits; a ReLU that follows is computed before they are rounded."""
+        behind = readers(layer.output, self.source)
+        if len(behind) == 1 and isinstance(_inner(behind[0]), keras.layers.ReLU):
+            return (keras.layers.Activation("linear", dtype="float32", name=name)(outputs) if name else outputs), None
+        return FakeQuant(*limits, name=name or f"{layer.name}_quant")(outputs), limits
+
+    def _range(self, layer):
+        """Of currents that one layer of neurons reads, that of its membranes, in the same steps; else what was seen."""
+        neuron = self._neuron_behind(layer.output)
+        if neuron is None:
+            return self.seen.ranges[layer.name]
+        twin = self._neuron(neuron)
+        factor = 1 / twin.dynamics.leak if twin.dynamics.decay_input else 1.0
+        return tuple(limit * factor for limit in twin.dynamics.limits)
+
+    def _neuron_behind(self, tensor):
+        """The neurons that alone read a tensor, perhaps repeated over time, or `None`."""
+        behind = readers(tensor, self.source)
+        if len(behind) == 1 and isinstance(behind[0], Direct):
+            return self._neuron_behind(behind[0].output)
+        return behind[0] if len(behind) == 1 and isinstance(behind[0], SpikingLayer) else None
+
+    def _neuron(self, layer):
+        leaks = layer.dynamics.decay_input and layer.name not in self.leaked
+        return QuantizedNeuron.of(layer, self.seen.exponents[layer.name], decay_input=leaks)
+
+
+def _inner(layer):
+    return layer.layer if isinstance(layer, OverTime) else layer
+
+
+def _is_linear(layer):
+    return isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.linear
+
+
+def _in_float32(config):
+    """A layer's config with the dtype policy float32, also of the layer that it wraps."""
+    if "layer" in config:
+        wrapped = config["layer"]
+        config = {**config, "layer": {**wrapped, "config": _in_float32(wrapped["config"])}}
+    return {**config, "dtype": "float32"}
+
+
+def _fresh(config):
+    """A config's values as objects, such as initializers."""
+    return {
+        key: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) and "class_name" in value else value
+        for key, value in config.items()
+    }
