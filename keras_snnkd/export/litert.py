@@ -111,8 +111,8 @@ def needs_calibration(reference: Reference, files: Iterable[str]) -> bool:
     latency = [layer.name for layer in reference.model.layers if isinstance(layer, Latency)]
     if "int8" in files and latency:
         raise UnsupportedError(
-            f"{reference.model.name} encodes by the time of a spike (layer {latency[0]!r}, Latency), for which the converter has no integers. "
-            "Build it with encoder='direct', or take quantize='dynamic'."
+            f"{reference.model.name} encodes by the time of a spike (layer {latency[0]!r}, Latency), for which the converter has no "
+            "integers. Build it with encoder='direct', or take quantize='dynamic'."
         )
     return "int8" in files and not is_quantize_aware(reference.model)
 
