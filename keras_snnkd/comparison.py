@@ -229,14 +229,14 @@ class Comparison(Experiment):
         finally:
             counter.close()
         path = folder / MEASURED
-        before = read_json(path) if path.exists() else {}
+        before = read_json(path, signed=True) if path.exists() else {}
         trained = {name: result for name, result in results.items() if name == ALONE or name in self.arms}
         for name, result in trained.items():
             digest = sha256(result.folder / "model.keras")
             if before.get(name, {}).get("sha256") != digest:
                 record = {field: result.record[field] for field in ("validation_accuracy", "seconds", "parameters", "loss")}
                 before[name] = {"sha256": digest, **gauge(result.model), **record}
-        write_json(path, before)
+        write_json(path, before, signed=True)
         return {name: before[name] for name in trained}
 
     def _content(self, measured, teachers) -> dict[str, Any]:

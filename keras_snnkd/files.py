@@ -17,6 +17,13 @@ UNFINISHED = ".unfinished-"
 """Start of the names of folders in which something is being written; what a killed process leaves can be deleted."""
 
 
+SHA256 = "sha256"
+"""The key of a signed JSON file's checksum."""
+
+_SEAL = (b"\n-- SHA-256 of all before: ", b" --\n")
+_BLOCK = 1 << 20
+
+
 @contextlib.contextmanager
 def staged(*finals: str | Path) -> Iterator[list[Path]]:
     """Paths to write to; on leaving the block without an error they replace `finals`, else nothing of them stays.
@@ -62,29 +69,100 @@ def check_space(folder: str | Path, needed: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def write_json(path: str | Path, content: Any) -> None:
+def write_json(path: str | Path, content: Any, signed: bool = False) -> None:
     """Write JSON.
+
+    Args:
+        path: The file.
+        content: Plain data.
+        signed: Whether to add `"sha256"`, of all the rest, to `content`, a mapping: then `read_json` notices a flipped bit.
 
     Raises:
         OutputError: As `staged`.
     """
-    text = json.dumps(content, indent=2)
+    text = json.dumps({**content, SHA256: _digest(content)} if signed else content, indent=2)
     with staged(path) as (file,):
         file.write_text(text + "\n")
 
 
-def read_json(path: str | Path) -> Any:
+def read_json(path: str | Path, signed: bool = False) -> Any:
     """Read JSON.
 
+    Args:
+        path: The file.
+        signed: Whether it was written so; the content comes without its `"sha256"`.
+
     Raises:
-        FileFormatError: If the file is missing or is not JSON.
+        FileFormatError: If the file is missing, is not JSON, or is signed and not as it was written.
     """
     try:
-        return json.loads(Path(path).read_text())
+        content = json.loads(Path(path).read_text())
     except FileNotFoundError:
         raise FileFormatError(f"there is no file {path}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} is not a JSON file: {error}") from error
+    if not signed:
+        return content
+    if not isinstance(content, dict) or SHA256 not in content:
+        raise FileFormatError(f"{path} has no checksum: it is damaged, foreign, or of an earlier version")
+    if content.pop(SHA256) != _digest(content):
+        raise FileFormatError(f"{path} is damaged: it is not as it was written (its SHA-256 differs)")
+    return content
+
+
+def _digest(content):
+    """The SHA-256 of a mapping, which is the same for what JSON makes of it."""
+    plain = json.loads(json.dumps({name: value for name, value in content.items() if name != SHA256}))
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def seal(path: str | Path, context: bytes = b"") -> None:
+    """Append the SHA-256 of a file to it, for formats that have no checksum, and whose readers pass over what follows their end.
+
+    Args:
+        path: The file.
+        context: What else the sum is of, which stands elsewhere.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    digest = _sum(path, context)
+    with open(path, "ab") as file:
+        file.write(digest.encode().join(_SEAL))
+
+
+def check_seal(path: str | Path, context: bytes = b"", required: bool = True) -> None:
+    """Compare a file with the SHA-256 at its end.
+
+    Args:
+        path: The file.
+        context: As in `seal`.
+        required: Whether it must have one.
+
+    Raises:
+        FileFormatError: If the file, or the context, was changed since `seal`; or if there is no seal and must be one.
+    """
+    before, after = _SEAL
+    length = len(before) + 64 + len(after)
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - length))
+        end = file.read()
+    if end.startswith(before) or end.endswith(after):  # either is enough, so that damage does not pass for a file without
+        if end != _sum(path, context, size - length).encode().join(_SEAL):
+            raise FileFormatError(f"{path} is damaged: it is not as it was written (its SHA-256 differs)")
+    elif required:
+        raise FileFormatError(f"{path} has no checksum at its end: it is cut short, foreign, or of an earlier version")
+
+
+def _sum(path, context, size=None):
+    """The SHA-256 of a file's first `size` bytes, and of `context`."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK if size is None else min(_BLOCK, size - file.tell())):
+            digest.update(block)
+    digest.update(context)
+    return digest.hexdigest()
 
 
 def sha256(path: str | Path) -> str:

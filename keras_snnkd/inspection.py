@@ -1,5 +1,6 @@
 """What the command line does without training: a dry run, `--mode evaluate` and `--mode export`."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def evaluate(options, console) -> int:
     return 0
 
 
+<<<<<<< HEAD
 def export(options, console, command: str) -> int:
     """`--mode export`: the files of `options.target` of the model in `options.model`, checked and measured, and their card.
 
@@ -134,3 +136,15 @@ def _beside_card(accuracy: float, card: dict, images: int) -> str:
     if abs(accuracy - told) * images < 0.5:
         return f"the accuracy is that of the card, {told:.2%} of {images:,} test images"
     return f"the accuracy is not that of the card, {told:.2%}: other data, other versions, or another model lies beside this card"
+=======
+def _dataset_of(model_path) -> str | None:
+    """The data set that the card beside a model names, if there is one."""
+    card = Path(model_path).with_name("card.json")
+    if not card.is_file():
+        return None
+    with contextlib.suppress(KeyError, TypeError):
+        dataset = read_json(card)["recipe"]["dataset"]
+        if isinstance(dataset, str):
+            return dataset
+    raise FileFormatError(f"{card} names no data set; give it with --dataset")
+>>>>>>> d323641 (Model files, archives, checkpoints and records are checked before they are used)

@@ -1,23 +1,27 @@
 """Weights and whole models: from files, and from one model to another."""
 
+import contextlib
 import hashlib
 import json
+import warnings
 import zipfile
 from pathlib import Path
 
 import keras
 
 from keras_snnkd.errors import FileFormatError, ShapeError
+from keras_snnkd.keras_file import check_keras_file
 
 
 def load(path: str | Path) -> keras.Model:
-    """Load a `.keras` file, in Keras' safe mode.
+    """Load a `.keras` file, in Keras' safe mode, and after a look at all that it names (see `keras_snnkd.keras_file`).
 
     Args:
         path: The file.
 
     Raises:
-        FileFormatError: If it is missing, damaged, no Keras model, or holds code (a Lambda layer).
+        FileFormatError: If it is missing, damaged, no Keras model, holds code (a Lambda layer) or anything but layers that compute, or
+            claims more than it holds. Own layers must be registered with Keras before.
 
     Returns:
         The model, not compiled.
@@ -31,12 +35,22 @@ def load(path: str | Path) -> keras.Model:
     if path.suffix != ".keras" or not zipfile.is_zipfile(path):
         raise FileFormatError(f"{path} is not a .keras file, or it is cut short; models are saved with model.save('name.keras')")
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
+        check_keras_file(path)
+        with all_weights():
+            return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its readers raise: zip, h5, JSON, its own
         reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
         raise FileFormatError(
             f"{path} cannot be read as a Keras model ({type(error).__name__}: {reason}); is it whole, by model.save() and without code?"
         ) from error
+
+
+@contextlib.contextmanager
+def all_weights():
+    """In the block, Keras raises an error for a layer that has no weights in a file, for which it has a warning otherwise."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Skipping nested container")
+        yield
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> int:

@@ -1,11 +1,10 @@
 """Data sets in one `.npz` file."""
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from keras_snnkd.archives import check_archive
 from keras_snnkd.data.splits import Source
 from keras_snnkd.errors import FileFormatError
 
@@ -43,19 +42,18 @@ def read(path: Path) -> Source:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     """The four arrays; objects are refused, because reading them would run code from the file."""
     try:
+        check_archive(path)
         with np.load(path, allow_pickle=False) as file:
-            if missing := [key for key in KEYS if key not in file]:
-                raise FileFormatError(
-                    f"{path}: {', '.join(missing)} missing; expected {', '.join(KEYS)}, got {', '.join(file) or 'nothing'}."
-                )
-            return {key: file[key] for key in KEYS}
-    except FileFormatError:
-        raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, TypeError, AttributeError, NotImplementedError) as error:
+            names, arrays = list(file), {key: file[key] for key in KEYS if key in file}
+    except Exception as error:  # numpy reads headers in Python's syntax and raises what that raises; MemoryError for what they claim
+        reason = str(error) if isinstance(error, FileFormatError) else f"{type(error).__name__}: {error}"
         raise FileFormatError(
-            f"{path}: not a readable .npz file of plain arrays ({type(error).__name__}: {error}); "
+            f"{path}: not a readable .npz file of plain arrays ({reason}); "
             f"write it with numpy.savez_compressed(path, {', '.join(f'{key}=...' for key in KEYS)})."
         ) from error
+    if missing := [key for key in KEYS if key not in arrays]:
+        raise FileFormatError(f"{path}: {', '.join(missing)} missing; expected {', '.join(KEYS)}, got {', '.join(names) or 'nothing'}.")
+    return arrays
 
 
 def _images(path: Path, key: str, images: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import urllib.parse
 import warnings
 from collections.abc import Callable, Iterable
@@ -99,7 +98,7 @@ class TeacherCache:
             for number in missing:
                 progress(*self._done())
                 self._sums[number] = self._write(number)
-                write_json(self.folder / HEADER, _signed({"key": key, "taps": self._packings, "parts": self._sums}))
+                write_json(self.folder / HEADER, {"key": key, "taps": self._packings, "parts": self._sums}, signed=True)
         except OSError as error:
             raise OutputError(
                 f"cannot write {needed / 1e6:,.0f} MB of the teacher's outputs to {self.folder} and leave as much free: "
@@ -151,9 +150,7 @@ class TeacherCache:
         if not path.exists():
             return
         try:
-            header = read_json(path)
-            if not isinstance(header, dict) or header != _signed(header):
-                raise FileFormatError(f"{HEADER} is damaged")
+            header = read_json(path, signed=True)
             other = [name for name, value in key.items() if header["key"].get(name) != value]
             if other:
                 raise FileFormatError(f"made with other settings ({', '.join(other)})")
@@ -239,9 +236,3 @@ def _compiled(taps):
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _signed(header):
-    """The header as JSON gives it back, with the SHA-256 of all the rest, so that a flipped bit is noticed."""
-    rest = json.loads(json.dumps({name: value for name, value in header.items() if name != "sha256"}))
-    return {**rest, "sha256": _sha256(json.dumps(rest, sort_keys=True).encode())}

@@ -20,13 +20,16 @@ from keras_snnkd.distill.callbacks import WeightSchedule
 from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.distill.distiller import LABEL, Distiller
 from keras_snnkd.distill.objective import Objective
-from keras_snnkd.errors import KDError, OutputError, unknown_name
+from keras_snnkd.errors import FileFormatError, KDError, OutputError, unknown_name
 from keras_snnkd.files import check_space, read_json, sha256, staged, write_json
 from keras_snnkd.rounding import round_weights
 from keras_snnkd.weights import copy_weights, load
 
 CACHES = ".cache"
 """Folder of a run for teachers' outputs; no stage can have this name."""
+
+FILES = "files"
+"""In a finished stage's record: the SHA-256 of its files."""
 
 Failed = Callable[["Stage", Exception], None]
 """Told of a stage and its error."""
@@ -276,7 +279,7 @@ class Chain:
         if settings.exists():
             _same(settings, record)
         else:
-            write_json(settings, record)
+            write_json(settings, record, signed=True)
         keras.utils.set_random_seed(stage.seed)
         models = {name: result.model for name, result in results.items()}
         student = stage.start(models)
@@ -316,7 +319,8 @@ class Chain:
             "parameters": student.count_params(),
             "versions": {"keras_snnkd": __version__, "keras": keras.__version__, keras.backend.backend(): _backend_version()},
         }
-        write_json(folder / "stage.json", outcome)
+        outcome[FILES] = {name: sha256(folder / name) for name in ("model.keras", "history.json")}
+        write_json(folder / "stage.json", outcome, signed=True)
         checkpoints.clear()
         return StageResult(stage.name, student, folder, checkpoints.history, outcome)
 
@@ -365,18 +369,22 @@ def _left_out(stage, failed):
 
 
 def _finished(stage, folder, record) -> StageResult:
-    _same(folder / "stage.json", record)
-    return StageResult(
-        stage.name, load(folder / "model.keras"), folder, read_json(folder / "history.json"), read_json(folder / "stage.json")
-    )
+    found = _same(folder / "stage.json", record)
+    for name, digest in found[FILES].items():
+        if not (folder / name).is_file() or sha256(folder / name) != digest:
+            raise FileFormatError(
+                f"{folder / name} is missing or is not as it was written (its SHA-256 differs); delete {folder} to train this stage anew"
+            )
+    return StageResult(stage.name, load(folder / "model.keras"), folder, read_json(folder / "history.json"), found)
 
 
 def _same(path, record):
-    """Raise if the settings in the file are not those of `record`."""
-    found = read_json(path)
+    """What the file holds; raises if its settings are not those of `record`."""
+    found = read_json(path, signed=True)
     other = [f"{name} was {found.get(name)!r} and is now {value!r}" for name, value in record.items() if found.get(name) != value]
     if other:
         raise KDError(f"{path.parent} was made with other settings: {'; '.join(other)}. Use those again, or another folder (--out)")
+    return found
 
 
 def _backend_version():

@@ -1,5 +1,6 @@
 """What is kept while a stage trains: its history, the best weights, and where to go on after an interruption."""
 
+import json
 import math
 import re
 import shutil
@@ -9,15 +10,16 @@ import keras
 from keras import ops
 
 from keras_snnkd.errors import FileFormatError, TrainingDivergedError
-from keras_snnkd.files import UNFINISHED, check_space, read_json, staged, write_json
-from keras_snnkd.weights import restart_random_layers
+from keras_snnkd.files import UNFINISHED, check_seal, check_space, read_json, seal, staged, write_json
+from keras_snnkd.weights import all_weights, restart_random_layers
 
 
 class Checkpoints(keras.callbacks.Callback):
     """After each epoch keeps the history, the best weights so far, and all that is needed to go on from there.
 
     In `folder`: `history.json`, a list with one mapping of metrics an epoch; `best-NNNN.weights.h5`, the weights of the best epoch;
-    `epoch-NNNN.weights.h5`, weights and optimizer after the last one. Each file appears whole or not at all, in this order.
+    `epoch-NNNN.weights.h5`, weights and optimizer after the last one. Each file appears whole or not at all, in this order. The weights end
+    in their SHA-256, those after the last epoch in one that covers the history too: what is damaged is told, not used.
 
     Args:
         folder: Where to keep them.
@@ -50,8 +52,9 @@ class Checkpoints(keras.callbacks.Callback):
             if _epoch(file) > epoch:  # of an epoch that will run again
                 file.unlink()
         if newest:
-            self.history = read_json(self.folder / "history.json")[:epoch]
-            _load(model, newest)
+            history = read_json(self.folder / "history.json")
+            self.history = history[:epoch] if isinstance(history, list) else []
+            _load(model, newest, self._seen())
         return epoch
 
     def load_best(self, model: keras.Model) -> int:
@@ -84,7 +87,7 @@ class Checkpoints(keras.callbacks.Callback):
         write_json(self.folder / "history.json", self.history)
         if self.history[-1].get(self.monitor, math.inf) > max(earlier, default=-math.inf):
             self._save(f"best-{epoch + 1:04d}")
-        self._save(f"epoch-{epoch + 1:04d}")
+        self._save(f"epoch-{epoch + 1:04d}", self._seen())
         for kind in ("best", "epoch"):
             for old in sorted(self.folder.glob(f"{kind}-*.weights.h5"))[:-1]:
                 old.unlink()
@@ -97,11 +100,16 @@ class Checkpoints(keras.callbacks.Callback):
             "and look for NaN in the data."
         )
 
-    def _save(self, name):
+    def _seen(self):
+        """The history as bytes, which the seal of a checkpoint covers too."""
+        return json.dumps(self.history, sort_keys=True).encode()
+
+    def _save(self, name, context=b""):
         path = self.folder / f"{name}.weights.h5"
         with staged(path) as (file,):
             check_space(path.parent, 3 * sum(math.prod(weight.shape) * 4 for weight in self.model.weights))  # Adam keeps two more of each
             self.model.save_weights(file)
+            seal(file, context)  # HDF5 has no checksum, and a damaged file can crash its reader
 
     def _newest(self, kind):
         return max(self.folder.glob(f"{kind}-*.weights.h5"), default=None)
@@ -111,9 +119,11 @@ def _epoch(file):
     return int(re.search(r"\d+", file.name)[0])
 
 
-def _load(model, path):
+def _load(model, path, context=b""):
     try:
-        model.load_weights(path)
+        check_seal(path, context)
+        with all_weights():
+            model.load_weights(path)
     except Exception as error:  # whatever h5py and Keras raise on a file that is cut or belongs to another model
         raise FileFormatError(
             f"cannot go on from {path}: {str(error).splitlines()[0][:200]}. Delete its folder to train this stage anew"

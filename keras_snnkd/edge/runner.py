@@ -12,6 +12,7 @@ from keras_snnkd.edge.images import check_finite, check_images
 from keras_snnkd.edge.readout import so_far, softmax
 from keras_snnkd.edge.tensors import signature
 from keras_snnkd.errors import FileFormatError, InputError, ShapeError
+from keras_snnkd.files import check_seal
 
 LOGITS = "logits"
 """Name of the output that every exported model has."""
@@ -46,7 +47,8 @@ class Runner:
         threads: Number of threads, 1 by default: more did not help at the sizes of our students.
 
     Raises:
-        FileFormatError: If the file is missing, truncated or foreign, or takes something else than one image of batch 1.
+        FileFormatError: If the file is missing, truncated, damaged (it is not as it was written) or foreign, or takes something else than
+            one image of batch 1.
 
     Example:
         >>> runner = Runner("student.tflite")
@@ -57,6 +59,7 @@ class Runner:
     def __init__(self, path: str | Path, threads: int = 1):
         self.path = Path(path)
         self.contents = read_contents(self.path)
+        check_seal(self.path, required=False)
         self._interpreter = _interpreter(self.path, threads)
         found = signature(self._interpreter)
         self.readout, self.timesteps = found.readout, found.timesteps

@@ -17,7 +17,7 @@ from keras_snnkd.export.parity import EXACT, HALF, INTEGER, INTEGER_AWARE, QUANT
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import LiteRT
 from keras_snnkd.export.saved_model import write_archive
-from keras_snnkd.files import staged
+from keras_snnkd.files import seal, staged
 from keras_snnkd.layers import Latency
 from keras_snnkd.models import is_quantize_aware
 from keras_snnkd.processes import run_script
@@ -46,7 +46,8 @@ def litert(
 ) -> ExportReport:
     """Write one `.tflite` file, compare it with the model, and only then give it its name.
 
-    The file takes one image, float32 `[1, ...]`, gives `logits` `[1, C]`, and needs LiteRT's built-in operators only.
+    The file takes one image, float32 `[1, ...]`, gives `logits` `[1, C]`, and needs LiteRT's built-in operators only. It ends in its
+    SHA-256, which interpreters pass over and `LiteRT` compares.
 
     Args:
         model: A functional Keras model with one input and one output.
@@ -184,6 +185,7 @@ def write_files(
         reports = []
         for (quantize, file), final in zip(files.items(), finals, strict=True):
             file.write_bytes(Path(work, f"plain_{quantize}.tflite").read_bytes())
+            seal(file)  # the format has no checksum
             contents = check_contents(file, reference.kernel_elements, final, integers=quantize == "int8")
             reports.append(
                 verify(

@@ -60,7 +60,7 @@ def test_a_file_of_another_suffix(saved, name):
         (lambda name, data: b"[1]" if name == "config.json" else data, "TypeError"),
         (lambda name, data: b"{" if name == "config.json" else data, "JSONDecodeError"),
         (lambda name, data: data[: len(data) // 2] if name.endswith(".h5") else data, "OSError"),
-        (lambda name, data: data.replace(b'"LIF"', b'"Unknown"').replace(b">LIF", b">Unknown"), "could not be deserialized"),
+        (lambda name, data: data.replace(b'"LIF"', b'"Unknown"').replace(b">LIF", b">Unknown"), "Unknown, which is no layer of Keras"),
         (lambda name, data: data.replace(b'"tau": 2.0', b'"tau": 0.2'), "could not be deserialized"),
     ],
     ids=["no config", "no weights", "foreign config", "cut config", "cut weights", "unknown layer", "impossible value"],
