@@ -1,6 +1,5 @@
 """What a distillation objective is: which taps it reads, how it compares them, and how much it weighs."""
 
-import math
 import re
 from typing import Any
 
@@ -8,6 +7,9 @@ import keras
 from keras import ops
 
 from keras_snnkd.errors import ShapeError
+
+LARGEST = 1e18
+"""Of what an objective multiplies with."""
 
 Tap = str | list[str] | tuple[str, ...]
 """The name of one tap, or of several."""
@@ -170,10 +172,12 @@ def mean_of_sample(x):
 
 
 def check_positive(objective, name: str, value, or_zero: bool = False) -> float:
-    """`value` as a float above 0 (or of at least 0), or a `ValueError` that names objective and argument."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """`value` as a float above 0 (or of at least 0), or a `ValueError` that names objective and argument.
+
+    Its square has to be a number of float32 too.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and value <= LARGEST
     if not number or value < 0 or (value == 0 and not or_zero):
-        raise ValueError(
-            f"{type(objective).__name__}: {name} must be a number {'of at least' if or_zero else 'greater than'} 0, got {value!r}"
-        )
+        least = "of at least" if or_zero else "greater than"
+        raise ValueError(f"{type(objective).__name__}: {name} must be a number {least} 0 and up to {LARGEST:g}, got {value!r}")
     return float(value)

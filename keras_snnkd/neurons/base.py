@@ -1,6 +1,5 @@
 """What all neurons share: a layer for whole sequences and a cell for one step, around one `Dynamics`."""
 
-import math
 from typing import Any
 
 import keras
@@ -10,6 +9,8 @@ from keras_snnkd import surrogates
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.neurons.dynamics import Dynamics
 from keras_snnkd.neurons.scan import charge, scan, state_dtype
+
+FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 
 
 class SpikingLayer(keras.Layer):
@@ -185,9 +186,9 @@ class SpikingCell(keras.Layer):
 
 
 def check_number(layer: keras.Layer, name: str, value) -> float:
-    """`value` as a float, or a `ValueError` that names the layer and the argument."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{layer.name}: {name} must be a finite number, got {value!r}")
+    """`value` as a float, or a `ValueError` that names the layer and the argument. What float32 cannot hold is not finite."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -FLOAT32_MAX <= value <= FLOAT32_MAX:
+        raise ValueError(f"{layer.name}: {name} must be a finite number (of float32), got {value!r}")
     return float(value)
 
 
