@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_snnkd import report
+from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files import read_json, write_json
 
 SCHEMA = 2
@@ -66,10 +67,26 @@ def read_card(model_path: str | Path) -> dict[str, Any] | None:
     card = read_json(path)
     if not isinstance(card, dict):
         return {}
-    if "schema" not in card and isinstance(card.get("recipe"), dict):
-        dataset = {"source": card["recipe"].get("dataset"), **(card.get("dataset") or {})}
-        card = {**card, "dataset": dataset, "training": _training(card)}
+    try:
+        if "schema" not in card and isinstance(card.get("recipe"), dict):
+            dataset = {"source": card["recipe"].get("dataset"), **(card.get("dataset") or {})}
+            card = {**card, "dataset": dataset, "training": _training(card)}
+        _check_types(card)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise FileFormatError(f"{path} is not a card as this package writes it ({type(error).__name__}: {error})") from error
     return card
+
+
+def _check_types(card):
+    """A `TypeError` unless the parts that others read are mappings of the values they expect."""
+    expected = {"model": {"accuracy": (int, float), "label": str}, "dataset": {"test": int}, "training": {}}
+    for part, values in expected.items():
+        found = card.get(part) or {}
+        if not isinstance(found, dict):
+            raise TypeError(f"{part} is {found!r:.100}, expected a mapping")
+        for name, kind in values.items():
+            if not isinstance(found.get(name), (kind, type(None))):
+                raise TypeError(f"{name} of {part} is {found[name]!r:.100}")
 
 
 def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:

@@ -116,6 +116,9 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+OPTIONS = {"assistants": "assistant", "objectives": "objective"}
+"""Where an option's name is another than the setting's."""
+
 RUN_OPTIONS = ("mode", "recipe", "name", "out", "saved_models", "resume", "dry_run", "model", "objectives", "target", "io", "twin")
 
 
@@ -153,6 +156,7 @@ def _dispatch(options, arguments, console) -> int:
     if mode in ("evaluate", "export"):
         from keras_snnkd import inspection
 
+        _warn_of_unused(mode, options)
         return inspection.evaluate(options, console) if mode == "evaluate" else inspection.export(options, console, command)
     from keras_snnkd.comparison import Comparison
     from keras_snnkd.errors import unknown_name
@@ -162,6 +166,7 @@ def _dispatch(options, arguments, console) -> int:
     if mode is not None and mode not in MODES:
         raise unknown_name("mode", mode, [*MODES, "evaluate", "export"])
     recipe = _recipe(options, mode).resolved()
+    _warn_of_unused(recipe.mode, options, recipe)
     folder = _folder(options, recipe)
     kind = Comparison if recipe.mode == "compare" else Experiment
     experiment = kind(recipe, folder, console, command)
@@ -185,6 +190,17 @@ def _recipe(options, mode):
         given["objectives"] = [_short(read_objective(name)) for text in options.objectives for name in _names(text)]
     base = Recipe.load(options.recipe) if options.recipe else Recipe()
     return Recipe.from_dict({**base.to_dict(), **given, **({"mode": mode} if mode else {})})
+
+
+def _warn_of_unused(mode, options, recipe=None):
+    """Say which options on the command line do nothing in this mode."""
+    from keras_snnkd.unused import unused
+
+    standard = vars(parser().parse_args([]))
+    given = [name for name, value in vars(options).items() if value != standard[name]]
+    if idle := unused(mode, given, recipe):
+        names = ", ".join(f"--{OPTIONS.get(name, name).replace('_', '-')}" for name in idle)
+        warnings.warn(f"--mode {mode} does not use {names}", stacklevel=4)  # of who called `main`
 
 
 def _names(text: str) -> list[str]:

@@ -54,7 +54,6 @@ def evaluate(options, console) -> int:
     return 0
 
 
-<<<<<<< HEAD
 def export(options, console, command: str) -> int:
     """`--mode export`: the files of `options.target` of the model in `options.model`, checked and measured, and their card.
 
@@ -103,10 +102,10 @@ def _dataset(options, path: Path, card: dict) -> str:
     beside = path.with_name(CARD)
     if options.dataset or not beside.is_file():
         return options.dataset or DATASET
-    try:
-        return card["dataset"]["source"]
-    except (KeyError, TypeError):
-        raise FileFormatError(f"{beside} names no data set; give it with --dataset") from None
+    with contextlib.suppress(KeyError, TypeError):
+        if isinstance(card["dataset"]["source"], str):
+            return card["dataset"]["source"]
+    raise FileFormatError(f"{beside} names no data set; give it with --dataset")
 
 
 def _model(path: Path, data: datasets.Data):
@@ -136,15 +135,3 @@ def _beside_card(accuracy: float, card: dict, images: int) -> str:
     if abs(accuracy - told) * images < 0.5:
         return f"the accuracy is that of the card, {told:.2%} of {images:,} test images"
     return f"the accuracy is not that of the card, {told:.2%}: other data, other versions, or another model lies beside this card"
-=======
-def _dataset_of(model_path) -> str | None:
-    """The data set that the card beside a model names, if there is one."""
-    card = Path(model_path).with_name("card.json")
-    if not card.is_file():
-        return None
-    with contextlib.suppress(KeyError, TypeError):
-        dataset = read_json(card)["recipe"]["dataset"]
-        if isinstance(dataset, str):
-            return dataset
-    raise FileFormatError(f"{card} names no data set; give it with --dataset")
->>>>>>> d323641 (Model files, archives, checkpoints and records are checked before they are used)

@@ -18,11 +18,10 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Who may import whom
 
-<<<<<<< HEAD
-EVERYWHERE = ("_public", "_registration", "_version", "errors", "extras", "files", "folding", "processes", "rounding", "weights")
-=======
-EVERYWHERE = ("_public", "_version", "archives", "errors", "files", "keras_file", "rounding", "weights")
->>>>>>> d323641 (Model files, archives, checkpoints and records are checked before they are used)
+EVERYWHERE = (
+    *("_public", "_registration", "_version", "archives", "errors", "extras", "files", "folding", "keras_file", "processes", "rounding"),
+    "weights",
+)
 BELOW = {
     **{name: set() for name in EVERYWHERE},
     "surrogates": set(),

@@ -174,10 +174,12 @@ def mean_of_sample(x):
 def check_positive(objective, name: str, value, or_zero: bool = False) -> float:
     """`value` as a float above 0 (or of at least 0), or a `ValueError` that names objective and argument.
 
-    Its square has to be a number of float32 too.
+    Its square and its inverse have to be numbers of float32 too.
     """
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and value <= LARGEST
-    if not number or value < 0 or (value == 0 and not or_zero):
-        least = "of at least" if or_zero else "greater than"
-        raise ValueError(f"{type(objective).__name__}: {name} must be a number {least} 0 and up to {LARGEST:g}, got {value!r}")
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not (1 / LARGEST <= value <= LARGEST or (value == 0 and or_zero)):
+        raise ValueError(
+            f"{type(objective).__name__}: {name} must be a number {'of at least' if or_zero else 'greater than'} 0, got {value!r}"
+            + (f"; float32 can count with {1 / LARGEST:g} to {LARGEST:g}" if number and value > 0 else "")
+        )
     return float(value)

@@ -16,15 +16,17 @@ import tempfile
 import traceback
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
 import keras_snnkd as kd
 from keras_snnkd import inspection
+from keras_snnkd.card import read_card
 from keras_snnkd.distill.cache import TeacherCache
 from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.errors import KDError
-from keras_snnkd.files import seal, write_json
+from keras_snnkd.files import seal
 
 SECONDS = 60
 """For one file; more is a hang."""
@@ -82,11 +84,13 @@ class Card(Loader):
     checked = False
 
     def make(self, folder):
-        write_json(folder / "card.json", {"recipe": kd.Recipe().resolved().to_dict()})
+        shutil.copy2(SHELF / "card.json", folder / "card.json")
         return [folder / "card.json"]
 
     def read(self, folder):
-        return inspection._dataset_of(folder / "model.keras")
+        card = read_card(folder / "model.keras") or {}
+        dataset = inspection._dataset(SimpleNamespace(dataset=None), folder / "model.keras", card)
+        return dataset, inspection._beside_card(0.9, card, 360), str(card.get("training"))
 
 
 class Checkpoint(Loader):
