@@ -21,7 +21,7 @@ from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.methods import Method
 from keras_snnkd.errors import KDError
 from keras_snnkd.experiment import MEASURED_IMAGES, Experiment, check_folder, measure, test_images
-from keras_snnkd.files import read_json, sha256, write_json
+from keras_snnkd.files import read_json, remove_unfinished, sha256, write_json
 from keras_snnkd.metrics.measurement import Measurement
 from keras_snnkd.progress import Counter
 from keras_snnkd.recipe import ITSELF, is_file
@@ -170,8 +170,10 @@ class Comparison(Experiment):
             KDError: For bad input, before training; if a teacher or the student alone cannot be trained; if every arm fails.
         """
         started = time.monotonic()
+        self._prepare()
         check_folder(self.folder)
         self._check_resume(resume)
+        remove_unfinished(self.folder)
         self.check()
         self.recipe.save(self.folder / "recipe.json")
         with contextlib.ExitStack() as closing:
@@ -219,7 +221,7 @@ class Comparison(Experiment):
         def callbacks(stage):
             counter.close()
             index = stages.index(stage) + 1
-            return [_Line(f"{title.format(stage.name)} ({index} of {len(stages)})", self.console)]
+            return [self._health(), _Line(f"{title.format(stage.name)} ({index} of {len(stages)})", self.console)]
 
         def tell(stage, done, total):
             counter(title.format(stage.name), done, total)

@@ -87,7 +87,7 @@ def write_files(
         target: First word of the reports' `target`.
         endpoint: Name of the signature.
     """
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory(dir=next(iter(files.values())).parent) as work:
         jobs = []
         for kind, model in models.items():
             write_archive(model, Path(work, kind), batch_size=1, endpoint=endpoint)
