@@ -61,13 +61,18 @@ class TrainingHealth(Divergence):
         self._told: set[str] = set()
         self._terms = self._first = None
 
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        self._starts = True
+
     def on_train_batch_end(self, batch, logs=None):
         super().on_train_batch_end(batch, logs)
         if "loss" not in (logs or {}):
             return
         loss = float(logs["loss"])
-        if batch == 0:
+        if self._starts:
             self._compare_with(loss)
+            self._starts = False
         elif loss > EXPLODED * max(self._first, 1.0):
             what = f"the loss exploded: {loss:.4g} in epoch {self.epoch + 1}, step {batch + 1}, and {self._first:.4g} at first. {ADVICE}"
             self._problems({"loss": what}, {"loss"})
