@@ -106,12 +106,12 @@ class TrainingHealth(Divergence):
             if activity.rates[name] == 0:
                 found[name] = (
                     f"{name} is silent: none of its neurons fired {where}, so that what comes after it sees nothing. "
-                    f"Lower {threshold}, put batch norm before it, or check that the images are in 0..1 and not all black"
+                    f"Lower {threshold}, put batch norm before it, or check that the images are in 0..1 and not all black."
                 )
             elif activity.saturated[name] >= SATURATED:
                 found[name] = (
                     f"{name} is saturated: {activity.saturated[name]:.0%} of its neurons fired at every step {where}, and tell nothing. "
-                    f"Raise {threshold}, put batch norm before it, or lower the learning rate (--learning-rate)"
+                    f"Raise {threshold}, put batch norm before it, or lower the learning rate (--learning-rate)."
                 )
         return found
 
@@ -120,6 +120,6 @@ class TrainingHealth(Divergence):
         new = [f"{self.student.name}: {what}" for name, what in found.items() if name not in self._told]
         self._told = (self._told - looked_at) | set(found)
         if found and self.on_problem == "stop":
-            self.stop(UnhealthyTrainingError("; ".join(f"{self.student.name}: {what}" for what in found.values()) + "."))
+            self.stop(UnhealthyTrainingError(" ".join(f"{self.student.name}: {what}" for what in found.values())))
         for what in new:
-            warnings.warn(f"{what}.", stacklevel=2)
+            warnings.warn(what, stacklevel=2)
