@@ -52,7 +52,6 @@ def staged(*finals: str | Path) -> Iterator[list[Path]]:
                         raise OutputError(f"cannot write {final}: it is a folder; remove it or choose another name.")
                     os.rename(final, Path(work, f"old-{final.name}"))
                 os.replace(path, final)
-            _flush_names(folder)
     except OSError as error:
         if isinstance(error, KDError):
             raise
@@ -63,23 +62,11 @@ def staged(*finals: str | Path) -> Iterator[list[Path]]:
 
 
 def _flush(path):
-    """Wait until the disk has a file, or all of a folder."""
-    for place in [path, *path.rglob("*")] if path.is_dir() else [path]:
-        if place.is_dir():
-            _flush_names(place)
-        else:
+    """Wait until the disk has a file, or all files of a folder; names follow in the order in which they were given."""
+    for place in path.rglob("*") if path.is_dir() else [path]:
+        if place.is_file():
             with open(place, "rb+" if os.name == "nt" else "rb") as file:  # Windows flushes only what can be written
                 os.fsync(file.fileno())
-
-
-def _flush_names(folder):
-    """Wait until the disk has the names in a folder, where the system can tell."""
-    with contextlib.suppress(OSError):  # Windows, and some network file systems, cannot
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def remove_unfinished(folder: str | Path) -> None:

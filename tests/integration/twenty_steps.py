@@ -1,7 +1,8 @@
-"""Trains a student for twenty steps with each of two seeds and prints what came out: `python -m tests.integration.twenty_steps`."""
+"""Trains a student for twenty steps with each of some seeds and prints what came out: `python -m tests.integration.twenty_steps 0 1`."""
 
 import hashlib
 import json
+import sys
 import tempfile
 
 import keras_snnkd as kd
@@ -30,4 +31,4 @@ def train(seed, folder):
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as work:
-        print(json.dumps([train(seed, f"{work}/{seed}") for seed in (0, 1)]))
+        print(json.dumps([train(seed, f"{work}/{seed}") for seed in map(int, sys.argv[1:])]))
