@@ -91,7 +91,7 @@ def check_whole(folder):
                 stored.visititems(lambda _, item: item[()] if isinstance(item, h5py.Dataset) else None)
         elif path.suffix == ".tflite":
             kd.export.LiteRT(path)
-        elif path.name == "report.html":
+        elif path.suffix == ".html":
             assert path.read_text().rstrip().endswith("</html>"), path
         elif path.name == "saved_model.pb":
             kd.export.SavedModel(path.parent)
