@@ -30,7 +30,7 @@ from typing import Any
 
 from keras_snnkd import report
 from keras_snnkd.errors import FileFormatError
-from keras_snnkd.files import read_json, write_json
+from keras_snnkd.files import read_json, remove_unfinished, staged, write_json
 
 SCHEMA = 2
 
@@ -102,15 +102,9 @@ def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
         `place`.
     """
     row = results["models"][-1]
-    place.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(run / row["name"] / "model.keras", place / "model.keras")
     exports = [entry for entry in results["exports"] if entry["model"] == row["name"]]
-    for source in (run / entry["path"] for entry in exports):
-        if source.is_dir():
-            shutil.copytree(source, place / source.name, dirs_exist_ok=True)
-        else:
-            shutil.copy2(source, place / source.name)
-    card = {
+    sources = [run / row["name"] / "model.keras", *(run / entry["path"] for entry in exports)]
+    content = {
         "title": f"{results['title']}, {row['label']}",
         "dataset": {**results["dataset"], "source": results["recipe"]["dataset"]},
         "model": row,
@@ -120,8 +114,13 @@ def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
         "raster": results.get("raster"),
         "training": _training(results),
     }
-    save_card(card, place)
-    (place / "README.md").write_text(_readme(results, row))
+    remove_unfinished(place)
+    finals = [*(place / source.name for source in sources), place / CARD, place / "card.html", place / "README.md"]
+    with staged(*finals) as (*files, card, _, readme):
+        for source, file in zip(sources, files, strict=True):
+            (shutil.copytree if source.is_dir() else shutil.copy2)(source, file)
+        save_card(content, card.parent)
+        readme.write_text(_readme(results, row))
     return place
 
 

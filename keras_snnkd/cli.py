@@ -99,6 +99,13 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--precision", metavar="NAME", help="float32 (default) | mixed_bfloat16")
     group.add_argument("--seed", type=int, metavar="N", help="of weights, order of images and augmentation (default: 0)")
 
+    group.add_argument(
+        "--deterministic", action=argparse.BooleanOptionalAction, help="two runs are equal to the last bit; slower on GPUs (default: no)"
+    )
+    group.add_argument(
+        "--on-problem", metavar="WHAT", help="warn (default) | stop: an exploding loss, or a layer that is silent or always fires"
+    )
+
     group = p.add_argument_group("run")
     group.add_argument("--name", help="of the run (default: <dataset>_<mode>)")
     group.add_argument("--out", metavar="DIR", help="the run's folder (default: runs/<name>, with a number where that is taken)")

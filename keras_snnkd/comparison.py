@@ -21,10 +21,11 @@ from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.methods import Method
 from keras_snnkd.errors import KDError
 from keras_snnkd.experiment import MEASURED_IMAGES, Experiment, check_folder, measure, test_images
-from keras_snnkd.files import read_json, sha256, write_json
+from keras_snnkd.files import read_json, remove_unfinished, sha256, write_json
 from keras_snnkd.metrics.measurement import Measurement
 from keras_snnkd.progress import Counter
-from keras_snnkd.recipe import ITSELF, is_file
+from keras_snnkd.recipe import ITSELF, Recipe, is_file
+from keras_snnkd.weights import restart_random_layers
 
 ALONE = "student_alone"
 """The arm that all others are compared with."""
@@ -170,8 +171,10 @@ class Comparison(Experiment):
             KDError: For bad input, before training; if a teacher or the student alone cannot be trained; if every arm fails.
         """
         started = time.monotonic()
+        self._prepare()
         check_folder(self.folder)
         self._check_resume(resume)
+        remove_unfinished(self.folder)
         self.check()
         self.recipe.save(self.folder / "recipe.json")
         with contextlib.ExitStack() as closing:
@@ -195,8 +198,8 @@ class Comparison(Experiment):
             return
         if not resume:
             raise KDError(f"{self.folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
-        before, now = read_json(written), self.recipe.to_dict()
-        kept = [name for name in now if name not in ("objectives", "seeds")]
+        before, now = {**Recipe().to_dict(), **read_json(written)}, self.recipe.to_dict()  # of an earlier version, with fewer settings
+        kept = [name for name in now if name not in ("objectives", "seeds", "on_problem")]
         other = [f"{name} was {before.get(name)!r} and is now {now[name]!r}" for name in kept if before.get(name) != now[name]]
         if other:
             raise KDError(f"{self.folder} was made with other settings: {'; '.join(other)}. Use those again, or another folder (--out)")
@@ -219,7 +222,7 @@ class Comparison(Experiment):
         def callbacks(stage):
             counter.close()
             index = stages.index(stage) + 1
-            return [_Line(f"{title.format(stage.name)} ({index} of {len(stages)})", self.console)]
+            return [self._health(), _Line(f"{title.format(stage.name)} ({index} of {len(stages)})", self.console)]
 
         def tell(stage, done, total):
             counter(title.format(stage.name), done, total)
@@ -276,6 +279,7 @@ class Gauge:
             spikes = {layer.name: layer.output for layer in self._model.layers if getattr(layer, "emits_spikes", False)}
             self._run = Measurement(self._model, {**spikes, OUTPUT: self._model.outputs[0]}, _reduce)
         self._model.set_weights(model.get_weights())
+        restart_random_layers(self._model, 0)
         logits, spikes = zip(*self._run.batches(self.images, 250), strict=True)
         spikes = np.concatenate(spikes)[:MEASURED_IMAGES]
         accuracy = float(np.mean(np.concatenate(logits).argmax(-1) == self.labels))

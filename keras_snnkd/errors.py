@@ -36,7 +36,11 @@ class OutputError(KDError, OSError):
     """A folder that cannot be written, or a full disk."""
 
 
-class TrainingDivergedError(KDError, RuntimeError):
+class UnhealthyTrainingError(KDError, RuntimeError):
+    """Training that goes wrong in a way that was to stop it: an exploding loss, silent or saturated layers."""
+
+
+class TrainingDivergedError(UnhealthyTrainingError):
     """The loss became NaN or infinite."""
 
 

@@ -5,6 +5,7 @@ import functools
 import os
 import platform
 import re
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,16 +17,22 @@ import numpy as np
 from keras_snnkd import data as datasets
 from keras_snnkd import export, metrics, models, report
 from keras_snnkd._version import __version__
+from keras_snnkd.determinism import make_deterministic
 from keras_snnkd.distill import methods
 from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.errors import ExportError, OutputError
-from keras_snnkd.files import sha256, write_json
+from keras_snnkd.files import UNFINISHED, sha256, write_json
+from keras_snnkd.health import TrainingHealth
 from keras_snnkd.progress import Counter, Progress
 from keras_snnkd.recipe import ITSELF, Recipe, is_file
+from keras_snnkd.weights import restart_random_layers
 
 MEASURED_IMAGES = 1000
 """Test images on which spikes and operations are counted."""
+
+WATCHED_IMAGES = 64
+"""Validation images on which the layers are looked at after each epoch."""
 
 PARITY_SAMPLES = 200
 """Test images on which an exported file is compared with Keras before it gets its name."""
@@ -171,6 +178,7 @@ class Experiment:
             KDError: For bad input, before training; for a loss that diverges; for an export that does not do what the model does.
         """
         started = time.monotonic()
+        self._prepare()
         stages = self.stages()
         check_folder(self.folder)
         chain = Chain(stages, self.folder)
@@ -205,6 +213,15 @@ class Experiment:
             raise ExportError(f"{refused[0]} Everything else is in {self.folder / 'report.html'}")
         return content
 
+    def _prepare(self):
+        """What holds for the whole process."""
+        if self.recipe.deterministic:
+            make_deterministic(self.recipe.seed)
+
+    def _health(self):
+        """Watches a stage on the first validation images."""
+        return TrainingHealth(np.asarray(next(iter(self.data.validation))[0])[:WATCHED_IMAGES], self.recipe.on_problem)
+
     def _export(self, model, name, notes):
         """Export one model; without 8-bit weights, and with a note, where these change too many predictions. Nothing without TensorFlow."""
         if keras.backend.backend() != "tensorflow":
@@ -221,7 +238,7 @@ class Experiment:
     def _callbacks(self, stage, title, closing):
         progress = Progress(title, self.console)
         closing.callback(progress.close)
-        return [progress, keras.callbacks.TensorBoard(str(self.folder / "logs" / stage.name), write_graph=False)]
+        return [self._health(), progress, keras.callbacks.TensorBoard(str(self.folder / "logs" / stage.name), write_graph=False)]
 
     def _about(self, what: str) -> dict[str, Any]:
         """What every page of results begins with."""
@@ -279,6 +296,7 @@ def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], di
         ShapeError: If the model does not fit the data.
     """
     images, labels = test_images(data)
+    restart_random_layers(model, 0)
     few = images[:MEASURED_IMAGES]
     activity = metrics.activity(model, few)
     row = {
@@ -382,9 +400,9 @@ def check_folder(folder: Path, option: str = "--out") -> None:
     """Raise an `OutputError` now if a folder that the user chose with `option` cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{os.getpid()}.probe"
-        probe.write_bytes(b"\0" * 65536)
-        probe.unlink()
+        with tempfile.NamedTemporaryFile(prefix=UNFINISHED, dir=folder) as probe:
+            probe.write(b"\0" * 65536)
+            probe.flush()
     except OSError as error:
         raise OutputError(
             f"cannot write to {folder}: {error.strerror or error}. Choose another folder ({option}), or free some space"

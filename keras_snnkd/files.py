@@ -14,7 +14,7 @@ from typing import Any
 from keras_snnkd.errors import FileFormatError, KDError, OutputError
 
 UNFINISHED = ".unfinished-"
-"""Start of the names of folders in which something is being written; what a killed process leaves can be deleted."""
+"""Start of the names of folders in which something is being written."""
 
 
 SHA256 = "sha256"
@@ -27,6 +27,9 @@ _BLOCK = 1 << 20
 @contextlib.contextmanager
 def staged(*finals: str | Path) -> Iterator[list[Path]]:
     """Paths to write to; on leaving the block without an error they replace `finals`, else nothing of them stays.
+
+    The contents are on the disk before they get their names, so that neither a killed process nor a power cut leaves half a file under
+    one. A process that is killed leaves its hidden folder, see `remove_unfinished`; several `finals` are renamed one after the other.
 
     Args:
         *finals: Files or folders, all in the same folder, which is made if need be.
@@ -48,6 +51,8 @@ def staged(*finals: str | Path) -> Iterator[list[Path]]:
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as work:
             paths = [Path(work, final.name) for final in finals]
             yield paths
+            for path in paths:
+                _flush(path)
             for path, final in zip(paths, finals, strict=True):
                 if final.is_dir():
                     if not path.is_dir():
@@ -61,6 +66,23 @@ def staged(*finals: str | Path) -> Iterator[list[Path]]:
         raise OutputError(
             f"cannot write {names}: {error.strerror or error}. Check free space and permissions, or choose another folder."
         ) from error
+
+
+def _flush(path):
+    """Wait until the disk has a file, or all files of a folder; names follow in the order in which they were given."""
+    for place in path.rglob("*") if path.is_dir() else [path]:
+        if place.is_file():
+            with open(place, "rb+" if os.name == "nt" else "rb") as file:  # Windows flushes only what can be written
+                os.fsync(file.fileno())
+
+
+def remove_unfinished(folder: str | Path) -> None:
+    """Remove what killed processes left half written anywhere in a folder, to which no other process may be writing."""
+    for leftover in list(Path(folder).rglob(f"{UNFINISHED}*")):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 def check_space(folder: str | Path, needed: int) -> None:

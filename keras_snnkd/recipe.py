@@ -10,6 +10,7 @@ from keras_snnkd import data, models, neurons
 from keras_snnkd.distill import methods, schedules
 from keras_snnkd.errors import FileFormatError, unknown_name
 from keras_snnkd.files import read_json, write_json
+from keras_snnkd.health import ON_PROBLEM
 from keras_snnkd.layers.encoders import check_timesteps
 
 MODES = ("teacher", "baseline", "distill", "multistage", "compare")
@@ -73,6 +74,9 @@ class Recipe:
             augmentation, where it changes nothing but the time, else 0.
         precision: `"float32"` or `"mixed_bfloat16"`.
         seed: Of initial weights, order of images and augmentation.
+        deterministic: Have every operation add up in the same order each time, so that two runs are equal to the last bit (see
+            `keras_snnkd.determinism`).
+        on_problem: `"warn"` or `"stop"` when the loss explodes, or a layer is silent or saturated (see `keras_snnkd.health`).
 
     Raises:
         UnknownNameError, ValueError: For a value that cannot be.
@@ -109,6 +113,8 @@ class Recipe:
     cache: int | None = None
     precision: str = "float32"
     seed: int = 0
+    deterministic: bool = False
+    on_problem: str = "warn"
 
     def resolved(self) -> "Recipe":
         """This recipe with methods replaced by what they are, every unset value filled in, and checked."""
@@ -177,7 +183,7 @@ class Recipe:
         for field in dataclasses.fields(self):
             value, kind = getattr(self, field.name), field.type
             allowed = kind | int if isinstance(0.0, kind) else kind
-            if not isinstance(value, allowed) or isinstance(value, bool):
+            if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
                 raise ValueError(f"recipe setting {field.name} must be {getattr(kind, '__name__', kind)}, got {value!r}")
 
     def _check(self):
@@ -190,6 +196,7 @@ class Recipe:
             ("neuron", self.teacher_neuron, neuron_names),
             ("precision", self.precision, PRECISIONS),
             ("teacher start", self.teacher_start, TEACHER_STARTS),
+            ("on_problem", self.on_problem, ON_PROBLEM),
             ("student start", self.student_start or methods.STARTS[0], methods.STARTS),
         ]:
             if value not in known:

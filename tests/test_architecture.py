@@ -37,6 +37,7 @@ BELOW = {
 """The lower parts of the package, and the parts each of them may import. What is not here is on top and may import anything."""
 
 WITH_TENSORFLOW = (
+    "determinism.py",
     "distill/cache.py",
     "distill/distiller.py",
     "distill/packing.py",

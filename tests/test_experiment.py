@@ -211,9 +211,8 @@ def test_training_that_diverges_ends_the_run_and_keeps_the_best_weights(tmp_path
     assert tiny.run(*DISTILL, "--mode", "baseline", "--epochs", 3) == 1
     said, error = told(capsys)
     kept = "The best weights so far are in run/student_alone/best-0001.weights.h5."
-    assert error.startswith("error: ")
-    assert f"became NaN or infinite in epoch 2. {kept}" in error
-    assert "Try a lower learning rate (--learning-rate)" in error
+    assert "became NaN or infinite in epoch 2. Try a lower learning rate (--learning-rate)" in error.partition("error: ")[2]
+    assert error.endswith(kept)
     assert "Traceback" not in error
     assert "epoch 1/3" in said
     model = kd.Distiller(kd.models.build("mlp:12", (8, 8, 1), 10, timesteps=2))
@@ -230,7 +229,7 @@ def test_a_disk_that_fills_while_training_is_told(tmp_path, monkeypatch, capsys)
     monkeypatch.chdir(tmp_path)
     assert tiny.run(*DISTILL, "--mode", "baseline") == 1
     _, error = told(capsys)
-    assert error.startswith("error: cannot write run/student_alone/")
+    assert "error: cannot write run/student_alone/" in error
     assert "No space left on device" in error
     assert "Traceback" not in error
     assert not list(Path("run/student_alone").glob("*.h5"))

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from keras_snnkd.errors import ExportError, OutputError
-from keras_snnkd.files import staged
+from keras_snnkd.files import UNFINISHED, remove_unfinished, staged
 
 
 def test_a_file_appears_only_when_the_block_is_left_without_an_error(tmp_path):
@@ -46,6 +46,29 @@ def test_a_full_disk_and_a_folder_that_cannot_be_made_name_the_path(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"file/student\.tflite"), staged(tmp_path / "file" / "student.tflite"):
         pass
+
+
+def test_the_content_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    done = []
+    rename, sync = os.replace, os.fsync
+    monkeypatch.setattr(os, "replace", lambda path, final: done.append(f"rename to {final.name}") or rename(path, final))
+    monkeypatch.setattr(os, "fsync", lambda number: done.append(f"flush {os.fstat(number).st_size}") or sync(number))
+    with staged(tmp_path / "a", tmp_path / "b") as (a, b):
+        a.write_bytes(b"x" * 1111)
+        b.mkdir()
+        (b / "part").write_bytes(b"x" * 2222)
+    assert done == ["flush 1111", "flush 2222", "rename to a", "rename to b"]
+
+
+def test_what_a_killed_process_left_is_removed_wherever_it_is(tmp_path):
+    for place in (tmp_path, tmp_path / "run" / "stage"):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{UNFINISHED}a1").mkdir()
+        (place / f"{UNFINISHED}a1" / "half").touch()
+        (place / f"{UNFINISHED}probe").touch()
+        (place / "whole").touch()
+    remove_unfinished(tmp_path)
+    assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["run", "stage", "whole", "whole"]
 
 
 def test_a_file_does_not_take_the_place_of_a_folder(tmp_path):

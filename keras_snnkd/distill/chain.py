@@ -19,11 +19,12 @@ from keras_snnkd.distill.cache import TeacherCache
 from keras_snnkd.distill.callbacks import WeightSchedule
 from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.distill.distiller import LABEL, Distiller
+from keras_snnkd.distill.divergence import Divergence
 from keras_snnkd.distill.objective import Objective
-from keras_snnkd.errors import FileFormatError, KDError, OutputError, unknown_name
-from keras_snnkd.files import check_space, read_json, sha256, staged, write_json
+from keras_snnkd.errors import FileFormatError, KDError, OutputError, UnhealthyTrainingError, unknown_name
+from keras_snnkd.files import check_space, read_json, remove_unfinished, sha256, staged, write_json
 from keras_snnkd.rounding import round_weights
-from keras_snnkd.weights import copy_weights, load
+from keras_snnkd.weights import copy_weights, load, restart_random_layers
 
 CACHES = ".cache"
 """Folder of a run for teachers' outputs; no stage can have this name."""
@@ -236,7 +237,7 @@ class Chain:
             data: Has `training(initial_epoch)`, `steps_per_epoch` and `validation`, as `keras_snnkd.data.load` returns; for
                 `cache_views` it must be such a `keras_snnkd.data.Data`.
             resume: Whether to go on with what the folder holds. Without it, the folder must hold no stage.
-            callbacks: Makes more Keras callbacks for a stage.
+            callbacks: Makes more Keras callbacks for a stage, such as a `keras_snnkd.health.TrainingHealth`.
             progress: Told how many images, of how many, have the teacher's outputs for a stage, while these are computed.
             keep_cache: Whether the teachers' outputs stay when all stages have finished.
             failed: Told of a stage that fails; the others go on, without those that need it. By default its error is raised. A disk
@@ -256,6 +257,8 @@ class Chain:
             raise KDError(f"cache_views of stage {cached[0]} needs data with views, as keras_snnkd.data.load returns, got {data!r}")
         if not resume and any((self.folder / stage.name).exists() for stage in self.stages):
             raise KDError(f"{self.folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
+        if resume:
+            remove_unfinished(self.folder)
         results: dict[str, StageResult] = {}
         for stage in self.stages:
             if failed and stage.name not in self._teacher_taps:
@@ -290,20 +293,26 @@ class Chain:
         cache = None
         if epoch < stage.epochs:
             cache = self._cache(stage, distiller, data, progress)
-            distiller.fit(
-                (cache or data).training(epoch),
-                steps_per_epoch=data.steps_per_epoch,
-                initial_epoch=epoch,
-                epochs=stage.epochs,
-                validation_data=data.validation,
-                callbacks=[stage.schedule(distiller), *callbacks(stage), checkpoints],
-                verbose=0,
-                shuffle=False,
-            )
+            more = callbacks(stage)
+            watch = [] if any(isinstance(callback, Divergence) for callback in more) else [Divergence()]
+            try:
+                distiller.fit(
+                    (cache or data).training(epoch),
+                    steps_per_epoch=data.steps_per_epoch,
+                    initial_epoch=epoch,
+                    epochs=stage.epochs,
+                    validation_data=data.validation,
+                    callbacks=[stage.schedule(distiller), *watch, *more, checkpoints],
+                    verbose=0,
+                    shuffle=False,
+                )
+            except UnhealthyTrainingError as error:
+                raise type(error)(f"{error} {checkpoints.kept()}") from error
         best = checkpoints.load_best(distiller)
         accuracy = checkpoints.history[best - 1].get("val_accuracy")
         if stage.weight_bits == 8:
             round_weights(student)
+            restart_random_layers(student, stage.epochs)
             accuracy = distiller.evaluate(data.validation, verbose=0, return_dict=True).get("accuracy")
         with staged(folder / "model.keras") as (file,):
             check_space(folder, 4 * student.count_params())
@@ -375,6 +384,7 @@ def _finished(stage, folder, record) -> StageResult:
             raise FileFormatError(
                 f"{folder / name} is missing or is not as it was written (its SHA-256 differs); delete {folder} to train this stage anew"
             )
+    Checkpoints(folder).clear()  # a process that was killed before it did
     return StageResult(stage.name, load(folder / "model.keras"), folder, read_json(folder / "history.json"), found)
 
 

@@ -3,14 +3,12 @@
 import json
 import math
 import re
-import shutil
 from pathlib import Path
 
 import keras
-from keras import ops
 
-from keras_snnkd.errors import FileFormatError, TrainingDivergedError
-from keras_snnkd.files import UNFINISHED, check_seal, check_space, read_json, seal, staged, write_json
+from keras_snnkd.errors import FileFormatError
+from keras_snnkd.files import check_seal, check_space, read_json, remove_unfinished, seal, staged, write_json
 from keras_snnkd.weights import all_weights, restart_random_layers
 
 
@@ -24,9 +22,6 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         folder: Where to keep them.
         monitor: The metric whose highest value is the best.
-
-    Raises:
-        TrainingDivergedError: During training, as soon as the loss is NaN or infinite, or a weight at the end of an epoch.
     """
 
     def __init__(self, folder: str | Path, monitor: str = "val_accuracy"):
@@ -44,8 +39,7 @@ class Checkpoints(keras.callbacks.Callback):
         Raises:
             FileFormatError: If a file is damaged or belongs to another model.
         """
-        for leftover in self.folder.glob(f"{UNFINISHED}*"):
-            shutil.rmtree(leftover)
+        remove_unfinished(self.folder)
         newest = self._newest("epoch")
         epoch = _epoch(newest) if newest else 0
         for file in self.folder.glob("best-*.weights.h5"):
@@ -73,15 +67,7 @@ class Checkpoints(keras.callbacks.Callback):
             if model is not None:
                 restart_random_layers(model, epoch)
 
-    def on_train_batch_end(self, batch, logs=None):
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
-            raise self._diverged(f"the loss became {loss} in epoch {len(self.history) + 1}, step {batch + 1}")
-
     def on_epoch_end(self, epoch, logs=None):
-        for weight in self.model.weights:
-            if not ops.all(ops.isfinite(weight)):  # with a finite loss: a neuron whose membrane is NaN is silent
-                raise self._diverged(f"{weight.path} became NaN or infinite in epoch {epoch + 1}")
         self.history = [*self.history[:epoch], {name: float(value) for name, value in (logs or {}).items()}]
         earlier = [row[self.monitor] for row in self.history[:-1] if self.monitor in row]
         write_json(self.folder / "history.json", self.history)
@@ -89,16 +75,13 @@ class Checkpoints(keras.callbacks.Callback):
             self._save(f"best-{epoch + 1:04d}")
         self._save(f"epoch-{epoch + 1:04d}", self._seen())
         for kind in ("best", "epoch"):
-            for old in sorted(self.folder.glob(f"{kind}-*.weights.h5"))[:-1]:
+            for old in sorted(self.folder.glob(f"{kind}-*.weights.h5"), key=_epoch)[:-1]:
                 old.unlink()
 
-    def _diverged(self, what):
+    def kept(self) -> str:
+        """In words, what there is when training ends before its time."""
         best = self._newest("best")
-        kept = f"The best weights so far are in {best}." if best else "No epoch had finished."
-        return TrainingDivergedError(
-            f"{what}. {kept} Try a lower learning rate (--learning-rate), smaller objective weights, float32 (--precision float32), "
-            "and look for NaN in the data."
-        )
+        return f"The best weights so far are in {best}." if best else "No epoch had finished."
 
     def _seen(self):
         """The history as bytes, which the seal of a checkpoint covers too."""
@@ -112,7 +95,7 @@ class Checkpoints(keras.callbacks.Callback):
             seal(file, context)  # HDF5 has no checksum, and a damaged file can crash its reader
 
     def _newest(self, kind):
-        return max(self.folder.glob(f"{kind}-*.weights.h5"), default=None)
+        return max(self.folder.glob(f"{kind}-*.weights.h5"), key=_epoch, default=None)
 
 
 def _epoch(file):

@@ -162,7 +162,7 @@ def write_files(
         io: Of the file of integers.
     """
     aware = is_quantize_aware(reference.model)
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory(dir=next(iter(files.values())).parent) as work:
         integers = {"io": io}
         if calibration is not None:
             integers["calibration"] = Path(work, "calibration.npz")

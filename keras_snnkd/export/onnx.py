@@ -53,7 +53,7 @@ def onnx(model: keras.Model, path: str | Path, *, samples: np.ndarray) -> Export
 
 def write_onnx(reference: Reference, file: Path, final: Path) -> ExportReport:
     """Write and verify `file`, which will be renamed to `final`."""
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory(dir=file.parent) as work:
         twin = Path(work, "tapped.onnx")
         write_archive(freeze(reference.model), Path(work, "plain"))
         jobs = [{"folder": f"{work}/plain", "output": str(file)}]

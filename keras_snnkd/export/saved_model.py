@@ -47,7 +47,7 @@ def write_saved_model(reference: Reference, folder: Path, final: Path) -> Export
     """Write and verify `folder`, which will be renamed to `final`."""
     write_archive(freeze(reference.model), folder)
     exported = SavedModel(folder)
-    with tempfile.TemporaryDirectory() as twin:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as twin:
         if reference.taps:
             write_archive(freeze(reference.model, taps=reference.taps), Path(twin))
         return verify(

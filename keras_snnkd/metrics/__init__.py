@@ -2,13 +2,14 @@
 
 from keras_snnkd.metrics.anytime import Anytime, anytime
 from keras_snnkd.metrics.energy import Energy, energy
-from keras_snnkd.metrics.firing import Activity, activity, raster
+from keras_snnkd.metrics.firing import Activity, ActivityMeter, activity, raster
 from keras_snnkd.metrics.footprint import footprint
 from keras_snnkd.metrics.operations import Operations, synaptic_operations, twin_operations
 from keras_snnkd.metrics.sparsity import activation_sparsity, connection_sparsity
 
 __all__ = [
     "Activity",
+    "ActivityMeter",
     "Anytime",
     "Energy",
     "Operations",

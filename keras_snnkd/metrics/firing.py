@@ -59,20 +59,44 @@ def activity(model: keras.Model, images: Any, batch_size: int = 128) -> Activity
     Example:
         >>> kd.metrics.activity(student, images).rates["block1_neuron"]
     """
-    spikes = _spikes(model)
-    if not spikes:
-        return Activity({}, 0.0, {}, {})
-    counts: dict[str, np.ndarray] = dict.fromkeys(spikes, 0)
-    for batch in Measurement(model, spikes, _count).batches(images, batch_size):
-        for name, count in batch.items():
-            counts[name] = counts[name] + count.astype("int64")
-    steps = {name: len(images) * tensor.shape[1] for name, tensor in spikes.items()}
-    return Activity(
-        rates={name: float(count.sum() / (steps[name] * count.size)) for name, count in counts.items()},
-        spikes_per_image=float(sum(count.sum() for count in counts.values()) / len(images)),
-        silent={name: float(np.mean(count == 0)) for name, count in counts.items()},
-        saturated={name: float(np.mean(count == steps[name])) for name, count in counts.items()},
-    )
+    return ActivityMeter(model)(images, batch_size)
+
+
+class ActivityMeter:
+    """The `activity` of one model again and again, while it trains, by one compiled function.
+
+    Args:
+        model: A functional model.
+
+    Raises:
+        ValueError: If the model is not functional.
+
+    Example:
+        >>> meter = ActivityMeter(student)
+        >>> meter(images).rates["block1_neuron"]
+    """
+
+    def __init__(self, model: keras.Model):
+        self._spikes = _spikes(model)
+        self.layers = {name: layer for name, layer, *_ in calls(model) if name in self._spikes}
+        """The layers that can fire, in the order in which they run."""
+        self._measurement = Measurement(model, self._spikes, _count) if self._spikes else None
+
+    def __call__(self, images: Any, batch_size: int = 128) -> Activity:
+        """The activity on some images, as `activity` measures it."""
+        if self._measurement is None:
+            return Activity({}, 0.0, {}, {})
+        counts: dict[str, np.ndarray] = dict.fromkeys(self._spikes, 0)
+        for batch in self._measurement.batches(images, batch_size):
+            for name, count in batch.items():
+                counts[name] = counts[name] + count.astype("int64")
+        steps = {name: len(images) * tensor.shape[1] for name, tensor in self._spikes.items()}
+        return Activity(
+            rates={name: float(count.sum() / (steps[name] * count.size)) for name, count in counts.items()},
+            spikes_per_image=float(sum(count.sum() for count in counts.values()) / len(images)),
+            silent={name: float(np.mean(count == 0)) for name, count in counts.items()},
+            saturated={name: float(np.mean(count == steps[name])) for name, count in counts.items()},
+        )
 
 
 def raster(model: keras.Model, image: Any, neurons: int = 100) -> dict[str, np.ndarray]:

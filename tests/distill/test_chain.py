@@ -337,7 +337,9 @@ class Poisoned:
     [("relu", r"the loss became nan in epoch 2, step 1\."), ("lif", r"kernel became NaN or infinite in epoch 2\.")],  # NaN does not fire
 )
 def test_training_that_becomes_nan_ends_and_keeps_the_best_weights(neuron, message, tmp_path):
-    with pytest.raises(TrainingDivergedError, match=message + r" The best weights .*best-0001\.weights\.h5\. Try a lower learning rate"):
+    with pytest.raises(
+        TrainingDivergedError, match=message + r" Try a lower learning rate .* The best weights .*best-0001\.weights\.h5\.$"
+    ):
         Chain([Stage("student", network(6, neuron=neuron), epochs=3)], tmp_path).run(Poisoned())
     with h5py.File(tmp_path / "student" / "best-0001.weights.h5") as stored:
         kernel = stored["layers/functional/layers/dense/vars/0"][()]
@@ -349,7 +351,7 @@ def test_training_that_becomes_nan_ends_and_keeps_the_best_weights(neuron, messa
 
 def test_a_learning_rate_far_too_high_is_told_as_divergence(tmp_path):
     stage = Stage("student", lambda: tiny.plain(classes=10, shape=(8, 8, 1)), epochs=2, learning_rate=1e30)
-    with pytest.raises(TrainingDivergedError, match=r"in epoch 1, step \d+\. No epoch had finished\. Try a lower learning rate"):
+    with pytest.raises(TrainingDivergedError, match=r"in epoch 1, step \d+\. Try a lower learning rate.* No epoch had finished\.$"):
         Chain([stage], tmp_path).run(DATA)
 
 

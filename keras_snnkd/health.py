@@ -1,0 +1,125 @@
+"""Whether training goes well: NaN, an exploding loss, layers that are silent or always fire."""
+
+import warnings
+from typing import Any
+
+from keras_snnkd.distill.divergence import ADVICE, Divergence
+from keras_snnkd.errors import UnhealthyTrainingError, unknown_name
+from keras_snnkd.metrics import ActivityMeter
+
+ON_PROBLEM = ("warn", "stop")
+
+EXPLODED = 10.0
+"""A loss this many times as high as at first, and as high as this at least, has exploded."""
+
+SATURATED = 0.9
+"""Share of a layer's neurons that fire at every step of every image, from which on the layer is saturated."""
+
+
+class TrainingHealth(Divergence):
+    """Watches a training run, names what goes wrong and says what to change.
+
+    ============================= ====================== ==============================================================
+    problem                       seen                   condition
+    ============================= ====================== ==============================================================
+    NaN or infinite loss          in the step            ends training in any case
+    NaN or infinite weights       after the epoch        ends training in any case
+    exploding loss                in the step            mean of the epoch so far above `EXPLODED` times the first loss
+    silent layer                  after the epoch        no neuron fires on the sample
+    saturated layer               after the epoch        `SATURATED` of its neurons fire at every step of every image
+    ============================= ====================== ==============================================================
+
+    The first loss is that of the first step with these weights of the objectives, see `WeightSchedule`. When training is stopped, the
+    model gets the weights of the last epoch that was well, or those it started with.
+
+    Args:
+        images: A sample `[N, ...]` on which the layers are looked at, some 64 images; `None` to watch the loss alone. Works for functional
+            models, and for the student of a `Distiller`.
+        on_problem: `"warn"`, once for each problem, or `"stop"`.
+
+    Raises:
+        UnknownNameError: For another `on_problem`.
+        TrainingDivergedError: During training, for NaN and infinity.
+        UnhealthyTrainingError: During training, for any other problem with `"stop"`.
+
+    Example:
+        >>> health = kd.health.TrainingHealth(images[:64], on_problem="stop")
+        >>> distiller.fit(data.train, epochs=20, callbacks=[health])
+    """
+
+    def __init__(self, images: Any = None, on_problem: str = "warn"):
+        super().__init__()
+        if on_problem not in ON_PROBLEM:
+            raise unknown_name("on_problem", on_problem, ON_PROBLEM)
+        self.images = images
+        self.on_problem = on_problem
+
+    def on_train_begin(self, logs=None):
+        self.student = getattr(self.model, "student", self.model)
+        self._meter = None if self.images is None else ActivityMeter(self.student)
+        self._good = self.model.get_weights()
+        self._told: set[str] = set()
+        self._terms = self._first = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        self._starts = True
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        if "loss" not in (logs or {}):
+            return
+        loss = float(logs["loss"])
+        if self._starts:
+            self._compare_with(loss)
+            self._starts = False
+        elif loss > EXPLODED * max(self._first, 1.0):
+            what = f"the loss exploded: {loss:.4g} in epoch {self.epoch + 1}, step {batch + 1}, and {self._first:.4g} at first. {ADVICE}"
+            self._problems({"loss": what}, {"loss"})
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        problems = self._layers()
+        self._problems(problems, set(self._meter.layers) if self._meter else set())
+        if not problems:
+            self._good = self.model.get_weights()
+
+    def stop(self, error: Exception) -> None:
+        """Give the model its last good weights and raise the error."""
+        self.model.set_weights(self._good)
+        super().stop(error)
+
+    def _compare_with(self, loss):
+        """Take this loss as the first one, if the loss is another sum than before."""
+        describe = getattr(self.model, "describe", str)
+        if self._terms != describe():
+            self._terms, self._first = describe(), abs(loss)
+
+    def _layers(self):
+        """What is wrong with the layers, by name."""
+        if self._meter is None:
+            return {}
+        activity, found = self._meter(self.images), {}
+        for name, layer in self._meter.layers.items():
+            where = f"on {len(self.images)} images after epoch {self.epoch + 1}"
+            threshold = f"its threshold (now {layer.dynamics.threshold:g})"
+            if activity.rates[name] == 0:
+                found[name] = (
+                    f"{name} is silent: none of its neurons fired {where}, so that what comes after it sees nothing. "
+                    f"Lower {threshold}, put batch norm before it, or check that the images are in 0..1 and not all black."
+                )
+            elif activity.saturated[name] >= SATURATED:
+                found[name] = (
+                    f"{name} is saturated: {activity.saturated[name]:.0%} of its neurons fired at every step {where}, and tell nothing. "
+                    f"Raise {threshold}, put batch norm before it, or lower the learning rate (--learning-rate)."
+                )
+        return found
+
+    def _problems(self, found, looked_at):
+        """Warn of what is new among what was looked at, or stop."""
+        new = [f"{self.student.name}: {what}" for name, what in found.items() if name not in self._told]
+        self._told = (self._told - looked_at) | set(found)
+        if found and self.on_problem == "stop":
+            self.stop(UnhealthyTrainingError(" ".join(f"{self.student.name}: {what}" for what in found.values())))
+        for what in new:
+            warnings.warn(what, stacklevel=2)
