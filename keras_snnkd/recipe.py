@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from keras_snnkd import data, models, neurons
+from keras_snnkd import data, models, neurons, strategy
 from keras_snnkd.distill import methods, schedules
 from keras_snnkd.errors import FileFormatError, unknown_name
 from keras_snnkd.files import read_json, write_json
@@ -72,6 +72,8 @@ class Recipe:
             (see `keras_snnkd.TeacherCache`); 0 for new views in each epoch, and a teacher that runs in each step. By default 1 without
             augmentation, where it changes nothing but the time, else 0.
         precision: `"float32"` or `"mixed_bfloat16"`.
+        strategy: `"none"`, `"mirrored"` for all devices of this machine, or `"multiworker"` for the machines in TF_CONFIG (see
+            `keras_snnkd.strategy`). `batch_size` is that of all devices together.
         seed: Of initial weights, order of images and augmentation.
 
     Raises:
@@ -108,6 +110,7 @@ class Recipe:
     augment: str | None = None
     cache: int | None = None
     precision: str = "float32"
+    strategy: str = "none"
     seed: int = 0
 
     def resolved(self) -> "Recipe":
@@ -189,6 +192,7 @@ class Recipe:
             ("neuron", self.neuron, neuron_names),
             ("neuron", self.teacher_neuron, neuron_names),
             ("precision", self.precision, PRECISIONS),
+            ("strategy", self.strategy, strategy.NAMES),
             ("teacher start", self.teacher_start, TEACHER_STARTS),
             ("student start", self.student_start or methods.STARTS[0], methods.STARTS),
         ]:
@@ -217,6 +221,8 @@ class Recipe:
             raise ValueError(f"weight_bits must be 8 or 32, got {self.weight_bits!r}")
         if self.mode == "teacher" and is_file(self.teacher):
             raise ValueError(f"--mode teacher trains a teacher, and {self.teacher} is trained already; see it with --mode evaluate")
+        if self.mode == "compare" and self.strategy != "none":
+            raise ValueError(f"--mode compare runs on one device, got --strategy {self.strategy}; run its arms as --mode distill instead")
         if self.mode == "multistage" and not self.assistants:
             raise ValueError("a multistage run needs at least one assistant (--assistant)")
         if self.teacher == ITSELF and self.mode != "distill":

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from keras_snnkd import strategy
 from keras_snnkd._version import __version__
 from keras_snnkd.distill import schedules
 from keras_snnkd.distill.cache import TeacherCache
@@ -161,6 +162,9 @@ class Chain:
     interrupted one goes on after its last full epoch. Stages with the same teacher and `cache_views` share one `TeacherCache`, in
     `<folder>/.cache` until the chain has finished. Holds no training code of its own: every stage is a `Distiller`'s `fit`.
 
+    In the scope of a `tf.distribute` strategy every stage trains on all its devices (see `keras_snnkd.strategy`). Of several workers all
+    run the same chain in one folder that all of them see, and the chief writes to it; the models of the results belong to the strategy.
+
     Args:
         stages: In order.
         folder: Of the run.
@@ -246,7 +250,7 @@ class Chain:
         cached = [stage.name for stage in self.stages if stage.cache_views]
         if cached and not hasattr(data, "views"):
             raise KDError(f"cache_views of stage {cached[0]} needs data with views, as keras_snnkd.data.load returns, got {data!r}")
-        if not resume and any((self.folder / stage.name).exists() for stage in self.stages):
+        if strategy.from_chief(not resume and any((self.folder / stage.name).exists() for stage in self.stages)):
             raise KDError(f"{self.folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
         results: dict[str, StageResult] = {}
         for stage in self.stages:
@@ -255,7 +259,7 @@ class Chain:
             shown = dataclasses.replace(data, views=stage.cache_views) if stage.cache_views else data
             with _left_out(stage, failed):
                 results[stage.name] = self._train(stage, results, shown, resume, callbacks, functools.partial(progress, stage))
-        if not keep_cache:
+        if not keep_cache and strategy.is_chief():
             shutil.rmtree(self.folder / CACHES, ignore_errors=True)
         return results
 
@@ -268,10 +272,11 @@ class Chain:
         if resume and (folder / "stage.json").exists():
             return _finished(stage, folder, record)
         settings = folder / "settings.json"
-        if settings.exists():
-            _same(settings, record)
-        else:
-            write_json(settings, record)
+        with strategy.chief_first():
+            if settings.exists() or not strategy.is_chief():
+                _same(settings, record)
+            else:
+                write_json(settings, record)
         keras.utils.set_random_seed(stage.seed)
         models = {name: result.model for name, result in results.items()}
         student = stage.start(models)
@@ -283,7 +288,7 @@ class Chain:
         if epoch < stage.epochs:
             cache = self._cache(stage, distiller, data, progress)
             distiller.fit(
-                (cache or data).training(epoch),
+                strategy.batches(cache or data, epoch),
                 steps_per_epoch=data.steps_per_epoch,
                 initial_epoch=epoch,
                 epochs=stage.epochs,
@@ -297,9 +302,6 @@ class Chain:
         if stage.weight_bits == 8:
             round_weights(student)
             accuracy = distiller.evaluate(data.validation, verbose=0, return_dict=True).get("accuracy")
-        with staged(folder / "model.keras") as (file,):
-            check_space(folder, 4 * student.count_params())
-            student.save(file)
         outcome = {
             **record,
             "loss": distiller.describe(),
@@ -311,8 +313,14 @@ class Chain:
             "parameters": student.count_params(),
             "versions": {"keras_snnkd": __version__, "keras": keras.__version__, keras.backend.backend(): _backend_version()},
         }
-        write_json(folder / "stage.json", outcome)
-        checkpoints.clear()
+        strategy.barrier()  # all have read the best weights
+        with strategy.chief_first():
+            if strategy.is_chief():
+                with staged(folder / "model.keras") as (file,):
+                    check_space(folder, 4 * student.count_params())
+                    student.save(file)
+                write_json(folder / "stage.json", outcome)
+                checkpoints.clear()
         return StageResult(stage.name, student, folder, checkpoints.history, outcome)
 
     def _cache(self, stage, distiller, data, progress) -> TeacherCache | None:
@@ -323,12 +331,18 @@ class Chain:
         taps = {tap for name in alike for tap in self._teacher_taps.get(name, ())}
         teacher = stage.teacher if isinstance(stage.teacher, str) else stage.teacher.name
         cache = TeacherCache(distiller.teacher, data, taps, self.folder / CACHES / f"{teacher}-{stage.cache_views}")
+        built = True
         try:
-            cache.build(progress)
+            if strategy.is_chief():
+                cache.build(progress)
         except KDError as error:
             shutil.rmtree(cache.folder, ignore_errors=True)
             warnings.warn(f"stage {stage.name} runs its teacher in every step: {error}", stacklevel=2)
+            built = False
+        if not strategy.from_chief(built):
             return None
+        if not strategy.is_chief():
+            cache.build()  # finds what the chief has written
         return cache
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 from keras import ops
 
+from keras_snnkd import strategy
 from keras_snnkd.errors import FileFormatError, TrainingDivergedError
 from keras_snnkd.files import UNFINISHED, check_space, read_json, staged, write_json
 from keras_snnkd.weights import restart_random_layers
@@ -17,7 +18,8 @@ class Checkpoints(keras.callbacks.Callback):
     """After each epoch keeps the history, the best weights so far, and all that is needed to go on from there.
 
     In `folder`: `history.json`, a list with one mapping of metrics an epoch; `best-NNNN.weights.h5`, the weights of the best epoch;
-    `epoch-NNNN.weights.h5`, weights and optimizer after the last one. Each file appears whole or not at all, in this order.
+    `epoch-NNNN.weights.h5`, weights and optimizer after the last one. Each file appears whole or not at all, in this order. Of several
+    workers the chief writes, and all read; the folder is one that all of them see.
 
     Args:
         folder: Where to keep them.
@@ -42,13 +44,11 @@ class Checkpoints(keras.callbacks.Callback):
         Raises:
             FileFormatError: If a file is damaged or belongs to another model.
         """
-        for leftover in self.folder.glob(f"{UNFINISHED}*"):
-            shutil.rmtree(leftover)
-        newest = self._newest("epoch")
-        epoch = _epoch(newest) if newest else 0
-        for file in self.folder.glob("best-*.weights.h5"):
-            if _epoch(file) > epoch:  # of an epoch that will run again
-                file.unlink()
+        with strategy.chief_first():
+            newest = self._newest("epoch")
+            epoch = _epoch(newest) if newest else 0
+            if strategy.is_chief():
+                self._tidy(epoch)
         if newest:
             self.history = read_json(self.folder / "history.json")[:epoch]
             _load(model, newest)
@@ -56,9 +56,18 @@ class Checkpoints(keras.callbacks.Callback):
 
     def load_best(self, model: keras.Model) -> int:
         """Load the best weights into `model`; returns their epoch, counted from 1."""
+        strategy.barrier()  # the chief has written it
         best = self._newest("best")
         _load(model, best)
         return _epoch(best)
+
+    def _tidy(self, epoch):
+        """Remove what an interrupted run has not finished."""
+        for leftover in self.folder.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(leftover)
+        for file in self.folder.glob("best-*.weights.h5"):
+            if _epoch(file) > epoch:  # of an epoch that will run again
+                file.unlink()
 
     def clear(self) -> None:
         """Remove what only an interrupted run needs."""
@@ -80,6 +89,8 @@ class Checkpoints(keras.callbacks.Callback):
             if not ops.all(ops.isfinite(weight)):  # with a finite loss: a neuron whose membrane is NaN is silent
                 raise self._diverged(f"{weight.path} became NaN or infinite in epoch {epoch + 1}")
         self.history = [*self.history[:epoch], {name: float(value) for name, value in (logs or {}).items()}]
+        if not strategy.is_chief():
+            return
         earlier = [row[self.monitor] for row in self.history[:-1] if self.monitor in row]
         write_json(self.folder / "history.json", self.history)
         if self.history[-1].get(self.monitor, math.inf) > max(earlier, default=-math.inf):
