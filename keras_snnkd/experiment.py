@@ -5,7 +5,6 @@ import functools
 import os
 import platform
 import re
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -233,8 +232,8 @@ class Experiment:
         return {}, []
 
     def _callbacks(self, stage, title, closing):
-        if not strategy.is_chief():  # TensorBoard makes variables, which all workers have to make together
-            return [keras.callbacks.TensorBoard(closing.enter_context(tempfile.TemporaryDirectory()), write_graph=False)]
+        if not strategy.is_chief():
+            return []
         progress = Progress(title, self.console)
         closing.callback(progress.close)
         return [progress, keras.callbacks.TensorBoard(str(self.folder / "logs" / stage.name), write_graph=False)]

@@ -9,12 +9,15 @@ import contextlib
 import inspect
 import json
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
 
 from keras_snnkd.errors import KDError, WorkerLostError, unknown_name
+from keras_snnkd.files import staged
 
 NAMES = ("none", "mirrored", "multiworker")
 
@@ -117,6 +120,20 @@ def chief_first() -> Iterator[None]:
     yield
     if is_chief():
         barrier()
+
+
+@contextlib.contextmanager
+def saved(path: str | Path) -> Iterator[Path]:
+    """Where to save a model: the chief's file becomes `path`, as `files.staged` does it, and that of another worker is thrown away.
+
+    All workers save: Keras' writer makes an optimizer to see which attributes any has, and variables are made by all workers together.
+    """
+    if is_chief():
+        with staged(path) as (file,):
+            yield file
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder, Path(path).name)
 
 
 def batches(source, initial_epoch: int = 0):

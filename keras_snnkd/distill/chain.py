@@ -22,7 +22,7 @@ from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.distill.distiller import LABEL, Distiller
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import KDError, OutputError, unknown_name
-from keras_snnkd.files import check_space, read_json, sha256, staged, write_json
+from keras_snnkd.files import check_space, read_json, sha256, write_json
 from keras_snnkd.rounding import round_weights
 from keras_snnkd.weights import copy_weights, load
 
@@ -314,11 +314,11 @@ class Chain:
             "versions": {"keras_snnkd": __version__, "keras": keras.__version__, keras.backend.backend(): _backend_version()},
         }
         strategy.barrier()  # all have read the best weights
+        with strategy.saved(folder / "model.keras") as file:
+            check_space(file.parent, 4 * student.count_params())
+            student.save(file)
         with strategy.chief_first():
             if strategy.is_chief():
-                with staged(folder / "model.keras") as (file,):
-                    check_space(folder, 4 * student.count_params())
-                    student.save(file)
                 write_json(folder / "stage.json", outcome)
                 checkpoints.clear()
         return StageResult(stage.name, student, folder, checkpoints.history, outcome)

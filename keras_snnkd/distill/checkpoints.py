@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_snnkd import strategy
 from keras_snnkd.errors import FileFormatError, TrainingDivergedError
-from keras_snnkd.files import UNFINISHED, check_space, read_json, staged, write_json
+from keras_snnkd.files import UNFINISHED, check_space, read_json, write_json
 from keras_snnkd.weights import restart_random_layers
 
 
@@ -89,13 +89,16 @@ class Checkpoints(keras.callbacks.Callback):
             if not ops.all(ops.isfinite(weight)):  # with a finite loss: a neuron whose membrane is NaN is silent
                 raise self._diverged(f"{weight.path} became NaN or infinite in epoch {epoch + 1}")
         self.history = [*self.history[:epoch], {name: float(value) for name, value in (logs or {}).items()}]
-        if not strategy.is_chief():
-            return
         earlier = [row[self.monitor] for row in self.history[:-1] if self.monitor in row]
-        write_json(self.folder / "history.json", self.history)
+        if strategy.is_chief():
+            write_json(self.folder / "history.json", self.history)
         if self.history[-1].get(self.monitor, math.inf) > max(earlier, default=-math.inf):
             self._save(f"best-{epoch + 1:04d}")
         self._save(f"epoch-{epoch + 1:04d}")
+        if strategy.is_chief():
+            self._keep_newest()
+
+    def _keep_newest(self):
         for kind in ("best", "epoch"):
             for old in sorted(self.folder.glob(f"{kind}-*.weights.h5"))[:-1]:
                 old.unlink()
@@ -110,8 +113,8 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _save(self, name):
         path = self.folder / f"{name}.weights.h5"
-        with staged(path) as (file,):
-            check_space(path.parent, 3 * sum(math.prod(weight.shape) * 4 for weight in self.model.weights))  # Adam keeps two more of each
+        with strategy.saved(path) as file:
+            check_space(file.parent, 3 * sum(math.prod(weight.shape) * 4 for weight in self.model.weights))  # Adam keeps two more of each
             self.model.save_weights(file)
 
     def _newest(self, kind):
