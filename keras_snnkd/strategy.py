@@ -102,9 +102,13 @@ def from_chief(number: float) -> float:
     import tensorflow as tf
 
     strategy = _current()
-    mine = tf.constant(float(number) if is_chief() else 0.0)
+
+    @tf.function(autograph=False)
+    def total(mine):
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(tf.identity, (mine,)), axis=None)
+
     each = strategy.num_replicas_in_sync // len(_tasks())
-    return float(strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(lambda: tf.identity(mine)), axis=None)) / each
+    return float(total(tf.constant(float(number) if is_chief() else 0.0))) / each
 
 
 def barrier() -> None:
