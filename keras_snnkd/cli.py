@@ -98,7 +98,9 @@ def parser() -> argparse.ArgumentParser:
     )
     group.add_argument("--precision", metavar="NAME", help="float32 (default) | mixed_bfloat16")
     group.add_argument(
-        "--strategy", metavar="NAME", help="none (default) | mirrored: all devices here | multiworker: the machines in TF_CONFIG (docs/scale.md)"
+        "--strategy",
+        metavar="NAME",
+        help="none (default) | mirrored: all devices here | multiworker: all machines in TF_CONFIG",
     )
     group.add_argument("--seed", type=int, metavar="N", help="of weights, order of images and augmentation (default: 0)")
 

@@ -6,9 +6,11 @@ more; the chief is the worker that writes files.
 """
 
 import contextlib
+import functools
 import inspect
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,12 +25,6 @@ NAMES = ("none", "mirrored", "multiworker")
 
 TF_CONFIG = '{"cluster": {"worker": ["host0:12345", "host1:12345"]}, "task": {"type": "worker", "index": 0}}'
 """An example of that variable of the environment, for two machines, on the first one."""
-
-HEARTBEAT_SECONDS = 30
-"""A worker from which nothing is heard for so long counts as lost."""
-
-START_SECONDS = 600
-"""How long workers wait for the others at the start."""
 
 
 def get(name: str):
@@ -55,13 +51,15 @@ def get(name: str):
     if name == "none":
         return None
     if not _on_tensorflow():
-        raise KDError(f"--strategy {name} needs the TensorFlow backend, and this is {keras.backend.backend()}; set KERAS_BACKEND=tensorflow")
+        raise KDError(
+            f"--strategy {name} needs the TensorFlow backend, and this is {keras.backend.backend()}; set KERAS_BACKEND=tensorflow"
+        )
     import tensorflow as tf
 
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
     _check_cluster(os.environ.get("TF_CONFIG"))
-    with _told():
+    with _losses_told():
         return tf.distribute.MultiWorkerMirroredStrategy()
 
 
@@ -72,7 +70,10 @@ def scope(strategy) -> Iterator[None]:
     Raises:
         WorkerLostError: From the block, if another worker is gone.
     """
-    with strategy.scope() if strategy else contextlib.nullcontext(), _told():
+    with (
+        strategy.scope() if strategy else contextlib.nullcontext(),
+        _losses_told() if across_workers(strategy) else contextlib.nullcontext(),
+    ):
         yield
 
 
@@ -101,14 +102,8 @@ def from_chief(number: float) -> float:
         return number
     import tensorflow as tf
 
-    strategy = _current()
-
-    @tf.function(autograph=False)
-    def total(mine):
-        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(tf.identity, (mine,)), axis=None)
-
-    each = strategy.num_replicas_in_sync // len(_tasks())
-    return float(total(tf.constant(float(number) if is_chief() else 0.0))) / each
+    each = replicas() // len(_tasks())
+    return float(_total(_current())(tf.constant(float(number) if is_chief() else 0.0))) / each
 
 
 def barrier() -> None:
@@ -206,6 +201,14 @@ def _current():
     return tf.distribute.get_strategy()
 
 
+@functools.cache
+def _total(strategy):
+    """The sum of a number over all replicas."""
+    import tensorflow as tf
+
+    return tf.function(lambda mine: strategy.reduce("SUM", strategy.run(tf.identity, (mine,)), axis=None), autograph=False)
+
+
 def _tasks(strategy=None):
     """The workers as (type, index), the chief first; empty for one process by itself."""
     resolver = getattr(strategy or _current(), "cluster_resolver", None) if _on_tensorflow() else None
@@ -229,16 +232,16 @@ def _check_cluster(text):
 
 
 @contextlib.contextmanager
-def _told():
-    """Errors of lost workers in words."""
-    if not _on_tensorflow():
-        yield
-        return
+def _losses_told():
+    """TensorFlow's errors of lost workers in words. It misses a worker after some ten seconds."""
     import tensorflow as tf
 
     try:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError, tf.errors.InternalError) as error:
-        if not os.environ.get("TF_CONFIG"):
-            raise
-        raise WorkerLostError(f"LOST {type(error)} {error}") from error
+        lost = sorted({f"{job} {index}" for job, index in re.findall(r"^/job:(\w+)/replica:\d+/task:(\d+)", error.message, re.MULTILINE)})
+        told = f"lost {', '.join(lost)}" if lost else next(line for line in reversed(error.message.splitlines()) if line.strip())[:300]
+        raise WorkerLostError(
+            f"this worker cannot go on without the others: {told}. See what happened there; what is finished is kept. Go on by starting all "
+            "workers again with the same commands and --resume"
+        ) from error

@@ -167,7 +167,8 @@ class Distiller(strategy.Distributed, keras.Model):
             loss = self.compute_loss(x, y, taps, sample_weight, training=True)
             scaled = self.optimizer.scale_loss(loss)
         self.optimizer.apply(tape.gradient(scaled, self.trainable_variables), self.trainable_variables)
-        next(metric for metric in self.metrics if metric.name == "loss").update_state(loss * strategy.replicas(), sample_weight=ops.shape(y)[0])
+        tracker = next(metric for metric in self.metrics if metric.name == "loss")
+        tracker.update_state(loss * strategy.replicas(), sample_weight=ops.shape(y)[0])
         return self.compute_metrics(x, y, taps, sample_weight=sample_weight)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

@@ -14,8 +14,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, per channel. On TensorFlow, Keras goes over the data once for each
     operation of that formula; the fused kernel does it in one or two passes, forward and backward. Moments, weights and config are
-    Keras' own. On other backends, with a mask, or with an axis other than the last, it is Keras' layer. Under a `tf.distribute` strategy the
-    moments are those of all replicas' parts of the batch.
+    Keras' own. On other backends, with a mask, or with an axis other than the last, it is Keras' layer. Under a `tf.distribute`
+    strategy the moments are those of the whole batch, of all replicas.
 
     Args:
         **kwargs: Of `keras.layers.BatchNormalization`.

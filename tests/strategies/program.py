@@ -62,7 +62,7 @@ def run(folder, name, *options):
         results = chain.run(data(), "--resume" in options, lambda stage: [Dies()] if dies and stage.name == "student" else [])
     found = {"replicas": devices.num_replicas_in_sync if devices else 1, "resumed": results["student"].record["resumed_at_epoch"]}
     for stage, result in results.items():
-        found |= {f"{stage} weight {weight.path}": weight.numpy() for weight in result.model.weights}
+        found |= {f"{stage} weight {index}": weight.numpy() for index, weight in enumerate(result.model.weights)}
         found |= {f"{stage} history {key}": [row[key] for row in result.history] for key in result.history[0]}
         found[f"{stage} accuracy"] = result.record["validation_accuracy"]
         found[f"{stage} cached"] = result.record["teacher_cached"]
