@@ -31,8 +31,8 @@ def get(name: str):
     """The strategy of this name. Across machines it must be made before anything runs on TensorFlow, and waits for all workers.
 
     Args:
-        name: `"none"`, `"mirrored"`: `MirroredStrategy`, all devices of this machine; or `"multiworker"`: `MultiWorkerMirroredStrategy`, all
-            devices of the machines in the environment variable TF_CONFIG, of which each runs the same program.
+        name: `"none"`, `"mirrored"`: `MirroredStrategy`, all devices of this machine; or `"multiworker"`: `MultiWorkerMirroredStrategy`,
+            all devices of the machines in the environment variable TF_CONFIG, of which each runs the same program.
 
     Returns:
         A `tf.distribute.Strategy`, or `None` for `"none"`.
@@ -51,9 +51,7 @@ def get(name: str):
     if name == "none":
         return None
     if not _on_tensorflow():
-        raise KDError(
-            f"--strategy {name} needs the TensorFlow backend, and this is {keras.backend.backend()}; set KERAS_BACKEND=tensorflow"
-        )
+        raise KDError(f"--strategy {name} needs KERAS_BACKEND=tensorflow, and the backend is {keras.backend.backend()}")
     import tensorflow as tf
 
     if name == "mirrored":
@@ -70,10 +68,10 @@ def scope(strategy) -> Iterator[None]:
     Raises:
         WorkerLostError: From the block, if another worker is gone.
     """
-    with (
-        strategy.scope() if strategy else contextlib.nullcontext(),
-        _losses_told() if across_workers(strategy) else contextlib.nullcontext(),
-    ):
+    if strategy is None:
+        yield
+        return
+    with strategy.scope(), _losses_told() if across_workers(strategy) else contextlib.nullcontext():
         yield
 
 
@@ -242,6 +240,6 @@ def _losses_told():
         lost = sorted({f"{job} {index}" for job, index in re.findall(r"^/job:(\w+)/replica:\d+/task:(\d+)", error.message, re.MULTILINE)})
         told = f"lost {', '.join(lost)}" if lost else next(line for line in reversed(error.message.splitlines()) if line.strip())[:300]
         raise WorkerLostError(
-            f"this worker cannot go on without the others: {told}. See what happened there; what is finished is kept. Go on by starting all "
-            "workers again with the same commands and --resume"
+            f"this worker cannot go on without the others: {told}. See what happened there; what is finished is kept. Go on by starting "
+            "all workers again with the same commands and --resume"
         ) from error

@@ -18,7 +18,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Who may import whom
 
-EVERYWHERE = ("_public", "_registration", "_version", "errors", "extras", "files", "processes", "rounding", "weights")
+EVERYWHERE = ("_public", "_registration", "_version", "errors", "extras", "files", "processes", "rounding", "strategy", "weights")
 BELOW = {
     **{name: set() for name in EVERYWHERE},
     "surrogates": set(),
@@ -45,6 +45,7 @@ WITH_TENSORFLOW = (
     "neurons/recompute.py",
     "neurons/scan.py",
     "layers/normalization.py",
+    "strategy.py",
 )
 
 

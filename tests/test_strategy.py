@@ -158,6 +158,6 @@ def test_strategies_need_tensorflow(monkeypatch):
     with pytest.raises(UnknownNameError, match="Did you mean 'mirrored'"):
         strategy.get("mirored")
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(KDError, match="needs the TensorFlow backend, and this is jax"):
+    with pytest.raises(KDError, match="needs KERAS_BACKEND=tensorflow, and the backend is jax"):
         strategy.get("mirrored")
     assert (strategy.replicas(), strategy.is_chief()) == (1, True)
