@@ -43,8 +43,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         of_batch = bool(training and self.trainable)
         gamma, beta = self.gamma if self.scale else ops.ones(channels), self.beta if self.center else ops.zeros(channels)
         if of_batch and strategy.replicas() > 1:
-            x = ops.cast(inputs, "float32")  # in which all replicas' sums are exchanged
-            mean, variance = ops.moments(x, list(range(len(x.shape) - 1)), synchronized=True)
+            x = ops.cast(inputs, "float32")
+            mean, variance = _moments_of_replicas(x)
             outputs = ops.cast(ops.batch_normalization(x, mean, variance, -1, beta, gamma, self.epsilon), inputs.dtype)
         else:
             outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
@@ -68,6 +68,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
         scale = gamma * ops.rsqrt(variance + self.epsilon)
         note(outputs, Currents(outputs, inputs, tuple(map(ops.stop_gradient, (scale, beta - mean * scale)))))
         return outputs
+
+
+def _moments_of_replicas(x):
+    """Mean and variance of each channel over the parts of all replicas, in one exchange, where Keras takes three."""
+    import tensorflow as tf
+
+    axes, channels = list(range(len(x.shape) - 1)), x.shape[-1]
+    sums = tf.concat([tf.reduce_sum(x, axes), tf.reduce_sum(tf.square(x), axes), [tf.cast(tf.size(x) // channels, x.dtype)]], 0)
+    replica = tf.distribute.get_replica_context()
+    if replica:  # else a model is being built
+        sums = replica.all_reduce(tf.distribute.ReduceOp.SUM, sums)
+    total, squares, count = tf.split(sums, [channels, channels, 1])
+    return total / count, tf.maximum(squares / count - tf.square(total / count), 0.0)
 
 
 def _map(shape):
