@@ -2,8 +2,8 @@
 
 A step on W workers exchanges a tensor of n bytes by a ring all-reduce: each worker sends, and receives, ``2 (W - 1) / W n`` bytes, in
 ``2 (W - 1)`` messages one after the other (Patarasuk and Yuan, 2009, J. Parallel Distrib. Comput. 69:117). With a link of b bytes a second
-and a latency of l seconds a message that takes ``2 (W - 1) (n / (W b) + l)``. The gradients are one such exchange (TensorFlow packs them); a
-synchronized batch norm is one in the forward pass, with the sum and the sum of squares of each channel, and one in the backward pass.
+and a latency of l seconds a message that takes ``2 (W - 1) (n / (W b) + l)``. The gradients are one such exchange; a synchronized batch
+norm is one in the forward pass, with the sum and the sum of squares of each channel, and one in the backward pass.
 
 The compute of a step is counted in multiply-accumulates: those of `keras_snnkd.metrics.synaptic_operations` (dense), once forward and twice
 backward, without the neurons' own arithmetic.
@@ -69,13 +69,11 @@ def main(arguments=None) -> None:
     p.add_argument("--latency", type=float, default=2e-5, help="seconds a message (default: 2e-5)")
     o = p.parse_args(arguments)
     network = Network.of(kd.models.build({**kd.models.specification(o.model), "timesteps": o.timesteps}, (32, 32, 3), 10))
-    size = 4 * network.parameters
-    print(f"{o.model}, 32x32x3, T = {o.timesteps}: {network.parameters:,} trained parameters, {size / 1e6:.1f} MB of float32 gradients, ")
-    print(f"{len(network.channels)} batch norms with {sum(network.channels):,} channels, {network.macs / 1e9:.2f} GMAC an image forward, ")
-    print(
-        f"{3 * o.batch * network.macs / 1e12:.2f} TMAC a step of {o.batch} images. {o.workers} workers: {o.workers * o.batch:,} images a step, "
-    )
-    print(f"{sent(size, o.workers) / 1e6:.1f} MB sent by each for the gradients.\n")
+    size, images, macs = 4 * network.parameters, o.workers * o.batch, 3 * o.batch * network.macs
+    print(f"{o.model}, 32x32x3, T = {o.timesteps}: {network.parameters:,} trained parameters, {size / 1e6:.1f} MB of float32 gradients,")
+    print(f"{len(network.channels)} batch norms with {sum(network.channels):,} channels, {network.macs / 1e9:.2f} GMAC an image forward.")
+    print(f"{o.workers} workers, {o.batch} images on each: {images:,} images and {macs / 1e12:.2f} TMAC a worker and step;")
+    print(f"each sends {sent(size, o.workers) / 1e6:.1f} MB for the gradients.\n")
     print("| worker | link | compute | gradients | batch norm | share of compute |\n| --- | --- | --- | --- | --- | --- |")
     for macs in o.macs:
         for gigabits in o.gigabits:

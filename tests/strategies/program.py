@@ -1,7 +1,7 @@
 """A chain of two stages on one device, on two devices, or as a worker among several; run as `python -m tests.strategies.program`.
 
-Arguments: where the chain's folder and the results go, the strategy (`none`, `mirrored` for two logical devices, `multiworker`), and
-`--resume` or `--die`, after which the last worker kills itself in the middle of an epoch of the second stage.
+Arguments: where the chain's folder and the results go; the strategy (`none`, `mirrored` for two logical devices, `multiworker`; several
+joined by `+` run one after the other); `--resume`, or `--die` and all workers but the chief kill themselves in the student's second epoch.
 """
 
 import os
@@ -79,10 +79,12 @@ def two_devices():
 
 
 if __name__ == "__main__":
-    if sys.argv[2] == "mirrored":
+    folder, names, *options = sys.argv[1:]
+    if "mirrored" in names:
         two_devices()
     try:
-        run(*sys.argv[1:])
+        for each in names.split("+"):
+            run(folder, each, *options)
     except KDError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
