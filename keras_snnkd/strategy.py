@@ -238,7 +238,8 @@ def _losses_told():
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError, tf.errors.InternalError) as error:
         lost = sorted({f"{job} {index}" for job, index in re.findall(r"^/job:(\w+)/replica:\d+/task:(\d+)", error.message, re.MULTILINE)})
-        told = f"lost {', '.join(lost)}" if lost else next(line for line in reversed(error.message.splitlines()) if line.strip())[:300]
+        cause = re.search(r"(?:aborted by: )*([^\n]*)", error.message[max(0, error.message.find("aborted by: ")) :])[1]
+        told = f"lost {', '.join(lost)}" if lost else cause[:300]
         raise WorkerLostError(
             f"this worker cannot go on without the others: {told}. See what happened there; what is finished is kept. Go on by starting "
             "all workers again with the same commands and --resume"
