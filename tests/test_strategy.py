@@ -158,6 +158,12 @@ def test_a_cluster_that_is_not_described_is_told_before_anything_starts(config, 
         strategy.get("multiworker")
 
 
+def test_a_comparison_runs_on_one_device():
+    assert kd.Recipe(strategy="mirrored").resolved().strategy == "mirrored"
+    with pytest.raises(ValueError, match="--mode compare runs on one device, got --strategy mirrored"):
+        kd.Recipe(mode="compare", strategy="mirrored").resolved()
+
+
 def test_strategies_need_tensorflow(monkeypatch):
     with pytest.raises(UnknownNameError, match="Did you mean 'mirrored'"):
         strategy.get("mirored")
