@@ -97,6 +97,11 @@ def parser() -> argparse.ArgumentParser:
         "--weight-bits", type=int, metavar="8|32", help="8 (default) rounds trained kernels to what an 8-bit file can hold; 32 does not"
     )
     group.add_argument("--precision", metavar="NAME", help="float32 (default) | mixed_bfloat16")
+    group.add_argument(
+        "--strategy",
+        metavar="NAME",
+        help="none (default) | mirrored: all devices here | multiworker: all machines in TF_CONFIG",
+    )
     group.add_argument("--seed", type=int, metavar="N", help="of weights, order of images and augmentation (default: 0)")
 
     group.add_argument(
@@ -185,6 +190,9 @@ def _dispatch(options, arguments, console) -> int:
         check_folder(Path(options.saved_models), "--saved-models")
     console.print(f"run folder: {folder}", highlight=False)
     results = experiment.run(options.resume)
+    if not results:  # another worker is the chief, which measures and writes
+        console.print("this worker is done; the chief writes the results")
+        return 0
     _finish(results, folder, Path(options.saved_models), console)
     return 0
 

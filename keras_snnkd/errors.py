@@ -44,6 +44,10 @@ class TrainingDivergedError(UnhealthyTrainingError):
     """The loss became NaN or infinite."""
 
 
+class WorkerLostError(KDError, RuntimeError):
+    """Another worker of a run on several machines is gone."""
+
+
 class ExportError(KDError, RuntimeError):
     """An exported file that does not do what the Keras model does."""
 

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from keras_snnkd import data as datasets
-from keras_snnkd import export, metrics, models, report
+from keras_snnkd import export, metrics, models, report, strategy
 from keras_snnkd._version import __version__
 from keras_snnkd.determinism import make_deterministic
 from keras_snnkd.distill import methods
@@ -172,19 +172,41 @@ class Experiment:
             resume: Whether to go on with what the folder holds.
 
         Returns:
-            What `report.html` shows, as plain data; also in `results.json`.
+            What `report.html` shows, as plain data; also in `results.json`. Of several workers only the chief has it, the others have `{}`.
 
         Raises:
             KDError: For bad input, before training; for a loss that diverges; for an export that does not do what the model does.
         """
         started = time.monotonic()
         self._prepare()
-        stages = self.stages()
+        devices = strategy.get(self.recipe.strategy)
+        with strategy.scope(devices):
+            stages = self.stages()
+            results = self._train(stages, resume)
+        if not strategy.is_chief(devices):
+            return {}
+        trained = {name: (result.model, result.record, result.history) for name, result in results.items()}
+        if devices:  # here each model runs on one device, by itself
+            self.__dict__.pop("_trained_teacher", None)
+            trained = {name: (models.load(results[name].folder / "model.keras"), *rest) for name, (_, *rest) in trained.items()}
+        if any(isinstance(stage.teacher, keras.Model) for stage in stages):
+            trained = {"teacher": (self._trained_teacher, {}, []), **trained}
+        content = self._measure(trained)
+        content["seconds"] = round(time.monotonic() - started, 1)
+        write_json(self.folder / "results.json", content)
+        report.write_report(self.folder / "report.html", content)
+        refused = [note for note in content["notes"] if note.startswith(f"{content['models'][-1]['label']}: ")]
+        if refused:  # of the models above the last student, exported for comparison, a note is enough
+            raise ExportError(f"{refused[0]} Everything else is in {self.folder / 'report.html'}")
+        return content
+
+    def _train(self, stages, resume):
+        """The results of all stages."""
         check_folder(self.folder)
         chain = Chain(stages, self.folder)
         chain.check(self.data.steps_per_epoch)
         written = self.folder / "recipe.json"
-        if not written.exists():  # the recipe of a run that is there stays until the chain has accepted this one
+        if strategy.is_chief() and not written.exists():  # the recipe of a run that is there stays until the chain has accepted this one
             self.recipe.save(written)
         total = len(stages)
         numbers = {stage.name: f"[{index}/{total}] {stage.name}" for index, stage in enumerate(stages, start=1)}
@@ -200,18 +222,9 @@ class Experiment:
                 counter(numbers[stage.name], done, total)
 
             results = chain.run(self.data, resume, callbacks, progress)
-        self.recipe.save(written)
-        trained = {name: (result.model, result.record, result.history) for name, result in results.items()}
-        if any(isinstance(stage.teacher, keras.Model) for stage in stages):
-            trained = {"teacher": (self._trained_teacher, {}, []), **trained}
-        content = self._measure(trained)
-        content["seconds"] = round(time.monotonic() - started, 1)
-        write_json(self.folder / "results.json", content)
-        report.write_report(self.folder / "report.html", content)
-        refused = [note for note in content["notes"] if note.startswith(f"{content['models'][-1]['label']}: ")]
-        if refused:  # of the models above the last student, exported for comparison, a note is enough
-            raise ExportError(f"{refused[0]} Everything else is in {self.folder / 'report.html'}")
-        return content
+        if strategy.is_chief():
+            self.recipe.save(written)
+        return results
 
     def _prepare(self):
         """What holds for the whole process."""
@@ -236,6 +249,8 @@ class Experiment:
         return {}, []
 
     def _callbacks(self, stage, title, closing):
+        if not strategy.is_chief():
+            return []
         progress = Progress(title, self.console)
         closing.callback(progress.close)
         return [self._health(), progress, keras.callbacks.TensorBoard(str(self.folder / "logs" / stage.name), write_graph=False)]

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from keras_snnkd import data, models, neurons
+from keras_snnkd import data, models, neurons, strategy
 from keras_snnkd.distill import methods, schedules
 from keras_snnkd.errors import FileFormatError, unknown_name
 from keras_snnkd.files import read_json, write_json
@@ -73,6 +73,8 @@ class Recipe:
             (see `keras_snnkd.TeacherCache`); 0 for new views in each epoch, and a teacher that runs in each step. By default 1 without
             augmentation, where it changes nothing but the time, else 0.
         precision: `"float32"` or `"mixed_bfloat16"`.
+        strategy: `"none"`, `"mirrored"` for all devices of this machine, or `"multiworker"` for the machines in TF_CONFIG (see
+            `keras_snnkd.strategy`). `batch_size` is that of all devices together.
         seed: Of initial weights, order of images and augmentation.
         deterministic: Have every operation add up in the same order each time, so that two runs are equal to the last bit (see
             `keras_snnkd.determinism`).
@@ -112,6 +114,7 @@ class Recipe:
     augment: str | None = None
     cache: int | None = None
     precision: str = "float32"
+    strategy: str = "none"
     seed: int = 0
     deterministic: bool = False
     on_problem: str = "warn"
@@ -195,6 +198,7 @@ class Recipe:
             ("neuron", self.neuron, neuron_names),
             ("neuron", self.teacher_neuron, neuron_names),
             ("precision", self.precision, PRECISIONS),
+            ("strategy", self.strategy, strategy.NAMES),
             ("teacher start", self.teacher_start, TEACHER_STARTS),
             ("on_problem", self.on_problem, ON_PROBLEM),
             ("student start", self.student_start or methods.STARTS[0], methods.STARTS),
@@ -224,6 +228,8 @@ class Recipe:
             raise ValueError(f"weight_bits must be 8 or 32, got {self.weight_bits!r}")
         if self.mode == "teacher" and is_file(self.teacher):
             raise ValueError(f"--mode teacher trains a teacher, and {self.teacher} is trained already; see it with --mode evaluate")
+        if self.mode == "compare" and self.strategy != "none":
+            raise ValueError(f"--mode compare runs on one device, got --strategy {self.strategy}; run its arms as --mode distill instead")
         if self.mode == "multistage" and not self.assistants:
             raise ValueError("a multistage run needs at least one assistant (--assistant)")
         if self.teacher == ITSELF and self.mode != "distill":

@@ -20,7 +20,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 EVERYWHERE = (
     *("_public", "_registration", "_version", "archives", "errors", "extras", "files", "folding", "keras_file", "processes", "rounding"),
-    "weights",
+    *("strategy", "weights"),
 )
 BELOW = {
     **{name: set() for name in EVERYWHERE},
@@ -50,6 +50,7 @@ WITH_TENSORFLOW = (
     "neurons/recompute.py",
     "neurons/scan.py",
     "layers/normalization.py",
+    "strategy.py",
 )
 
 

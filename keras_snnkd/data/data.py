@@ -89,7 +89,7 @@ class Data:
         epoch = tf.data.Dataset.from_generator(next_pass, output_signature=tf.TensorSpec([], tf.int64))
         return self._batches(epoch, self.steps_per_epoch)
 
-    def training(self, initial_epoch: int = 0, places: bool = False):
+    def training(self, initial_epoch: int = 0, places: bool = False, replicas: range = range(1), of: int = 1):
         """Training batches of all epochs from `initial_epoch` on, one after the other, without end.
 
         A resumed run sees the batches that an uninterrupted one would have seen.
@@ -97,12 +97,15 @@ class Data:
         Args:
             initial_epoch: The first epoch, counted from 0.
             places: Whether each batch also tells which view of which image it holds: int64 `[B]`, `view * N + index`.
+            replicas: Which of the `of` equal parts of each batch are wanted; each part is a batch of its own, `[B / of, ...]`, and nothing
+                else is made.
+            of: In how many parts each batch is divided, for training on so many devices (see `keras_snnkd.strategy`).
 
         Returns:
             An infinite `tf.data.Dataset` of images and labels as in `train`, and places.
 
         Raises:
-            ValueError: `initial_epoch` is negative.
+            ValueError: `initial_epoch` is negative, or the images in a batch cannot be divided by `of`.
 
         Example:
             >>> model.fit(data.training(5), steps_per_epoch=data.steps_per_epoch, initial_epoch=5, epochs=20)
@@ -111,7 +114,7 @@ class Data:
 
         if initial_epoch < 0:
             raise ValueError(f"initial_epoch must be at least 0, got {initial_epoch}.")
-        return self._batches(tf.data.Dataset.counter(initial_epoch), tf.data.INFINITE_CARDINALITY, places)
+        return self._batches(tf.data.Dataset.counter(initial_epoch), tf.data.INFINITE_CARDINALITY, places, replicas, of)
 
     def view(self, number: int, indices):
         """Some training images as they are in one view; the very pixels of the training batches.
@@ -169,19 +172,22 @@ class Data:
             digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()
 
-    def _batches(self, epochs, cardinality: int, places: bool = False):
-        """Shuffled, augmented batches of each of `epochs`, a dataset of numbers."""
+    def _batches(self, epochs, cardinality: int, places: bool = False, replicas: range = range(1), of: int = 1):
+        """Shuffled, augmented batches of each of `epochs`, a dataset of numbers; or some parts of each batch."""
         import tensorflow as tf
 
         count, steps = len(self.train_arrays[0]), self.steps_per_epoch
         size = min(self.batch_size, count)
+        if size % of:
+            raise ValueError(f"{size} images in a batch cannot be divided evenly among {of} devices; choose a --batch-size that can")
         images, labels = _on_cpu(self.train_arrays)
         augment = augmentation(self.augment)
 
         def plan(epoch):
             view = epoch if self.views is None else epoch % self.views
             order = tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), self._seed(epoch, 0))
-            indices = tf.reshape(order[: steps * size], [steps, size])
+            parts = tf.reshape(order[: steps * size], [steps, of, size // of])[:, replicas.start : replicas.stop]
+            indices = tf.reshape(parts, [steps * len(replicas), size // of])
             return tf.data.Dataset.from_tensor_slices((indices, tf.gather(self._integers(view), indices), view * count + indices))
 
         def batch(indices, integers, place):

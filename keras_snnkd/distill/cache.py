@@ -106,8 +106,13 @@ class TeacherCache:
             ) from error
         progress(*self._done())
 
-    def training(self, initial_epoch: int = 0):
+    def training(self, initial_epoch: int = 0, replicas: range = range(1), of: int = 1):
         """The batches of `data.training(initial_epoch)` together with the teacher's taps. Builds the cache first, if need be.
+
+        Args:
+            initial_epoch: The first epoch.
+            replicas: Which of the `of` parts of each batch are wanted, as in `Data.training`; no other rows are read.
+            of: In how many parts each batch is divided.
 
         Returns:
             An infinite `tf.data.Dataset` of `({"inputs": images, "teacher": {tap: [B, ...]}}, labels)`, on which a `Distiller` trains.
@@ -127,7 +132,7 @@ class TeacherCache:
             rows = tf.numpy_function(read, [places], [p.stored for p in packings], stateful=False)
             return {INPUTS: images, TEACHER: {tap: p.unpack(r) for tap, p, r in zip(self.taps, packings, rows, strict=True)}}, labels
 
-        batches = self.data.training(initial_epoch, places=True)
+        batches = self.data.training(initial_epoch, places=True, replicas=replicas, of=of)
         return batches.map(with_taps, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
     def _key(self):

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from keras_snnkd import strategy
 from keras_snnkd._version import __version__
 from keras_snnkd.distill import schedules
 from keras_snnkd.distill.cache import TeacherCache
@@ -22,7 +23,7 @@ from keras_snnkd.distill.distiller import LABEL, Distiller
 from keras_snnkd.distill.divergence import Divergence
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import FileFormatError, KDError, OutputError, UnhealthyTrainingError, unknown_name
-from keras_snnkd.files import check_space, read_json, remove_unfinished, sha256, staged, write_json
+from keras_snnkd.files import check_space, read_json, remove_unfinished, sha256, write_json
 from keras_snnkd.rounding import round_weights
 from keras_snnkd.weights import copy_weights, load, restart_random_layers
 
@@ -170,6 +171,9 @@ class Chain:
     interrupted one goes on after its last full epoch. Stages with the same teacher and `cache_views` share one `TeacherCache`, in
     `<folder>/.cache` until the chain has finished. Holds no training code of its own: every stage is a `Distiller`'s `fit`.
 
+    In the scope of a `tf.distribute` strategy every stage trains on all its devices (see `keras_snnkd.strategy`). Of several workers all
+    run the same chain in one folder that all of them see, and the chief writes to it; the models of the results belong to the strategy.
+
     Args:
         stages: In order.
         folder: Of the run.
@@ -255,9 +259,9 @@ class Chain:
         cached = [stage.name for stage in self.stages if stage.cache_views]
         if cached and not hasattr(data, "views"):
             raise KDError(f"cache_views of stage {cached[0]} needs data with views, as keras_snnkd.data.load returns, got {data!r}")
-        if not resume and any((self.folder / stage.name).exists() for stage in self.stages):
+        if strategy.from_chief(not resume and any((self.folder / stage.name).exists() for stage in self.stages)):
             raise KDError(f"{self.folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
-        if resume:
+        if resume and strategy.is_chief():
             remove_unfinished(self.folder)
         results: dict[str, StageResult] = {}
         for stage in self.stages:
@@ -266,7 +270,7 @@ class Chain:
             shown = dataclasses.replace(data, views=stage.cache_views) if stage.cache_views else data
             with _left_out(stage, failed):
                 results[stage.name] = self._train(stage, results, shown, resume, callbacks, functools.partial(progress, stage))
-        if not keep_cache:
+        if not keep_cache and strategy.is_chief():
             shutil.rmtree(self.folder / CACHES, ignore_errors=True)
         return results
 
@@ -279,10 +283,11 @@ class Chain:
         if resume and (folder / "stage.json").exists():
             return _finished(stage, folder, record)
         settings = folder / "settings.json"
-        if settings.exists():
-            _same(settings, record)
-        else:
-            write_json(settings, record, signed=True)
+        with strategy.chief_first():
+            if settings.exists() or not strategy.is_chief():
+                _same(settings, record)
+            else:
+                write_json(settings, record, signed=True)
         keras.utils.set_random_seed(stage.seed)
         models = {name: result.model for name, result in results.items()}
         student = stage.start(models)
@@ -297,7 +302,7 @@ class Chain:
             watch = [] if any(isinstance(callback, Divergence) for callback in more) else [Divergence()]
             try:
                 distiller.fit(
-                    (cache or data).training(epoch),
+                    strategy.batches(cache or data, epoch),
                     steps_per_epoch=data.steps_per_epoch,
                     initial_epoch=epoch,
                     epochs=stage.epochs,
@@ -314,9 +319,6 @@ class Chain:
             round_weights(student)
             restart_random_layers(student, stage.epochs)
             accuracy = distiller.evaluate(data.validation, verbose=0, return_dict=True).get("accuracy")
-        with staged(folder / "model.keras") as (file,):
-            check_space(folder, 4 * student.count_params())
-            student.save(file)
         outcome = {
             **record,
             "loss": distiller.describe(),
@@ -328,9 +330,15 @@ class Chain:
             "parameters": student.count_params(),
             "versions": {"keras_snnkd": __version__, "keras": keras.__version__, keras.backend.backend(): _backend_version()},
         }
-        outcome[FILES] = {name: sha256(folder / name) for name in ("model.keras", "history.json")}
-        write_json(folder / "stage.json", outcome, signed=True)
-        checkpoints.clear()
+        strategy.barrier()  # all have read the best weights
+        with strategy.saved(folder / "model.keras") as file:
+            check_space(file.parent, 4 * student.count_params())
+            student.save(file)
+        with strategy.chief_first():
+            if strategy.is_chief():
+                outcome[FILES] = {name: sha256(folder / name) for name in ("model.keras", "history.json")}
+                write_json(folder / "stage.json", outcome, signed=True)
+                checkpoints.clear()
         return StageResult(stage.name, student, folder, checkpoints.history, outcome)
 
     def _cache(self, stage, distiller, data, progress) -> TeacherCache | None:
@@ -341,12 +349,18 @@ class Chain:
         taps = {tap for name in alike for tap in self._teacher_taps.get(name, ())}
         teacher = stage.teacher if isinstance(stage.teacher, str) else stage.teacher.name
         cache = TeacherCache(distiller.teacher, data, taps, self.folder / CACHES / f"{teacher}-{stage.cache_views}")
+        built = True
         try:
-            cache.build(progress)
+            if strategy.is_chief():
+                cache.build(progress)
         except KDError as error:
             shutil.rmtree(cache.folder, ignore_errors=True)
             warnings.warn(f"stage {stage.name} runs its teacher in every step: {error}", stacklevel=2)
+            built = False
+        if not strategy.from_chief(built):
             return None
+        if not strategy.is_chief():
+            cache.build()  # finds what the chief has written
         return cache
 
 
@@ -384,7 +398,8 @@ def _finished(stage, folder, record) -> StageResult:
             raise FileFormatError(
                 f"{folder / name} is missing or is not as it was written (its SHA-256 differs); delete {folder} to train this stage anew"
             )
-    Checkpoints(folder).clear()  # a process that was killed before it did
+    if strategy.is_chief():
+        Checkpoints(folder).clear()  # a process that was killed before it did
     return StageResult(stage.name, load(folder / "model.keras"), folder, read_json(folder / "history.json"), found)
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import keras
 
+from keras_snnkd import strategy
 from keras_snnkd.errors import FileFormatError
-from keras_snnkd.files import check_seal, check_space, read_json, remove_unfinished, seal, staged, write_json
+from keras_snnkd.files import check_seal, check_space, read_json, remove_unfinished, seal, write_json
 from keras_snnkd.weights import all_weights, restart_random_layers
 
 
@@ -17,7 +18,8 @@ class Checkpoints(keras.callbacks.Callback):
 
     In `folder`: `history.json`, a list with one mapping of metrics an epoch; `best-NNNN.weights.h5`, the weights of the best epoch;
     `epoch-NNNN.weights.h5`, weights and optimizer after the last one. Each file appears whole or not at all, in this order. The weights end
-    in their SHA-256, those after the last epoch in one that covers the history too: what is damaged is told, not used.
+    in their SHA-256, those after the last epoch in one that covers the history too: what is damaged is told, not used. Of several workers
+    the chief writes, and all read; the folder is one that all of them see.
 
     Args:
         folder: Where to keep them.
@@ -39,12 +41,11 @@ class Checkpoints(keras.callbacks.Callback):
         Raises:
             FileFormatError: If a file is damaged or belongs to another model.
         """
-        remove_unfinished(self.folder)
-        newest = self._newest("epoch")
-        epoch = _epoch(newest) if newest else 0
-        for file in self.folder.glob("best-*.weights.h5"):
-            if _epoch(file) > epoch:  # of an epoch that will run again
-                file.unlink()
+        with strategy.chief_first():
+            newest = self._newest("epoch")
+            epoch = _epoch(newest) if newest else 0
+            if strategy.is_chief():
+                self._tidy(epoch)
         if newest:
             history = read_json(self.folder / "history.json")
             self.history = history[:epoch] if isinstance(history, list) else []
@@ -53,9 +54,17 @@ class Checkpoints(keras.callbacks.Callback):
 
     def load_best(self, model: keras.Model) -> int:
         """Load the best weights into `model`; returns their epoch, counted from 1."""
+        strategy.barrier()  # the chief has written it
         best = self._newest("best")
         _load(model, best)
         return _epoch(best)
+
+    def _tidy(self, epoch):
+        """Remove what an interrupted run has not finished."""
+        remove_unfinished(self.folder)
+        for file in self.folder.glob("best-*.weights.h5"):
+            if _epoch(file) > epoch:  # of an epoch that will run again
+                file.unlink()
 
     def clear(self) -> None:
         """Remove what only an interrupted run needs."""
@@ -70,10 +79,15 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.history = [*self.history[:epoch], {name: float(value) for name, value in (logs or {}).items()}]
         earlier = [row[self.monitor] for row in self.history[:-1] if self.monitor in row]
-        write_json(self.folder / "history.json", self.history)
+        if strategy.is_chief():
+            write_json(self.folder / "history.json", self.history)
         if self.history[-1].get(self.monitor, math.inf) > max(earlier, default=-math.inf):
             self._save(f"best-{epoch + 1:04d}")
         self._save(f"epoch-{epoch + 1:04d}", self._seen())
+        if strategy.is_chief():
+            self._keep_newest()
+
+    def _keep_newest(self):
         for kind in ("best", "epoch"):
             for old in sorted(self.folder.glob(f"{kind}-*.weights.h5"), key=_epoch)[:-1]:
                 old.unlink()
@@ -89,8 +103,8 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _save(self, name, context=b""):
         path = self.folder / f"{name}.weights.h5"
-        with staged(path) as (file,):
-            check_space(path.parent, 3 * sum(math.prod(weight.shape) * 4 for weight in self.model.weights))  # Adam keeps two more of each
+        with strategy.saved(path) as file:
+            check_space(file.parent, 3 * sum(math.prod(weight.shape) * 4 for weight in self.model.weights))  # Adam keeps two more of each
             self.model.save_weights(file)
             seal(file, context)  # HDF5 has no checksum, and a damaged file can crash its reader
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_snnkd import strategy
 from keras_snnkd._public import public
 from keras_snnkd.distill import objectives as registry
 from keras_snnkd.distill.objective import Objective, check_positive, taps_of
@@ -19,7 +20,7 @@ LABEL = "label"
 
 
 @public
-class Distiller(keras.Model):
+class Distiller(strategy.Distributed, keras.Model):
     """Train a student by labels and by distillation from a teacher.
 
     In each training step the teacher runs once, outside the gradient tape and in inference mode, and the student once; the teacher does
@@ -166,7 +167,8 @@ class Distiller(keras.Model):
             loss = self.compute_loss(x, y, taps, sample_weight, training=True)
             scaled = self.optimizer.scale_loss(loss)
         self.optimizer.apply(tape.gradient(scaled, self.trainable_variables), self.trainable_variables)
-        next(metric for metric in self.metrics if metric.name == "loss").update_state(loss * _replicas(), sample_weight=ops.shape(y)[0])
+        tracker = next(metric for metric in self.metrics if metric.name == "loss")
+        tracker.update_state(loss * strategy.replicas(), sample_weight=ops.shape(y)[0])
         return self.compute_metrics(x, y, taps, sample_weight=sample_weight)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -174,7 +176,7 @@ class Distiller(keras.Model):
         if not isinstance(y_pred, tuple):
             return super().compute_loss(x, y, y_pred, sample_weight, training=training)
         teacher, student = y_pred
-        replicas = _replicas()
+        replicas = strategy.replicas()
         loss = self.label_weight * super().compute_loss(x, y, student[OUTPUT], sample_weight, training=training)
         for objective, metric in zip(self.objectives, self.objective_metrics, strict=True):
             outputs = [_pick(taps, tap) for taps, tap in ((teacher, objective.teacher_tap), (student, objective.student_tap))]
@@ -187,9 +189,9 @@ class Distiller(keras.Model):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """All metrics, for the taps of a training step; for logits, those of the student alone."""
         if isinstance(y_pred, tuple):
-            return super().compute_metrics(x, y, y_pred[1][OUTPUT], sample_weight)
+            return strategy.reducible(super().compute_metrics(x, y, y_pred[1][OUTPUT], sample_weight))
         logs = super().compute_metrics(x, y, y_pred, sample_weight)
-        return {name: value for name, value in logs.items() if name not in self.objective_weights}
+        return strategy.reducible({name: value for name, value in logs.items() if name not in self.objective_weights})
 
     def set_weight(self, name: str, value: float) -> None:
         """Change a factor of the loss, also between epochs; nothing is traced again.
@@ -258,15 +260,6 @@ def _images(x):
 
 def _on_tensorflow():
     return keras.backend.backend() == "tensorflow"
-
-
-def _replicas():
-    """On how many devices `tf.distribute` runs this step, each with a loss of its own."""
-    if not _on_tensorflow():
-        return 1
-    import tensorflow as tf
-
-    return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 class _Untracked:

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_snnkd import strategy
 from keras_snnkd._public import public
 from keras_snnkd.neurons.currents import Currents, note
 
@@ -13,7 +14,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, per channel. On TensorFlow, Keras goes over the data once for each
     operation of that formula; the fused kernel does it in one or two passes, forward and backward. Moments, weights and config are
-    Keras' own. On other backends, with a mask, synchronized over replicas, or with an axis other than the last, it is Keras' layer.
+    Keras' own. On other backends, with a mask, or with an axis other than the last, it is Keras' layer. Under a `tf.distribute`
+    strategy the moments are those of the whole batch, of all replicas.
 
     Args:
         **kwargs: Of `keras.layers.BatchNormalization`.
@@ -32,7 +34,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs, training=None, mask=None):
         last = self.axis in (-1, len(inputs.shape) - 1)
-        plain = mask is None and last and None not in inputs.shape[1:] and not (self.synchronized or self.renorm)
+        plain = mask is None and last and None not in inputs.shape[1:] and not self.renorm
         if keras.backend.backend() != "tensorflow" or not plain or inputs.dtype.name not in ("float32", "bfloat16", "float16"):
             return super().call(inputs, training, mask)
         import tensorflow as tf
@@ -40,18 +42,24 @@ class BatchNormalization(keras.layers.BatchNormalization):
         channels = inputs.shape[-1]
         of_batch = bool(training and self.trainable)
         gamma, beta = self.gamma if self.scale else ops.ones(channels), self.beta if self.center else ops.zeros(channels)
-        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=ops.reshape(inputs, (-1, *_map(inputs.shape), channels)),
-            scale=gamma,
-            offset=beta,
-            mean=ops.zeros(0) if of_batch else self.moving_mean,
-            variance=ops.zeros(0) if of_batch else self.moving_variance,
-            epsilon=self.epsilon,
-            is_training=of_batch,
-        )
+        if of_batch and strategy.replicas() > 1:
+            x = ops.cast(inputs, "float32")
+            mean, variance = _moments_of_replicas(x)
+            outputs = ops.cast(ops.batch_normalization(x, mean, variance, -1, beta, gamma, self.epsilon), inputs.dtype)
+        else:
+            outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+                x=ops.reshape(inputs, (-1, *_map(inputs.shape), channels)),
+                scale=gamma,
+                offset=beta,
+                mean=ops.zeros(0) if of_batch else self.moving_mean,
+                variance=ops.zeros(0) if of_batch else self.moving_variance,
+                epsilon=self.epsilon,
+                is_training=of_batch,
+            )
+            if of_batch:
+                count = tf.cast(tf.size(inputs) // channels, tf.float32)
+                variance *= (count - 1) / count  # the kernel gives the unbiased one, Keras keeps the other
         if of_batch:
-            count = tf.cast(tf.size(inputs) // channels, tf.float32)
-            variance *= (count - 1) / count  # the kernel gives the unbiased one, Keras keeps the other
             for moving, moment in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 moving.assign(moving * self.momentum + moment * (1 - self.momentum))
         else:  # not what the kernel hands on: where nobody reads its outputs, it need not run
@@ -60,6 +68,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
         scale = gamma * ops.rsqrt(variance + self.epsilon)
         note(outputs, Currents(outputs, inputs, tuple(map(ops.stop_gradient, (scale, beta - mean * scale)))))
         return outputs
+
+
+def _moments_of_replicas(x):
+    """Mean and variance of each channel over the parts of all replicas, in one exchange, where Keras takes three."""
+    import tensorflow as tf
+
+    axes, channels = list(range(len(x.shape) - 1)), x.shape[-1]
+    sums = tf.concat([tf.reduce_sum(x, axes), tf.reduce_sum(tf.square(x), axes), [tf.cast(tf.size(x) // channels, x.dtype)]], 0)
+    replica = tf.distribute.get_replica_context()
+    if replica:  # else a model is being built
+        sums = replica.all_reduce(tf.distribute.ReduceOp.SUM, sums)
+    total, squares, count = tf.split(sums, [channels, channels, 1])
+    return total / count, tf.maximum(squares / count - tf.square(total / count), 0.0)
 
 
 def _map(shape):

@@ -4,6 +4,7 @@ import math
 
 from keras import ops
 
+from keras_snnkd import strategy
 from keras_snnkd._public import public
 from keras_snnkd.distill.align import Alignment
 from keras_snnkd.distill.objective import check_positive, mean_of_sample, mean_over_time, sum_over_time
@@ -113,7 +114,8 @@ class ActiveFeatures(LayerPairs):
         teacher, student = align(sum_over_time(teacher), sum_over_time(student))
         active = ops.cast(ops.logical_or(student > 0, teacher > 0), student.dtype)
         samples = ops.sum(flat(active * ops.square(student - teacher)), axis=1)
-        return samples * ops.cast(ops.shape(student)[0], samples.dtype)  # the mean over the batch is to be the sum
+        images = ops.shape(student)[0] * strategy.replicas()  # the mean over the batch is to be the sum
+        return samples * ops.cast(images, samples.dtype)
 
 
 @public
