@@ -4,7 +4,6 @@ import contextlib
 import copy
 import dataclasses
 import functools
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,28 +12,20 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_snnkd import metrics, models, plots, report
+from keras_snnkd import metrics, models, report
 from keras_snnkd.distill import methods
 from keras_snnkd.distill.cache import TeacherCache
 from keras_snnkd.distill.chain import CACHES, Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
-from keras_snnkd.errors import ExportError, KDError, OutputError
-from keras_snnkd.experiment import EXPORT_LATER, MEASURED_IMAGES, PARITY_SAMPLES, Experiment, check_folder, check_resume
-from keras_snnkd.files import read_json, staged, write_json
+from keras_snnkd.errors import KDError, OutputError
+from keras_snnkd.experiment import MEASURED_IMAGES, PARITY_SAMPLES, Experiment, check_folder, check_resume
+from keras_snnkd.files import write_json
 from keras_snnkd.progress import Counter
 from keras_snnkd.recipe import Recipe, is_file
-from keras_snnkd.tuning.budget import Budget, Footprints, file_costs
-from keras_snnkd.tuning.pareto import front
+from keras_snnkd.tuning import machines
+from keras_snnkd.tuning.budget import Budget, Footprints
+from keras_snnkd.tuning.outcome import CANDIDATE, TRIALS, Outcome, line, widths
 from keras_snnkd.tuning.space import Space
-
-TRIALS = "trials"
-"""Folder of the candidates, each a stage of its own."""
-
-CANDIDATE = "candidate.json"
-"""In each candidate's folder: its recipe and what was measured."""
-
-CHOSEN = "chosen.json"
-"""The recipe of the chosen student."""
 
 
 class Search(Experiment):
@@ -69,7 +60,7 @@ class Search(Experiment):
         super().__init__(recipe, folder, console, command)
         self.space = Space(self.recipe)
         self.budget = Budget.of(self.recipe)
-        self.role = _role()
+        self.role = machines.role()
 
     @functools.cached_property
     def images(self) -> np.ndarray:
@@ -130,7 +121,7 @@ class Search(Experiment):
         smallest = self.space.recipe(self.space.corner(min), self.recipe.epochs)
         exceeded = self.budget.exceeded(self.footprints(smallest))
         if exceeded:
-            settings = f"widths {_widths(smallest)}, T={smallest.timesteps}"
+            settings = f"widths {widths(smallest)}, T={smallest.timesteps}"
             raise KDError(
                 f"no candidate can keep the budget: the smallest one ({settings}) has {'; '.join(exceeded)}. Allow more "
                 f"({self.budget.options()}), or smaller candidates (--search width1=...)"
@@ -157,7 +148,8 @@ class Search(Experiment):
         started = time.monotonic()
         check_folder(self.folder)
         if self.role == "worker":
-            self._wait_for_teacher()
+            files = [self.folder / "recipe.json", *([self.teacher_file.with_name("stage.json")] if self.stages() else [])]
+            machines.wait_for(files, self.console)
         else:
             check_resume(self.recipe, self.folder, resume, may_change=("trials",))
         taps = self.check()["largest"].teacher_taps
@@ -172,24 +164,19 @@ class Search(Experiment):
         trials = self._search()
         if self.role == "worker":
             return None
-        content = self._content(self._rows(trials))
+        outcome = Outcome(self.folder, trials, self.budget)
+        found, notes = outcome.measured(self.images[:PARITY_SAMPLES], self.console)
+        search = {"tuner": self.recipe.tuner, "space": self.space.allowed, "limits": self.budget.limits, **found}
+        content = {**self._about(f"{len(trials)} candidates searched"), "models": [], "search": search, "notes": notes}
         content["seconds"] = round(time.monotonic() - started, 1)
         write_json(self.folder / "results.json", content)
         report.write_report(self.folder / "report.html", content)
-        if content["search"]["chosen"] is None:
-            closest = min(content["search"]["candidates"], key=lambda row: self.budget.penalty(row), default=None)
-            found = f"the closest, {closest['name']}, has {'; '.join(closest['exceeded'])}" if closest else "none could be trained"
+        if search["chosen"] is None:
             raise KDError(
-                f"no candidate of {len(trials)} keeps the budget: {found}. More trials (--trials) go on with --resume; see report.html"
+                f"no candidate of {len(trials)} keeps the budget: {outcome.closest()}. More trials (--trials) go on with --resume; see "
+                f"{self.folder / 'report.html'}"
             )
         return content
-
-    def _wait_for_teacher(self):
-        """A worker starts when the chief has the teacher."""
-        files = [self.folder / "recipe.json", *([self.teacher_file.with_name("stage.json")] if self.stages() else [])]
-        with self.console.status(f"waiting for the chief's teacher in {self.folder}"):
-            while not all(file.exists() for file in files):
-                time.sleep(0.5)
 
     def _train_teacher(self, resume):
         stages = self.stages()
@@ -216,8 +203,7 @@ class Search(Experiment):
         r = self.recipe
         tuner = Tuner(r.tuner, self.space, r.trials, r.epochs, r.seed, self.folder / "tuner", self._fits, self._train)
         if self.role == "chief":
-            address = f"{os.environ['KERASTUNER_ORACLE_IP']}:{os.environ['KERASTUNER_ORACLE_PORT']}"
-            self.console.print(f"chief at {address}, waiting for workers", highlight=False)
+            self.console.print(f"chief at {machines.address()}, waiting for workers", highlight=False)
         try:
             tuner.search()
         except keras_tuner.errors.FatalError as error:
@@ -248,7 +234,7 @@ class Search(Experiment):
         row["accuracy"] = result.record["validation_accuracy"]
         row["exceeded"] = self.budget.exceeded(row)
         write_json(path, row)
-        self.console.print(_line(row, recipe, self.recipe.trials), highlight=False, markup=False, soft_wrap=True)
+        self.console.print(line(row, recipe, self.recipe.trials), highlight=False, markup=False, soft_wrap=True)
         return row["accuracy"] - self.budget.penalty(row)
 
     def _measured(self, model) -> dict[str, Any]:
@@ -267,71 +253,3 @@ class Search(Experiment):
             if self.teacher_file is None or not recipe.objectives
             else dataclasses.replace(recipe, teacher=self.teacher_file.as_posix())
         )
-
-    def _rows(self, trials) -> list[dict[str, Any]]:
-        """What the candidates' folders hold."""
-        paths = [self.folder / TRIALS / f"trial_{name}" / CANDIDATE for name in trials]
-        return [read_json(path) for path in paths if path.exists()]
-
-    def _content(self, rows) -> dict[str, Any]:
-        notes = [f"trial {row['name']} failed: {row['failed']}" for row in rows if "failed" in row]
-        trained = [row for row in rows if "failed" not in row]
-        best = [dict(row) for row in front([row for row in trained if not row["exceeded"]])]
-        for row in best:
-            self._export(row, notes)
-        chosen = next((row for row in best if not self.budget.exceeded(row)), None)
-        if chosen:
-            Recipe.from_dict(chosen["recipe"]).save(self.folder / CHOSEN)
-        measured = {row["name"]: row for row in best}
-        search = {
-            "tuner": self.recipe.tuner,
-            "space": self.space.allowed,
-            "limits": self.budget.limits,
-            "candidates": [measured.get(row["name"], row) for row in trained],
-            "front": list(measured),
-            "chosen": chosen and chosen["name"],
-            "chosen_recipe": chosen and (self.folder / CHOSEN).as_posix(),
-        }
-        with staged(self.folder / "front.svg") as (file,):
-            file.write_text(plots.trade_off(search["candidates"], search["front"], search["chosen"], search["limits"]))
-        return {**self._about(f"{len(rows)} candidates searched"), "models": [], "search": search, "notes": notes}
-
-    def _export(self, row, notes):
-        """Add bytes and latency of the trained student's own file."""
-        if keras.backend.backend() != "tensorflow":
-            if EXPORT_LATER not in notes:
-                notes.append(EXPORT_LATER)
-            return
-        model = models.load(self.folder / TRIALS / f"trial_{row['name']}" / "model.keras")
-        path = self.folder / "export" / f"trial_{row['name']}_float32.tflite"
-        with self.console.status(f"exporting trial {row['name']}"):
-            try:
-                row.update(file_costs(model, path, self.images[:PARITY_SAMPLES]), file=path.relative_to(self.folder).as_posix())
-            except ExportError as error:
-                notes.append(f"trial {row['name']}: {error}")
-
-
-def _role() -> str:
-    """What this process is in a search on many machines, by keras-tuner's variables: "alone", "chief" or "worker"."""
-    names = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID")
-    missing = [name for name in names if not os.environ.get(name)]
-    if len(missing) == len(names):
-        return "alone"
-    if missing:
-        raise KDError(f"a search on many machines needs {', '.join(names)}; {', '.join(missing)} is not set")
-    return "chief" if "chief" in os.environ["KERASTUNER_TUNER_ID"] else "worker"
-
-
-def _widths(recipe) -> str:
-    return ",".join(map(str, models.specification(recipe.student)["widths"]))
-
-
-def _line(row, recipe, trials) -> str:
-    """What a person reads of a finished candidate."""
-    names = [entry["objective"] for entry in recipe.objectives] or ["labels alone"]
-    operations = report.formats.large(row["synaptic_operations"])
-    over = f"; over the budget: {'; '.join(row['exceeded'])}" if row["exceeded"] else ""
-    return (
-        f"[trial {int(row['name']) + 1}/{trials}] {_widths(recipe)} T={recipe.timesteps} {'+'.join(names)}, {row['epochs']} epochs: "
-        f"{row['accuracy']:.2%} on validation images, {row['parameters']:,} parameters, {operations} operations, {row['seconds']:.0f} s{over}"
-    )

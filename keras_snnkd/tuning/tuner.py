@@ -3,6 +3,7 @@
 import contextlib
 import io
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle
+from threadpoolctl import threadpool_limits  # scikit-learn brings it
 
 from keras_snnkd.errors import KDError, OutputError
 from keras_snnkd.files import write_json
@@ -53,7 +55,9 @@ class _Bayesian(_Whole, BayesianOptimizationOracle):
     """The candidate that a Gaussian process expects most of; where that one is known or too large, a random one."""
 
     def populate_space(self, trial_id):
-        proposed = super().populate_space(trial_id)
+        with warnings.catch_warnings(), threadpool_limits(1):  # its matrices are tiny, and threads cost more than they do
+            warnings.filterwarnings("ignore", "The optimal value found for dimension|lbfgs failed to converge")  # few trials say little
+            proposed = super().populate_space(trial_id)
         if proposed["values"] is not None and self._duplicate(proposed["values"]):
             return self._random_populate_space()
         return proposed

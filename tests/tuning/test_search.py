@@ -13,7 +13,7 @@ import keras_snnkd as kd
 from keras_snnkd import report
 from keras_snnkd.files import read_json
 from keras_snnkd.recipe import Recipe
-from keras_snnkd.tuning import Budget, front, search
+from keras_snnkd.tuning import Budget, front, outcome, search
 from tests.integration import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, which Python hides outside of tests
@@ -35,7 +35,7 @@ def finished(tmp_path_factory):
     place = tmp_path_factory.mktemp("searched")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        patch.setattr(search, "file_costs", fake_costs)
+        patch.setattr(outcome, "file_costs", fake_costs)
         patch.setattr(kd.data.Data, "test", property(lambda data: pytest.fail("the test set was used")))
         patch.setattr(kd.data.Data, "sample", lambda *arguments: pytest.fail("the test set was used"))
         assert tiny.run(*TUNE, "--trials", 3) == 0
@@ -108,7 +108,7 @@ def test_the_chosen_recipe_repeats_what_the_search_saw(finished, monkeypatch):
 
 def test_resuming_trains_nothing_again_and_takes_more_trials(finished, monkeypatch, capsys):
     monkeypatch.chdir(finished)
-    monkeypatch.setattr(search, "file_costs", fake_costs)
+    monkeypatch.setattr(outcome, "file_costs", fake_costs)
     before = results(finished)["search"]["candidates"]
     fitted, fit = [], kd.Distiller.fit
 
