@@ -150,17 +150,15 @@ class Search(Experiment):
         if self.role == "worker":
             files = [self.folder / "recipe.json", *([self.teacher_file.with_name("stage.json")] if self.stages() else [])]
             machines.wait_for(files, self.console)
-        else:
-            check_resume(self.recipe, self.folder, resume, may_change=("trials",))
-        taps = self.check()["largest"].teacher_taps
-        self._taps = taps
+        check_resume(self.recipe, self.folder, resume or self.role == "worker", may_change=("trials",))
+        self._taps = self.check()["largest"].teacher_taps
         if self.role != "worker":
             self.recipe.save(self.folder / "recipe.json")
             if self.stages():
                 self._train_teacher(resume)
         self._trained = self._teacher_model() if self.teacher_file else None
-        if self.recipe.cache and taps and self._trained is not None:
-            self._fill_cache()
+        if self.role != "worker" and self.recipe.cache and self._taps:
+            self._fill_cache()  # before there is a trial for any worker
         trials = self._search()
         if self.role == "worker":
             return None
@@ -248,8 +246,6 @@ class Search(Experiment):
 
     def _runnable(self, recipe: Recipe) -> Recipe:
         """A candidate's recipe with the trained teacher in it."""
-        return (
-            recipe
-            if self.teacher_file is None or not recipe.objectives
-            else dataclasses.replace(recipe, teacher=self.teacher_file.as_posix())
-        )
+        if self.teacher_file is None or not recipe.objectives:
+            return recipe
+        return dataclasses.replace(recipe, teacher=self.teacher_file.as_posix())
