@@ -3,7 +3,9 @@
 import pathlib
 import re
 import tomllib
+import warnings
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -32,3 +34,14 @@ def test_every_locked_version_is_one_that_the_project_allows():
     assert len(requirements) > 15
     for requirement in requirements:
         assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), requirement
+
+
+@pytest.mark.parametrize("module", ["keras_snnkd", "keras_snnkd.distill.chain"])
+def test_a_warning_from_our_code_is_an_error_in_tests(module):
+    with pytest.raises(DeprecationWarning):
+        warnings.warn_explicit("old", DeprecationWarning, "file.py", 1, module=module)
+
+
+def test_a_warning_from_other_code_is_none():
+    with pytest.warns(DeprecationWarning, match="old"):
+        warnings.warn_explicit("old", DeprecationWarning, "file.py", 1, module="somebody.else")
