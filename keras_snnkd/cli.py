@@ -130,7 +130,21 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-RUN_OPTIONS = ("mode", "recipe", "name", "out", "saved_models", "resume", "dry_run", "model", "objectives", "target", "io", "twin", "search")
+RUN_OPTIONS = (
+    "mode",
+    "recipe",
+    "name",
+    "out",
+    "saved_models",
+    "resume",
+    "dry_run",
+    "model",
+    "objectives",
+    "target",
+    "io",
+    "twin",
+    "search",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,9 +1,7 @@
 """What a student may cost, and what it does cost: parameters, synaptic operations, bytes and milliseconds."""
 
 import dataclasses
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,6 @@ from keras_snnkd.report import formats
 
 PROBES = 8
 """Images on which the file of an untrained candidate is compared with Keras."""
-
-WARM_UP, RUNS = 5, 30
-"""Runs of a file before its latency is measured, and runs that are measured."""
 
 _SAID = {
     "parameters": ("parameters", formats.count, "max_params"),
@@ -121,15 +116,5 @@ def file_costs(model: keras.Model, path: Path, images: np.ndarray) -> dict[str, 
         ExportError: If there cannot be such a file.
     """
     written = export.litert(model, path, samples=images)
-    return {"bytes": written.bytes, "latency_ms": latency_ms(path, images[0])}
-
-
-def latency_ms(path: Path, image: np.ndarray) -> float:
-    """The median time of a `.tflite` file for one image, in milliseconds, on one thread."""
-    runtime = export.LiteRT(path)
-    seconds = []
-    for _ in range(WARM_UP + RUNS):
-        started = time.perf_counter()
-        runtime.predict(image[np.newaxis])
-        seconds.append(time.perf_counter() - started)
-    return 1e3 * statistics.median(seconds[WARM_UP:])
+    (timed,) = export.latency(path, threads=[1])
+    return {"bytes": written.bytes, "latency_ms": timed.p50_ms}
