@@ -54,9 +54,10 @@ def test_one_architecture_is_exported_once(monkeypatch):
     assert len(exported) == 2
 
 
+@pytest.mark.slow
 def test_bytes_and_latency_are_those_of_the_file(tmp_path):
     path = tmp_path / "student.tflite"
     costs = budget.file_costs(build(recipe(timesteps=1)), path, IMAGES[:4])
     assert costs["bytes"] == path.stat().st_size
     assert costs["latency_ms"] > 0
-    np.testing.assert_allclose(kd.export.LiteRT(path).predict(IMAGES[:4]).shape, (4, 10))
+    assert kd.export.LiteRT(path).predict(IMAGES[:4]).shape == (4, 10)
