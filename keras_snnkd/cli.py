@@ -18,6 +18,7 @@ Compress a spiking network by knowledge distillation and put it on an edge devic
   python train.py --dataset fashion_mnist --mode multistage   teacher -> assistant -> student
   python train.py --objective bkdsnn                          a published method: its objectives and weights (docs/methods)
   python train.py --mode compare --seeds 5                    one student under all methods, ranked against the student alone
+  python train.py --mode tune --max-params 4000               the most accurate student of at most 4,000 parameters, as a recipe
   python train.py --mode evaluate --model student.keras       accuracy, spikes and size of a model
   python train.py --mode export --model student.keras         files for devices, each checked and measured, and a page about them
 
@@ -39,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     formatter = argparse.RawDescriptionHelpFormatter
     p = _Parser(prog="train.py", usage="python train.py [options]", description=HELP, formatter_class=formatter)
     p.add_argument(
-        "--mode", metavar="MODE", help="teacher | baseline | distill | multistage | compare | evaluate | export (default: distill)"
+        "--mode", metavar="MODE", help="teacher | baseline | distill | multistage | compare | tune | evaluate | export (default: distill)"
     )
     p.add_argument("--recipe", metavar="FILE", help="settings from a recipe.json; options on the command line override it")
 
@@ -84,6 +85,19 @@ def parser() -> argparse.ArgumentParser:
         "--student-start", metavar="HOW", help="scratch | ann_twin, trained first | shrunk, the teacher's weights (default: the method's)"
     )
     group.add_argument("--seeds", type=int, metavar="N", help="with --mode compare: each method with N seeds from --seed on (default: 5)")
+
+    group = p.add_argument_group("search, with --mode tune")
+    group.add_argument("--tuner", metavar="NAME", help="bayesian (default) | hyperband")
+    group.add_argument("--trials", type=int, metavar="N", help="candidates to train at most (default: 20)")
+    group.add_argument(
+        "--search", metavar="NAME=VALUES", action="append",
+        help="values of a setting in place of the usual ones: width1=8,16 | timesteps=1,2,4 | tau=1.5..3 | soft_targets=true | "
+        "soft_targets.temperature=2..6; see --dry-run for all",
+    )  # fmt: skip
+    group.add_argument("--max-params", type=int, metavar="N", help="parameters that the student may have")
+    group.add_argument("--max-synops", type=float, metavar="N", help="effective synaptic operations an image that it may need")
+    group.add_argument("--max-bytes", type=int, metavar="N", help="size that its float32 .tflite file may have")
+    group.add_argument("--max-latency-ms", type=float, metavar="MS", help="time that this file may take for one image on one thread here")
 
     group = p.add_argument_group("training (defaults depend on the data set; see --dry-run)")
     group.add_argument("--epochs", type=int, metavar="N", help="of students and assistants")
@@ -131,7 +145,21 @@ def parser() -> argparse.ArgumentParser:
 OPTIONS = {"assistants": "assistant", "objectives": "objective"}
 """Where an option's name is another than the setting's."""
 
-RUN_OPTIONS = ("mode", "recipe", "name", "out", "saved_models", "resume", "dry_run", "model", "objectives", "target", "io", "twin")
+RUN_OPTIONS = (
+    "mode",
+    "recipe",
+    "name",
+    "out",
+    "saved_models",
+    "resume",
+    "dry_run",
+    "model",
+    "objectives",
+    "target",
+    "io",
+    "twin",
+    "search",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -174,13 +202,14 @@ def _dispatch(options, arguments, console) -> int:
     from keras_snnkd.errors import unknown_name
     from keras_snnkd.experiment import Experiment, check_folder
     from keras_snnkd.recipe import MODES
+    from keras_snnkd.tuning import Search
 
     if mode is not None and mode not in MODES:
         raise unknown_name("mode", mode, [*MODES, "evaluate", "export"])
     recipe = _recipe(options, mode).resolved()
     _warn_of_unused(recipe.mode, options, recipe)
     folder = _folder(options, recipe)
-    kind = Comparison if recipe.mode == "compare" else Experiment
+    kind = {"compare": Comparison, "tune": Search}.get(recipe.mode, Experiment)
     experiment = kind(recipe, folder, console, command)
     if options.dry_run:
         from keras_snnkd.inspection import dry_run
@@ -190,7 +219,7 @@ def _dispatch(options, arguments, console) -> int:
         check_folder(Path(options.saved_models), "--saved-models")
     console.print(f"run folder: {folder}", highlight=False)
     results = experiment.run(options.resume)
-    if not results:  # another worker is the chief, which measures and writes
+    if not results:  # of another worker: the chief measures and writes
         console.print("this worker is done; the chief writes the results")
         return 0
     _finish(results, folder, Path(options.saved_models), console)
@@ -203,6 +232,8 @@ def _recipe(options, mode):
     given = {name: value for name, value in vars(options).items() if name not in RUN_OPTIONS and value is not None}
     if options.objectives is not None:
         given["objectives"] = [_short(read_objective(name)) for text in options.objectives for name in _names(text)]
+    if options.search is not None:
+        given["search"] = dict(read_setting(text) for text in options.search)
     base = Recipe.load(options.recipe) if options.recipe else Recipe()
     return Recipe.from_dict({**base.to_dict(), **given, **({"mode": mode} if mode else {})})
 
@@ -245,6 +276,28 @@ def read_objective(text: str) -> dict:
     return found
 
 
+def read_setting(text: str) -> tuple[str, list | dict]:
+    """`"timesteps=1,2"` to `("timesteps", [1, 2])`, and `"tau=1.5..3"` to `("tau", {"low": 1.5, "high": 3.0})`."""
+    import json
+
+    name, equals, values = text.partition("=")
+    if not equals or not values:
+        raise ValueError(f"cannot read the setting {text!r} of a search; expected name=value,value or name=low..high")
+    low, dots, high = values.partition("..")
+    if dots:
+        try:
+            return name, {"low": float(low), "high": float(high)}
+        except ValueError:
+            raise ValueError(f"cannot read the range {values!r} of {name}; expected two numbers, low..high") from None
+    found = []
+    for value in values.split(","):
+        try:
+            found.append(json.loads(value.lower() if value.lower() in ("true", "false") else value))
+        except ValueError:
+            found.append(value)
+    return name, found
+
+
 def _folder(options, recipe) -> Path:
     """The run's folder: a new one, or with `--resume` the newest of that name."""
     if options.out:
@@ -267,6 +320,11 @@ def _finish(results, folder, shelf, console) -> None:
         console.print(report.table(results["models"]))
     if results.get("comparison"):
         console.print(report.comparison_table(results["comparison"]))
+    if results.get("search"):
+        console.print(report.search_table(results["search"]))
+        console.print(
+            f"train, test and export the chosen one: python train.py --recipe {results['search']['chosen_recipe']}", highlight=False
+        )
     for note in results.get("notes", ()):
         console.print(f"note: {note}", highlight=False, markup=False)
     last = results["models"][-1] if results["models"] else {"role": None}

@@ -20,11 +20,11 @@ from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.methods import Method
 from keras_snnkd.errors import KDError
-from keras_snnkd.experiment import MEASURED_IMAGES, Experiment, check_folder, measure, test_images
+from keras_snnkd.experiment import MEASURED_IMAGES, Experiment, check_folder, check_resume, measure, test_images
 from keras_snnkd.files import read_json, remove_unfinished, sha256, write_json
 from keras_snnkd.metrics.measurement import Measurement
 from keras_snnkd.progress import Counter
-from keras_snnkd.recipe import ITSELF, Recipe, is_file
+from keras_snnkd.recipe import ITSELF, is_file
 from keras_snnkd.weights import restart_random_layers
 
 ALONE = "student_alone"
@@ -173,7 +173,7 @@ class Comparison(Experiment):
         started = time.monotonic()
         self._prepare()
         check_folder(self.folder)
-        self._check_resume(resume)
+        check_resume(self.recipe, self.folder, resume, may_change=("objectives", "seeds", "on_problem"))
         remove_unfinished(self.folder)
         self.check()
         self.recipe.save(self.folder / "recipe.json")
@@ -191,18 +191,6 @@ class Comparison(Experiment):
         write_json(self.folder / "results.json", content)
         report.write_report(self.folder / "report.html", content)
         return content
-
-    def _check_resume(self, resume):
-        written = self.folder / "recipe.json"
-        if not written.exists():
-            return
-        if not resume:
-            raise KDError(f"{self.folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
-        before, now = {**Recipe().to_dict(), **read_json(written)}, self.recipe.to_dict()  # of an earlier version, with fewer settings
-        kept = [name for name in now if name not in ("objectives", "seeds", "on_problem")]
-        other = [f"{name} was {before.get(name)!r} and is now {now[name]!r}" for name in kept if before.get(name) != now[name]]
-        if other:
-            raise KDError(f"{self.folder} was made with other settings: {'; '.join(other)}. Use those again, or another folder (--out)")
 
     def _train_teachers(self, resume, closing) -> dict[str, keras.Model]:
         stages = self.stages()

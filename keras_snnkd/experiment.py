@@ -21,8 +21,8 @@ from keras_snnkd.determinism import make_deterministic
 from keras_snnkd.distill import methods
 from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
-from keras_snnkd.errors import ExportError, OutputError
-from keras_snnkd.files import UNFINISHED, sha256, write_json
+from keras_snnkd.errors import ExportError, KDError, OutputError
+from keras_snnkd.files import UNFINISHED, read_json, sha256, write_json
 from keras_snnkd.health import TrainingHealth
 from keras_snnkd.progress import Counter, Progress
 from keras_snnkd.recipe import ITSELF, Recipe, is_file
@@ -422,6 +422,20 @@ def check_folder(folder: Path, option: str = "--out") -> None:
         raise OutputError(
             f"cannot write to {folder}: {error.strerror or error}. Choose another folder ({option}), or free some space"
         ) from error
+
+
+def check_resume(recipe: Recipe, folder: Path, resume: bool, may_change: Sequence[str]) -> None:
+    """Raise a `KDError` if a folder holds a run, and it is not to go on or has other settings; those in `may_change` may differ."""
+    written = folder / "recipe.json"
+    if not written.exists():
+        return
+    if not resume:
+        raise KDError(f"{folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
+    before, now = {**Recipe().to_dict(), **read_json(written)}, recipe.to_dict()  # of an earlier version, with fewer settings
+    kept = [name for name in now if name not in may_change]
+    other = [f"{name} was {before.get(name)!r} and is now {now[name]!r}" for name in kept if before.get(name) != now[name]]
+    if other:
+        raise KDError(f"{folder} was made with other settings: {'; '.join(other)}. Use those again, or another folder (--out)")
 
 
 @contextlib.contextmanager

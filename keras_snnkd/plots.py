@@ -179,8 +179,6 @@ def accuracy_by_size(
     Example:
         >>> svg = kd.plots.accuracy_by_size([{"name": "student", "label": "student", "size": 5034, "accuracy": 0.96}])
     """
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
     colors = colors or palette([model["name"] for model in models])
     points = {model["name"]: (model["size"], 100 * model["accuracy"]) for model in models}
     with _figure(9.4, 3.5) as (_, (axis,), svg):
@@ -190,9 +188,7 @@ def accuracy_by_size(
         axis.set_xscale("log")
         axis.set(xlim=(min(sizes) / 1.6, max(sizes) * 2.6), ylim=(min(accuracies) - room, max(accuracies) + room))
         axis.set(title="Test accuracy (%) against size", xlabel=xlabel)
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(sizes) < 200 * min(sizes) else (1,)))
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda size, _: _compact(size)))
+        _decades(axis, sizes)
         heights = _spread([y for _, y in points.values()], gap=2 * room / 3.5)
         for model, height in zip(models, heights, strict=True):
             name, (x, y) = model["name"], points[model["name"]]
@@ -298,6 +294,50 @@ def anytime(results: Mapping[str, Mapping[str, Any]], colors: Mapping[str, str] 
         axis.margins(x=0.04, y=0.1)
         _legend(figure, axis)
     return svg()
+
+
+def trade_off(
+    candidates: Sequence[Mapping[str, Any]], front: Sequence[str], chosen: str | None = None, limits: Mapping[str, float] | None = None
+) -> str:
+    """Validation accuracy of a search's candidates against parameters and against operations.
+
+    Args:
+        candidates: Mappings with `name`, `accuracy`, `parameters`, `synaptic_operations` and `exceeded`.
+        front: Names of those on the Pareto front, which are full dots; the others are rings, grey where they cost too much.
+        chosen: The name of the one that is labelled.
+        limits: Of the costs, drawn as lines.
+
+    Returns:
+        The SVG.
+
+    Example:
+        >>> svg = kd.plots.trade_off(search["candidates"], search["front"], search["chosen"])
+    """
+    panels = [("parameters", "parameters (logarithmic)"), ("synaptic_operations", "synaptic operations an image (logarithmic)")]
+    with _figure(9.4, 3.5, columns=2) as (_, axes, svg):
+        for axis, (cost, label) in zip(axes, panels, strict=True):
+            axis.set_xscale("log")
+            for row in candidates:
+                color = COLORS[0] if not row.get("exceeded") else COLORS[6]
+                face = color if row["name"] in front else "white"
+                axis.plot(row[cost], 100 * row["accuracy"], "o", color=color, markerfacecolor=face, markersize=6)
+                if row["name"] == chosen:
+                    axis.plot(row[cost], 100 * row["accuracy"], "o", color=COLORS[4], markersize=11, markerfacecolor="none", label="chosen")
+                    axis.legend(loc="lower right")
+            if (limits or {}).get(cost):
+                axis.axvline(limits[cost], color=MUTED, linewidth=1, linestyle="--")
+            axis.set(title="Validation accuracy (%)", xlabel=label)
+            _decades(axis, [row[cost] for row in candidates] or [1])
+    return svg()
+
+
+def _decades(axis, sizes: Sequence[float]) -> None:
+    """Readable numbers on a logarithmic axis of sizes."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(sizes) < 200 * min(sizes) else (1,)))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda size, _: _compact(size)))
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ from keras_snnkd.files import read_json, write_json
 from keras_snnkd.health import ON_PROBLEM
 from keras_snnkd.layers.encoders import check_timesteps
 
-MODES = ("teacher", "baseline", "distill", "multistage", "compare")
+MODES = ("teacher", "baseline", "distill", "multistage", "compare", "tune")
+TUNERS = ("bayesian", "hyperband")
 PRECISIONS = ("float32", "mixed_bfloat16")
 TEACHER_STARTS = ("scratch", "ann")
 
@@ -38,7 +39,7 @@ class Recipe:
     """The settings of a run. Values are plain data; unset ones take the data set's defaults (see `resolved`).
 
     Args:
-        mode: `"teacher"`, `"baseline"`, `"distill"`, `"multistage"` or `"compare"`.
+        mode: `"teacher"`, `"baseline"`, `"distill"`, `"multistage"`, `"compare"` or `"tune"`.
         dataset: A name of `keras_snnkd.data.names()`, or the path of an `.npz` or of a folder of images.
         data_dir: Where prepared data sets are; TFDS_DATA_DIR or the home folder by default.
         limit: Use only so many training and test images.
@@ -52,9 +53,10 @@ class Recipe:
         teacher_neuron: Likewise, for the teacher; the student's by default, `"relu"` for an ANN teacher.
         objectives: Names or mappings of objectives, or names of published methods (`keras_snnkd.methods`), which `resolved` replaces by
             their objectives; soft targets and spike trains by default. A weight may be a schedule (`keras_snnkd.distill.schedules`). In
-            mode `"compare"`, what is compared, each by itself: methods, objectives, or `"all"` methods, the default.
-        label_weight: Factor of the label loss while distilling, or a schedule; that of the method by default, else 1. In mode
-            `"compare"` a given one holds for all.
+            mode `"compare"`, what is compared, each by itself: methods, objectives, or `"all"` methods, the default. In mode `"tune"`,
+            those that a candidate may have in its loss.
+        label_weight: Factor of the label loss while distilling, or a schedule; that of the method by default, else 1. In modes
+            `"compare"` and `"tune"` a given one holds for all.
         student_start: `"scratch"`, `"ann_twin"`: from the weights of the student's ANN twin, trained first, or `"shrunk"`: from the
             teacher's weights, shrunk to the student's widths (`keras_snnkd.models.shrink_weights`); that of the method by default.
         seeds: In mode `"compare"`, how many seeds each arm is trained with: `seed`, `seed + 1`, ...
@@ -79,6 +81,12 @@ class Recipe:
         deterministic: Have every operation add up in the same order each time, so that two runs are equal to the last bit (see
             `keras_snnkd.determinism`).
         on_problem: `"warn"` or `"stop"` when the loss explodes, or a layer is silent or saturated (see `keras_snnkd.health`).
+        tuner: In mode `"tune"`, how candidates are chosen: `"bayesian"` or `"hyperband"`.
+        trials: In mode `"tune"`, how many candidates are trained at most.
+        search: In mode `"tune"`, values of settings in place of the usual ones (see `keras_snnkd.tuning.Space`), such as
+            `{"timesteps": [1, 2], "tau": {"low": 1.5, "high": 3.0}}`.
+        max_params, max_synops, max_bytes, max_latency_ms: In mode `"tune"`, the most that a student may cost (see
+            `keras_snnkd.tuning.Budget`).
 
     Raises:
         UnknownNameError, ValueError: For a value that cannot be.
@@ -118,6 +126,13 @@ class Recipe:
     seed: int = 0
     deterministic: bool = False
     on_problem: str = "warn"
+    tuner: str = "bayesian"
+    trials: int = 20
+    search: dict | None = None
+    max_params: int | None = None
+    max_synops: float | None = None
+    max_bytes: int | None = None
+    max_latency_ms: float | None = None
 
     def resolved(self) -> "Recipe":
         """This recipe with methods replaced by what they are, every unset value filled in, and checked."""
@@ -134,6 +149,8 @@ class Recipe:
             return dataclasses.replace(self, objectives=every)
         if self.objectives is None:
             return self
+        if self.mode == "tune":
+            return dataclasses.replace(self, objectives=[part for entry in self.objectives for part in _searched(entry)])
         method = methods.combine(self.objectives, self.label_weight)
         if method.chain and self.mode == "distill":
             raise ValueError(f"{method.name} goes through assistants; use --mode multistage")
@@ -171,7 +188,7 @@ class Recipe:
         if "relu" in (self.teacher_neuron, self.neuron):
             general["objectives"] = general["objectives"][:1]  # an ANN has no spike trains
         defaults = {**general, **(presets if name in data.names() else _OWN_DATA), **_DEFAULTS.get(name, {})}
-        if self.mode == "compare":  # every arm is trained `seeds` times
+        if self.mode in ("compare", "tune"):  # many students are trained
             defaults["epochs"] = max(1, defaults["epochs"] // 3)
         else:
             defaults.update(label_weight=1.0, student_start=methods.STARTS[0])
@@ -199,6 +216,7 @@ class Recipe:
             ("neuron", self.teacher_neuron, neuron_names),
             ("precision", self.precision, PRECISIONS),
             ("strategy", self.strategy, strategy.NAMES),
+            ("tuner", self.tuner, TUNERS),
             ("teacher start", self.teacher_start, TEACHER_STARTS),
             ("on_problem", self.on_problem, ON_PROBLEM),
             ("student start", self.student_start or methods.STARTS[0], methods.STARTS),
@@ -214,7 +232,7 @@ class Recipe:
             methods.combine([objective])
         if self.label_weight is not None:
             schedules.get(self.label_weight, "label_weight")
-        for name in ("epochs", "teacher_epochs", "ann_epochs", "batch_size", "seeds"):
+        for name in ("epochs", "teacher_epochs", "ann_epochs", "batch_size", "seeds", "trials"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be a whole number above 0, got {getattr(self, name)!r}")
         if self.cache < 0:
@@ -224,6 +242,9 @@ class Recipe:
                 raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)!r}")
         if not 0 <= self.weight_decay < math.inf:
             raise ValueError(f"weight_decay must be a number of at least 0, got {self.weight_decay!r}")
+        for name in ("max_params", "max_synops", "max_bytes", "max_latency_ms"):
+            if getattr(self, name) is not None and not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)!r}")
         if self.weight_bits not in (8, 32):
             raise ValueError(f"weight_bits must be 8 or 32, got {self.weight_bits!r}")
         if self.mode == "teacher" and is_file(self.teacher):
@@ -232,6 +253,8 @@ class Recipe:
             raise ValueError(f"--mode compare runs on one device, got --strategy {self.strategy}; run its arms as --mode distill instead")
         if self.mode == "multistage" and not self.assistants:
             raise ValueError("a multistage run needs at least one assistant (--assistant)")
+        if self.mode == "tune" and self.student_start not in (None, methods.STARTS[0]):
+            raise ValueError(f"--mode tune trains every candidate from scratch, got student_start {self.student_start!r}")
         if self.teacher == ITSELF and self.mode != "distill":
             raise ValueError(f"a student that teaches itself (--teacher {ITSELF}) needs --mode distill, got --mode {self.mode}")
         if self.mode == "multistage" and not methods.combine(self.objectives).needs_teacher:
@@ -273,6 +296,16 @@ class Recipe:
             return cls.from_dict(content)
         except FileFormatError as error:
             raise FileFormatError(f"{path}: {error}") from None
+
+
+def _searched(entry: str | dict) -> tuple:
+    """The objectives of one entry, of which a search makes its losses."""
+    method = methods.combine([entry])
+    if method.chain or method.longer or method.start != methods.STARTS[0]:
+        raise ValueError(
+            f"--mode tune makes losses of objectives; {method.name} is more than its objectives. Name those, or take --mode compare"
+        )
+    return method.objectives
 
 
 def is_file(model: Any) -> bool:

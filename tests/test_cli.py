@@ -95,6 +95,8 @@ def test_options_reach_the_recipe(runs):
         "--epochs": 3, "--weight-bits": 32,
         "--teacher-epochs": 4, "--ann-epochs": 5, "--batch-size": 6, "--learning-rate": 0.07, "--teacher-learning-rate": 0.08,
         "--weight-decay": 0.09, "--precision": "mixed_bfloat16", "--seed": 10, "--student-start": "ann_twin", "--seeds": 3,
+        "--tuner": "hyperband", "--trials": 4, "--search": "timesteps=1,2", "--max-params": 1, "--max-synops": 2, "--max-bytes": 3,
+        "--max-latency-ms": 4,
     }  # fmt: skip
     assert tiny.run(*(part for pair in given.items() for part in pair)) == 0
     recipe = runs[0][0].to_dict()
@@ -102,6 +104,7 @@ def test_options_reach_the_recipe(runs):
         **dict(zip((options_by_name()[name] for name in given), given.values(), strict=True)),
         "assistants": ["mlp:16"],
         "objectives": [{"objective": "soft_targets", "temperature": 2, "weight": 0.5}],
+        "search": {"timesteps": [1, 2]},
     }
 
 

@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from keras_snnkd.errors import ExportError, OutputError
-from keras_snnkd.files import UNFINISHED, remove_unfinished, staged
+from keras_snnkd.errors import ExportError, FileFormatError, OutputError
+from keras_snnkd.files import UNFINISHED, read_json, remove_unfinished, staged
 
 
 def test_a_file_appears_only_when_the_block_is_left_without_an_error(tmp_path):
@@ -76,3 +76,15 @@ def test_a_file_does_not_take_the_place_of_a_folder(tmp_path):
     with pytest.raises(OutputError, match="it is a folder"), staged(tmp_path / "a") as (a,):
         a.write_text("1")
     assert (tmp_path / "a").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "there is no file"), (b"{", "is not a JSON file"), (b"\xff\xfe", "is not a JSON file")]
+)
+def test_what_is_no_json_is_told_with_its_path(content, said, tmp_path):
+    path = tmp_path / "settings.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(FileFormatError, match=r"settings\.json") as refused:
+        read_json(path)
+    assert said in str(refused.value)

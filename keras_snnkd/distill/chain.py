@@ -177,6 +177,7 @@ class Chain:
     Args:
         stages: In order.
         folder: Of the run.
+        cache_taps: More of the teachers' taps for the `TeacherCache`, so that other chains in this folder can use it too.
 
     Raises:
         ValueError: If two stages share a name, or one refers to a stage that does not come before it.
@@ -189,9 +190,10 @@ class Chain:
         >>> results = chain.run(kd.data.load("digits"))
     """
 
-    def __init__(self, stages: Iterable[Stage], folder: str | Path):
+    def __init__(self, stages: Iterable[Stage], folder: str | Path, cache_taps: Iterable[str] = ()):
         self.stages = list(stages)
         self.folder = Path(folder)
+        self.cache_taps = set(cache_taps)
         if not self.stages:
             raise ValueError("a chain needs at least one stage")
         known: list[str] = []
@@ -346,7 +348,7 @@ class Chain:
         if not stage.cache_views or not distiller.teacher_taps or stage.teaches_itself:
             return None
         alike = [other.name for other in self.stages if (other.teacher, other.cache_views) == (stage.teacher, stage.cache_views)]
-        taps = {tap for name in alike for tap in self._teacher_taps.get(name, ())}
+        taps = {tap for name in alike for tap in self._teacher_taps.get(name, ())} | self.cache_taps
         teacher = stage.teacher if isinstance(stage.teacher, str) else stage.teacher.name
         cache = TeacherCache(distiller.teacher, data, taps, self.folder / CACHES / f"{teacher}-{stage.cache_views}")
         built = True

@@ -14,6 +14,9 @@ A run is plain JSON data. All parts but `models` may be missing, and so may any 
     comparison [{name, label, taught_by, trust, source, loss, seeds [int], accuracies [float], accuracy, accuracy_sd, difference,
                interval [low, high], validation_accuracy, spikes_per_image, seconds, parameters}], what `keras_snnkd.comparison.ranked`
                gives: one row an arm, the most accurate first; the student alone has no difference
+    search     {tuner, space {setting: values}, limits {cost: limit}, candidates, front [name], chosen: name, chosen_recipe: path};
+               candidates [{name, recipe, epochs, accuracy (on validation images), parameters, synaptic_operations, spikes_per_image,
+               bytes, latency_ms (of the front), seconds, exceeded [str]}], in the order in which they were proposed
     exports    [{model, target, path, bytes, agreement, samples, test_agreement, test_images, max_logit_difference,
                spike_differences {layer: share}, operators {name: number}}]
 """
@@ -21,6 +24,7 @@ A run is plain JSON data. All parts but `models` may be missing, and so may any 
 from keras_snnkd.report.card_page import write_card_page
 from keras_snnkd.report.card_summary import card_summary
 from keras_snnkd.report.page import write_report
+from keras_snnkd.report.search import search_markdown, search_table
 from keras_snnkd.report.summary import summary
 from keras_snnkd.report.table import comparison_markdown, comparison_table, markdown, table
 from keras_snnkd.report.targets import target_markdown, target_table
@@ -30,6 +34,8 @@ __all__ = [
     "comparison_markdown",
     "comparison_table",
     "markdown",
+    "search_markdown",
+    "search_table",
     "summary",
     "table",
     "target_markdown",

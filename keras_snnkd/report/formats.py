@@ -45,6 +45,11 @@ def nanojoules(value: object) -> str:
     return NOTHING if number(value) is None else f"{value:.3g} nJ" if value < 1000 else f"{value / 1000:.3g} \N{GREEK SMALL LETTER MU}J"
 
 
+def weight(value: object) -> str:
+    """0.9 -> 0.9; a schedule is said to be one."""
+    return f"{value:.3g}" if number(value) is not None else "(schedule)"
+
+
 def size(value: object) -> str:
     """23412 bytes -> 23.4 kB, which is 23.4 times 1000 bytes."""
     if number(value) is None:

@@ -7,6 +7,7 @@ from typing import Any
 from keras_snnkd import plots
 from keras_snnkd.files import staged
 from keras_snnkd.report import formats, markup, sections
+from keras_snnkd.report.search import front_rows, search_columns
 from keras_snnkd.report.summary import summary
 from keras_snnkd.report.table import Column, comparison_columns, model_columns, model_labels, verdict
 
@@ -46,6 +47,7 @@ def _page(run: Run) -> str:
         markup.paragraph(sections.facts(run), "lead"),
         _headline(run, colors),
         _comparison(run),
+        *_search(run),
         _curves(run, labels, colors),
         _sizes(run, labels, colors),
         _work(run, labels, colors),
@@ -101,6 +103,36 @@ def _comparison(run: Run) -> str:
         markup.picture(plots.differences(rows), "Difference of each method to the student alone, with intervals") if judged else "",
         markup.details("The loss of each arm, with the weights of the last epoch", *losses),
     )
+
+
+def _search(run: Run) -> list[str]:
+    search = run.get("search") or {}
+    if not search.get("candidates"):
+        return []
+    rows, chosen = front_rows(search), search.get("chosen")
+    said = (
+        "Candidates that keep the budget and that no other one beats in accuracy, parameters and operations together. Accuracy is that on "
+        "the validation images, on which the epoch was chosen too, and the best of many such numbers is higher than what new images will "
+        "show; the test images are for the chosen recipe's own run. Operations: effective synaptic ones, on validation images."
+    )
+    run_it = f"python train.py --recipe {search['chosen_recipe']}" if chosen else ""
+    picture = plots.trade_off(search["candidates"], search["front"], chosen, search.get("limits") or {})
+    return [
+        markup.section(
+            "Pareto front",
+            said,
+            markup.table(search_columns(rows, chosen)),
+            markup.picture(picture, "Validation accuracy of all candidates against parameters and operations"),
+            markup.code(run_it),
+            markup.details("All candidates", markup.table(search_columns(search["candidates"], chosen, settings=True))),
+            markup.details("What was searched", markup.code("\n".join(f"{name}: {_values(v)}" for name, v in search["space"].items()))),
+        )
+    ]
+
+
+def _values(allowed) -> str:
+    """The values that a setting could take."""
+    return f"{allowed['low']:g} to {allowed['high']:g}" if isinstance(allowed, dict) else ", ".join(map(str, allowed))
 
 
 def _curves(run: Run, labels: Names, colors: Names) -> str:

@@ -1,0 +1,254 @@
+"""A search for the most accurate student that a budget allows, with the teacher trained once."""
+
+import contextlib
+import copy
+import dataclasses
+import functools
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_snnkd import metrics, models, report
+from keras_snnkd.distill import methods
+from keras_snnkd.distill.cache import TeacherCache
+from keras_snnkd.distill.chain import CACHES, Chain, Stage
+from keras_snnkd.distill.distiller import Distiller
+from keras_snnkd.errors import KDError, OutputError
+from keras_snnkd.experiment import MEASURED_IMAGES, PARITY_SAMPLES, Experiment, check_folder, check_resume
+from keras_snnkd.files import write_json
+from keras_snnkd.progress import Counter
+from keras_snnkd.recipe import Recipe, is_file
+from keras_snnkd.tuning import machines
+from keras_snnkd.tuning.budget import Budget, Footprints
+from keras_snnkd.tuning.outcome import CANDIDATE, TRIALS, Outcome, line, widths
+from keras_snnkd.tuning.space import Space
+
+
+class Search(Experiment):
+    """Trains many small students and finds those that are worth having.
+
+    keras-tuner proposes candidates (see `Space`); one that costs too much by what is known before training (see `Footprints`) is not
+    trained. Every other one is trained as `train.py --recipe` would: a stage of its own, the best epoch by validation images, weights
+    rounded as the recipe says; then its operations are counted, on validation images too. What it scores::
+
+        score = validation accuracy - min(1, max over limits of max(0, cost / limit - 1))
+
+    The folder gets `recipe.json`, the teacher's stage, `trials/` with a stage for each candidate, `tuner/` with keras-tuner's state,
+    `export/` with the files of the Pareto front, `chosen.json`, `front.svg`, `results.json` and `report.html`. The test set is not
+    touched: it belongs to the chosen recipe's own run.
+
+    With KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT set, this is the chief of a search on many machines, or one
+    of its workers; all share the folder.
+
+    Args:
+        recipe: With mode `"tune"`.
+        folder, console, command: See `Experiment`.
+
+    Raises:
+        UnknownNameError, ValueError: For a setting that cannot be searched.
+
+    Example:
+        >>> recipe = kd.Recipe(mode="tune", trials=12, max_params=4000)
+        >>> results = kd.tuning.Search(recipe, "runs/searched").run()
+    """
+
+    def __init__(self, recipe: Recipe, folder: str | Path, console=None, command: str = ""):
+        super().__init__(recipe, folder, console, command)
+        self.space = Space(self.recipe)
+        self.budget = Budget.of(self.recipe)
+        self.role = machines.role()
+
+    @functools.cached_property
+    def images(self) -> np.ndarray:
+        """The validation images on which candidates are measured."""
+        return self.data.validation_arrays[0][:MEASURED_IMAGES] * np.float32(1 / 256)
+
+    @functools.cached_property
+    def footprints(self) -> Footprints:
+        """What candidates cost before they are trained."""
+        return Footprints(self.budget, self.images, lambda recipe: self._with(recipe)._student("candidate").student())
+
+    def stages(self) -> list[Stage]:
+        """The teacher's stages; none if it is trained, or no objective needs one."""
+        needed = methods.combine(self.recipe.objectives, self.recipe.label_weight).needs_teacher
+        return self._teacher()[1] if needed and not is_file(self.recipe.teacher) else []
+
+    @functools.cached_property
+    def teacher_file(self) -> Path | None:
+        """Where the trained teacher is, or will be."""
+        if is_file(self.recipe.teacher):
+            return Path(self.recipe.teacher)
+        return self.folder / "teacher" / "model.keras" if self.stages() else None
+
+    def _with(self, recipe: Recipe) -> "Search":
+        """The same search with the recipe of one candidate."""
+        one = copy.copy(self)
+        one.recipe = recipe
+        return one
+
+    def _candidate(self, name: str, recipe: Recipe, teacher: keras.Model | None) -> Stage:
+        """The stage that trains a candidate."""
+        one, method = self._with(recipe), methods.combine(recipe.objectives, recipe.label_weight)
+        if not recipe.objectives:
+            return one._student(name)
+        if not method.needs_teacher:
+            return one._taught(name, method)
+        return one._taught(name, method, teacher=teacher, file=self.teacher_file)
+
+    def check(self) -> dict[str, Distiller]:
+        """Build the teacher, the smallest and the largest candidate; train nothing.
+
+        Raises:
+            KDError, ValueError: If one of them cannot be, or even the smallest costs too much.
+        """
+        for name, allowed in self.space.allowed.items():
+            text = f"{allowed['low']:g} to {allowed['high']:g}" if isinstance(allowed, dict) else ", ".join(map(str, allowed))
+            self.console.print(f"  {name}: {text}", highlight=False, markup=False)
+        self._check_budget()
+        stages, steps = self.stages(), self.data.steps_per_epoch
+        found = Chain(stages, self.folder).check(steps) if stages else {}
+        teacher = found["teacher"].student if found else self._teacher_model() if self.teacher_file else None
+        for name, which in (("smallest", min), ("largest", max)):
+            recipe = self.space.recipe(self.space.corner(which), self.recipe.epochs)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "the student .* is not smaller than its teacher")  # told where one is trained
+                found.update(Chain([self._candidate(name, recipe, teacher)], self.folder).check(steps))
+        return found
+
+    def _check_budget(self):
+        smallest = self.space.recipe(self.space.corner(min), self.recipe.epochs)
+        exceeded = self.budget.exceeded(self.footprints(smallest))
+        if exceeded:
+            settings = f"widths {widths(smallest)}, T={smallest.timesteps}"
+            raise KDError(
+                f"no candidate can keep the budget: the smallest one ({settings}) has {'; '.join(exceeded)}. Allow more "
+                f"({self.budget.options()}), or smaller candidates (--search width1=...)"
+            )
+
+    def _teacher_model(self) -> keras.Model:
+        model = models.load(self.teacher_file)
+        model.name = "teacher"
+        return model
+
+    def run(self, resume: bool = False) -> dict[str, Any] | None:
+        """Train the teacher, then the candidates; choose, export the front and report.
+
+        Args:
+            resume: Whether to go on with what the folder holds. Finished candidates are not trained again; there may be more trials than
+                before, everything else has to be the same.
+
+        Returns:
+            What `report.html` shows, as plain data; also in `results.json`. `None` for a worker.
+
+        Raises:
+            KDError: For bad input or a budget that cannot be kept, before training; if no candidate keeps it in the end.
+        """
+        started = time.monotonic()
+        check_folder(self.folder)
+        if self.role == "worker":
+            files = [self.folder / "recipe.json", *([self.teacher_file.with_name("stage.json")] if self.stages() else [])]
+            machines.wait_for(files, self.console)
+        check_resume(self.recipe, self.folder, resume or self.role == "worker", may_change=("trials",))
+        self._taps = self.check()["largest"].teacher_taps
+        if self.role != "worker":
+            self.recipe.save(self.folder / "recipe.json")
+            if self.stages():
+                self._train_teacher(resume)
+        self._trained = self._teacher_model() if self.teacher_file else None
+        if self.role != "worker" and self.recipe.cache and self._taps:
+            self._fill_cache()  # before there is a trial for any worker
+        trials = self._search()
+        if self.role == "worker":
+            return None
+        outcome = Outcome(self.folder, trials, self.budget)
+        found, notes = outcome.measured(self.images[:PARITY_SAMPLES], self.console)
+        search = {"tuner": self.recipe.tuner, "space": self.space.allowed, "limits": self.budget.limits, **found}
+        content = {**self._about(f"{len(trials)} candidates searched"), "models": [], "search": search, "notes": notes}
+        content["seconds"] = round(time.monotonic() - started, 1)
+        write_json(self.folder / "results.json", content)
+        report.write_report(self.folder / "report.html", content)
+        if search["chosen"] is None:
+            raise KDError(
+                f"no candidate of {len(trials)} keeps the budget: {outcome.closest()}. More trials (--trials) go on with --resume; see "
+                f"{self.folder / 'report.html'}"
+            )
+        return content
+
+    def _train_teacher(self, resume):
+        stages = self.stages()
+        with contextlib.ExitStack() as closing:
+            Chain(stages, self.folder).run(self.data, resume, lambda stage: self._callbacks(stage, stage.name, closing))
+
+    def _fill_cache(self):
+        """What the teacher does on the training images, for all candidates and workers."""
+        data = dataclasses.replace(self.data, views=self.recipe.cache)
+        cache = TeacherCache(self._trained, data, self._taps, self.folder / TRIALS / CACHES / f"teacher-{self.recipe.cache}")
+        counter = Counter("{}: teacher's outputs, {:,} of {:,} images", self.console)
+        try:
+            cache.build(lambda done, total: counter("all candidates", done, total))
+        finally:
+            counter.close()
+
+    def _search(self) -> list[str]:
+        """Run keras-tuner; the names of the trials in order."""
+        import grpc
+        import keras_tuner
+
+        from keras_snnkd.tuning.tuner import Tuner
+
+        r = self.recipe
+        tuner = Tuner(r.tuner, self.space, r.trials, r.epochs, r.seed, self.folder / "tuner", self._fits, self._train)
+        if self.role == "chief":
+            self.console.print(f"chief at {machines.address()}, waiting for workers", highlight=False)
+        try:
+            tuner.search()
+        except keras_tuner.errors.FatalError as error:
+            raise error.__cause__ from None
+        except grpc.RpcError as error:
+            raise KDError(f"the chief does not answer: {error.details()}. Start it again with --resume, then the workers") from error
+        return sorted(tuner.trials, key=int)
+
+    def _fits(self, values: Mapping[str, Any]) -> bool:
+        return not self.budget.exceeded(self.footprints(self.space.recipe(values, self.recipe.epochs)))
+
+    def _train(self, name: str, values: Mapping[str, Any], epochs: int) -> float:
+        """Train and measure one candidate; its score."""
+        recipe = self.space.recipe(values, epochs)
+        stage = self._candidate(f"trial_{name}", recipe, self._trained)
+        row = {"name": name, "recipe": self._runnable(recipe).to_dict(), "epochs": epochs}
+        path = self.folder / TRIALS / stage.name / CANDIDATE
+        try:
+            results = Chain([stage], self.folder / TRIALS, self._taps).run(self.data, True, keep_cache=True)
+        except OutputError:
+            raise
+        except KDError as error:
+            write_json(path, {**row, "failed": str(error)})
+            self.console.print(f"[trial {name}] failed: {error}", highlight=False, markup=False, soft_wrap=True)
+            raise
+        result = results[stage.name]
+        row.update(self._measured(result.model), loss=result.record["loss"], seconds=result.record["seconds"])
+        row["accuracy"] = result.record["validation_accuracy"]
+        row["exceeded"] = self.budget.exceeded(row)
+        write_json(path, row)
+        self.console.print(line(row, recipe, self.recipe.trials), highlight=False, markup=False, soft_wrap=True)
+        return row["accuracy"] - self.budget.penalty(row)
+
+    def _measured(self, model) -> dict[str, Any]:
+        operations = metrics.synaptic_operations(model, self.images)
+        activity = metrics.activity(model, self.images)
+        return {
+            "parameters": model.count_params(),
+            "synaptic_operations": operations.effective_macs + operations.effective_acs,
+            "spikes_per_image": activity.spikes_per_image if activity.rates else None,
+        }
+
+    def _runnable(self, recipe: Recipe) -> Recipe:
+        """A candidate's recipe with the trained teacher in it."""
+        if self.teacher_file is None or not recipe.objectives:
+            return recipe
+        return dataclasses.replace(recipe, teacher=self.teacher_file.as_posix())
