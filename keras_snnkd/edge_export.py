@@ -11,8 +11,9 @@ from keras_snnkd import experiment, export, metrics, report
 from keras_snnkd.card import save_card
 from keras_snnkd.data import Data
 from keras_snnkd.errors import ExportError, FileFormatError, UnsupportedError
+from keras_snnkd.export.litert import UNROLLED_STEPS
 from keras_snnkd.export.parity import Reference
-from keras_snnkd.export.targets import LONG, TARGETS, Order, select
+from keras_snnkd.export.targets import TARGETS, Order, select
 from keras_snnkd.extras import MissingPackageError
 
 CALIBRATION_SAMPLES = 300
@@ -116,9 +117,9 @@ class EdgeExport:
         """One entry of the card's `targets`."""
         target = TARGETS[name]
         entry = {"target": name, "label": target.label, "path": target.file, "state": "left out"}
-        if self.everything and target.unrolled and (self.timesteps or 0) > LONG:
-            steps = f"its graph would hold all T = {self.timesteps} steps, more than {LONG}; the streaming files hold one"
-            return {**entry, "reason": f"{steps}. Name this target to have it all the same."}
+        if target.unrolled and (self.timesteps or 0) > UNROLLED_STEPS:
+            reason = f"it would hold all T = {self.timesteps} steps, and the limit is {UNROLLED_STEPS}; the streaming files hold one"
+            return {**entry, "reason": f"{reason}."}
         path = self.folder / target.file
         try:
             report = target.write(self.order, path)

@@ -142,13 +142,12 @@ def test_a_file_that_fails_its_check_is_an_error_and_the_others_are_there(offere
     assert (refused["state"], refused["reason"], written["state"]) == ("refused", "12 % of predictions agree.", "written")
 
 
-def test_long_sequences_come_as_streaming_files_unless_asked_for_by_name(offered, tmp_path, monkeypatch):
-    monkeypatch.setattr(edge_export, "LONG", 1)
+def test_of_long_sequences_the_streaming_files_remain(offered, tmp_path, monkeypatch):
+    monkeypatch.setattr(edge_export, "UNROLLED_STEPS", 1)
     offered("plain", "steps")
     plain, steps = export(model(), tmp_path).run()["targets"]
     assert (plain["state"], steps["state"]) == ("left out", "written")
-    assert plain["reason"].startswith("its graph would hold all T = 2 steps, more than 1; the streaming files hold one")
-    assert [entry["state"] for entry in export(model(), tmp_path, ["plain"]).run()["targets"]] == ["written", "written"]
+    assert plain["reason"] == "it would hold all T = 2 steps, and the limit is 1; the streaming files hold one."
 
 
 def test_a_microcontroller_that_cannot_be_asked_is_noted_once(offered, tmp_path, monkeypatch):

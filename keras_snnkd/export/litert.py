@@ -92,7 +92,7 @@ def write_litert(
     """Write and verify a file for each quantization, which will be renamed to `finals`."""
     T = timesteps(reference.model)
     if T is not None and T > UNROLLED_STEPS:
-        raise ExportError(
+        raise UnsupportedError(
             f"{finals[0]} not written: {reference.model.name} has T = {T}, and a file that holds every step grows with T; the limit is "
             f"{UNROLLED_STEPS}. Write the file of one step: keras_snnkd.export.streaming(model, path, samples=...)."
         )

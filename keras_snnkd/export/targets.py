@@ -1,8 +1,9 @@
 """The targets of export by name, each with its file's name and how it is written and run."""
 
 import dataclasses
+import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from keras_snnkd.errors import unknown_name
+from keras_snnkd.export.c_array import c_array, read_c_array
 from keras_snnkd.export.litert import write_litert
 from keras_snnkd.export.nir import nir
 from keras_snnkd.export.onnx import onnx
@@ -24,9 +26,6 @@ from keras_snnkd.models import from_nir
 
 Predict = Callable[[np.ndarray], np.ndarray]
 """Images `[N, ...]` to logits `[N, C]`."""
-
-LONG = 64
-"""T above which files with all their time steps are left out of `all`: their graph grows with T, that of a streaming file does not."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Target:
         open: Opens a file to run it.
         arithmetic: In which it multiplies; see `keras_snnkd.metrics.energy`.
         one_step: Whether a run is one time step.
-        unrolled: Whether its size grows with T.
+        unrolled: Whether it holds every time step, so that it is left out for T above `UNROLLED_STEPS`.
         micro: Whether it may run on microcontrollers.
         timed: Whether `keras_snnkd.export.latency` runs it.
         runnable: From its path to that of the file that is run, which may be there for a while only.
@@ -97,6 +96,23 @@ def _by(export, order, path):
     return export(order.reference.model, path, samples=order.reference.samples)
 
 
+def _c_array(order, path):
+    """The int8 file as an array, which has its size: the text of the header is longer."""
+    with tempfile.TemporaryDirectory() as work:
+        report = order.written.get("int8") or _litert("int8", order, Path(work, TARGETS["int8"].file))
+        c_array(report.path, path)
+    return dataclasses.replace(report, target="c_array", path=str(path))
+
+
+@contextmanager
+def _unpacked(header):
+    """The file in a header, for a while."""
+    with tempfile.TemporaryDirectory() as work:
+        path = Path(work, header.name).with_suffix(".tflite")
+        path.write_bytes(read_c_array(header.read_text("ascii")))
+        yield path
+
+
 def _run_litert(path):
     return LiteRT(path).predict
 
@@ -134,6 +150,7 @@ TARGETS = {
     "streaming_dynamic": _streaming_target("dynamic", "int8"),
     "streaming_int8": _streaming_target("int8", "int8", micro=True),
     "onnx": Target("ONNX", "model.onnx", partial(_by, onnx), _run_onnx),
+    "c_array": Target("C array of int8", "model_int8.h", _c_array, _run_litert, "int8", micro=True, timed=False, runnable=_unpacked),
     "nir": Target("NIR", "model.nir", partial(_by, nir), _run_nir, unrolled=False, timed=False),
 }
 """In the order in which they are written and shown."""
