@@ -170,7 +170,7 @@ def check_seal(path: str | Path, context: bytes = b"", required: bool = True) ->
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - length))
         end = file.read()
-    if end.startswith(before) or end.endswith(after):  # either is enough, so that damage does not pass for a file without
+    if before in end or end.endswith(after):  # either is enough, so that damage does not pass for a file without
         if end != _sum(path, context, size - length).encode().join(_SEAL):
             raise FileFormatError(f"{path} is damaged: it is not as it was written (its SHA-256 differs)")
     elif required:

@@ -185,7 +185,8 @@ class Cache(Loader):
 
     def read(self, folder):
         self._build(folder)
-        return {file.name: file.read_bytes()[: self.sizes[file.name]] for file in folder.iterdir()}  # what follows is not read
+        rows = {file.name: file.read_bytes()[: self.sizes[file.name]] for file in folder.glob("*.bin")}  # what follows is not read
+        return rows, json.loads((folder / "cache.json").read_text())
 
 
 class TFLite(Loader):
