@@ -98,13 +98,15 @@ def test_tensorflow_is_imported_only_where_it_must_be():
     assert not [place for place in places if not place.startswith(WITH_TENSORFLOW)]
 
 
-def test_what_runs_on_a_device_imports_numpy_litert_and_errors_alone():
+def test_what_runs_on_a_device_imports_numpy_litert_and_the_lowest_parts_alone():
     standard = sys.stdlib_module_names
-    on_device = [file for file in FILES if part(file) == "edge"] + [ROOT / f"{name}.py" for name in ("__init__", "_registration", "errors")]
+    on_device = [file for file in FILES if part(file) == "edge"] + [
+        ROOT / f"{name}.py" for name in ("__init__", "_registration", "errors", "files")
+    ]
     found = {name.split(".")[0] for file in on_device for name in imports(file)} - standard
     ours = {".".join(name.split(".")[:2]) for file in on_device for name in imports(file) if name.startswith(f"{PACKAGE}.")}
     assert found == {PACKAGE, "numpy", "ai_edge_litert", "PIL"}
-    assert ours == {f"{PACKAGE}.{name}" for name in ("_registration", "_version", "edge", "errors")}
+    assert ours == {f"{PACKAGE}.{name}" for name in ("_registration", "_version", "edge", "errors", "files")}
 
 
 # Configs
