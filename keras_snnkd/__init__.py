@@ -26,9 +26,11 @@ _CLASSES = {
 _PARTS = {
     "comparison": "comparison",
     "data": "data",
+    "determinism": "determinism",
     "edge": "edge",
     "experiment": "experiment",
     "export": "export",
+    "health": "health",
     "layers": "layers",
     "methods": "distill.methods",
     "metrics": "metrics",
@@ -36,7 +38,9 @@ _PARTS = {
     "neurons": "neurons",
     "objectives": "distill.objectives",
     "report": "report",
+    "strategy": "strategy",
     "surrogates": "surrogates",
+    "tuning": "tuning",
 }
 """The public modules, and where they are."""
 
@@ -53,6 +57,7 @@ __all__ = [
     "__version__",
     "comparison",
     "data",
+    "determinism",
     "edge",
     "experiment",
     "export",
