@@ -4,8 +4,8 @@ import dataclasses
 import errno
 import json
 import os
-import tempfile
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
