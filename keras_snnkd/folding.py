@@ -5,11 +5,19 @@ import numpy as np
 
 
 def following_norm(layer: keras.Layer, model: keras.Model) -> keras.layers.BatchNormalization | None:
-    """The batch norm over channels that alone reads a layer's output, or `None`."""
+    """The batch norm over channels that alone reads a layer's output, or `None`, also behind an activation function."""
+    if not is_linear(layer):
+        return None
     found = readers(layer.output, model)
     if len(found) != 1 or not isinstance(found[0], keras.layers.BatchNormalization):
         return None
     return found[0] if found[0].axis in (-1, len(layer.output.shape) - 1) else None
+
+
+def is_linear(layer: keras.Layer) -> bool:
+    """Whether a synapse, perhaps wrapped, has no activation function."""
+    inner = layer.layer if isinstance(layer, keras.layers.Wrapper) else layer
+    return getattr(inner, "activation", None) in (None, keras.activations.linear)
 
 
 def readers(tensor, model: keras.Model) -> list[keras.Operation]:

@@ -26,8 +26,10 @@ def test_a_folded_synapse_does_what_synapse_and_norm_did(kind, bias):
     assert np.any(offsets) == bias
 
 
-def test_a_norm_that_others_read_around_is_not_folded():
+def test_a_norm_behind_an_activation_or_that_others_read_around_is_not_folded():
     inputs = keras.Input((7,))
+    active = keras.layers.Dense(4, activation="relu")
+    assert following_norm(active, keras.Model(inputs, keras.layers.BatchNormalization()(active(inputs)))) is None
     synapse = keras.layers.Dense(4)
     x = synapse(inputs)
     model = keras.Model(inputs, keras.layers.BatchNormalization()(x) + x)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_snnkd.errors import ShapeError
-from keras_snnkd.folding import folded, following_norm, readers
+from keras_snnkd.folding import folded, following_norm, is_linear, readers
 from keras_snnkd.layers import Direct, FakeQuant, LastStep, MeanOverTime, OverTime, QuantizedConv2D, QuantizedDense, SpikeCount
 from keras_snnkd.models.calibration import calibrate
 from keras_snnkd.neurons import QuantizedNeuron, SpikingLayer
@@ -108,7 +108,7 @@ class _Rebuild:
     def _known(self, layer):
         kinds = (keras.layers.InputLayer, SpikingLayer, *SAME_RANGE, *ROUNDED)
         inner = _inner(layer)
-        return type(inner) in SYNAPSES or isinstance(inner, kinds) or any(layer is norm for norm in self.norms) or _is_linear(inner)
+        return type(inner) in SYNAPSES or isinstance(inner, kinds) or any(layer is norm for norm in self.norms) or _is_identity(inner)
 
     def model(self, name):
         start = self.source.inputs[0]
@@ -132,7 +132,7 @@ class _Rebuild:
             neuron = self._neuron(layer)
             return neuron(inputs), (0.0, 1.0) if neuron.emits_spikes else neuron.dynamics.limits
         outputs = type(layer).from_config(_in_float32(layer.get_config()))(inputs)
-        if isinstance(inner, SAME_RANGE) or _is_linear(inner):
+        if isinstance(inner, SAME_RANGE) or _is_identity(inner):
             return outputs, read
         return self._rounded(layer, outputs, read if isinstance(inner, keras.layers.AveragePooling2D) else self._range(layer))
 
@@ -140,7 +140,7 @@ class _Rebuild:
         inner, norm = _inner(layer), following_norm(layer, self.source)
         kernel, bias = folded(inner, norm)
         neuron = self._neuron_behind((norm or layer).output)
-        if neuron is not None and neuron.dynamics.decay_input:
+        if neuron is not None and neuron.dynamics.decay_input and is_linear(layer):
             self.leaked.add(neuron.name)
             leak = self._neuron(neuron).dynamics.leak
             kernel, bias = kernel * leak, bias * leak
@@ -183,8 +183,8 @@ def _inner(layer):
     return layer.layer if isinstance(layer, OverTime) else layer
 
 
-def _is_linear(layer):
-    return isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.linear
+def _is_identity(layer):
+    return isinstance(layer, keras.layers.Activation) and is_linear(layer)
 
 
 def _in_float32(config):
