@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--rounds", type=int, metavar="N", help="turns of each contender (default: 15; quick: 5)")
     p.add_argument("--threads", type=int, default=2, metavar="N", help="of each contender (default: 2)")
+    p.add_argument("--no-peers", dest="peers", action="store_false", help="leave out SpikingJelly and snnTorch")
     p.add_argument("--verbose", action="store_true", help="show what the contenders print")
     return p
 
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         turn=0.5 if options.quick else 1.0,
         threads=options.threads,
         verbose=options.verbose,
+        peers=options.peers,
     )
     now = datetime.datetime.now(datetime.UTC)
     folder = options.out or Path(__file__).parent / "results" / f"{now:%Y-%m-%d-%H%M}"
@@ -56,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         "machine": machine(),
         "versions": versions(),
         "settings": {
-            **{name: getattr(bench, name) for name in ("quick", "rounds", "turn", "threads")},
+            **{name: getattr(bench, name) for name in ("quick", "rounds", "turn", "threads", "peers")},
             "environment": environment(bench.threads),
         },
         "rows": {},

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks import arithmetic
-from benchmarks.contenders import Contender, UnavailableError
+from benchmarks.contenders import Contender, UnavailableError, peers
 from benchmarks.targets import TARGETS
 from benchmarks.worker import WARM_UP, Worker, take_turns
 
@@ -69,6 +69,7 @@ class Bench:
         turn: Seconds of a turn at least.
         threads: Of every contender.
         verbose: Whether to show what the workers print.
+        peers: Whether the peers take part.
     """
 
     quick: bool = False
@@ -76,6 +77,7 @@ class Bench:
     turn: float = 1.0
     threads: int = 2
     verbose: bool = False
+    peers: bool = True
 
     def worker(self, prepare: Callable[..., Contender], arguments: Mapping[str, Any], threads: int | None = None) -> Worker:
         """One contender in a process of its own."""
@@ -86,6 +88,9 @@ class Bench:
         row, workers = Row(), {}
         try:
             for name, (prepare, arguments) in contenders.items():
+                if not self.peers and prepare.__module__ == peers.__name__:
+                    row.skipped[name] = "left out (--no-peers)"
+                    continue
                 self.say(f"  preparing {name}")
                 try:
                     workers[name] = self.worker(prepare, arguments, threads)
