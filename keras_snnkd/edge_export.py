@@ -150,7 +150,7 @@ class EdgeExport:
         except MissingPackageError as error:
             note = f"The arena on microcontrollers was not measured: {error}."
         except (ExportError, FileFormatError) as error:
-            note = f"{target.label} was not measured as on a microcontroller: {error}"
+            note = f"{target.label} was not measured as on a microcontroller: {str(error).replace(str(path), target.file)}"
         if note not in self.notes:
             self.notes.append(note)
         return None

@@ -12,9 +12,9 @@ import keras_snnkd as kd
 from keras_snnkd import edge_export, plots
 from keras_snnkd.card import read_card
 from keras_snnkd.edge_export import EdgeExport
-from keras_snnkd.errors import ExportError, UnknownNameError, UnsupportedError
+from keras_snnkd.errors import ExportError, UnsupportedError
 from keras_snnkd.export.report import ExportReport
-from keras_snnkd.export.targets import TARGETS, Target, select
+from keras_snnkd.export.targets import Target
 from keras_snnkd.extras import MissingPackageError
 from tests.integration import tiny
 
@@ -161,13 +161,6 @@ def test_a_microcontroller_that_cannot_be_asked_is_noted_once(offered, tmp_path,
     card = export(model(), tmp_path).run()
     assert [entry["micro"] for entry in card["targets"]] == [None, None]
     assert card["notes"] == ["The arena on microcontrollers was not measured: pip install 'keras_snnkd[micro]'."]
-
-
-def test_targets_are_chosen_by_name_in_the_order_of_the_page():
-    assert select(["dynamic", "float32", "dynamic"]) == ["float32", "dynamic"]
-    assert select(["float32", "all"]) == list(TARGETS)
-    with pytest.raises(UnknownNameError, match=r"unknown export target 'float23'. Did you mean 'float32'"):
-        select(["float23"])
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ def smallest_arena(content):
 
 
 def main(path, samples, output):
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     images = np.load(samples)
     with open(path, "rb") as file:
@@ -47,7 +47,8 @@ def main(path, samples, output):
     arena = smallest_arena(content)
     if arena is None:
         sys.exit("no arena is large enough")
-    small, litert = micro(content, arena), Interpreter(model_content=content, num_threads=1)
+    small = micro(content, arena)
+    litert = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
     litert.allocate_tensors()
     places, result = litert.get_input_details(), litert.get_output_details()
     image_place = next(n for n, place in enumerate(places) if tuple(place["shape"][1:]) == images.shape[1:])

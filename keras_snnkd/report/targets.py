@@ -42,7 +42,7 @@ def target_columns(targets: Targets) -> list[Column]:
         ("size", [[formats.size(target.get("bytes"))] for target in targets]),
         ("accuracy", [[formats.percent(target.get("test_accuracy"))] for target in targets]),
         ("as Keras", [sections.agreement(target)[:1] for target in targets]),
-        ("spikes differ", [sections.spike_differences(target.get("spike_differences")) for target in targets]),
+        ("spikes differ", [sections.spike_differences(target.get("spike_differences"))[:1] for target in targets]),
         *[(f"{n} thread{'s' if n > 1 else ''}", [_time(target, n) for target in targets]) for n in _threads(targets)],
         ("memory", [_memory(target) for target in targets]),
         ("energy", [_energy(target.get("energy")) for target in targets]),
