@@ -16,6 +16,7 @@ def data():
     return kd.data.load("digits", batch_size=64)
 
 
+@pytest.mark.slow
 def test_the_file_of_integers_loses_at_most_half_a_point_on_the_test_set(data, tmp_path):
     student = kd.models.load(STUDENT)
     before = student.get_weights()

@@ -18,7 +18,7 @@ def test_every_kind_of_model_does_the_same_in_float32_and_in_int8_weights(name, 
         keras.config.set_dtype_policy(name)
     model = trained(**BUILDS[name])
     reference = LITERT.Reference(model, samples)
-    files = {quantize: tmp_path / f"{quantize}.tflite" for quantize in LITERT.QUANTIZATIONS}
+    files = {quantize: tmp_path / f"{quantize}.tflite" for quantize in ("float32", "dynamic")}
     exact, dynamic = LITERT.write_litert(reference, files, list(files.values()))
 
     expected = reference.compared.predict(samples, verbose=0)
@@ -91,8 +91,8 @@ def test_writing_again_replaces_the_saved_model(tmp_path, samples):
 
 
 def test_unknown_quantization_and_samples_of_another_shape_are_refused_before_any_work(tmp_path, student, samples):
-    with pytest.raises(UnknownNameError, match=r"unknown quantization 'int8'.*Known: dynamic, float32"):
-        litert(student, tmp_path / "a.tflite", quantize="int8", samples=samples)
+    with pytest.raises(UnknownNameError, match=r"unknown quantization 'int9'. Did you mean 'int8'"):
+        litert(student, tmp_path / "a.tflite", quantize="int9", samples=samples)
     with pytest.raises(ShapeError, match=r"expected images \[N, 8, 8, 1\].*got shape \(2, 28, 28, 1\)"):
         litert(student, tmp_path / "a.tflite", samples=np.zeros((2, 28, 28, 1), "float32"))
     with pytest.raises(ExportError, match="the samples hold NaN"):

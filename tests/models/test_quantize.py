@@ -75,6 +75,7 @@ def test_a_leak_on_currents_moves_into_the_synapse_if_nothing_else_reads_it():
     assert not block.get_layer("stem_neuron").dynamics.decay_input
 
 
+@pytest.mark.slow
 def test_saved_and_loaded_in_a_fresh_process_it_is_the_same_model(aware, tmp_path):
     aware.save(tmp_path / "aware.keras")
     np.save(tmp_path / "images.npy", IMAGES[:20])
