@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd.errors import ShapeError
+from keras_snnkd.neurons.dynamics import exporting_integers
 
 
 class Readout(keras.Layer):
@@ -40,7 +41,11 @@ class MeanOverTime(Readout):
     over_time = "mean"
 
     def call(self, inputs):
-        return ops.mean(inputs, axis=1)
+        if not exporting_integers():
+            return ops.mean(inputs, axis=1)
+        steps, units = inputs.shape[1:]  # a product, since runtimes differ in how they round a mean of integers
+        by_unit = ops.reshape(ops.transpose(inputs, (0, 2, 1)), (-1, steps))
+        return ops.reshape(ops.matmul(by_unit, ops.full((steps, 1), 1 / steps)), (-1, units))
 
 
 @public

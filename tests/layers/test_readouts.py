@@ -7,6 +7,7 @@ import pytest
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.layers import LastStep, MeanOverTime, SpikeCount
 from keras_snnkd.neurons import LeakyIntegrator
+from keras_snnkd.neurons.dynamics import export_form
 
 STEPS = np.array([[[1.0, 0.0], [0.0, 0.0], [1.0, 1.0], [0.0, 1.0]]], "float32")
 every_readout = pytest.mark.parametrize(
@@ -43,3 +44,10 @@ def test_logits_that_have_no_time_are_refused(readout, expected):
 def test_the_last_step_of_a_leaky_integrator_is_its_membrane_potential():
     # tau=2: v <- v + (x - v) / 2      first neuron  1/2, 1/4, 5/8, 5/16       second  0, 0, 1/2, 3/4
     np.testing.assert_array_equal(LastStep()(LeakyIntegrator(tau=2.0)(STEPS)), [[0.3125, 0.75]])
+
+
+def test_a_mean_of_integers_is_a_product_with_the_same_values():
+    x = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
+    with export_form("where"):
+        found = MeanOverTime()(x)
+    np.testing.assert_allclose(found, x.mean(axis=1), rtol=1e-5, atol=1e-6)
