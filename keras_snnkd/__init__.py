@@ -61,6 +61,7 @@ __all__ = [
     "edge",
     "experiment",
     "export",
+    "health",
     "layers",
     "methods",
     "metrics",
@@ -68,7 +69,9 @@ __all__ = [
     "neurons",
     "objectives",
     "report",
+    "strategy",
     "surrogates",
+    "tuning",
 ]
 
 
