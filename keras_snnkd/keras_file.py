@@ -4,6 +4,7 @@ Keras' safe mode refuses Lambda layers. It does not refuse to build layers of an
 packages of its family, to follow what any of its built-in layers does with a path, or to read weights whose checksum it passes over.
 """
 
+import contextlib
 import copy
 import io
 import json
@@ -173,18 +174,25 @@ def check_weights(content: bytes) -> int:
     return elements
 
 
-def _weights_of(config):
-    """The number of a model's weights, without memory for them."""
+@contextlib.contextmanager
+def without_memory():
+    """A scope in which models are built and their weights take no memory; what is built in it can be counted, and nothing else."""
     from keras.src.backend.common import global_state  # where Keras notes weights that have to be filled at the end of a scope: never here
 
     noted = "uninitialized_variables"
     before = list(global_state.get_global_attribute(noted, []))
     try:
         with keras.StatelessScope(initialize_variables=False):
-            model = keras.saving.deserialize_keras_object(copy.deepcopy(config), safe_mode=True)
-            if not isinstance(model, keras.Model):
-                raise FileFormatError(f"it holds a {type(model).__name__}, expected a model")
-            stored = [variable for variable in model.variables if not variable.path.endswith("seed_generator_state")]
-            return sum(math.prod(variable.shape) for variable in stored)
+            yield
     finally:
         global_state.set_global_attribute(noted, before)
+
+
+def _weights_of(config):
+    """The number of a model's weights, without memory for them."""
+    with without_memory():
+        model = keras.saving.deserialize_keras_object(copy.deepcopy(config), safe_mode=True)
+        if not isinstance(model, keras.Model):
+            raise FileFormatError(f"it holds a {type(model).__name__}, expected a model")
+        stored = [variable for variable in model.variables if not variable.path.endswith("seed_generator_state")]
+        return sum(math.prod(variable.shape) for variable in stored)

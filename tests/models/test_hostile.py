@@ -12,7 +12,7 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd import archives
 from keras_snnkd.errors import FileFormatError
-from keras_snnkd.keras_file import LAYERS, check_config, check_weights
+from keras_snnkd.keras_file import LAYERS, check_config, check_weights, without_memory
 from keras_snnkd.models import MLP, load
 
 
@@ -80,7 +80,7 @@ def test_names_of_code_are_refused_wherever_they_stand(harm, place, whole, tmp_p
 def test_safe_mode_alone_lets_some_of_them_pass(whole):
     """Why there is a check of our own: this one reads a layer of 40 GB from a file of 20 KB."""
     members = with_layer(whole, module="keras.layers", class_name="Dense", config={"units": 10**10, "name": "dense"})
-    with keras.StatelessScope(initialize_variables=False):  # takes no memory
+    with without_memory():
         model = keras.saving.deserialize_keras_object(json.loads(members["config.json"]), safe_mode=True)
     assert model.count_params() == 5 * 10**10
 
