@@ -130,7 +130,7 @@ def weights(path):
 
 
 def leaves(content, path=""):
-    """All numbers and texts of a JSON file by their path, but those that tell of time, of files with a date, and of the interruption.
+    """All numbers and texts of a JSON file by their path, but those that tell of time, of the interruption, and the hashes of files with a date.
 
     A SavedModel's size is one of these: the names in its graph count how many models its process has seen.
     """
@@ -138,7 +138,7 @@ def leaves(content, path=""):
         content = {name: value for name, value in content.items() if name != "bytes"}
     if isinstance(content, (dict, list)):
         for name, value in content.items() if isinstance(content, dict) else enumerate(content):
-            if name not in ("seconds", "resumed_at_epoch", "command", "teacher_sha256", "start_from_sha256"):
+            if name not in ("seconds", "resumed_at_epoch", "command", "sha256", "teacher_cached", "teacher_sha256", "start_from_sha256", "files"):
                 yield from leaves(value, f"{path}/{name}")
     else:
         yield path, content
