@@ -138,6 +138,10 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--model", metavar="FILE", help="the .keras file, or the folder of a finished student")
     group.add_argument("--target", metavar="NAMES", help=f"what to export, joined by commas: {', '.join(TARGETS)}, all (default: all)")
     group.add_argument("--io", metavar="TYPE", help="of int8 files: float32 (default) | int8, integers in and out")
+    group.add_argument(
+        "--finetune", type=int, metavar="N",
+        help="train N epochs more as the network that an int8 file computes, taught by the model; the int8 files are made of that",
+    )  # fmt: skip
     group.add_argument("--twin", metavar="FILE", help="the model's trained ANN twin (--neuron relu), to stand beside it in the card")
     return p
 
@@ -157,6 +161,7 @@ RUN_OPTIONS = (
     "objectives",
     "target",
     "io",
+    "finetune",
     "twin",
     "search",
 )

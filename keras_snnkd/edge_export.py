@@ -39,6 +39,7 @@ class EdgeExport:
         folder: Where to.
         targets: Names in `keras_snnkd.export.targets.TARGETS`, or `"all"`.
         io: `"float32"`, or `"int8"` for int8 files that take and give integers.
+        aware: The model made ready for integers (`keras_snnkd.finetuning.finetune_int8`), of which the int8 files are then made.
         twin: The trained ANN twin, whose accuracy and effective operations then stand beside the model's.
         label: What the model is called.
         facts: More of the card's content, such as `command` and `training`; see `keras_snnkd.card`.
@@ -59,6 +60,7 @@ class EdgeExport:
         targets: Sequence[str] = ("all",),
         *,
         io: str = "float32",
+        aware: keras.Model | None = None,
         twin: keras.Model | None = None,
         label: str = "",
         facts: Mapping[str, Any] | None = None,
@@ -67,7 +69,7 @@ class EdgeExport:
         from rich.console import Console
 
         self.names, self.everything = select(targets), "all" in targets
-        self.model, self.data, self.folder, self.io, self.twin = model, data, Path(folder), io, twin
+        self.model, self.data, self.folder, self.io, self.aware, self.twin = model, data, Path(folder), io, aware, twin
         self.label, self.facts = label or model.name.replace("_", " "), dict(facts or {})
         self.console = console or Console()
         self.notes: list[str] = []
@@ -89,7 +91,9 @@ class EdgeExport:
             predicted = experiment.predict(self.model, images).argmax(-1)
             cost = self._cost(images, labels, metrics.Operations(**row["synaptic_operations"]))
         self.timesteps = row["timesteps"]
-        self.order = Order(Reference(self.model, images[: experiment.PARITY_SAMPLES]), self._validation()[0][:CALIBRATION_SAMPLES], self.io)
+        samples, calibration = images[: experiment.PARITY_SAMPLES], self._validation()[0][:CALIBRATION_SAMPLES]
+        aware = None if self.aware is None else Reference(self.aware, samples)
+        self.order = Order(Reference(self.model, samples), calibration, self.io, aware)
         entries = []
         for name in self.names:
             with self.console.status(f"writing and measuring {TARGETS[name].label}"):

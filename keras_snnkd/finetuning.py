@@ -74,7 +74,15 @@ def int8_stage(
     )
 
 
-def finetune_int8(student: keras.Model, data, folder: str | Path, epochs: int = 3, **settings: Any) -> keras.Model:
+def finetune_int8(
+    student: keras.Model,
+    data,
+    folder: str | Path,
+    epochs: int = 3,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    **settings: Any,
+) -> keras.Model:
     """Train a finished student as the network that its 8-bit file will compute, taught by its float self.
 
     Args:
@@ -82,6 +90,7 @@ def finetune_int8(student: keras.Model, data, folder: str | Path, epochs: int = 
         data: As `keras_snnkd.data.load` returns it.
         folder: For the stage's files; goes on where an interrupted call stopped.
         epochs: Passes over the training data.
+        callbacks: More Keras callbacks.
         **settings: More of `int8_stage`, such as `teacher` or `learning_rate`.
 
     Returns:
@@ -93,4 +102,4 @@ def finetune_int8(student: keras.Model, data, folder: str | Path, epochs: int = 
     """
     name = f"{student.name}_int8"
     stage = int8_stage(name, student, calibration_images(data), epochs=epochs, **settings)
-    return Chain([stage], folder).run(data, resume=True)[name].model
+    return Chain([stage], folder).run(data, resume=True, callbacks=lambda _: list(callbacks))[name].model

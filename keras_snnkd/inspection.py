@@ -11,6 +11,8 @@ from keras_snnkd.distill.taps import TapModel, tap_names
 from keras_snnkd.errors import FileFormatError, KDError, ShapeError
 from keras_snnkd.experiment import Experiment, check_folder, measure
 from keras_snnkd.files import write_json
+from keras_snnkd.finetuning import finetune_int8
+from keras_snnkd.progress import Progress
 
 DATASET = "digits"
 """Of a model whose data set neither a card nor an option tells."""
@@ -68,21 +70,32 @@ def export(options, console, command: str) -> int:
     card = read_card(path) or {}
     data = _data(options, path, card)
     model, folder = _model(path, data), _folder("export", path, options)
+    if options.finetune is not None and options.finetune < 1:
+        raise KDError(f"--finetune must be at least 1 epoch, got {options.finetune}")
+    twin = _model(_path("export", options.twin), data) if options.twin else None
     facts = {"command": command, "dataset": {"source": _dataset(options, path, card)}}
     if card.get("training"):
         facts["training"] = card["training"]
+    aware = _finetuned(model, data, folder / "finetuned", options.finetune, console) if options.finetune else None
     EdgeExport(
         model,
         data,
         folder,
         targets,
         io=options.io or "float32",
-        twin=_model(_path("export", options.twin), data) if options.twin else None,
+        aware=aware,
+        twin=twin,
         label=(card.get("model") or {}).get("label") or "",
         facts=facts,
         console=console,
     ).run()
     return 0
+
+
+def _finetuned(model, data, folder: Path, epochs: int, console):
+    """The model made ready for integers by so many epochs."""
+    with contextlib.closing(Progress("fine-tuning for int8", console)) as progress:
+        return finetune_int8(model, data, folder, epochs, callbacks=[progress])
 
 
 def _path(mode: str, model: str | None) -> Path:
@@ -94,7 +107,10 @@ def _path(mode: str, model: str | None) -> Path:
 
 
 def _data(options, path: Path, card: dict) -> datasets.Data:
-    return datasets.load(_dataset(options, path, card), data_dir=options.data_dir, limit=options.limit)
+    """The data set, with batches and augmentation as the card's model was trained."""
+    recipe = (card.get("training") or {}).get("recipe") or {}
+    trained = {name: recipe[name] for name in ("batch_size", "augment") if name in recipe}
+    return datasets.load(_dataset(options, path, card), data_dir=options.data_dir, limit=options.limit, **trained)
 
 
 def _dataset(options, path: Path, card: dict) -> str:

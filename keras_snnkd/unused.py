@@ -15,7 +15,7 @@ _BY_MODE = {
 _LOOKED_AT = {"mode", "model", "dataset", "data_dir", "limit", "out"}
 """By `--mode evaluate`."""
 
-_EXPORT = {"target", "io", "twin"}
+_EXPORT = {"target", "io", "finetune", "twin"}
 """By `--mode export` too."""
 
 

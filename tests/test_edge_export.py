@@ -1,5 +1,6 @@
 """The way from a model to its files and card, with targets that cost nothing to write; and once, with real ones, on the command line."""
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -109,6 +110,18 @@ def test_a_trained_twin_stands_beside_the_model(offered, tmp_path):
     assert cost["energy"]["twin_effective"] == pytest.approx(4.6e-3 * cost["twin"]["synaptic_operations"]["effective_macs"])
 
 
+def test_files_of_integers_are_of_the_model_made_ready_for_them(offered, tmp_path, monkeypatch):
+    def integers(order, path):
+        return write(dataclasses.replace(order, reference=order.source("int8")), path)
+
+    monkeypatch.setitem(FAKES, "whole", Target("Whole", "whole.bin", integers, always(3), timed=False))
+    offered("plain", "whole")
+    export(model(), tmp_path).run()
+    assert (tmp_path / "whole.bin").read_text() == "small_student"
+    export(model(), tmp_path, aware=kd.models.build("mlp:12", (8, 8, 1), 10, timesteps=2, name="ready")).run()
+    assert [(tmp_path / f"{name}.bin").read_text() for name in ("plain", "whole")] == ["small_student", "ready"]
+
+
 def test_an_ann_has_a_card_without_steps_and_spikes(offered, tmp_path):
     offered("plain")
     card = export(model(neuron="relu"), tmp_path).run()
@@ -161,6 +174,27 @@ def test_a_microcontroller_that_cannot_be_asked_is_noted_once(offered, tmp_path,
     card = export(model(), tmp_path).run()
     assert [entry["micro"] for entry in card["targets"]] == [None, None]
     assert card["notes"] == ["The arena on microcontrollers was not measured: pip install 'keras_snnkd[micro]'."]
+
+
+@pytest.mark.slow
+def test_fine_tuned_integers_are_those_of_the_file(tmp_path, capsys, monkeypatch):
+    student = Path("saved_models/digits_student").absolute()
+    monkeypatch.chdir(tmp_path)
+    assert tiny.run("--mode", "export", "--model", student, "--target", "int8", "--io", "int8", "--finetune", "1", "--out", "edge") == 0
+    said = capsys.readouterr().out
+    assert "fine-tuning for int8 epoch 1/1" in said
+    (entry,) = read_card("edge/model.keras")["targets"]
+    ready = kd.models.load("edge/finetuned/student_distilled_int8/model.keras")
+    images, _ = DATA.sample(200)
+    found = kd.export.LiteRT("edge/model_int8.tflite").predict(images).argmax(-1)
+    assert np.mean(found == ready.predict(images, verbose=0).argmax(-1)) >= 0.99
+    assert entry["test_accuracy"] > 0.9
+    assert entry["agreement"] >= 0.99
+
+
+def test_too_few_epochs_of_fine_tuning_are_refused(capsys):
+    assert tiny.run("--mode", "export", "--model", "saved_models/digits_student", "--finetune", "0") == 1
+    assert "--finetune must be at least 1 epoch, got 0" in capsys.readouterr().err
 
 
 @pytest.mark.slow

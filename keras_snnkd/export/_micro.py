@@ -4,6 +4,7 @@ python -P _micro.py '{"path": ..., "samples": ..., "output": ...}'
 """
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -25,16 +26,27 @@ def micro(content, arena):
         return None
 
 
+def runs(content, arena):
+    """Whether the file runs in an arena of so many bytes; in a process of its own, since in one that is too small it may crash."""
+    child = os.fork()
+    if child == 0:
+        small = micro(content, arena)
+        if small is not None:
+            small.invoke()
+        os._exit(small is None)
+    return os.waitpid(child, 0)[1] == 0
+
+
 def smallest_arena(content):
     """Bytes of the smallest arena in which the file runs, found by trying; `None` if it does in none."""
     low, high = 1024, 65536  # in less it computes with sizes below zero
-    while micro(content, high) is None:
+    while not runs(content, high):
         low, high = high, 4 * high
         if high > LARGEST:
             return None
     while high - low > GRAIN:
         middle = (low + high) // 2 // GRAIN * GRAIN
-        low, high = (low, middle) if micro(content, middle) else (middle, high)
+        low, high = (low, middle) if runs(content, middle) else (middle, high)
     return high
 
 

@@ -1,15 +1,18 @@
 """Export to everything a device may want."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from keras_snnkd.export.litert import write_litert
+from keras_snnkd.export.freeze import timesteps
+from keras_snnkd.export.litert import UNROLLED_STEPS, write_litert
 from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.saved_model import write_saved_model
+from keras_snnkd.export.stepper import write_streaming
 from keras_snnkd.files import staged
 
 
@@ -23,6 +26,9 @@ def export_all(
     io: str = "float32",
 ) -> list[ExportReport]:
     """Write `saved_model/` and `<name>_<quantization>.tflite` for each quantization, all of them or, if one fails its check, none.
+
+    A model of more than `UNROLLED_STEPS` time steps gets `<name>_streaming_<quantization>.tflite` in place of all these: files of one
+    step, whose size does not depend on T. A warning says so.
 
     Args:
         model: A functional Keras model with one input and one output.
@@ -43,6 +49,16 @@ def export_all(
         ...     print(report.target, report.bytes, report.agreement)
     """
     reference = Reference(model, samples)
+    T = timesteps(model)
+    if T is not None and T > UNROLLED_STEPS:
+        warnings.warn(
+            f"{model.name} has T = {T}, and files that hold every step end at {UNROLLED_STEPS}: it is written as one step "
+            "(keras_snnkd.export.streaming), which keras_snnkd.edge.Runner runs T times.",
+            stacklevel=2,
+        )
+        finals = [Path(folder, f"{name}_streaming_{quantize}.tflite") for quantize in quantizations]
+        with staged(*finals) as files:
+            return write_streaming(reference, dict(zip(quantizations, files, strict=True)), finals, calibration, io)
     finals = [Path(folder, "saved_model"), *(Path(folder, f"{name}_{quantize}.tflite") for quantize in quantizations)]
     with staged(*finals) as (archive, *files):
         reports = [write_saved_model(reference, archive, finals[0])]

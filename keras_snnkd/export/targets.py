@@ -36,13 +36,19 @@ class Order:
         reference: The model and the samples that a file is compared on.
         calibration: Images for the ranges of integers, float `[N, ...]`.
         io: `"float32"`, or `"int8"` for int8 files that take and give integers.
+        aware: For the int8 files another model and its samples: the quantization-aware one.
         written: By name, what was written before in the same folder.
     """
 
     reference: Reference
     calibration: np.ndarray
     io: str = "float32"
+    aware: Reference | None = None
     written: dict[str, ExportReport] = dataclasses.field(default_factory=dict)
+
+    def source(self, quantize: str) -> Reference:
+        """The model that a file of this form is written from."""
+        return self.aware if self.aware and quantize == "int8" else self.reference
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,13 +87,13 @@ def _saved_model(order, path):
 
 def _litert(quantize, order, path):
     with staged(path) as (file,):
-        (report,) = write_litert(order.reference, {quantize: file}, [path], order.calibration, order.io)
+        (report,) = write_litert(order.source(quantize), {quantize: file}, [path], order.calibration, order.io)
     return report
 
 
 def _streaming(quantize, order, path):
     with staged(path) as (file,):
-        (report,) = write_streaming(order.reference, {quantize: file}, [path], order.calibration, order.io)
+        (report,) = write_streaming(order.source(quantize), {quantize: file}, [path], order.calibration, order.io)
     return report
 
 
@@ -136,8 +142,8 @@ def _litert_target(quantize, arithmetic="float32", **more):
 
 def _streaming_target(quantize, arithmetic="float32", **more):
     more = {"one_step": True, "unrolled": False, **more}
-    file = f"model_streaming{'' if quantize == 'float32' else f'_{quantize}'}.tflite"
-    return Target(f"LiteRT streaming {quantize}", file, partial(_streaming, quantize), _run_litert, arithmetic, **more)
+    write = partial(_streaming, quantize)
+    return Target(f"LiteRT streaming {quantize}", f"model_streaming_{quantize}.tflite", write, _run_litert, arithmetic, **more)
 
 
 TARGETS = {

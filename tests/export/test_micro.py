@@ -1,5 +1,7 @@
 """The interpreter for microcontrollers; most of it takes the extra `micro`."""
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from keras_snnkd.errors import ExportError, FileFormatError
+from keras_snnkd.export import _micro
 from keras_snnkd.export import micro as run
 from keras_snnkd.export.micro import MicroReport, _compare
 from keras_snnkd.extras import MissingPackageError
@@ -33,6 +36,21 @@ def test_a_student_runs_as_in_litert_and_its_arena_is_the_smallest(quantize, ins
     runtime.Interpreter.from_file(str(path), arena_size=report.arena_bytes).invoke()
     with pytest.raises(RuntimeError, match="failed to allocate"):
         runtime.Interpreter.from_file(str(path), arena_size=report.arena_bytes - 64)
+
+
+def test_arenas_that_crash_the_interpreter_are_too_small(monkeypatch):
+    class Small:
+        def __init__(self, arena):
+            self.arena = arena
+
+        def invoke(self):
+            if self.arena < 30_000:
+                os.kill(os.getpid(), signal.SIGSEGV)
+
+    monkeypatch.setattr(_micro, "micro", lambda content, arena: Small(arena) if arena >= 20_000 else None)
+    assert 30_000 <= _micro.smallest_arena(b"") < 30_000 + _micro.GRAIN
+    monkeypatch.setattr(_micro, "micro", lambda content, arena: None)
+    assert _micro.smallest_arena(b"") is None
 
 
 def test_a_hybrid_file_is_refused_by_name(samples, tmp_path):
@@ -73,16 +91,16 @@ def test_other_outputs_are_refused_and_a_few_samples_of_rounding_are_not(tmp_pat
     (tmp_path / "a.tflite").write_bytes(b"file")
     litert = _noise(100, 10)
     flipped = litert.copy()
-    flipped[:3] += 1
-    assert _compare(tmp_path / "a.tflite", 64, flipped, litert, "f").agreement == 0.97
-    assert _compare(tmp_path / "a.tflite", 64, litert + 1e-6, litert, "f").agreement == 1.0
-    flipped[3] += 1
-    with pytest.raises(ExportError, match=r"96\.00% of 100 samples agree, demanded are 97%; the largest difference is 1"):
-        _compare(tmp_path / "a.tflite", 64, flipped, litert, "f")
+    flipped[:10] += 1
+    assert _compare(tmp_path / "a.tflite", 64, flipped, litert, MICRO.TOLERANCE).agreement == 0.9
+    assert _compare(tmp_path / "a.tflite", 64, litert + 1e-6, litert, MICRO.TOLERANCE).agreement == 1.0
+    flipped[10] += 1
+    with pytest.raises(ExportError, match=r"89\.00% of 100 samples agree, demanded are 90%; the largest difference is 1"):
+        _compare(tmp_path / "a.tflite", 64, flipped, litert, MICRO.TOLERANCE)
     with pytest.raises(ExportError, match=r"0\.00%"):
-        _compare(tmp_path / "a.tflite", 64, litert + 1, litert, "i")  # not one step
+        _compare(tmp_path / "a.tflite", 64, litert + 1, litert, MICRO.ROUNDING)  # more than a step
     with pytest.raises(ExportError, match="nan"):
-        _compare(tmp_path / "a.tflite", 64, litert * np.nan, litert, "f")
+        _compare(tmp_path / "a.tflite", 64, litert * np.nan, litert, MICRO.TOLERANCE)
 
 
 def test_what_fits():

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_snnkd as kd
 from keras_snnkd.errors import ExportError, ShapeError, UnknownNameError
 from keras_snnkd.export import LiteRT, SavedModel, export_all, litert, saved_model
 from tests.export.conftest import BUILDS, LITERT, trained
@@ -43,6 +44,16 @@ def test_export_all_writes_three_targets_and_nothing_else(everything):
     assert sorted(os.listdir(folder)) == ["digits_dynamic.tflite", "digits_float32.tflite", "saved_model"]
     assert [report.target for report in reports] == ["saved_model", "litert float32", "litert dynamic"]
     assert [report.agreement for report in reports[:2]] == [1.0, 1.0]
+
+
+def test_of_a_long_sequence_export_all_writes_one_step_and_says_so(tmp_path, samples, in_process):
+    long = kd.models.MLP((8, 8, 1), 10, widths=(6,), timesteps=LITERT.UNROLLED_STEPS + 1, name="long")
+    with pytest.warns(UserWarning, match=r"long has T = 65, and files that hold every step end at 64: it is written as one step"):
+        (report,) = export_all(long, tmp_path / "edge", samples[:8], quantizations=["float32"])
+    assert os.listdir(tmp_path / "edge") == ["model_streaming_float32.tflite"]
+    assert report.agreement == 1.0
+    found = LiteRT(report.path).predict(samples[:8])
+    np.testing.assert_allclose(found, long.predict(samples[:8], verbose=0), rtol=0, atol=1e-5)
 
 
 def test_reports_are_plain_json_and_tell_the_size_of_the_file(everything):

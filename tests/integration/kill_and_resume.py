@@ -129,16 +129,20 @@ def weights(path):
     return sorted(found, key=lambda pair: pair[0])
 
 
-def leaves(content, path=""):
-    """All numbers and texts of a JSON file by their path, but those that tell of time, of the interruption, and the hashes of files with a date.
+PASSING = ("seconds", "resumed_at_epoch", "teacher_cached", "command", "sha256", "teacher_sha256", "start_from_sha256", "files")
+"""Names in JSON files that tell of time, of the interruption, or of files with a date."""
 
-    A SavedModel's size is one of these: the names in its graph count how many models its process has seen.
+
+def leaves(content, path=""):
+    """All numbers and texts of a JSON file by their path, but those of `PASSING`.
+
+    A SavedModel's size is left out too: the names in its graph count how many models its process has seen.
     """
     if isinstance(content, dict) and content.get("target") == "saved_model":
         content = {name: value for name, value in content.items() if name != "bytes"}
     if isinstance(content, (dict, list)):
         for name, value in content.items() if isinstance(content, dict) else enumerate(content):
-            if name not in ("seconds", "resumed_at_epoch", "command", "sha256", "teacher_cached", "teacher_sha256", "start_from_sha256", "files"):
+            if name not in PASSING:
                 yield from leaves(value, f"{path}/{name}")
     else:
         yield path, content
