@@ -1,0 +1,16 @@
+"""The comparison of losses between two revisions."""
+
+from benchmarks import same_losses
+
+
+def test_the_same_network_has_the_same_losses_which_fall():
+    case = {"timesteps": 2, "widths": (4, "pool", 4)}
+    losses = same_losses.losses(**case)
+    assert len(losses) == same_losses.STEPS
+    assert same_losses.losses(**case) == losses
+    assert sum(losses[-5:]) < sum(losses[:5])
+    assert same_losses.losses(**case, tau=3.0) != losses
+
+
+def test_what_a_revision_lacks_is_left_out():
+    assert same_losses.losses(timesteps=2, another_option=True) is None
