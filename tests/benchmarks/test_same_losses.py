@@ -3,12 +3,12 @@
 from benchmarks import same_losses
 
 
-def test_the_same_network_has_the_same_losses_which_fall():
+def test_the_same_network_has_the_same_losses():
     case = {"timesteps": 2, "widths": (4, "pool", 4)}
     losses = same_losses.losses(**case)
     assert len(losses) == same_losses.STEPS
     assert same_losses.losses(**case) == losses
-    assert sum(losses[-5:]) < sum(losses[:5])
+    assert len(set(losses)) == same_losses.STEPS
     assert same_losses.losses(**case, tau=3.0) != losses
 
 
