@@ -20,7 +20,8 @@ from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.methods import Method
 from keras_snnkd.errors import KDError
-from keras_snnkd.experiment import MEASURED_IMAGES, Experiment, check_folder, check_resume, measure, test_images
+from keras_snnkd.evaluation import MEASURED_IMAGES, measure, test_images
+from keras_snnkd.experiment import Experiment, check_folder, check_resume
 from keras_snnkd.files import read_json, remove_unfinished, sha256, write_json
 from keras_snnkd.metrics.measurement import Measurement
 from keras_snnkd.progress import Counter
@@ -261,7 +262,7 @@ class Gauge:
         self._model: keras.Model | None = None
 
     def __call__(self, model: keras.Model) -> dict[str, Any]:
-        """`accuracy` of the whole test set, and `spikes_per_image` of its first images (see `experiment.MEASURED_IMAGES`)."""
+        """`accuracy` of the whole test set, and `spikes_per_image` of its first images (see `evaluation.MEASURED_IMAGES`)."""
         if self._model is None:
             self._model = keras.models.clone_model(model)
             spikes = {layer.name: layer.output for layer in self._model.layers if getattr(layer, "emits_spikes", False)}

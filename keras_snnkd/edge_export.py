@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_snnkd import experiment, export, metrics, report
+from keras_snnkd import evaluation, export, metrics, report
 from keras_snnkd.card import save_card
 from keras_snnkd.data import Data
 from keras_snnkd.errors import ExportError, FileFormatError, UnsupportedError
@@ -85,13 +85,13 @@ class EdgeExport:
             ShapeError: If the model does not fit the data.
             OutputError: If the folder cannot be written.
         """
-        images, labels = experiment.test_images(self.data)
+        images, labels = evaluation.test_images(self.data)
         with self.console.status(f"measuring {self.label}"):
-            row, activity = experiment.measure(self.model, self.data)
-            predicted = experiment.predict(self.model, images).argmax(-1)
+            row, activity = evaluation.measure(self.model, self.data)
+            predicted = evaluation.predict(self.model, images).argmax(-1)
             cost = self._cost(images, labels, metrics.Operations(**row["synaptic_operations"]))
         self.timesteps = row["timesteps"]
-        samples, calibration = images[: experiment.PARITY_SAMPLES], self._validation()[0][:CALIBRATION_SAMPLES]
+        samples, calibration = images[: evaluation.PARITY_SAMPLES], self._validation()[0][:CALIBRATION_SAMPLES]
         aware = None if self.aware is None else Reference(self.aware, samples)
         self.order = Order(Reference(self.model, samples), calibration, self.io, aware)
         entries = []
@@ -100,16 +100,16 @@ class EdgeExport:
                 entries.append(self._target(name, images, labels, predicted, cost))
         card = {
             "title": f"{self.data.name}: {self.label}",
-            "dataset": {**experiment.describe_data(self.data), **self.facts.pop("dataset", {})},
-            "machine": experiment.machine(),
-            "versions": experiment.versions(),
+            "dataset": {**evaluation.describe_data(self.data), **self.facts.pop("dataset", {})},
+            "machine": evaluation.machine(),
+            "versions": evaluation.versions(),
             **self.facts,
             "model": {"name": self.model.name, "label": self.label, **row},
             "targets": entries,
             "cost": cost,
             "anytime": self._anytime(images, labels),
             "activity": activity,
-            "raster": experiment.raster(self.model, self.data, self.label),
+            "raster": evaluation.raster(self.model, self.data, self.label),
             "notes": self.notes,
         }
         page = save_card(card, self.folder)
@@ -161,9 +161,9 @@ class EdgeExport:
 
     def _cost(self, images, labels, operations):
         """The card's `cost`; operations and sparsity on the first of the test images."""
-        few, twin, theirs = images[: experiment.MEASURED_IMAGES], None, None
+        few, twin, theirs = images[: evaluation.MEASURED_IMAGES], None, None
         if self.twin is not None:
-            right = experiment.predict(self.twin, images).argmax(-1) == labels
+            right = evaluation.predict(self.twin, images).argmax(-1) == labels
             theirs = metrics.synaptic_operations(self.twin, few)
             twin = {"name": self.twin.name, "accuracy": float(np.mean(right)), "synaptic_operations": theirs.to_dict()}
         twin_dense = metrics.twin_operations(self.model)

@@ -9,7 +9,8 @@ from keras_snnkd import models, report
 from keras_snnkd.card import CARD, read_card
 from keras_snnkd.distill.taps import TapModel, tap_names
 from keras_snnkd.errors import FileFormatError, KDError, ShapeError
-from keras_snnkd.experiment import Experiment, check_folder, measure
+from keras_snnkd.evaluation import measure
+from keras_snnkd.experiment import Experiment, check_folder
 from keras_snnkd.files import write_json
 from keras_snnkd.finetuning import finetune_int8
 from keras_snnkd.progress import Progress

@@ -1,6 +1,8 @@
 """Programs in processes of their own, for what may crash or hang: converters, and readers of files from elsewhere."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 
@@ -22,12 +24,27 @@ def run_script(script: str, *arguments: str, seconds: float) -> str | None:
     """
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
     command = [sys.executable, "-P", script, *arguments]
-    try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
-    except subprocess.TimeoutExpired:
-        return f"took longer than {seconds:g} s and was stopped."
-    if done.returncode == 0:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, env=environment, stdout=pipe, stderr=pipe, text=True, errors="replace", start_new_session=True
+    ) as process:
+        try:
+            _, said = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return f"took longer than {seconds:g} s and was stopped."
+        finally:
+            _end(process)
+    if process.returncode == 0:
         return None
-    how = f"was killed by signal {-done.returncode}" if done.returncode < 0 else f"failed with exit code {done.returncode}"
-    last = "\n".join(done.stderr.strip().splitlines()[-8:])[-2000:]
+    how = f"was killed by signal {-process.returncode}" if process.returncode < 0 else f"failed with exit code {process.returncode}"
+    last = "\n".join(said.strip().splitlines()[-8:])[-2000:]
     return f"{how}. Its last lines:\n{last or '(none)'}"
+
+
+def _end(process):
+    """End a process, and with it those that it started."""
+    if os.name == "nt":
+        process.kill()
+    else:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)

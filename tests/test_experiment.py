@@ -17,6 +17,7 @@ import keras_snnkd as kd
 from keras_snnkd.data.data import Data
 from keras_snnkd.distill.chain import Chain
 from keras_snnkd.experiment import Experiment
+from keras_snnkd.export.freeze import timesteps
 from keras_snnkd.files import read_json, sha256
 from keras_snnkd.progress import Counter, Progress, clock
 from tests.integration import tiny
@@ -275,7 +276,7 @@ def shapes(experiment):
     """Of each stage the model's T, how it learns, and from whom."""
     return {
         name: (
-            kd.experiment.timesteps(distiller.student),
+            timesteps(distiller.student),
             [objective.name for objective in distiller.objectives],
             distiller.teacher and distiller.teacher.name,
         )

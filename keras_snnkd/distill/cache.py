@@ -74,6 +74,7 @@ class TeacherCache:
         ]
         self._sums: list[dict[str, str] | None] = [None] * len(self._parts)
         self._packings: dict[str, Packing] = {}
+        self._maps: dict[str, np.memmap] = {}
 
     def build(self, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
         """Check what is in the folder, and compute what is missing.
@@ -87,6 +88,7 @@ class TeacherCache:
         """
         key = self._key()
         self._open(key)
+        self.close()  # what is written anew may be another file
         missing = [number for number, sums in enumerate(self._sums) if sums is None]
         if not missing:
             return
@@ -122,11 +124,9 @@ class TeacherCache:
         if None in self._sums:
             self.build()
         packings = [self._packings[tap] for tap in self.taps]
-        size = self._parts[-1].stop
-        files = [np.memmap(self._file(tap), p.stored, "r", shape=(size, p.columns)) for tap, p in zip(self.taps, packings, strict=True)]
 
         def read(places):
-            return [file[places] for file in files]
+            return [self._map(tap)[places] for tap in self.taps]
 
         def with_taps(images, labels, places):
             rows = tf.numpy_function(read, [places], [p.stored for p in packings], stateful=False)
@@ -134,6 +134,17 @@ class TeacherCache:
 
         batches = self.data.training(initial_epoch, places=True, replicas=replicas, of=of)
         return batches.map(with_taps, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+    def close(self) -> None:
+        """Let go of the files, which TensorFlow would keep as long as the process; who reads batches again opens them again."""
+        self._maps.clear()
+
+    def _map(self, tap):
+        """The rows of a tap, mapped into memory."""
+        if tap not in self._maps:
+            packing = self._packings[tap]
+            self._maps[tap] = np.memmap(self._file(tap), packing.stored, "r", shape=(self._parts[-1].stop, packing.columns))
+        return self._maps[tap]
 
     def _key(self):
         """All that the files depend on."""

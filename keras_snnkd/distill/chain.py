@@ -315,6 +315,9 @@ class Chain:
                 )
             except UnhealthyTrainingError as error:
                 raise type(error)(f"{error} {checkpoints.kept()}") from error
+            finally:
+                if cache:
+                    cache.close()
         best = checkpoints.load_best(distiller)
         accuracy = checkpoints.history[best - 1].get("val_accuracy")
         if stage.weight_bits == 8:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -51,6 +52,22 @@ def built(teacher, folder, data=DATA, taps=TAPS):
 
 
 # what it gives
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="the list of mapped files is Linux'")
+def test_a_closed_cache_holds_no_file_and_opens_it_again_when_it_is_read(tmp_path):
+    def mapped():
+        return str(tmp_path) in Path("/proc/self/maps").read_text()
+
+    cache = TeacherCache(network(12), DATA, TAPS, tmp_path)
+    batches = cache.training()
+    assert not mapped()
+    (first, _) = next(iter(batches))
+    assert mapped()
+    cache.close()
+    assert not mapped()
+    (again, _) = next(iter(batches))
+    np.testing.assert_array_equal(again["teacher"]["logits"], first["teacher"]["logits"])
 
 
 def test_each_batch_brings_what_the_teacher_does_on_its_very_images(tmp_path):
