@@ -179,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 140, markup=False)
     tell = functools.partial(Console(stderr=True, width=console.width).print, highlight=False, markup=False)
     try:
         options = parser().parse_args(arguments)

@@ -26,7 +26,7 @@ class Progress(keras.callbacks.Callback):
         self.steps = self.params.get("steps") or 0
         self.first_epoch = None
         if self.console.is_terminal:
-            columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps,"), TimeRemainingColumn()]
+            columns = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("steps,"), TimeRemainingColumn()]
             self.bar = Progress(*columns, TextColumn("left"), console=self.console, transient=True)
             self.bar.start()
             self.task = self.bar.add_task(self.title, total=self.params["epochs"] * self.steps)
@@ -46,9 +46,8 @@ class Progress(keras.callbacks.Callback):
         done = epoch + 1 - self.first_epoch
         left = (time.monotonic() - self.started) / done * (self.params["epochs"] - epoch - 1)
         values = ", ".join(f"{name} {float(value):.4f}" for name, value in (logs or {}).items())
-        self.console.print(
-            f"{self.title} epoch {epoch + 1}/{self.params['epochs']}: {values}, {clock(left)} left", highlight=False, soft_wrap=True
-        )
+        line = f"{self.title} epoch {epoch + 1}/{self.params['epochs']}: {values}, {clock(left)} left"
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def on_train_end(self, logs=None):
         self.close()
@@ -74,14 +73,16 @@ class Counter:
         self.status = None
 
     def __call__(self, title: str, done: int, total: int) -> None:
+        from rich.markup import escape
+
         text = self.text.format(title, done, total)
         if done == total:
             self.close()
-            self.console.print(text, highlight=False, soft_wrap=True)
+            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
         elif self.status:
-            self.status.update(text)
+            self.status.update(escape(text))
         else:
-            self.status = self.console.status(text)
+            self.status = self.console.status(escape(text))
             self.status.start()
 
     def close(self) -> None:
