@@ -26,8 +26,9 @@ class Progress(keras.callbacks.Callback):
         self.steps = self.params.get("steps") or 0
         self.first_epoch = None
         if self.console.is_terminal:
-            columns = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("steps,"), TimeRemainingColumn()]
-            self.bar = Progress(*columns, TextColumn("left"), console=self.console, transient=True)
+            title = TextColumn("{task.description}", markup=False)
+            columns = [title, BarColumn(), MofNCompleteColumn(), TextColumn("steps,"), TimeRemainingColumn(), TextColumn("left")]
+            self.bar = Progress(*columns, console=self.console, transient=True)
             self.bar.start()
             self.task = self.bar.add_task(self.title, total=self.params["epochs"] * self.steps)
 
