@@ -205,6 +205,8 @@ class Recipe:
             allowed = kind | int if isinstance(0.0, kind) else kind
             if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
                 raise ValueError(f"recipe setting {field.name} must be {getattr(kind, '__name__', kind)}, got {value!r}")
+            if isinstance(value, (dict, list)) and not _is_json(value):
+                raise ValueError(f"recipe setting {field.name} must hold finite numbers, texts, lists and mappings, got {value!r}")
 
     def _check(self):
         from keras_snnkd.data.augment import augmentation
@@ -296,6 +298,15 @@ class Recipe:
             return cls.from_dict(content)
         except FileFormatError as error:
             raise FileFormatError(f"{path}: {error}") from None
+
+
+def _is_json(value) -> bool:
+    """Whether JSON can hold a value, which it cannot NaN and infinities."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _searched(entry: str | dict) -> tuple:

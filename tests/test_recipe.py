@@ -100,6 +100,7 @@ def test_an_unknown_name_is_refused_and_the_nearest_offered(settings, message):
         ({"batch_size": 0}, "batch_size must be a whole number above 0, got 0"),
         ({"learning_rate": 0.0}, "learning_rate must be greater than 0, got 0.0"),
         ({"teacher_learning_rate": float("nan")}, "teacher_learning_rate must be greater than 0, got nan"),
+        ({"search": {"tau": [1.5, float("nan")]}}, "recipe setting search must hold finite numbers"),
         ({"learning_rate": float("inf")}, "learning_rate must be greater than 0, got inf"),
         ({"weight_decay": -1e-4}, "weight_decay must be a number of at least 0, got -0.0001"),
         ({"weight_decay": float("nan")}, "weight_decay must be a number of at least 0, got nan"),

@@ -85,4 +85,4 @@ def test_a_setting_is_a_number_of_float32_or_it_is_refused(name, argument, value
     assert np.isfinite(held)
     spikes = np.asarray(made(np.full((1, 4, 1), 2.0, "float32")))
     assert np.all((spikes == 0) | (spikes == 1))
-    assert made.get_config()[argument] == value
+    assert made.get_config()[argument] == float(value)
