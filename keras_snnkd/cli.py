@@ -149,6 +149,9 @@ def parser() -> argparse.ArgumentParser:
 OPTIONS = {"assistants": "assistant", "objectives": "objective"}
 """Where an option's name is another than the setting's."""
 
+WITHOUT_TRAINING = ("evaluate", "export")
+"""Modes that look at a finished model."""
+
 RUN_OPTIONS = (
     "mode",
     "recipe",
@@ -181,6 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     console = Console(width=None if sys.stdout.isatty() else 140, markup=False)
     tell = functools.partial(Console(stderr=True, width=console.width).print, highlight=False, markup=False)
+    options = None
     try:
         options = parser().parse_args(arguments)
         logging.getLogger("tensorflow").setLevel("ERROR")
@@ -188,7 +192,8 @@ def main(arguments: list[str] | None = None) -> int:
             warnings.showwarning = lambda message, *_: tell(f"warning: {message}", style="yellow")
             return _dispatch(options, arguments, console)
     except KeyboardInterrupt:
-        console.print("\nstopped; what is finished is kept. Go on with the same command and --resume")
+        trains = options is None or options.mode not in WITHOUT_TRAINING
+        console.print(f"\nstopped; what is finished is kept.{' Go on with the same command and --resume' if trains else ''}")
         return 130
     except (KDError, ValueError, OSError) as error:
         tell(f"error: {error}", style="bold red")
@@ -198,9 +203,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _dispatch(options, arguments, console) -> int:
     mode = options.mode or (None if options.recipe else "distill")
     command = shlex.join(["python", "train.py", *arguments])
-    if mode in ("evaluate", "export"):
+    if mode in WITHOUT_TRAINING:
         from keras_snnkd import inspection
 
+        if options.dry_run:
+            raise KDError(f"--mode {mode} has no dry run: without --finetune it trains nothing")
         _warn_of_unused(mode, options)
         return inspection.evaluate(options, console) if mode == "evaluate" else inspection.export(options, console, command)
     from keras_snnkd.comparison import Comparison
@@ -210,7 +217,7 @@ def _dispatch(options, arguments, console) -> int:
     from keras_snnkd.tuning import Search
 
     if mode is not None and mode not in MODES:
-        raise unknown_name("mode", mode, [*MODES, "evaluate", "export"])
+        raise unknown_name("mode", mode, [*MODES, *WITHOUT_TRAINING])
     recipe = _recipe(options, mode).resolved()
     _warn_of_unused(recipe.mode, options, recipe)
     folder = _folder(options, recipe)

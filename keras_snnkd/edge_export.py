@@ -15,9 +15,7 @@ from keras_snnkd.export.litert import UNROLLED_STEPS
 from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.targets import TARGETS, Order, select
 from keras_snnkd.extras import MissingPackageError
-
-CALIBRATION_SAMPLES = 300
-"""Validation images that show the ranges of integers."""
+from keras_snnkd.finetuning import calibration_images
 
 MICRO_SAMPLES = 20
 """Test images on which LiteRT for Microcontrollers is compared with LiteRT."""
@@ -35,7 +33,8 @@ class EdgeExport:
 
     Args:
         model: A functional model, spiking or not.
-        data: Its data set: the test set measures, validation images calibrate.
+        data: Its data set. The test set measures; training images show the ranges of integers, validation images the confidence at which
+            to stop.
         folder: Where to.
         targets: Names in `keras_snnkd.export.targets.TARGETS`, or `"all"`.
         io: `"float32"`, or `"int8"` for int8 files that take and give integers.
@@ -91,9 +90,9 @@ class EdgeExport:
             predicted = evaluation.predict(self.model, images).argmax(-1)
             cost = self._cost(images, labels, metrics.Operations(**row["synaptic_operations"]))
         self.timesteps = row["timesteps"]
-        samples, calibration = images[: evaluation.PARITY_SAMPLES], self._validation()[0][:CALIBRATION_SAMPLES]
+        samples = images[: evaluation.PARITY_SAMPLES]
         aware = None if self.aware is None else Reference(self.aware, samples)
-        self.order = Order(Reference(self.model, samples), calibration, self.io, aware)
+        self.order = Order(Reference(self.model, samples), calibration_images(self.data), self.io, aware)
         entries = []
         for name in self.names:
             with self.console.status(f"writing and measuring {TARGETS[name].label}"):
@@ -130,6 +129,7 @@ class EdgeExport:
         except (UnsupportedError, MissingPackageError) as error:
             return {**entry, "reason": str(error)}
         except ExportError as error:
+            self.order.refused[name] = error
             return {**entry, "state": "refused", "reason": str(error)}
         self.order.written[name] = report
         entry |= {**report.to_dict(), "target": name, "path": target.file, "state": "written", "arithmetic": target.arithmetic}
@@ -142,10 +142,18 @@ class EdgeExport:
             entry["test_accuracy"], entry["test_agreement"] = float(np.mean(theirs == labels)), float(np.mean(theirs == predicted))
             entry["test_images"] = len(labels)
             if target.timed:
-                entry["latency"] = [found.to_dict() for found in export.latency(file, THREADS)]
+                entry["latency"] = self._latency(target, file)
             if target.micro:
                 entry["micro"] = self._micro(target, file, images[:MICRO_SAMPLES])
         return entry
+
+    def _latency(self, target, path):
+        """The times of a file; a note where it cannot be timed."""
+        try:
+            return [found.to_dict() for found in export.latency(path, THREADS)]
+        except FileFormatError as error:
+            self.notes.append(f"{target.label} was not timed: {str(error).replace(str(path), target.file)}")
+            return []
 
     def _micro(self, target, path, samples):
         """The arena on a microcontroller; a note where it cannot be had."""

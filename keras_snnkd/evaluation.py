@@ -112,9 +112,10 @@ def raster(model: keras.Model, data: datasets.Data, name: str) -> dict[str, Any]
 
 
 def describe_data(data: datasets.Data) -> dict[str, Any]:
-    """Name, shape and numbers of images, as plain data."""
+    """Name, shape, classes and numbers of images, as plain data."""
     counts = {part: len(getattr(data, f"{part}_arrays")[1]) for part in ("train", "validation", "test")}
-    return {"name": data.name, "image_shape": list(data.image_shape), "num_classes": data.num_classes, **counts}
+    about = {"name": data.name, "image_shape": list(data.image_shape), "num_classes": data.num_classes}
+    return {**about, "class_names": list(data.class_names), **counts}
 
 
 def machine() -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.models import quantize_aware
+from keras_snnkd.weights import fingerprint
 
 CALIBRATION_IMAGES = 256
 """Training images on which the ranges of an 8-bit network are found."""
@@ -88,7 +89,7 @@ def finetune_int8(
     Args:
         student: The trained student. It is not changed.
         data: As `keras_snnkd.data.load` returns it.
-        folder: For the stage's files; goes on where an interrupted call stopped.
+        folder: For the stage's files; goes on where an interrupted call with the same student, data and settings stopped.
         epochs: Passes over the training data.
         callbacks: More Keras callbacks.
         **settings: More of `int8_stage`, such as `teacher` or `learning_rate`.
@@ -96,10 +97,15 @@ def finetune_int8(
     Returns:
         The quantization-aware model, with the weights of the best validation epoch.
 
+    Raises:
+        KDError: If the folder holds a stage of another student, of other data or settings.
+
     Example:
         >>> student_int8 = finetune_int8(student, data, "runs/int8")
         >>> kd.export.litert(student_int8, "student_int8.tflite", quantize="int8", samples=images)
     """
     name = f"{student.name}_int8"
-    stage = int8_stage(name, student, calibration_images(data), epochs=epochs, **settings)
+    taught_by = settings.get("teacher") or student
+    origin = {"student": fingerprint(student), "teacher": fingerprint(taught_by), "data": data.fingerprint, **settings.pop("settings", {})}
+    stage = int8_stage(name, student, calibration_images(data), epochs=epochs, settings=origin, **settings)
     return Chain([stage], folder).run(data, resume=True, callbacks=lambda _: list(callbacks))[name].model

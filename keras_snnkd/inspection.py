@@ -8,9 +8,11 @@ from keras_snnkd import data as datasets
 from keras_snnkd import models, report
 from keras_snnkd.card import CARD, read_card
 from keras_snnkd.distill.taps import TapModel, tap_names
-from keras_snnkd.errors import FileFormatError, KDError, ShapeError
+from keras_snnkd.errors import FileFormatError, KDError, ShapeError, unknown_name
 from keras_snnkd.evaluation import measure
 from keras_snnkd.experiment import Experiment, check_folder
+from keras_snnkd.export.litert import IO
+from keras_snnkd.export.targets import OF_INTEGERS, select
 from keras_snnkd.files import write_json
 from keras_snnkd.finetuning import finetune_int8
 from keras_snnkd.progress import Progress
@@ -64,15 +66,12 @@ def export(options, console, command: str) -> int:
         KDError: As `evaluate`; for an unknown target, or a file that failed its check.
     """
     from keras_snnkd.edge_export import EdgeExport
-    from keras_snnkd.export.targets import select
 
     path, targets = _path("export", options.model), (options.target or "all").split(",")
-    select(targets)  # before anything takes time
+    _check(options, select(targets))  # before anything takes time
     card = read_card(path) or {}
     data = _data(options, path, card)
     model, folder = _model(path, data), _folder("export", path, options)
-    if options.finetune is not None and options.finetune < 1:
-        raise KDError(f"--finetune must be at least 1 epoch, got {options.finetune}")
     twin = _model(_path("export", options.twin), data) if options.twin else None
     facts = {"command": command, "dataset": {"source": _dataset(options, path, card)}}
     if card.get("training"):
@@ -91,6 +90,17 @@ def export(options, console, command: str) -> int:
         console=console,
     ).run()
     return 0
+
+
+def _check(options, targets: list[str]) -> None:
+    """Refuse what does not go together."""
+    if options.io not in (None, *IO):
+        raise unknown_name("type of input and output", options.io, IO)
+    if options.finetune is not None and options.finetune < 1:
+        raise KDError(f"--finetune must be at least 1 epoch, got {options.finetune}")
+    if not OF_INTEGERS & set(targets) and (options.finetune or options.io == "int8"):
+        option = "--finetune" if options.finetune else "--io int8"
+        raise KDError(f"{option} is for files of integers; add one of {', '.join(sorted(OF_INTEGERS))} to --target")
 
 
 def _finetuned(model, data, folder: Path, epochs: int, console):
@@ -137,7 +147,8 @@ def _model(path: Path, data: datasets.Data):
 
 
 def _folder(mode: str, path: Path, options) -> Path:
-    folder = Path(options.out or Path("runs") / f"{mode}_{path.parent.name or 'model'}")
+    name = (path.parent.name or "model") if path.stem == "model" else path.stem
+    folder = Path(options.out or Path("runs") / f"{mode}_{name}")
     check_folder(folder)
     return folder
 

@@ -1,10 +1,14 @@
 """Programs in processes of their own, for what may crash or hang: converters, and readers of files from elsewhere."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
+
+from keras_snnkd.errors import ExportError
 
 
 def run_script(script: str, *arguments: str, seconds: float) -> str | None:
@@ -39,6 +43,29 @@ def run_script(script: str, *arguments: str, seconds: float) -> str | None:
     how = f"was killed by signal {-process.returncode}" if process.returncode < 0 else f"failed with exit code {process.returncode}"
     last = "\n".join(said.strip().splitlines()[-8:])[-2000:]
     return f"{how}. Its last lines:\n{last or '(none)'}"
+
+
+def run_converter(kind: str, script: str, jobs: list[dict], seconds: float) -> None:
+    """Run a script that converts models.
+
+    Args:
+        kind: What it makes, for messages.
+        script: Its file; it gets the jobs as JSON.
+        jobs: Of each conversion what the script needs, and its `output` file.
+        seconds: How long it may take.
+
+    Raises:
+        ExportError: If it fails, crashes, takes longer or does not write a file; with the last lines that it wrote.
+
+    Example:
+        >>> run_converter("ONNX", "convert.py", [{"folder": "archive", "output": "model.onnx"}], seconds=600)
+    """
+    order = json.dumps([{name: str(value) for name, value in job.items()} for job in jobs])
+    if failure := run_script(script, order, seconds=seconds):
+        raise ExportError(f"the {kind} converter {failure}")
+    missing = [str(job["output"]) for job in jobs if not Path(job["output"]).is_file()]
+    if missing:
+        raise ExportError(f"the {kind} converter ended without an error but did not write {', '.join(missing)}.")
 
 
 def _end(process):

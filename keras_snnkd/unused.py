@@ -6,11 +6,13 @@ from keras_snnkd.recipe import ITSELF, Recipe, is_file
 
 _TEACHERS = {"teacher_timesteps", "teacher_neuron", "teacher_epochs", "teacher_learning_rate", "teacher_start", "ann_epochs"}
 _DISTILLATION = {"assistants", "objectives", "label_weight", "student_start"}
+_TUNING = {"tuner", "trials", "search", "max_params", "max_synops", "max_bytes", "max_latency_ms"}
 _BY_MODE = {
     "teacher": {*_DISTILLATION, "student", "epochs", "learning_rate", "cache", "seeds"},
     "baseline": {*_DISTILLATION, *_TEACHERS, "teacher", "seeds"},
     "distill": {"assistants", "seeds"},
     "multistage": {"seeds"},
+    "tune": {"seeds", "assistants"},
 }
 _LOOKED_AT = {"mode", "model", "dataset", "data_dir", "limit", "out"}
 """By `--mode evaluate`."""
@@ -32,7 +34,7 @@ def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> l
     """
     if mode in ("evaluate", "export"):
         return sorted(set(given) - _LOOKED_AT - (_EXPORT if mode == "export" else set()))
-    without = {*_BY_MODE.get(mode, ()), *_EXPORT, "model"}
+    without = {*_BY_MODE.get(mode, ()), *_EXPORT, "model", *(() if mode == "tune" else _TUNING)}
     if recipe is not None:
         if is_file(recipe.teacher):
             without = without | _TEACHERS

@@ -192,6 +192,11 @@ def test_an_interval_that_holds_zero_is_no_difference(tmp_path):
     [
         ({}, ["teacher"], ["teacher", "teacher", None]),
         ({"teacher_neuron": "relu"}, ["teacher_ann", "teacher"], ["teacher_ann", "teacher", None]),
+        (
+            {"objectives": ["spike_train", "soft_targets", "firing_rate"], "teacher_neuron": "relu"},
+            ["teacher_ann", "teacher"],
+            ["teacher", "teacher_ann", "teacher"],
+        ),
         ({"teacher_start": "ann"}, ["teacher_ann", "teacher"], ["teacher", "teacher", None]),
         ({"objectives": ["tks"]}, [], [None]),
         ({"objectives": ["hinton"], "teacher_neuron": "relu"}, ["teacher_ann"], ["teacher_ann"]),

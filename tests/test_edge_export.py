@@ -13,9 +13,9 @@ import keras_snnkd as kd
 from keras_snnkd import edge_export, plots
 from keras_snnkd.card import read_card
 from keras_snnkd.edge_export import EdgeExport
-from keras_snnkd.errors import ExportError, UnsupportedError
+from keras_snnkd.errors import ExportError, FileFormatError, UnsupportedError
 from keras_snnkd.export.report import ExportReport
-from keras_snnkd.export.targets import Target
+from keras_snnkd.export.targets import TARGETS, Order, Target
 from keras_snnkd.extras import MissingPackageError
 from tests.integration import tiny
 
@@ -176,6 +176,29 @@ def test_a_microcontroller_that_cannot_be_asked_is_noted_once(offered, tmp_path,
     assert card["notes"] == ["The arena on microcontrollers was not measured: pip install 'keras_snnkd[micro]'."]
 
 
+def test_a_file_that_cannot_be_timed_is_noted_and_the_rest_goes_on(offered, tmp_path, monkeypatch):
+    def fail(path, threads):
+        raise FileFormatError(f"{path} cannot be timed: its runs took longer than 300 s and was stopped.")
+
+    monkeypatch.setattr(kd.export, "latency", fail)
+    monkeypatch.setitem(FAKES, "slow", Target("Slow", "slow.bin", write, always(0)))
+    offered("slow", "plain")
+    card = export(model(), tmp_path).run()
+    assert [entry["state"] for entry in card["targets"]] == ["written", "written"]
+    assert card["notes"] == ["Slow was not timed: slow.bin cannot be timed: its runs took longer than 300 s and was stopped."]
+
+
+def test_a_c_array_of_a_file_that_was_refused_is_refused_without_another_try(tmp_path):
+    order = Order(reference=None, calibration=None, refused={"int8": ExportError("drift")})
+    with pytest.raises(ExportError, match="drift"):
+        TARGETS["c_array"].write(order, tmp_path / "model.h")
+
+
+def test_the_card_names_the_classes(offered, tmp_path):
+    offered("plain")
+    assert export(model(), tmp_path).run()["dataset"]["class_names"] == list("0123456789")
+
+
 @pytest.mark.slow
 def test_fine_tuned_integers_are_those_of_the_file(tmp_path, capsys, monkeypatch):
     student = Path("saved_models/digits_student").absolute()
@@ -192,9 +215,21 @@ def test_fine_tuned_integers_are_those_of_the_file(tmp_path, capsys, monkeypatch
     assert entry["agreement"] >= 0.99
 
 
-def test_too_few_epochs_of_fine_tuning_are_refused(capsys):
-    assert tiny.run("--mode", "export", "--model", "saved_models/digits_student", "--finetune", "0") == 1
-    assert "--finetune must be at least 1 epoch, got 0" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--finetune", "0"], "--finetune must be at least 1 epoch, got 0"),
+        (["--finetune", "2", "--target", "dynamic"], "--finetune is for files of integers; add one of c_array, int8, streaming_int8 to"),
+        (["--io", "int8", "--target", "dynamic"], "--io int8 is for files of integers"),
+        (["--io", "int16"], "unknown type of input and output 'int16'"),
+        (["--target", "tflite"], "unknown export target 'tflite'"),
+        (["--dry-run"], "--mode export has no dry run"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_anything_takes_time(options, said, capsys, monkeypatch):
+    monkeypatch.setattr(kd.models, "load", lambda path: pytest.fail("the model was loaded"))
+    assert tiny.run("--mode", "export", "--model", "saved_models/digits_student", *options) == 1
+    assert said in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.slow

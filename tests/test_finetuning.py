@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_snnkd as kd
+from keras_snnkd.errors import KDError
 from keras_snnkd.export import LiteRT, litert
 from keras_snnkd.finetuning import calibration_images, finetune_int8, int8_stage
 
@@ -39,6 +40,16 @@ def test_the_stage_makes_its_student_from_an_earlier_one_and_takes_that_for_its_
     assert kd.models.is_quantize_aware(distillers["student_int8"].student)
     assert distillers["student_int8"].teacher is distillers["student"].student
     assert stages[1].record()["start_from"] == "student"
+
+
+def test_a_folder_of_another_student_is_refused(tmp_path):
+    data = kd.data.load("digits", limit=60, batch_size=20)
+    first, second = (kd.models.build("mlp:4", data.image_shape, data.num_classes, name="student") for _ in range(2))
+    tuned = finetune_int8(first, data, tmp_path, epochs=1)
+    again = finetune_int8(first, data, tmp_path, epochs=1)
+    assert all(np.array_equal(*pair) for pair in zip(tuned.get_weights(), again.get_weights(), strict=True))
+    with pytest.raises(KDError, match=r"student_int8 was made with other settings: settings was .*student"):
+        finetune_int8(second, data, tmp_path, epochs=1)
 
 
 def test_calibration_images_are_spread_over_the_training_set_and_scaled(data):

@@ -23,6 +23,8 @@ SETTINGS = {field.name for field in dataclasses.fields(kd.Recipe)}
         ("distill", {"teacher": "there.keras"}, ["teacher", "teacher_epochs", "teacher_neuron"], ["teacher_epochs", "teacher_neuron"]),
         ("distill", {"teacher": "self"}, ["teacher_timesteps", "teacher_epochs"], ["teacher_epochs"]),
         ("multistage", {}, ["assistants", "seeds"], ["seeds"]),
+        ("distill", {}, ["max_params", "trials", "epochs"], ["max_params", "trials"]),
+        ("tune", {}, ["max_params", "trials", "search", "seeds"], ["seeds"]),
         ("compare", {}, ["assistants", "seeds", "ann_epochs"], []),
     ],
 )

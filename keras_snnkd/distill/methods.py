@@ -114,6 +114,10 @@ def combine(entries: Iterable[str | Mapping[str, Any]], label_weight: Weight | N
     return dataclasses.replace(first, objectives=tuple(o for part in parts for o in part.objectives), label_weight=weight)
 
 
+_OF_SPIKES = ("spike_train", "membrane")
+"""Objectives that only a spiking teacher has something for."""
+
+
 def _method(entry) -> Method:
     """An objective, or a method's name, as a method."""
     mapping = {"objective": entry} if isinstance(entry, str) else entry
@@ -122,7 +126,7 @@ def _method(entry) -> Method:
         if name not in registry.names():
             raise unknown_name("objective", name, dict.fromkeys([*registry.names(), *names()]))
         registry.get(mapping)
-        return Method(name, (entry,), teacher="any")
+        return Method(name, (entry,), teacher=_BY_NAME[name].teacher if name in _BY_NAME else "snn" if name in _OF_SPIKES else "any")
     if len(mapping) > 1:
         extra = ", ".join(str(key) for key in mapping if key != "objective")
         raise ValueError(f"the method {name} takes no arguments, got {extra}; give its objectives")
@@ -144,7 +148,7 @@ _DISTILLING_SPIKES = {
 _FULL_RANGE = {
     "label_weight": 0.0,
     "source": "Yu et al., ICML 2025, arXiv:2501.15925",
-    "equation": "mean_t CE(z_S[t]) + 0.2 mean_t tau^2 KL(p_T || p_S[t]) + 0.5 mean_t tau^2 KL(p_ens || p_S[t])",
+    "equation": "mean_t CE(z_S[t]) + 0.2 mean_t tau^2 KL(p_T || p_S[t]) + 0.5 mean_t tau^2 KL(p_ens || p_S[t]), tau = 3",
 }
 _CONFIDENT = {"teacher": "self", "source": "Ding et al., NeurIPS 2025, arXiv:2510.07924", "trust": "paper"}
 

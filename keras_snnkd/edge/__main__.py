@@ -20,7 +20,7 @@ SHOWN_CLASSES = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, or 1 after an error, which is one line."""
+    """Run the command and return its exit code: 0, or 1 after an error, which is one line. Wrong options exit with 2."""
     options = _parser().parse_args(arguments)
     try:
         print(classify(options))
@@ -37,7 +37,8 @@ def classify(options: argparse.Namespace) -> str:
     image = read_image(options.image, runner.image_shape)
     confidence = options.until_confidence
     if confidence is None:
-        confidence = (card.get("anytime") or {}).get("threshold", 0.9)
+        confidence = (card.get("anytime") or {}).get("threshold")
+    confidence = 0.9 if confidence is None else confidence
 
     def run():
         if runner.streaming or options.steps or options.until_confidence is not None:
@@ -52,7 +53,7 @@ def classify(options: argparse.Namespace) -> str:
         run()
         seconds.append(time.perf_counter() - start)
     names = (card.get("dataset") or {}).get("class_names") or []
-    names = names if len(names) == len(answer.logits) else list(map(str, range(len(answer.logits))))
+    names = list(map(str, names if len(names) == len(answer.logits) else range(len(answer.logits))))
     lines = [
         f"{names[number]:<16} {probability:7.2%}  logit {answer.logits[number]:.3f}"
         for number, probability in sorted(enumerate(softmax(answer.logits)), key=lambda pair: -pair[1])[:SHOWN_CLASSES]
@@ -76,7 +77,14 @@ def read_card(path: Path) -> dict[str, Any]:
         card = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise FileFormatError(f"{path} is not a JSON file: {error}") from error
-    return card if isinstance(card, dict) else {}
+    card = card if isinstance(card, dict) else {}
+    parts = {part: card.get(part) or {} for part in ("dataset", "anytime")}
+    if not all(isinstance(part, dict) for part in parts.values()):
+        raise FileFormatError(f"{path} is not a card as keras_snnkd writes it")
+    threshold, names = parts["anytime"].get("threshold"), parts["dataset"].get("class_names")
+    if not isinstance(threshold, (int, float, type(None))) or not isinstance(names, (list, type(None))):
+        raise FileFormatError(f"{path} is not a card as keras_snnkd writes it: threshold {threshold!r:.50}, class_names {names!r:.50}")
+    return card
 
 
 def _parser():
@@ -96,7 +104,7 @@ def _parser():
 
 
 def _count(text):
-    if int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text}")
     return int(text)
 

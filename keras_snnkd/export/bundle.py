@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_snnkd.export.freeze import timesteps
-from keras_snnkd.export.litert import UNROLLED_STEPS, write_litert
+from keras_snnkd.export.litert import UNROLLED_STEPS, check_form, write_litert
 from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.saved_model import write_saved_model
@@ -42,12 +42,17 @@ def export_all(
         What the comparisons found, in this order.
 
     Raises:
+        UnknownNameError: For an unknown form, or `io`.
+        ValueError: For integers in and out without a file of integers.
         ExportError, ShapeError, OutputError: See `litert` and `saved_model`.
 
     Example:
         >>> for report in kd.export.export_all(student, "edge", images):
         ...     print(report.target, report.bytes, report.agreement)
     """
+    for quantize in quantizations:
+        check_form(quantize, "float32")
+    check_form("int8" if "int8" in quantizations else "float32", io)
     reference = Reference(model, samples)
     T = timesteps(model)
     if T is not None and T > UNROLLED_STEPS:

@@ -1,6 +1,5 @@
 """Export to LiteRT (TensorFlow Lite)."""
 
-import json
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_snnkd.edge.images import check_images
-from keras_snnkd.errors import ExportError, UnsupportedError, unknown_name
+from keras_snnkd.errors import UnsupportedError, unknown_name
 from keras_snnkd.export import _convert
 from keras_snnkd.export.contents import check_contents
 from keras_snnkd.export.freeze import freeze, timesteps
@@ -20,7 +19,7 @@ from keras_snnkd.export.saved_model import write_archive
 from keras_snnkd.files import seal, staged
 from keras_snnkd.layers import Latency
 from keras_snnkd.models import is_quantize_aware
-from keras_snnkd.processes import run_script
+from keras_snnkd.processes import run_converter
 
 QUANTIZATIONS = {"float32": EXACT, "float16": HALF, "dynamic": QUANTIZED, "int8": INTEGER}
 """What can be written, and the limits it has to keep."""
@@ -216,9 +215,4 @@ def convert(jobs: list[dict]) -> None:
     Raises:
         ExportError: If the process fails, crashes or takes longer than `TIMEOUT_SECONDS`; with the last lines it wrote.
     """
-    order = json.dumps([{name: str(value) for name, value in job.items()} for job in jobs])
-    if failure := run_script(_convert.__file__, order, seconds=TIMEOUT_SECONDS):
-        raise ExportError(f"the LiteRT converter {failure}")
-    missing = [str(job["output"]) for job in jobs if not Path(job["output"]).is_file()]
-    if missing:
-        raise ExportError(f"the LiteRT converter ended without an error but did not write {', '.join(missing)}.")
+    run_converter("LiteRT", _convert.__file__, jobs, TIMEOUT_SECONDS)

@@ -1,13 +1,11 @@
 """Export to ONNX."""
 
-import json
 import tempfile
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from keras_snnkd.errors import ExportError
 from keras_snnkd.export import _convert_onnx
 from keras_snnkd.export.freeze import freeze
 from keras_snnkd.export.onnx_file import ONNX, check_onnx_contents
@@ -16,7 +14,7 @@ from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.saved_model import write_archive
 from keras_snnkd.extras import extra
 from keras_snnkd.files import staged
-from keras_snnkd.processes import run_script
+from keras_snnkd.processes import run_converter
 
 TIMEOUT_SECONDS = 600
 """How long the converter may take."""
@@ -83,9 +81,4 @@ def convert(jobs: list[dict]) -> None:
     Raises:
         ExportError: If the process fails, crashes, takes longer than `TIMEOUT_SECONDS` or writes nothing; with the last lines it wrote.
     """
-    order = json.dumps([{"endpoint": "serve", **job} for job in jobs])
-    if failure := run_script(_convert_onnx.__file__, order, seconds=TIMEOUT_SECONDS):
-        raise ExportError(f"the ONNX converter {failure}")
-    missing = [job["output"] for job in jobs if not Path(job["output"]).is_file()]
-    if missing:
-        raise ExportError(f"the ONNX converter ended without an error but did not write {', '.join(missing)}.")
+    run_converter("ONNX", _convert_onnx.__file__, [{"endpoint": "serve", **job} for job in jobs], TIMEOUT_SECONDS)

@@ -9,7 +9,7 @@ class ExportReport:
     """One exported file and how it compares with the Keras model on the samples.
 
     Args:
-        target: `"saved_model"`, or `"litert"` and the form: `"litert float32"`, `float16`, `dynamic` or `int8`.
+        target: `"saved_model"`, `"onnx"`, `"nir"`, `"c_array"`, or `"litert"` or `"streaming"` and the form, such as `"litert float32"`.
         path: The file or folder.
         bytes: Its size; of a folder, that of all its files.
         operators: How often each operator occurs, by its name in the target.

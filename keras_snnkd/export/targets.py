@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from keras_snnkd.errors import unknown_name
+from keras_snnkd.errors import ExportError, unknown_name
 from keras_snnkd.export.c_array import c_array, read_c_array
 from keras_snnkd.export.litert import write_litert
 from keras_snnkd.export.nir import nir
@@ -38,6 +38,7 @@ class Order:
         io: `"float32"`, or `"int8"` for int8 files that take and give integers.
         aware: For the int8 files another model and its samples: the quantization-aware one.
         written: By name, what was written before in the same folder.
+        refused: By name, why a target was not written.
     """
 
     reference: Reference
@@ -45,6 +46,7 @@ class Order:
     io: str = "float32"
     aware: Reference | None = None
     written: dict[str, ExportReport] = dataclasses.field(default_factory=dict)
+    refused: dict[str, ExportError] = dataclasses.field(default_factory=dict)
 
     def source(self, quantize: str) -> Reference:
         """The model that a file of this form is written from."""
@@ -104,6 +106,8 @@ def _by(export, order, path):
 
 def _c_array(order, path):
     """The int8 file as an array, which has its size: the text of the header is longer."""
+    if "int8" in order.refused:
+        raise order.refused["int8"]
     with tempfile.TemporaryDirectory() as work:
         report = order.written.get("int8") or _litert("int8", order, Path(work, TARGETS["int8"].file))
         c_array(report.path, path)
@@ -160,6 +164,10 @@ TARGETS = {
     "nir": Target("NIR", "model.nir", partial(_by, nir), _run_nir, unrolled=False, timed=False),
 }
 """In the order in which they are written and shown."""
+
+
+OF_INTEGERS = {"int8", "streaming_int8", "c_array"}
+"""Those that compute with integers."""
 
 
 def select(names: Sequence[str]) -> list[str]:

@@ -50,6 +50,30 @@ def test_a_streaming_file_stops_at_the_threshold_of_the_card_or_the_one_given(fo
     assert list(steps.values()) == [1, 4, 2]
 
 
+@pytest.mark.parametrize(
+    "card", [{"anytime": [1]}, {"anytime": {"threshold": "x"}}, {"dataset": {"class_names": 3}}, {"dataset": "digits"}]
+)
+def test_what_is_no_card_is_told(card, folder, capsys):
+    (folder / "card.json").write_text(json.dumps(card))
+    code, _, err = said(capsys, folder / "stream.tflite", folder / "image.npy")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "card.json is not a card as keras_snnkd writes it" in err
+
+
+@pytest.mark.parametrize("card", [{"anytime": {"threshold": None}}, {"anytime": None, "dataset": None}])
+def test_a_card_without_threshold_or_names_will_do(card, folder, capsys):
+    (folder / "card.json").write_text(json.dumps(card))
+    code, out, _ = said(capsys, folder / "stream.tflite", folder / "image.npy")
+    assert code == 0
+    assert "prediction: 3" in out
+
+
+def test_a_number_that_is_none_is_told_by_argparse(capsys):
+    with pytest.raises(SystemExit):
+        main(["a.tflite", "a.npy", "--threads", "x"])
+    assert "expected a whole number above 0, got x" in capsys.readouterr().err
+
+
 def test_without_a_card_the_classes_are_numbers(folder, capsys):
     (folder / "card.json").unlink()
     _, out, _ = said(capsys, folder / "whole.tflite", folder / "image.npy")

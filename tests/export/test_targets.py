@@ -56,6 +56,14 @@ def test_of_a_long_sequence_export_all_writes_one_step_and_says_so(tmp_path, sam
     np.testing.assert_allclose(found, long.predict(samples[:8], verbose=0), rtol=0, atol=1e-5)
 
 
+def test_export_all_refuses_unknown_forms_before_it_converts(student, samples, tmp_path):
+    with pytest.raises(UnknownNameError, match="unknown quantization 'int4'"):
+        export_all(student, tmp_path, samples[:4], quantizations=["float32", "int4"])
+    with pytest.raises(ValueError, match=r"io='int8' needs quantize='int8'"):
+        export_all(student, tmp_path, samples[:4], io="int8")
+    assert not list(tmp_path.iterdir())
+
+
 def test_reports_are_plain_json_and_tell_the_size_of_the_file(everything):
     folder, reports = everything
     for report in reports:
