@@ -12,8 +12,8 @@ does not, and what follows may differ visibly. Neither is wrong. So, for each sa
 Everything else is a fault of the file. Over all samples together, `agreement` and `spikes` bound what rounding may do.
 
 A file whose weights are rounded (`HALF`, `QUANTIZED`, `INTEGER`) has other currents, and other spikes. Its limits are several times what
-rounding did in networks of all kinds here, and a fraction of what a broken file does: of 11 bits in weights 0.4 % of a layer's spikes and
-1.5 % of the answers, of 8 bits in weights 1 % and 3 %, of 8 bits in membranes 7 % and 8 %; networks that have hardly learned are worse. How
+rounding did in networks of all kinds here, and a fraction of what a broken file does: of 11 bits in weights 0.6 % of a layer's spikes and
+5 % of the answers, of 8 bits in weights 1 % and 3 %, of 8 bits in membranes 10 % and 9 %; networks that have hardly learned are worse. How
 much accuracy the rounding costs is not told by that; the whole test set tells it.
 
 A quantization-aware model and its file of integers (`INTEGER_AWARE`) have the same numbers in steps of 8 bits, and spikes are judged one by
@@ -64,7 +64,7 @@ class Limits:
 
 
 EXACT = Limits(agreement=0.99, spare=1, logits=1e-3, spikes=0.01, rounding=1e-5, tie=1e-5)
-HALF = Limits(agreement=0.98, spare=2, spikes=0.02)
+HALF = Limits(agreement=0.9, spare=2, spikes=0.02)
 QUANTIZED = Limits(agreement=0.97, spare=2, spikes=0.1)
 INTEGER = Limits(agreement=0.85, spare=2, spikes=0.1)
 INTEGER_AWARE = Limits(agreement=0.99, spare=1, logits=0.01, spikes=0.01, rounding=1e-5, tie=0.02)
