@@ -202,7 +202,7 @@ def _seconds_to_first_epoch(bench):
 
 def edge(bench: Bench) -> Row:
     """One image through conv4 on one thread: the exported files in LiteRT, and SpikingJelly."""
-    floating, dynamic = "LiteRT float32", "LiteRT dynamic int8"
+    floating, dynamic, streaming = "LiteRT float32", "LiteRT dynamic int8", "LiteRT dynamic int8, one step a call"
     with tempfile.TemporaryDirectory(prefix="benchmark") as folder:
         bench.say("  writing the files")
         try:
@@ -214,12 +214,14 @@ def edge(bench: Bench) -> Row:
             {
                 floating: (ours.litert, {"folder": folder, "quantize": "float32"}),
                 dynamic: (ours.litert, {"folder": folder, "quantize": "dynamic"}),
+                streaming: (ours.streaming, {"folder": folder}),
                 JELLY: (peers.inference, {"library": "spikingjelly", "batch": 1, **settings}),
             },
             threads=1,
         )
     row.ratio("edge_dynamic", [floating], [dynamic])
     row.ratio("edge_peers", [JELLY], [dynamic])
+    row.ratio("edge_streaming", [JELLY], [streaming])
     return row
 
 

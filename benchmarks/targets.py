@@ -58,5 +58,6 @@ TARGETS = {
     "start_seconds": Target("train.py on digits: from the start to the end of a first epoch of one step", AT_MOST, 15, "s"),
     "edge_dynamic": Target("edge latency: float32 file / dynamic int8 file", AT_LEAST, 2.0),
     "edge_peers": Target("edge latency: SpikingJelly on the CPU / dynamic int8 file", AT_LEAST, 4.0),
+    "edge_streaming": Target("edge latency: SpikingJelly on the CPU / T calls of the dynamic int8 file of one step"),
     "input_pipeline": Target("fit on augmented CIFAR-10 / on one fixed batch", AT_MOST),
 }

@@ -82,14 +82,24 @@ def input_pipeline(fixed: bool) -> Contender:
 
 
 def write_litert(folder: str) -> Contender:
-    """Writes conv4 as `float32.tflite` and `dynamic.tflite`; nothing to be timed. The weights are random, so files are not compared."""
+    """Writes conv4 as `.tflite` files, whole and of one step; nothing to be timed. The weights are random, so files are not compared."""
     kd = _import()
+    from keras_snnkd.edge.tensors import STEP_SIGNATURE
     from keras_snnkd.export.litert import convert
     from keras_snnkd.export.saved_model import write_archive
+    from keras_snnkd.export.stepper import one_step
 
-    archive = Path(folder, "archive")
-    write_archive(kd.export.freeze(_model(kd, "fp32"), batch_size=1), archive, batch_size=1)
-    convert([{"folder": archive, "quantize": name, "output": Path(folder, f"{name}.tflite")} for name in ("float32", "dynamic")])
+    model = _model(kd, "fp32")
+    step = one_step(model)
+    signature = STEP_SIGNATURE.format(readout=step.readout, timesteps=network.TIMESTEPS)
+    whole, single = Path(folder, "whole"), Path(folder, "single")
+    write_archive(kd.export.freeze(model, batch_size=1), whole, batch_size=1)
+    write_archive(step.model, single, batch_size=1, endpoint=signature)
+    jobs = [
+        {"folder": whole, "endpoint": "serve", "quantize": name, "output": Path(folder, f"{name}.tflite")}
+        for name in ("float32", "dynamic")
+    ]
+    convert([*jobs, {"folder": single, "endpoint": signature, "quantize": "dynamic", "output": Path(folder, "streaming.tflite")}])
     return Contender(lambda: None)
 
 
@@ -110,6 +120,17 @@ def litert(folder: str, quantize: str) -> Contender:
         return interpreter.get_tensor(target)
 
     return Contender(step, {"bytes": path.stat().st_size})
+
+
+def streaming(folder: str) -> Contender:
+    """One image through the file of one time step, T times, by the runner."""
+    import numpy as np
+
+    kd = _import()
+    path = Path(folder, "streaming.tflite")
+    runner = kd.edge.Runner(path, threads=1)
+    image = np.random.default_rng(0).random((1, *runner.image_shape), dtype="float32")
+    return Contender(lambda: runner.predict(image), {"bytes": path.stat().st_size})
 
 
 def trainable(batch: int):
