@@ -47,7 +47,7 @@ def scan(dynamics: Dynamics, currents, leak=None, initial_state=None, return_sta
     Returns:
         Outputs `[B, T, ...]` and, if wanted, the tuple of states `[B, ...]`.
     """
-    made = currents_of(currents) if _compiles(currents) else Currents(currents, currents)
+    made = _made(currents)
     plan = _Plan(
         dynamics,
         currents.shape[1] if made.repeated else None,
@@ -60,7 +60,7 @@ def scan(dynamics: Dynamics, currents, leak=None, initial_state=None, return_sta
     known = () if made.source is made.target else (made.source,)  # constants for the gradient
     parameters = [*([leak] if leak is not None else []), *(initial_state or ())]
     if exporting():
-        outputs = plan.forward(currents, *parameters)
+        outputs = plan.forward(made.source, *parameters)
     else:
 
         @ops.custom_gradient
@@ -78,6 +78,16 @@ def scan(dynamics: Dynamics, currents, leak=None, initial_state=None, return_sta
         outputs = run(made.target, *parameters)
         note_again(outputs[0], lambda: plan.run("forward", made.source, *made.scale_and_shift, *parameters)[0])
     return (outputs[0], tuple(outputs[1:])) if return_state else outputs[0]
+
+
+def _made(currents):
+    """How the currents were made, as far as that is used: all of it in a compiled scan, in a file that every step has the same ones."""
+    if _compiles(currents):
+        return currents_of(currents)
+    made = currents_of(currents) if exporting() else None
+    if made and made.repeated:
+        return Currents(made.target, made.target, repeated=True)
+    return Currents(currents, currents)
 
 
 def charge(dynamics: Dynamics, currents, leak=None):
