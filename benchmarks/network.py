@@ -13,6 +13,8 @@ PARAMETERS = 964_170  # of conv4, trainable
 
 STUDENT = (24, 40, "pool", 80, "pool", 80)  # conv4 teaches it: a little more than 8 times its operations
 
+SHELF = (32, 32, "pool", 64, 64, "pool", 128, "pool")  # the student of CIFAR-10 in saved_models, with global average pooling
+
 SIZE, CHANNELS, CLASSES = 32, 3, 10
 TIMESTEPS, BATCH = 4, 32
 LEARNING_RATE, MOMENTUM = 0.05, 0.9

@@ -200,13 +200,13 @@ def _seconds_to_first_epoch(bench):
     return None, printed
 
 
-def edge(bench: Bench) -> Row:
-    """One image through conv4 on one thread: the exported files in LiteRT, and SpikingJelly."""
+def edge(bench: Bench, name: str = "edge", widths: tuple = network.CONV4) -> Row:
+    """One image through a network on one thread: the exported files in LiteRT, and SpikingJelly."""
     floating, dynamic, streaming = "LiteRT float32", "LiteRT dynamic int8", "LiteRT dynamic int8, one step a call"
     with tempfile.TemporaryDirectory(prefix="benchmark") as folder:
         bench.say("  writing the files")
         try:
-            bench.worker(ours.write_litert, {"folder": folder}).close()
+            bench.worker(ours.write_litert, {"folder": folder, "widths": widths}).close()
         except UnavailableError as error:
             return Row(skipped={OURS: str(error)})
         settings = bench.settings(peers.INFERENCE_SETTINGS)
@@ -215,13 +215,13 @@ def edge(bench: Bench) -> Row:
                 floating: (ours.litert, {"folder": folder, "quantize": "float32"}),
                 dynamic: (ours.litert, {"folder": folder, "quantize": "dynamic"}),
                 streaming: (ours.streaming, {"folder": folder}),
-                JELLY: (peers.inference, {"library": "spikingjelly", "batch": 1, **settings}),
+                JELLY: (peers.inference, {"library": "spikingjelly", "batch": 1, "widths": widths, **settings}),
             },
             threads=1,
         )
-    row.ratio("edge_dynamic", [floating], [dynamic])
-    row.ratio("edge_peers", [JELLY], [dynamic])
-    row.ratio("edge_streaming", [JELLY], [streaming])
+    row.ratio(f"{name}_dynamic", [floating], [dynamic])
+    row.ratio(f"{name}_peers", [JELLY], [dynamic])
+    row.ratio(f"{name}_streaming", [JELLY], [streaming])
     return row
 
 
@@ -241,6 +241,7 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "distillation": distillation,
     "memory": memory,
     "edge": edge,
+    "edge_student": lambda bench: edge(bench, "edge_student", network.SHELF),
     "import": importing,
     "start": start,
     "input": input_pipeline,

@@ -59,5 +59,8 @@ TARGETS = {
     "edge_dynamic": Target("edge latency: float32 file / dynamic int8 file", AT_LEAST, 2.0),
     "edge_peers": Target("edge latency: SpikingJelly on the CPU / dynamic int8 file", AT_LEAST, 4.0),
     "edge_streaming": Target("edge latency: SpikingJelly on the CPU / T calls of the dynamic int8 file of one step"),
+    "edge_student_dynamic": Target("edge latency, a student: float32 file / dynamic int8 file", AT_LEAST, 2.0),
+    "edge_student_peers": Target("edge latency, a student: SpikingJelly on the CPU / dynamic int8 file", AT_LEAST, 4.0),
+    "edge_student_streaming": Target("edge latency, a student: SpikingJelly on the CPU / T calls of the dynamic int8 file of one step"),
     "input_pipeline": Target("fit on augmented CIFAR-10 / on one fixed batch", AT_MOST),
 }

@@ -81,15 +81,15 @@ def input_pipeline(fixed: bool) -> Contender:
     return Contender(lambda: model.fit(batches, steps_per_epoch=steps, verbose=0), _facts(model), repeats=steps)
 
 
-def write_litert(folder: str) -> Contender:
-    """Writes conv4 as `.tflite` files, whole and of one step; nothing to be timed. The weights are random, so files are not compared."""
+def write_litert(folder: str, widths: tuple = network.CONV4) -> Contender:
+    """Writes a network as `.tflite` files, whole and of one step; nothing to be timed. Its weights are random: files are not compared."""
     kd = _import()
     from keras_snnkd.edge.tensors import STEP_SIGNATURE
     from keras_snnkd.export.litert import convert
     from keras_snnkd.export.saved_model import write_archive
     from keras_snnkd.export.stepper import one_step
 
-    model = _model(kd, "fp32")
+    model = _model(kd, "fp32", widths)
     step = one_step(model)
     signature = STEP_SIGNATURE.format(readout=step.readout, timesteps=network.TIMESTEPS)
     whole, single = Path(folder, "whole"), Path(folder, "single")

@@ -34,13 +34,17 @@ def training(
 
 
 def inference(
-    library: str, precision: str = "fp32", batch: int = network.BATCH, settings: tuple[str, ...] = INFERENCE_SETTINGS
+    library: str,
+    precision: str = "fp32",
+    batch: int = network.BATCH,
+    settings: tuple[str, ...] = INFERENCE_SETTINGS,
+    widths: tuple = network.CONV4,
 ) -> Contender:
     """Logits of one batch, in the fastest of `settings`."""
     torch = _torch()
 
     def prepare(setting):
-        net, run, (images, _) = _prepare(library, setting, network.CONV4, network.TIMESTEPS, batch, inference=True)
+        net, run, (images, _) = _prepare(library, setting, widths, network.TIMESTEPS, batch, inference=True)
 
         def step():
             net.forget()

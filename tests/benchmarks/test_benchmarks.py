@@ -117,7 +117,7 @@ def test_output_is_one_json_one_table_and_one_picture(tmp_path):
 
 
 def test_rows_are_chosen_by_the_beginning_of_their_names():
-    assert select("training,edge") == ["training_fp32", "training_bf16", "edge"]
+    assert select("training,edge") == ["training_fp32", "training_bf16", "edge", "edge_student"]
     assert set(QUICK) <= set(ROWS)
     with pytest.raises(argparse.ArgumentTypeError, match="there is no row 'speed'"):
         select("training,speed")
