@@ -376,10 +376,10 @@ def test_export_hands_its_options_on(card, monkeypatch):
 
     monkeypatch.setattr("keras_snnkd.edge_export.EdgeExport", Flow)
     kd.models.build("mlp:12", (8, 8, 1), 10, neuron="relu", name="ann").save("twin.keras")
-    options = ["--target", "saved_model,float32", "--io", "int8", "--twin", "twin.keras", "--out", "edge"]
+    options = ["--target", "saved_model,int8", "--io", "int8", "--twin", "twin.keras", "--out", "edge"]
     assert tiny.run("--mode", "export", "--model", card, "--limit", 60, *options) == 0
     assert (given["model"], given["data"], given["folder"], given["ran"]) == ("small", "digits", Path("edge"), True)
-    assert (given["targets"], given["io"], given["twin"].name) == (["saved_model", "float32"], "int8", "ann")
+    assert (given["targets"], given["io"], given["twin"].name) == (["saved_model", "int8"], "int8", "ann")
     assert given["facts"] == {
         "command": f"python train.py --mode export --model {card} --limit 60 {' '.join(options)}",
         "dataset": {"source": "digits"},
