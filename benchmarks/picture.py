@@ -1,4 +1,4 @@
-"""The picture: a bar for each ratio, with a line where its target is. The colours are those of `keras_snnkd.plots`."""
+"""The picture: a bar for each ratio, with a line where its target is. The colours are those of `keras_snnkd.report.plots`."""
 
 import io
 from typing import Any

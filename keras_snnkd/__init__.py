@@ -1,21 +1,24 @@
 """Knowledge distillation for spiking neural networks in Keras, from teacher to edge device.
 
-The parts are imported when they are first used (PEP 562), so that `keras_snnkd.edge` runs where neither Keras nor TensorFlow is
-installed.
+Where Keras can be imported, this imports it and registers all classes that may appear in a saved file, so that
+`keras.saving.load_model` finds them. Where it cannot, as on a small device, `keras_snnkd.edge` works all the same. The other parts are
+imported when they are first used (PEP 562).
 """
 
 import importlib
 import importlib.util
 
-from keras_snnkd import _registration
 from keras_snnkd._version import __version__
+
+_SAVED = ("surrogates", "neurons", "layers", "distill.distiller", "distill.ensemble", "distill.objectives")
+"""The modules that hold classes which may appear in a saved file."""
 
 _CLASSES = {
     "Chain": "distill.chain",
     "Distiller": "distill.distiller",
     "Ensemble": "distill.ensemble",
     "Objective": "distill.objective",
-    "Recipe": "recipe",
+    "Recipe": "run.recipe",
     "Stage": "distill.chain",
     "TapModel": "distill.taps",
     "TeacherCache": "distill.cache",
@@ -24,13 +27,13 @@ _CLASSES = {
 """The public classes, and the modules in which they are."""
 
 _PARTS = {
-    "comparison": "comparison",
+    "comparison": "run.comparison",
     "data": "data",
-    "determinism": "determinism",
+    "determinism": "training.determinism",
     "edge": "edge",
-    "experiment": "experiment",
+    "experiment": "run.experiment",
     "export": "export",
-    "health": "health",
+    "health": "run.health",
     "layers": "layers",
     "methods": "distill.methods",
     "metrics": "metrics",
@@ -38,7 +41,7 @@ _PARTS = {
     "neurons": "neurons",
     "objectives": "distill.objectives",
     "report": "report",
-    "strategy": "strategy",
+    "strategy": "training.strategy",
     "surrogates": "surrogates",
     "tuning": "tuning",
 }
@@ -91,4 +94,14 @@ def __dir__():
     return sorted({*globals(), *__all__})
 
 
-_registration.watch(__name__)
+def _register():
+    """Enter the classes of saved files in Keras' table, if Keras is there."""
+    try:
+        import keras  # noqa: F401
+    except ImportError:  # on a device; whoever uses more than `keras_snnkd.edge` gets this error then
+        return
+    for name in _SAVED:
+        importlib.import_module(f"{__name__}.{name}")
+
+
+_register()

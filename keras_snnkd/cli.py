@@ -204,16 +204,16 @@ def _dispatch(options, arguments, console) -> int:
     mode = options.mode or (None if options.recipe else "distill")
     command = shlex.join(["python", "train.py", *arguments])
     if mode in WITHOUT_TRAINING:
-        from keras_snnkd import inspection
+        from keras_snnkd.run import inspection
 
         if options.dry_run:
             raise KDError(f"--mode {mode} has no dry run: without --finetune it trains nothing")
         _warn_of_unused(mode, options)
         return inspection.evaluate(options, console) if mode == "evaluate" else inspection.export(options, console, command)
-    from keras_snnkd.comparison import Comparison
     from keras_snnkd.errors import unknown_name
-    from keras_snnkd.experiment import Experiment, check_folder
-    from keras_snnkd.recipe import MODES
+    from keras_snnkd.run.comparison import Comparison
+    from keras_snnkd.run.experiment import Experiment, check_folder
+    from keras_snnkd.run.recipe import MODES
     from keras_snnkd.tuning import Search
 
     if mode is not None and mode not in MODES:
@@ -224,7 +224,7 @@ def _dispatch(options, arguments, console) -> int:
     kind = {"compare": Comparison, "tune": Search}.get(recipe.mode, Experiment)
     experiment = kind(recipe, folder, console, command)
     if options.dry_run:
-        from keras_snnkd.inspection import dry_run
+        from keras_snnkd.run.inspection import dry_run
 
         return dry_run(experiment, console)
     if kind is Experiment:
@@ -239,7 +239,7 @@ def _dispatch(options, arguments, console) -> int:
 
 
 def _recipe(options, mode):
-    from keras_snnkd.recipe import Recipe
+    from keras_snnkd.run.recipe import Recipe
 
     given = {name: value for name, value in vars(options).items() if name not in RUN_OPTIONS and value is not None}
     if options.objectives is not None:
@@ -252,7 +252,7 @@ def _recipe(options, mode):
 
 def _warn_of_unused(mode, options, recipe=None):
     """Say which options on the command line do nothing in this mode."""
-    from keras_snnkd.unused import unused
+    from keras_snnkd.run.unused import unused
 
     standard = vars(parser().parse_args([]))
     given = [name for name, value in vars(options).items() if value != standard[name]]
@@ -325,7 +325,7 @@ def _folder(options, recipe) -> Path:
 def _finish(results, folder, shelf, console) -> None:
     """Print the table, and put the last student on the shelf."""
     from keras_snnkd import report
-    from keras_snnkd.card import write_card
+    from keras_snnkd.run.card import write_card
 
     console.print()
     if results["models"]:

@@ -14,7 +14,7 @@ import pytest
 
 import keras_snnkd as kd
 from keras_snnkd import cli
-from keras_snnkd.experiment import Experiment
+from keras_snnkd.run.experiment import Experiment
 from tests.integration import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, which Python hides outside of tests
@@ -374,7 +374,7 @@ def test_export_hands_its_options_on(card, monkeypatch):
         def run(self):
             given["ran"] = True
 
-    monkeypatch.setattr("keras_snnkd.edge_export.EdgeExport", Flow)
+    monkeypatch.setattr("keras_snnkd.run.edge_export.EdgeExport", Flow)
     kd.models.build("mlp:12", (8, 8, 1), 10, neuron="relu", name="ann").save("twin.keras")
     options = ["--target", "saved_model,int8", "--io", "int8", "--twin", "twin.keras", "--out", "edge"]
     assert tiny.run("--mode", "export", "--model", card, "--limit", 60, *options) == 0

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_snnkd.archives import check_archive
 from keras_snnkd.data.splits import Source
 from keras_snnkd.errors import FileFormatError
+from keras_snnkd.files.archives import check_archive
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 

@@ -14,8 +14,8 @@ from keras import ops
 from keras_snnkd.distill.packing import Packing
 from keras_snnkd.distill.taps import INPUTS, TEACHER, TapModel
 from keras_snnkd.errors import FileFormatError, KDError, OutputError
-from keras_snnkd.files import check_space, read_json, write_json
-from keras_snnkd.weights import fingerprint, restart_random_layers
+from keras_snnkd.files.staging import check_space, read_json, write_json
+from keras_snnkd.weights.transfer import fingerprint, restart_random_layers
 
 FORMAT = 1
 """The version of the files."""

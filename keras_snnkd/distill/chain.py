@@ -13,7 +13,6 @@ from typing import Any
 
 import keras
 
-from keras_snnkd import strategy
 from keras_snnkd._version import __version__
 from keras_snnkd.distill import schedules
 from keras_snnkd.distill.cache import TeacherCache
@@ -23,9 +22,10 @@ from keras_snnkd.distill.distiller import LABEL, Distiller
 from keras_snnkd.distill.divergence import Divergence
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import FileFormatError, KDError, OutputError, UnhealthyTrainingError, unknown_name
-from keras_snnkd.files import check_space, read_json, remove_unfinished, sha256, write_json
-from keras_snnkd.rounding import round_weights
-from keras_snnkd.weights import copy_weights, load, restart_random_layers
+from keras_snnkd.files.staging import check_space, read_json, remove_unfinished, sha256, write_json
+from keras_snnkd.training import strategy
+from keras_snnkd.weights.rounding import round_weights
+from keras_snnkd.weights.transfer import copy_weights, load, restart_random_layers
 
 CACHES = ".cache"
 """Folder of a run for teachers' outputs; no stage can have this name."""

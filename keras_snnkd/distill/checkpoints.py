@@ -7,10 +7,10 @@ from pathlib import Path
 
 import keras
 
-from keras_snnkd import strategy
 from keras_snnkd.errors import FileFormatError
-from keras_snnkd.files import check_seal, check_space, read_json, remove_unfinished, seal, write_json
-from keras_snnkd.weights import all_weights, restart_random_layers
+from keras_snnkd.files.staging import check_seal, check_space, read_json, remove_unfinished, seal, write_json
+from keras_snnkd.training import strategy
+from keras_snnkd.weights.transfer import all_weights, restart_random_layers
 
 
 class Checkpoints(keras.callbacks.Callback):

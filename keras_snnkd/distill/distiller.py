@@ -8,12 +8,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_snnkd import strategy
 from keras_snnkd._public import public
 from keras_snnkd.distill import objectives as registry
 from keras_snnkd.distill.objective import Objective, check_positive, taps_of
 from keras_snnkd.distill.taps import INPUTS, OUTPUT, TEACHER, TapModel
 from keras_snnkd.errors import KDError, ShapeError, unknown_name
+from keras_snnkd.training import strategy
 
 LABEL = "label"
 """The name of the label loss's weight."""

@@ -12,7 +12,7 @@ from keras_snnkd.edge.images import check_finite, check_images
 from keras_snnkd.edge.readout import so_far, softmax
 from keras_snnkd.edge.tensors import signature
 from keras_snnkd.errors import FileFormatError, InputError, ShapeError
-from keras_snnkd.files import check_seal
+from keras_snnkd.files.staging import check_seal
 
 LOGITS = "logits"
 """Name of the output that every exported model has."""

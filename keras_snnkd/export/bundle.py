@@ -13,7 +13,7 @@ from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.saved_model import write_saved_model
 from keras_snnkd.export.stepper import write_streaming
-from keras_snnkd.files import staged
+from keras_snnkd.files.staging import staged
 
 
 def export_all(

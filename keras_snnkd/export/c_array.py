@@ -8,7 +8,7 @@ import numpy as np
 from keras_snnkd._version import __version__
 from keras_snnkd.edge import read_contents
 from keras_snnkd.errors import ExportError, FileFormatError, UnsupportedError
-from keras_snnkd.files import sha256, staged
+from keras_snnkd.files.staging import sha256, staged
 
 ALIGNMENT = 16
 """Bytes; what the interpreter asks of a model's address."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.export import _clock
-from keras_snnkd.processes import run_script
+from keras_snnkd.files.processes import run_script
 
 TIMEOUT_SECONDS = 300
 """How long the measurement of one file may take."""

@@ -16,10 +16,10 @@ from keras_snnkd.export.parity import EXACT, HALF, INTEGER, INTEGER_AWARE, QUANT
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import LiteRT
 from keras_snnkd.export.saved_model import write_archive
-from keras_snnkd.files import seal, staged
+from keras_snnkd.files.processes import run_converter
+from keras_snnkd.files.staging import seal, staged
 from keras_snnkd.layers import Latency
 from keras_snnkd.models import is_quantize_aware
-from keras_snnkd.processes import run_converter
 
 QUANTIZATIONS = {"float32": EXACT, "float16": HALF, "dynamic": QUANTIZED, "int8": INTEGER}
 """What can be written, and the limits it has to keep."""

@@ -12,8 +12,8 @@ from keras_snnkd.edge import read_contents
 from keras_snnkd.errors import ExportError, UnsupportedError
 from keras_snnkd.export import _micro
 from keras_snnkd.export.c_array import hybrid_weights
-from keras_snnkd.extras import extra
-from keras_snnkd.processes import run_script
+from keras_snnkd.files.extras import extra
+from keras_snnkd.files.processes import run_script
 
 TIMEOUT_SECONDS = 60
 """How long the interpreter may take."""

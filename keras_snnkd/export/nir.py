@@ -11,8 +11,8 @@ from keras_snnkd.export.freeze import LOGITS, freeze, tapped
 from keras_snnkd.export.nir_writer import Writer
 from keras_snnkd.export.parity import EXACT, Reference, verify
 from keras_snnkd.export.report import ExportReport
-from keras_snnkd.extras import extra
-from keras_snnkd.files import check_space, staged
+from keras_snnkd.files.extras import extra
+from keras_snnkd.files.staging import check_space, staged
 from keras_snnkd.models.from_nir import from_nir
 
 

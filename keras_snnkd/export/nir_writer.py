@@ -22,13 +22,13 @@ from keras.layers import (
 
 from keras_snnkd._version import __version__
 from keras_snnkd.errors import UnsupportedError
-from keras_snnkd.folding import folded, following_norm
 from keras_snnkd.layers import OverTime
 from keras_snnkd.layers.encoders import Encoder
 from keras_snnkd.layers.readouts import Readout
 from keras_snnkd.models.network import ENCODERS
 from keras_snnkd.models.nir_file import DT, READOUTS, WITHOUT_ENCODER, above, fifteen_digits
 from keras_snnkd.neurons import ALIF, IF, LIF, PLIF, LeakyIntegrator, SpikingLayer
+from keras_snnkd.weights.folding import folded, following_norm
 
 
 class Writer:

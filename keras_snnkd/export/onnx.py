@@ -12,9 +12,9 @@ from keras_snnkd.export.onnx_file import ONNX, check_onnx_contents
 from keras_snnkd.export.parity import EXACT, Reference, verify
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.saved_model import write_archive
-from keras_snnkd.extras import extra
-from keras_snnkd.files import staged
-from keras_snnkd.processes import run_converter
+from keras_snnkd.files.extras import extra
+from keras_snnkd.files.processes import run_converter
+from keras_snnkd.files.staging import staged
 
 TIMEOUT_SECONDS = 600
 """How long the converter may take."""

@@ -9,7 +9,7 @@ import numpy as np
 from keras_snnkd.edge import Contents
 from keras_snnkd.edge.images import check_images
 from keras_snnkd.errors import ExportError, FileFormatError
-from keras_snnkd.extras import extra
+from keras_snnkd.files.extras import extra
 
 BUILT_IN = ("", "ai.onnx")
 """The domains of ONNX' own operators."""

@@ -11,7 +11,7 @@ from keras_snnkd.export.freeze import LOGITS, freeze
 from keras_snnkd.export.parity import EXACT, Reference, verify
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import SavedModel
-from keras_snnkd.files import staged
+from keras_snnkd.files.staging import staged
 from keras_snnkd.neurons.dynamics import export_form
 
 

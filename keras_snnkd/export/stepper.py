@@ -14,7 +14,7 @@ from keras_snnkd.export.freeze import LOGITS, first_line, freeze, timesteps
 from keras_snnkd.export.litert import calibration_samples, check_form, needs_calibration, write_files
 from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
-from keras_snnkd.files import staged
+from keras_snnkd.files.staging import staged
 from keras_snnkd.layers import FakeQuant
 from keras_snnkd.layers.encoders import Encoder
 from keras_snnkd.layers.readouts import Readout

@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from keras_snnkd import strategy
 from keras_snnkd._public import public
 from keras_snnkd.neurons.currents import Currents, note
+from keras_snnkd.training import strategy
 
 
 @public

@@ -9,8 +9,8 @@ from keras_snnkd.models.quantize import is_quantize_aware, quantize_aware
 from keras_snnkd.models.resnet import ResNet
 from keras_snnkd.models.shrink import shrink_weights
 from keras_snnkd.models.timesteps import with_timesteps
-from keras_snnkd.rounding import round_weights
-from keras_snnkd.weights import copy_weights, load
+from keras_snnkd.weights.rounding import round_weights
+from keras_snnkd.weights.transfer import copy_weights, load
 
 __all__ = [
     "MLP",

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from keras_snnkd.errors import FileFormatError
-from keras_snnkd.extras import extra
+from keras_snnkd.files.extras import extra
+from keras_snnkd.files.processes import run_script
 from keras_snnkd.layers import LastStep, MeanOverTime, SpikeCount
 from keras_snnkd.models import _nir_contents
-from keras_snnkd.processes import run_script
 
 DT = 1e-4
 """Seconds of one time step, which SpikingJelly, snnTorch and others assume. A file does not say it."""

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 
 from keras_snnkd.errors import ShapeError
-from keras_snnkd.folding import folded, following_norm, is_linear, readers
 from keras_snnkd.layers import Direct, FakeQuant, LastStep, MeanOverTime, OverTime, QuantizedConv2D, QuantizedDense, SpikeCount
 from keras_snnkd.models.calibration import calibrate
 from keras_snnkd.neurons import QuantizedNeuron, SpikingLayer
+from keras_snnkd.weights.folding import folded, following_norm, is_linear, readers
 
 SYNAPSES = {keras.layers.Conv2D: QuantizedConv2D, keras.layers.Dense: QuantizedDense}
 

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_snnkd import plots
-from keras_snnkd.files import staged
-from keras_snnkd.report import formats, markup, sections
+from keras_snnkd.files.staging import staged
+from keras_snnkd.report import formats, markup, plots, sections
 from keras_snnkd.report.card_summary import card_summary
 from keras_snnkd.report.table import Column
 from keras_snnkd.report.targets import label, milliseconds, target_columns, written
@@ -19,7 +18,7 @@ def write_card_page(path: str | Path, card: Card) -> Path:
 
     Args:
         path: Of the file, such as `edge/card.html`; missing folders are made. It is replaced whole or not at all.
-        card: See `keras_snnkd.card`; whatever is missing is left out.
+        card: See `keras_snnkd.run.card`; whatever is missing is left out.
 
     Returns:
         The path.

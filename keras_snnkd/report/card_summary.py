@@ -11,7 +11,7 @@ def card_summary(card: Mapping[str, Any]) -> list[str]:
     """What a card says: its smallest file, its energy beside the ANN twin's, its early answers.
 
     Args:
-        card: See `keras_snnkd.card`.
+        card: See `keras_snnkd.run.card`.
 
     Returns:
         The sentences; none about what was not measured.

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_snnkd import plots
-from keras_snnkd.files import staged
-from keras_snnkd.report import formats, markup, sections
+from keras_snnkd.files.staging import staged
+from keras_snnkd.report import formats, markup, plots, sections
 from keras_snnkd.report.search import front_rows, search_columns
 from keras_snnkd.report.summary import summary
 from keras_snnkd.report.table import Column, comparison_columns, model_columns, model_labels, verdict

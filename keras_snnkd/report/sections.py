@@ -4,8 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from keras_snnkd import plots
-from keras_snnkd.report import formats, markup
+from keras_snnkd.report import formats, markup, plots
 
 
 def facts(content: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from keras_snnkd.report import formats, sections
 from keras_snnkd.report.table import Column, in_markdown, printed
 
 Targets = Sequence[Mapping[str, Any]]
-"""The `targets` of a card that are written; see `keras_snnkd.card`."""
+"""The `targets` of a card that are written; see `keras_snnkd.run.card`."""
 
 
 def target_table(targets: Targets):

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from keras_snnkd import export, metrics
-from keras_snnkd.recipe import Recipe
 from keras_snnkd.report import formats
+from keras_snnkd.run.recipe import Recipe
 
 PROBES = 8
 """Images on which the file of an untrained candidate is compared with Keras."""

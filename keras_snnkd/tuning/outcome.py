@@ -7,11 +7,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_snnkd import models, plots, report
+from keras_snnkd import models, report
 from keras_snnkd.errors import ExportError
-from keras_snnkd.experiment import EXPORT_LATER
-from keras_snnkd.files import read_json, staged
-from keras_snnkd.recipe import Recipe
+from keras_snnkd.files.staging import read_json, staged
+from keras_snnkd.report import plots
+from keras_snnkd.run.experiment import EXPORT_LATER
+from keras_snnkd.run.recipe import Recipe
 from keras_snnkd.tuning.budget import Budget, file_costs
 from keras_snnkd.tuning.pareto import front
 

@@ -19,11 +19,11 @@ from keras_snnkd.distill.cache import TeacherCache
 from keras_snnkd.distill.chain import CACHES, Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.errors import KDError, OutputError
-from keras_snnkd.evaluation import MEASURED_IMAGES, PARITY_SAMPLES
-from keras_snnkd.experiment import Experiment, check_folder, check_resume
-from keras_snnkd.files import write_json
-from keras_snnkd.progress import Counter
-from keras_snnkd.recipe import Recipe, is_file
+from keras_snnkd.files.staging import write_json
+from keras_snnkd.run.evaluation import MEASURED_IMAGES, PARITY_SAMPLES
+from keras_snnkd.run.experiment import Experiment, check_folder, check_resume
+from keras_snnkd.run.progress import Counter
+from keras_snnkd.run.recipe import Recipe, is_file
 from keras_snnkd.tuning import machines
 from keras_snnkd.tuning.budget import Budget, Footprints
 from keras_snnkd.tuning.outcome import CANDIDATE, TRIALS, Outcome, line, widths

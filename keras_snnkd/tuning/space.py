@@ -12,7 +12,7 @@ from keras_snnkd.distill import objectives as registry
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.models.network import neuron_arguments
-from keras_snnkd.recipe import Recipe
+from keras_snnkd.run.recipe import Recipe
 
 WIDTH_FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)
 """Widths that are tried, as multiples of the student's."""

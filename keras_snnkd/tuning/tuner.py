@@ -14,7 +14,7 @@ from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle
 from threadpoolctl import threadpool_limits  # scikit-learn brings it
 
 from keras_snnkd.errors import KDError, OutputError
-from keras_snnkd.files import write_json
+from keras_snnkd.files.staging import write_json
 from keras_snnkd.tuning.space import Space
 
 SCORE = "score"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import keras_snnkd as kd
-from keras_snnkd.experiment import EXPORT_LATER, Experiment
+from keras_snnkd.run.experiment import EXPORT_LATER, Experiment
 from tests.backends import program
 
 pytest.importorskip("jax")

@@ -19,7 +19,7 @@ from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.distill.objectives import FeatureMap, SoftTargets
 from keras_snnkd.errors import FileFormatError, KDError, OutputError, ShapeError, TrainingDivergedError, UnknownNameError
-from keras_snnkd.files import read_json, sha256
+from keras_snnkd.files.staging import read_json, sha256
 from tests.distill import tiny
 
 DATA = kd.data.load("digits", limit=200, batch_size=32, augment="shift")

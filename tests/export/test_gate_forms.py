@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_snnkd.errors import ExportError, FileFormatError
 from keras_snnkd.export import freeze
-from keras_snnkd.files import staged
+from keras_snnkd.files.staging import staged
 from keras_snnkd.models import quantize_aware
 from tests.export.conftest import LITERT, SHAPE, digits, trained
 

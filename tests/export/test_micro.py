@@ -13,7 +13,7 @@ from keras_snnkd.errors import ExportError, FileFormatError
 from keras_snnkd.export import _micro
 from keras_snnkd.export import micro as run
 from keras_snnkd.export.micro import MicroReport, _compare
-from keras_snnkd.extras import MissingPackageError
+from keras_snnkd.files.extras import MissingPackageError
 from tests.export.conftest import LITERT, MICRO
 
 STUDENT = Path("saved_models/digits_student")

@@ -13,7 +13,7 @@ import keras_snnkd as kd
 from keras_snnkd import models
 from keras_snnkd.errors import ExportError
 from keras_snnkd.export.freeze import spiking_layers, tapped
-from keras_snnkd.extras import MissingPackageError
+from keras_snnkd.files.extras import MissingPackageError
 from keras_snnkd.layers import Direct, Latency, MeanOverTime, OverTime
 from keras_snnkd.models import nir_file
 from keras_snnkd.neurons import IF, LIF

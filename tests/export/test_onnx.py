@@ -11,7 +11,7 @@ import keras_snnkd as kd
 from keras_snnkd import models
 from keras_snnkd.errors import ExportError, FileFormatError, ShapeError
 from keras_snnkd.export import ONNX, _convert_onnx, freeze
-from keras_snnkd.extras import MissingPackageError
+from keras_snnkd.files.extras import MissingPackageError
 from tests.export.conftest import BUILDS, SHAPE, busy
 
 onnx = pytest.importorskip("onnx")

@@ -77,7 +77,7 @@ def check_whole(folder):
     import h5py
 
     import keras_snnkd as kd
-    from keras_snnkd.files import UNFINISHED, read_json
+    from keras_snnkd.files.staging import UNFINISHED, read_json
 
     for name, path in files(folder).items():
         if UNFINISHED in name:
@@ -102,7 +102,7 @@ def check_whole(folder):
 
 def check_equal(folder, reference):
     """Raise if a finished run differs from another: in its files, weights (every bit), histories or results."""
-    from keras_snnkd.files import read_json
+    from keras_snnkd.files.staging import read_json
 
     ours, theirs = files(folder), files(reference)
     assert set(ours) == set(theirs), f"other files: {sorted(set(ours) ^ set(theirs))}"

@@ -16,7 +16,7 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.errors import OutputError
-from keras_snnkd.files import read_json, write_json
+from keras_snnkd.files.staging import read_json, write_json
 from tests.distill import tiny
 from tests.integration.tiny import TINY, run
 

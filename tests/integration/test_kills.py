@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_snnkd.errors import KDError
-from keras_snnkd.files import read_json, write_json
+from keras_snnkd.files.staging import read_json, write_json
 from tests.distill import tiny
 from tests.integration import kill_and_resume
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import keras_snnkd as kd
-from keras_snnkd.files import read_json, sha256
+from keras_snnkd.files.staging import read_json, sha256
 from tests.integration import tiny
 
 TRAIN = Path(__file__).parents[2] / "train.py"

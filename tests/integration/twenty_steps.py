@@ -6,9 +6,9 @@ import sys
 import tempfile
 
 import keras_snnkd as kd
-from keras_snnkd.determinism import make_deterministic
 from keras_snnkd.distill.chain import Chain
-from keras_snnkd.experiment import Experiment
+from keras_snnkd.run.experiment import Experiment
+from keras_snnkd.training.determinism import make_deterministic
 
 
 def train(seed, folder):

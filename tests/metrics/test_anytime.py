@@ -2,11 +2,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_snnkd import models, plots
+from keras_snnkd import models
 from keras_snnkd.edge.readout import softmax
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.metrics import anytime
 from keras_snnkd.metrics.anytime import answers, confidence_threshold, steps_used
+from keras_snnkd.report import plots
 
 IMAGES = np.random.default_rng(0).uniform(0, 1, (40, 4, 4, 1)).astype("float32")
 LABELS = np.arange(40) % 3

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 
 import keras_snnkd as kd
-from keras_snnkd import strategy
 from keras_snnkd.errors import KDError
+from keras_snnkd.training import strategy
 from tests.distill import tiny
 
 EPOCHS = 3

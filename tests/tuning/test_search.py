@@ -11,8 +11,8 @@ import pytest
 
 import keras_snnkd as kd
 from keras_snnkd import report
-from keras_snnkd.files import read_json
-from keras_snnkd.recipe import Recipe
+from keras_snnkd.files.staging import read_json
+from keras_snnkd.run.recipe import Recipe
 from keras_snnkd.tuning import Budget, front, outcome, search
 from tests.integration import tiny
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 import keras_snnkd as kd
-from keras_snnkd import files
 from keras_snnkd.errors import KDError, OutputError
+from keras_snnkd.files import staging as files
 from keras_snnkd.tuning import tuner as tuners
 from keras_snnkd.tuning.space import Space
 from keras_snnkd.tuning.tuner import Tuner

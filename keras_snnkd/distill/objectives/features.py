@@ -4,13 +4,13 @@ import math
 
 from keras import ops
 
-from keras_snnkd import strategy
 from keras_snnkd._public import public
 from keras_snnkd.distill.align import Alignment
 from keras_snnkd.distill.objective import check_positive, mean_of_sample, mean_over_time, sum_over_time
 from keras_snnkd.distill.objectives.logits import kl
 from keras_snnkd.distill.objectives.pairs import LayerPairs, flat, norm, unit
 from keras_snnkd.errors import unknown_name
+from keras_snnkd.training import strategy
 
 REDUCTIONS = ("mean", "sum")
 DISTANCES = ("mse", "l1", "kl", "magnitude")

@@ -1,0 +1,149 @@
+"""The card of a model: what it is, what its files do and what they cost; `card.json` for programs and `card.html` for people.
+
+A card is plain JSON data. All parts may be missing, and so may any value in them; what is missing is left out of the page::
+
+    schema     2
+    title, command, machine: str      versions: {package: version}      notes: [str]
+    dataset    {name, source, image_shape, num_classes, class_names, train, validation, test}; the last three are numbers of images,
+               `source` is what `--dataset` takes
+    model      {name, label, accuracy, parameters, timesteps, spikes_per_image, ...}; T and spikes are null for an ANN
+    targets    [{target, label, state, ...}], in the order of the page. `state` is "written"; "left out" for what cannot be, with a
+               `reason`; or "refused" for a file that failed its check, likewise. A written one has the keys of `ExportReport` and
+                   runs_per_image          1, or T for a file of one time step
+                   arithmetic              "float32" or "int8", in which it multiplies
+                   test_accuracy, test_agreement, test_images      of the file on the whole test set
+                   latency                 [{threads, p50_ms, p95_ms, runs, memory_bytes}], a run each; see `keras_snnkd.export.Latency`
+                   micro                   what `MicroReport.to_dict` gives, where the file runs on microcontrollers
+                   energy                  what `Energy.to_dict` gives, in the file's arithmetic
+    cost       {footprint, connection_sparsity, activation_sparsity, synaptic_operations {dense, effective_macs, effective_acs, layers},
+               twin_dense, twin {name, accuracy, synaptic_operations} or null, energy}, see `keras_snnkd.metrics`
+    anytime    what `Anytime.to_dict` gives; not for an ANN
+    activity   what `Activity.to_dict` gives
+    raster     {image, label, predicted, model, layers {layer: [T][N] of 0 and 1}}; not for an ANN
+    training   {command, machine, versions, recipe}: how the model was trained, where that is known
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from keras_snnkd import report
+from keras_snnkd.errors import FileFormatError
+from keras_snnkd.files.staging import read_json, remove_unfinished, staged, write_json
+
+SCHEMA = 2
+
+CARD = "card.json"
+
+
+def save_card(content: Mapping[str, Any], folder: Path) -> Path:
+    """Write `card.json` and `card.html`.
+
+    Args:
+        content: See this module; `schema` is added.
+        folder: Where to.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        OutputError: If they cannot be written.
+    """
+    content = {"schema": SCHEMA, **content}
+    write_json(folder / CARD, content)
+    return report.write_card_page(folder / "card.html", content)
+
+
+def read_card(model_path: str | Path) -> dict[str, Any] | None:
+    """The card beside a model, or `None` if there is none; one of schema 1 with its data set and training where schema 2 has them.
+
+    Raises:
+        FileFormatError: If it is not JSON.
+    """
+    path = Path(model_path).with_name(CARD)
+    if not path.is_file():
+        return None
+    card = read_json(path)
+    if not isinstance(card, dict):
+        return {}
+    try:
+        if "schema" not in card and isinstance(card.get("recipe"), dict):
+            dataset = {"source": card["recipe"].get("dataset"), **(card.get("dataset") or {})}
+            card = {**card, "dataset": dataset, "training": _training(card)}
+        _check_types(card)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise FileFormatError(f"{path} is not a card as this package writes it ({type(error).__name__}: {error})") from error
+    return card
+
+
+def _check_types(card):
+    """A `TypeError` unless the parts that others read are mappings of the values they expect."""
+    expected = {"model": {"accuracy": (int, float), "label": str}, "dataset": {"test": int}, "training": {}}
+    for part, values in expected.items():
+        found = card.get(part) or {}
+        if not isinstance(found, dict):
+            raise TypeError(f"{part} is {found!r:.100}, expected a mapping")
+        for name, kind in values.items():
+            if not isinstance(found.get(name), (kind, type(None))):
+                raise TypeError(f"{name} of {part} is {found[name]!r:.100}")
+
+
+def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
+    """Copy the last student of a run, its exported files and a card to `place`.
+
+    Args:
+        results: What `Experiment.run` returned.
+        run: The run's folder.
+        place: The folder for the student: `model.keras`, `model_float32.tflite`, `model_dynamic.tflite`, `saved_model/`, `card.json`,
+            `card.html` and `README.md`.
+
+    Returns:
+        `place`.
+    """
+    row = results["models"][-1]
+    exports = [entry for entry in results["exports"] if entry["model"] == row["name"]]
+    sources = [run / row["name"] / "model.keras", *(run / entry["path"] for entry in exports)]
+    content = {
+        "title": f"{results['title']}, {row['label']}",
+        "dataset": {**results["dataset"], "source": results["recipe"]["dataset"]},
+        "model": row,
+        "targets": [{**entry, "state": "written", "label": entry["target"], "path": Path(entry["path"]).name} for entry in exports],
+        "cost": {"synaptic_operations": row.get("synaptic_operations")},
+        "activity": (results.get("activity") or {}).get(row["name"]),
+        "raster": results.get("raster"),
+        "training": _training(results),
+    }
+    remove_unfinished(place)
+    finals = [*(place / source.name for source in sources), place / CARD, place / "card.html", place / "README.md"]
+    with staged(*finals) as (*files, card, _, readme):
+        for source, file in zip(sources, files, strict=True):
+            (shutil.copytree if source.is_dir() else shutil.copy2)(source, file)
+        save_card(content, card.parent)
+        readme.write_text(_readme(results, row))
+    return place
+
+
+def _training(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: content[name] for name in ("command", "recipe", "machine", "versions") if name in content}
+
+
+def _readme(results, row) -> str:
+    data = results["dataset"]
+    return "\n".join(
+        [
+            f"# {results['title']}, {row['label']}",
+            "",
+            f"Images `{data['image_shape']}` as float32 in 0..1, {data['num_classes']} classes, T = {row['timesteps']}. Made by",
+            "",
+            f"    {results['command'] or 'keras_snnkd.experiment.Experiment'}",
+            "",
+            f"on {results['machine']} with " + ", ".join(f"{name} {version}" for name, version in results["versions"].items()) + ".",
+            "Accuracies are of the whole test set; the epoch was chosen on validation images. One run, one seed.",
+            "",
+            report.markdown(results["models"]),
+            "",
+            "`card.html` shows all figures; `card.json` has them as data, with the resolved recipe and each file's comparison with Keras.",
+            "",
+        ]
+    )

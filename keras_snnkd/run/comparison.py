@@ -1,0 +1,371 @@
+"""Many methods, one student: each trained with the same seeds, and ranked against the student alone."""
+
+import collections
+import contextlib
+import copy
+import dataclasses
+import functools
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_snnkd import models, report
+from keras_snnkd.distill import methods
+from keras_snnkd.distill.chain import Chain, Stage
+from keras_snnkd.distill.distiller import Distiller
+from keras_snnkd.distill.methods import Method
+from keras_snnkd.errors import KDError
+from keras_snnkd.files.staging import read_json, remove_unfinished, sha256, write_json
+from keras_snnkd.metrics.measurement import Measurement
+from keras_snnkd.run.evaluation import MEASURED_IMAGES, measure, test_images
+from keras_snnkd.run.experiment import Experiment, check_folder, check_resume
+from keras_snnkd.run.progress import Counter
+from keras_snnkd.run.recipe import ITSELF, is_file
+from keras_snnkd.weights.transfer import restart_random_layers
+
+ALONE = "student_alone"
+"""The arm that all others are compared with."""
+
+CONFIDENCE = 0.95
+
+MEASURED = "measured.json"
+"""In each seed's folder: what was measured of each arm, so that nothing is measured twice."""
+
+
+class Comparison(Experiment):
+    """The student alone and under each of several methods, all with the same seeds, in one folder.
+
+    Teachers are trained once. Every arm starts from the same initial weights as the student alone of that seed (unless its method says
+    where to start) and sees the same batches. The folder gets `recipe.json`, the teachers' stages, for each seed a folder `seed<n>` with a
+    stage for each arm, `results.json` and `report.html`. An arm that fails is told in the notes, and the others go on.
+
+    The teacher is spiking. With `teacher_neuron="relu"` there are two: an ANN for the methods that have one in their papers or take any,
+    and a spiking one for those that need spikes.
+
+    Args:
+        recipe: With mode `"compare"`.
+        folder, console, command: See `Experiment`.
+
+    Example:
+        >>> recipe = kd.Recipe(mode="compare", objectives=["hinton", "tks"], seeds=3)
+        >>> results = kd.comparison.Comparison(recipe, "runs/compared").run()
+    """
+
+    @functools.cached_property
+    def problems(self) -> dict[str, str]:
+        """Why stages are left out, by name."""
+        return {}
+
+    @functools.cached_property
+    def arms(self) -> dict[str, Method]:
+        """The methods by the names of their arms."""
+        found: dict[str, Method] = {}
+        seen: collections.Counter = collections.Counter()
+        for entry in self.recipe.objectives:
+            method = methods.combine([entry], self.recipe.label_weight)
+            method = dataclasses.replace(method, start=self.recipe.student_start or method.start)
+            seen[method.name] += 1
+            found[method.name if seen[method.name] == 1 else f"{method.name}_{seen[method.name]}"] = method
+        return found
+
+    @property
+    def seeds(self) -> range:
+        """The seeds of every arm."""
+        return range(self.recipe.seed, self.recipe.seed + self.recipe.seeds)
+
+    def stages(self) -> list[Stage]:
+        """The teachers' stages."""
+        r = self.recipe
+        wanted = {self._teacher_of(method) for method in self.arms.values()}
+        if is_file(r.teacher):
+            return []
+        stage = functools.partial(self._stage, spec=r.teacher, timesteps=r.teacher_timesteps, rate=r.teacher_learning_rate)
+        twin = "teacher" in wanted and r.teacher_start == "ann"
+        stages = []
+        if twin or "teacher_ann" in wanted:
+            spec = {**models.specification(r.teacher), "neuron": "relu"}
+            stages.append(stage("teacher_ann", spec=spec, epochs=r.ann_epochs if twin else r.teacher_epochs))
+        if "teacher" in wanted:
+            neuron = r.neuron if r.teacher_neuron == "relu" else r.teacher_neuron
+            stages.append(stage("teacher", neuron=neuron, epochs=r.teacher_epochs, start_from="teacher_ann" if twin else None))
+        return stages
+
+    def _teacher_of(self, method: Method) -> str | None:
+        """The name of a method's teacher; `None` for one without."""
+        if method.longer or not (method.needs_teacher or method.start == "shrunk"):
+            return None
+        ann = self.recipe.teacher_neuron == "relu" and method.teacher != "snn" and not is_file(self.recipe.teacher)
+        return "teacher_ann" if ann else "teacher"
+
+    def _arm_stages(self, teachers: Mapping[str, keras.Model]) -> list[Stage]:
+        """Of one seed, that of the recipe: the student alone, then each arm with what it needs."""
+        stages = {ALONE: self._student(ALONE)}
+        for name, method in self.arms.items():
+            taught_by = self._teacher_of(method)
+            teacher = teachers.get(taught_by)
+            file = {} if taught_by is None or is_file(self.recipe.teacher) else {"file": self.folder / taught_by / "model.keras"}
+            if method.longer:
+                teacher = functools.partial(models.with_timesteps, timesteps=method.longer * self.recipe.timesteps)
+            start, arguments = self._start(method.start, teacher)
+            assistants = []
+            if method.chain:
+                teacher, assistants = self._assistants(method, teacher, f"{name}_assistant")
+            arm = self._taught(name, method, teacher=teacher if method.needs_teacher else None, **arguments, **file)
+            stages.update({stage.name: stage for stage in (*start, *assistants, arm)})
+        return list(stages.values())
+
+    def _with_seed(self, seed: int) -> "Comparison":
+        """The same comparison with the recipe and the data of one seed."""
+        one = copy.copy(self)
+        one.recipe = dataclasses.replace(self.recipe, seed=seed)
+        vars(one)["data"] = dataclasses.replace(self.data, seed=seed)
+        return one
+
+    def check(self) -> dict[str, Distiller]:
+        """Build everything, train nothing; the distillers by stage, without those of methods that do not fit, which are told.
+
+        Raises:
+            KDError, ValueError: If a teacher or the student alone cannot be, or no method fits.
+        """
+        steps = self.data.steps_per_epoch
+        stages = self.stages()
+        found = Chain(stages, self.folder).check(steps) if stages else {}
+        teachers = {name: distiller.student for name, distiller in found.items()} or self._from_file()
+        found.update(Chain(self._arm_stages(teachers), self.folder).check(steps, self._failed))
+        self._check_left()
+        return found
+
+    def _failed(self, stage, error):
+        """Tell of a stage that is left out."""
+        if stage.name in self.problems:
+            return
+        text = str(error).strip().split("\n")[0] or type(error).__name__
+        self.problems[stage.name] = text if isinstance(error, (KDError, ValueError)) else f"{type(error).__name__}: {text}"
+        self.console.print(f"{stage.name} is left out: {self.problems[stage.name]}", style="yellow", highlight=False, markup=False)
+
+    def _check_left(self):
+        """Raise if there is nothing left to compare."""
+        if ALONE in self.problems:
+            raise KDError(f"the student alone cannot be trained: {self.problems[ALONE]}")
+        if set(self.arms) <= set(self.problems):
+            raise KDError(f"no method is left to compare: {'; '.join(f'{name}: {self.problems[name]}' for name in self.arms)}")
+
+    def _from_file(self):
+        return {"teacher": self._trained_teacher} if is_file(self.recipe.teacher) else {}
+
+    def run(self, resume: bool = False) -> dict[str, Any]:
+        """Train every arm with every seed, measure and report.
+
+        Args:
+            resume: Whether to go on with what the folder holds; finished arms are not repeated. There may be other methods and more seeds
+                than before, everything else has to be the same.
+
+        Returns:
+            What `report.html` shows, as plain data; also in `results.json`.
+
+        Raises:
+            KDError: For bad input, before training; if a teacher or the student alone cannot be trained; if every arm fails.
+        """
+        started = time.monotonic()
+        self._prepare()
+        check_folder(self.folder)
+        check_resume(self.recipe, self.folder, resume, may_change=("objectives", "seeds", "on_problem"))
+        remove_unfinished(self.folder)
+        self.check()
+        self.recipe.save(self.folder / "recipe.json")
+        with contextlib.ExitStack() as closing:
+            teachers = self._train_teachers(resume, closing)
+        measured: dict[str, list[dict]] = {name: [] for name in (ALONE, *self.arms)}
+        gauge = Gauge(self.data)
+        for number, seed in enumerate(self.seeds, start=1):
+            for name, row in self._with_seed(seed)._run_seed(number, teachers, gauge).items():
+                measured[name].append({"seed": seed, **row})
+            if ALONE in self.problems:
+                self._check_left()
+        content = self._content(measured, teachers)
+        content["seconds"] = round(time.monotonic() - started, 1)
+        write_json(self.folder / "results.json", content)
+        report.write_report(self.folder / "report.html", content)
+        return content
+
+    def _train_teachers(self, resume, closing) -> dict[str, keras.Model]:
+        stages = self.stages()
+        if not stages:
+            return self._from_file()
+        titles = {stage.name: f"[teacher {index}/{len(stages)}] {stage.name}" for index, stage in enumerate(stages, start=1)}
+        results = Chain(stages, self.folder).run(self.data, resume, lambda stage: self._callbacks(stage, titles[stage.name], closing))
+        return {name: result.model for name, result in results.items()}
+
+    def _run_seed(self, number, teachers, gauge) -> dict[str, dict[str, Any]]:
+        """Train all arms with one seed; what was measured, by arm."""
+        folder = self.folder / f"seed{self.recipe.seed}"
+        stages = [stage for stage in self._arm_stages(teachers) if stage.name not in self.problems]
+        title = f"[seed {number}/{self.recipe.seeds}] {{}}"
+        counter = Counter("{}: teacher's outputs, {:,} of {:,} images", self.console)
+
+        def callbacks(stage):
+            counter.close()
+            index = stages.index(stage) + 1
+            return [self._health(), _Line(f"{title.format(stage.name)} ({index} of {len(stages)})", self.console)]
+
+        def tell(stage, done, total):
+            counter(title.format(stage.name), done, total)
+
+        try:
+            results = Chain(stages, folder).run(self.data, True, callbacks, tell, failed=self._failed)
+        finally:
+            counter.close()
+        path = folder / MEASURED
+        before = read_json(path, signed=True) if path.exists() else {}
+        trained = {name: result for name, result in results.items() if name == ALONE or name in self.arms}
+        for name, result in trained.items():
+            digest = sha256(result.folder / "model.keras")
+            if before.get(name, {}).get("sha256") != digest:
+                record = {field: result.record[field] for field in ("validation_accuracy", "seconds", "parameters", "loss")}
+                before[name] = {"sha256": digest, **gauge(result.model), **record}
+        write_json(path, before, signed=True)
+        return {name: before[name] for name in trained}
+
+    def _content(self, measured, teachers) -> dict[str, Any]:
+        rows = []
+        for name, model in teachers.items():
+            row, _ = measure(model, self.data)
+            rows.append({"name": name, "role": "teacher", "label": name.replace("_", " "), "taught_by": None, **row})
+        notes = [f"{name} is left out, or has fewer seeds: {reason}" for name, reason in self.problems.items()]
+        facts = {}
+        for name, method in self.arms.items():
+            taught_by = ITSELF if method.longer or not method.needs_teacher else self._teacher_of(method)
+            facts[name] = {"taught_by": taught_by, "trust": method.trust if method.source else None, "source": method.source or None}
+        compared = [{**row, **facts.get(row["name"], {})} for row in ranked(measured)]
+        return {
+            **self._about(f"{len(compared) - 1} methods compared"),
+            "models": rows,
+            "comparison": compared,
+            "notes": notes,
+        }
+
+
+class Gauge:
+    """Test accuracy and spikes of many models of one architecture, by one compiled function.
+
+    Args:
+        data: The data set.
+    """
+
+    def __init__(self, data):
+        self.images, self.labels = test_images(data)
+        self._model: keras.Model | None = None
+
+    def __call__(self, model: keras.Model) -> dict[str, Any]:
+        """`accuracy` of the whole test set, and `spikes_per_image` of its first images (see `evaluation.MEASURED_IMAGES`)."""
+        if self._model is None:
+            self._model = keras.models.clone_model(model)
+            spikes = {layer.name: layer.output for layer in self._model.layers if getattr(layer, "emits_spikes", False)}
+            self._run = Measurement(self._model, {**spikes, OUTPUT: self._model.outputs[0]}, _reduce)
+        self._model.set_weights(model.get_weights())
+        restart_random_layers(self._model, 0)
+        logits, spikes = zip(*self._run.batches(self.images, 250), strict=True)
+        spikes = np.concatenate(spikes)[:MEASURED_IMAGES]
+        accuracy = float(np.mean(np.concatenate(logits).argmax(-1) == self.labels))
+        return {"accuracy": accuracy, "spikes_per_image": float(spikes.mean()) if spikes.any() else None}
+
+
+OUTPUT = "the model's output"
+
+
+def _reduce(values):
+    """Logits `[B, C]` and spikes `[B]`."""
+    logits = ops.cast(values[OUTPUT], "float32")
+    spikes = ops.zeros_like(logits[:, 0])
+    for name, train in values.items():
+        if name != OUTPUT:
+            spikes += ops.sum(ops.reshape(ops.cast(train, "float32"), (ops.shape(logits)[0], -1)), axis=1)
+    return logits, spikes
+
+
+class _Line(keras.callbacks.Callback):
+    """One line when a stage has been trained."""
+
+    def __init__(self, title, console):
+        super().__init__()
+        self.title, self.console = title, console
+
+    def on_train_begin(self, logs=None):
+        self.started = time.monotonic()
+
+    def on_train_end(self, logs=None):
+        seconds = time.monotonic() - self.started
+        self.console.print(f"{self.title}: {seconds:.0f} s", highlight=False, markup=False, soft_wrap=True)
+
+
+def ranked(measured: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """The rows of the table, the most accurate first.
+
+    Args:
+        measured: By arm, for each seed `seed`, `accuracy` and more. `"student_alone"` has to be among them.
+
+    Returns:
+        For each arm with results: means over seeds, `accuracy_sd`, `seeds`, and for all but the student alone `difference`, the mean over
+        seeds of its accuracy minus that of the student alone with the same seed, and its `interval` (see `paired`).
+
+    Example:
+        >>> ranked({"student_alone": [{"seed": 0, "accuracy": 0.9}], "hinton": [{"seed": 0, "accuracy": 0.91}]})
+    """
+    alone = {row["seed"]: row["accuracy"] for row in measured[ALONE]}
+    rows = []
+    for name, results in measured.items():
+        if not results:
+            continue
+        accuracies = [row["accuracy"] for row in results]
+        row = {
+            "name": name,
+            "label": name.replace("_", " ") if name == ALONE else name,
+            "loss": results[0].get("loss"),
+            "seeds": [result["seed"] for result in results],
+            "accuracies": accuracies,
+            "accuracy": statistics.fmean(accuracies),
+            "accuracy_sd": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
+            "difference": None,
+            "interval": None,
+        }
+        for key in ("validation_accuracy", "spikes_per_image", "seconds", "parameters"):
+            values = [result[key] for result in results if result.get(key) is not None]
+            row[key] = statistics.fmean(values) if values else None
+        pairs = [(result["accuracy"], alone[result["seed"]]) for result in results if result["seed"] in alone]
+        if name != ALONE and pairs:
+            row["difference"], row["interval"] = paired(*zip(*pairs, strict=True))
+        rows.append(row)
+    return sorted(rows, key=lambda row: -row["accuracy"])
+
+
+def paired(values: Sequence[float], others: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, list[float] | None]:
+    """The mean difference of pairs, and its interval by Student's t distribution.
+
+    With ``d_i = values_i - others_i``, their mean ``m`` and standard deviation ``s``, and n pairs::
+
+        interval = m -+ t(n - 1) s / sqrt(n),   t the quantile (1 + confidence) / 2 of n - 1 degrees of freedom
+
+    Args:
+        values: n numbers.
+        others: As many.
+        confidence: Of the interval.
+
+    Returns:
+        The mean, and `[low, high]`, or `None` for a single pair.
+
+    Example:
+        >>> paired([0.92, 0.93, 0.94], [0.90, 0.92, 0.94])  # 0.01, [-0.0148, 0.0348]
+    """
+    from scipy.stats import t  # scikit-learn brings scipy
+
+    differences = [value - other for value, other in zip(values, others, strict=True)]
+    mean = statistics.fmean(differences)
+    if len(differences) < 2:
+        return mean, None
+    half = float(t.ppf((1 + confidence) / 2, len(differences) - 1)) * statistics.stdev(differences) / len(differences) ** 0.5
+    return mean, [mean - half, mean + half]

@@ -1,0 +1,134 @@
+"""What is measured of a model once it is trained: its row in the tables of results, its files, and where all that was done."""
+
+import contextlib
+import os
+import platform
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_snnkd import data as datasets
+from keras_snnkd import export, metrics
+from keras_snnkd._version import __version__
+from keras_snnkd.export.freeze import timesteps
+from keras_snnkd.weights.transfer import restart_random_layers
+
+MEASURED_IMAGES = 1000
+"""Test images on which spikes and operations are counted."""
+
+PARITY_SAMPLES = 200
+"""Test images on which an exported file is compared with Keras before it gets its name."""
+
+
+def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Accuracy, size and activity of one model on the test set.
+
+    Args:
+        model: A functional model.
+        data: The data set.
+
+    Returns:
+        A row of the results' table, and the activity.
+
+    Raises:
+        ShapeError: If the model does not fit the data.
+    """
+    images, labels = test_images(data)
+    restart_random_layers(model, 0)
+    few = images[:MEASURED_IMAGES]
+    activity = metrics.activity(model, few)
+    row = {
+        "accuracy": float(np.mean(predict(model, images).argmax(-1) == labels)),
+        "parameters": model.count_params(),
+        "timesteps": timesteps(model),
+        "spikes_per_image": activity.spikes_per_image if activity.rates else None,
+        "synaptic_operations": metrics.synaptic_operations(model, few).to_dict(),
+    }
+    return row, activity.to_dict()
+
+
+def export_checked(
+    model: keras.Model, data: datasets.Data, run: Path, name: str = "", quantizations: Sequence[str] = ("float32", "dynamic")
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Export one model, and run the `.tflite` files on the whole test set.
+
+    Args:
+        model: A functional model.
+        data: The data set.
+        run: Folder of the run; the files go to `export/<name>` in it.
+        name: Of the model.
+        quantizations: Which `.tflite` files to write.
+
+    Returns:
+        More of the results' row (`bytes` and `exported_accuracy` of each file), and one entry for each file, whose `path` starts in `run`.
+
+    Raises:
+        ExportError: If an exported file does not do what the model does.
+    """
+    images, labels = test_images(data)
+    predicted = predict(model, images).argmax(-1)
+    row: dict[str, Any] = {"bytes": {}, "exported_accuracy": {}}
+    found = []
+    for entry in export.export_all(model, run / "export" / name, images[:PARITY_SAMPLES], quantizations=quantizations):
+        content = {**entry.to_dict(), "path": Path(entry.path).relative_to(run).as_posix()}
+        if entry.path.endswith(".tflite"):
+            theirs = export.LiteRT(entry.path).predict(images).argmax(-1)
+            accuracy, agreement = float(np.mean(theirs == labels)), float(np.mean(theirs == predicted))
+            kind = entry.target.split()[-1]
+            row["bytes"][kind], row["exported_accuracy"][kind] = entry.bytes, accuracy
+            content.update(test_accuracy=accuracy, test_agreement=agreement, test_images=len(labels))
+        found.append(content)
+    return row, found
+
+
+def test_images(data: datasets.Data) -> tuple[np.ndarray, np.ndarray]:
+    """The test set, images as float32 in [0, 1), `[N, H, W, C]`, and labels `[N]`."""
+    return data.sample(len(data.test_arrays[1]))
+
+
+def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np.ndarray:
+    """Logits `[N, C]`, in float32."""
+    return np.asarray(model.predict(images, batch_size=batch_size, verbose=0), dtype="float32")
+
+
+def raster(model: keras.Model, data: datasets.Data, name: str) -> dict[str, Any] | None:
+    """The spikes of one test image, for the report; `None` for an ANN."""
+    images, labels = data.sample(1)
+    trains = metrics.raster(model, images[0])
+    if not trains:
+        return None
+    guess = int(predict(model, images)[0].argmax())
+    return {
+        "image": images[0].round(3).tolist(),
+        "label": data.class_names[int(labels[0])],
+        "predicted": data.class_names[guess],
+        "model": name.replace("_", " "),
+        "layers": {layer: train.tolist() for layer, train in trains.items()},
+    }
+
+
+def describe_data(data: datasets.Data) -> dict[str, Any]:
+    """Name, shape, classes and numbers of images, as plain data."""
+    counts = {part: len(getattr(data, f"{part}_arrays")[1]) for part in ("train", "validation", "test")}
+    about = {"name": data.name, "image_shape": list(data.image_shape), "num_classes": data.num_classes}
+    return {**about, "class_names": list(data.class_names), **counts}
+
+
+def machine() -> str:
+    """The class of machine: processor and cores."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+        if found:
+            return f"{found[1]}, {os.cpu_count()} cores"
+    return f"{platform.machine()}, {os.cpu_count()} cores"
+
+
+def versions() -> dict[str, str]:
+    """Of what decides the results."""
+    backend = keras.backend.backend()
+    theirs = __import__(backend).__version__
+    return {"keras_snnkd": __version__, "keras": keras.__version__, backend: theirs, "python": platform.python_version()}

@@ -1,0 +1,330 @@
+"""From a recipe to finished models, measured and exported: the one place that turns names into objects."""
+
+import contextlib
+import functools
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_snnkd import data as datasets
+from keras_snnkd import models, report
+from keras_snnkd.distill import methods
+from keras_snnkd.distill.chain import Chain, Stage
+from keras_snnkd.distill.distiller import Distiller
+from keras_snnkd.errors import ExportError, KDError, OutputError
+from keras_snnkd.files.staging import UNFINISHED, read_json, sha256, write_json
+from keras_snnkd.run.evaluation import describe_data, export_checked, machine, measure, raster, versions
+from keras_snnkd.run.health import TrainingHealth
+from keras_snnkd.run.progress import Counter, Progress
+from keras_snnkd.run.recipe import ITSELF, Recipe, is_file
+from keras_snnkd.training import strategy
+from keras_snnkd.training.determinism import make_deterministic
+
+WATCHED_IMAGES = 64
+"""Validation images on which the layers are looked at after each epoch."""
+
+EXPORT_LATER = (
+    "no files were exported, since TensorFlow writes them. Run the same command with KERAS_BACKEND=tensorflow and --resume: "
+    "it keeps what is trained, and exports it"
+)
+
+
+class Experiment:
+    """One run of a recipe in one folder.
+
+    The folder gets `recipe.json`, a folder for each stage, `logs/` for TensorBoard, `export/`, `results.json` and `report.html`.
+
+    Args:
+        recipe: What to do.
+        folder: Where.
+        console: A `rich.console.Console` for progress.
+        command: The command line, for the report.
+
+    Raises:
+        KDError, ValueError: For a recipe that cannot be run.
+
+    Example:
+        >>> results = kd.experiment.Experiment(kd.Recipe(dataset="digits"), "runs/mine").run()
+    """
+
+    def __init__(self, recipe: Recipe, folder: str | Path, console=None, command: str = ""):
+        from rich.console import Console
+
+        self.recipe = recipe.resolved()
+        self.folder = Path(folder)
+        self.console = console or Console()
+        self.command = command
+
+    @functools.cached_property
+    def data(self) -> datasets.Data:
+        """The data set."""
+        r = self.recipe
+        return datasets.load(r.dataset, batch_size=r.batch_size, augment=r.augment, seed=r.seed, data_dir=r.data_dir, limit=r.limit)
+
+    def stages(self) -> list[Stage]:
+        """The stages of the recipe's mode, in order."""
+        r = self.recipe
+        alone = self._student("student_alone")
+        if r.mode == "baseline":
+            return [alone]
+        method = methods.combine(r.objectives, r.label_weight)
+        if r.mode == "distill" and not method.needs_teacher and r.student_start != "shrunk":
+            start, arguments = self._start(r.student_start, None)
+            return [alone, *start, self._taught("student_distilled", method, **arguments)]
+        teacher, stages = self._teacher()
+        if r.mode == "teacher":
+            return stages
+        start, arguments = self._start(r.student_start, teacher)
+        distilled = functools.partial(self._taught, "student_distilled", method, **arguments)
+        if r.mode == "distill":
+            return [*stages, alone, *start, distilled(teacher=teacher)]
+        above, assistants = self._assistants(method, teacher)
+        direct = self._taught("student_direct", method, teacher=teacher, **arguments)
+        return [*stages, *assistants, alone, *start, direct, distilled(teacher=above)]
+
+    def _student(self, name, **more) -> Stage:
+        """The student, alone if `more` does not say more."""
+        r = self.recipe
+        return self._stage(name, **{"spec": r.student, "epochs": r.epochs, "rate": r.learning_rate, "cache_views": r.cache or None, **more})
+
+    def _taught(self, name, method, **more) -> Stage:
+        """The student, or another model in its place, trained by a method."""
+        return self._student(name, objectives=method.objectives, label_weight=method.label_weight, **more)
+
+    def _assistants(self, method, teacher, name="assistant"):
+        """The last assistant's name, and the stages of all of them."""
+        stages = []
+        for number, spec in enumerate(self.recipe.assistants, start=1):
+            number = "" if len(self.recipe.assistants) == 1 else number
+            stages.append(self._taught(f"{name}{number}", method, spec=spec, teacher=teacher))
+            teacher = stages[-1].name
+        return teacher, stages
+
+    def _start(self, start, teacher):
+        """The stages that a student's start needs, and more arguments of its own stage."""
+        if start == "ann_twin":
+            twin = {**models.specification(self.recipe.student), "neuron": "relu"}
+            return [self._student("student_ann", spec=twin)], {"start_from": "student_ann"}
+        return [], ({"start_from": teacher, "transfer": models.shrink_weights} if start == "shrunk" else {})
+
+    def _teacher(self):
+        """The teacher as a stage's name, a loaded model or a function of the student, and the stages that train it."""
+        r = self.recipe
+        if r.teacher == ITSELF:
+            return functools.partial(models.with_timesteps, timesteps=r.teacher_timesteps), []
+        if is_file(r.teacher):
+            return self._trained_teacher, []
+        stage = functools.partial(
+            self._stage, spec=r.teacher, neuron=r.teacher_neuron, timesteps=r.teacher_timesteps, rate=r.teacher_learning_rate
+        )
+        if r.teacher_start == "scratch" or r.teacher_neuron == "relu":
+            return "teacher", [stage("teacher", epochs=r.teacher_epochs)]
+        twin = stage("teacher_ann", spec={**models.specification(r.teacher), "neuron": "relu"}, epochs=r.ann_epochs)
+        return "teacher", [twin, stage("teacher", epochs=r.teacher_epochs, start_from="teacher_ann")]
+
+    @functools.cached_property
+    def _trained_teacher(self) -> keras.Model:
+        model = models.load(self.recipe.teacher)
+        model.name = "teacher"
+        return model
+
+    def _stage(self, name, *, spec, epochs, rate, neuron=None, timesteps=None, file=None, **more) -> Stage:
+        """A stage; `file` is where its teacher, a model, comes from, or will be once it is trained."""
+        r = self.recipe
+        spec = models.specification(spec)
+        chosen = {"neuron": spec.get("neuron", neuron or r.neuron), "timesteps": spec.get("timesteps", timesteps or r.timesteps)}
+
+        def make() -> keras.Model:
+            with _policy(r.precision):
+                return models.build({**spec, **chosen}, self.data.image_shape, self.data.num_classes, name=name)
+
+        settings = {"model": {**spec, **chosen}, "precision": r.precision, "augment": r.augment, "data": self.data.fingerprint}
+        if isinstance(more.get("teacher"), keras.Model):
+            file = Path(file or r.teacher)
+            settings["teacher_sha256"] = sha256(file) if file.exists() else None
+        if isinstance(more.get("teacher"), functools.partial):
+            settings["teacher_timesteps"] = more["teacher"].keywords["timesteps"]
+        common = {"weight_decay": r.weight_decay, "weight_bits": r.weight_bits, "seed": r.seed, "settings": settings}
+        return Stage(name, make, epochs=epochs, learning_rate=rate, **common, **more)
+
+    def check(self) -> dict[str, Distiller]:
+        """Build everything, train nothing; the distillers by stage."""
+        return Chain(self.stages(), self.folder).check(self.data.steps_per_epoch)
+
+    def run(self, resume: bool = False) -> dict[str, Any]:
+        """Train, measure, export and report.
+
+        Args:
+            resume: Whether to go on with what the folder holds.
+
+        Returns:
+            What `report.html` shows, as plain data; also in `results.json`. Of several workers only the chief has it, the others have `{}`.
+
+        Raises:
+            KDError: For bad input, before training; for a loss that diverges; for an export that does not do what the model does.
+        """
+        started = time.monotonic()
+        self._prepare()
+        devices = strategy.get(self.recipe.strategy)
+        with strategy.scope(devices):
+            stages = self.stages()
+            results = self._train(stages, resume)
+        if not strategy.is_chief(devices):
+            return {}
+        trained = {name: (result.model, result.record, result.history) for name, result in results.items()}
+        if devices:  # here each model runs on one device, by itself
+            self.__dict__.pop("_trained_teacher", None)
+            trained = {name: (models.load(results[name].folder / "model.keras"), *rest) for name, (_, *rest) in trained.items()}
+        if any(isinstance(stage.teacher, keras.Model) for stage in stages):
+            trained = {"teacher": (self._trained_teacher, {}, []), **trained}
+        content = self._measure(trained)
+        content["seconds"] = round(time.monotonic() - started, 1)
+        write_json(self.folder / "results.json", content)
+        report.write_report(self.folder / "report.html", content)
+        refused = [note for note in content["notes"] if note.startswith(f"{content['models'][-1]['label']}: ")]
+        if refused:  # of the models above the last student, exported for comparison, a note is enough
+            raise ExportError(f"{refused[0]} Everything else is in {self.folder / 'report.html'}")
+        return content
+
+    def _train(self, stages, resume):
+        """The results of all stages."""
+        check_folder(self.folder)
+        chain = Chain(stages, self.folder)
+        chain.check(self.data.steps_per_epoch)
+        written = self.folder / "recipe.json"
+        if strategy.is_chief() and not written.exists():  # the recipe of a run that is there stays until the chain has accepted this one
+            self.recipe.save(written)
+        total = len(stages)
+        numbers = {stage.name: f"[{index}/{total}] {stage.name}" for index, stage in enumerate(stages, start=1)}
+        with contextlib.ExitStack() as closing:
+            counter = Counter("{}: teacher's outputs, {:,} of {:,} images", self.console)
+            closing.callback(counter.close)
+
+            def callbacks(stage):
+                counter.close()
+                return self._callbacks(stage, numbers[stage.name], closing)
+
+            def progress(stage, done, total):
+                counter(numbers[stage.name], done, total)
+
+            results = chain.run(self.data, resume, callbacks, progress)
+        if strategy.is_chief():
+            self.recipe.save(written)
+        return results
+
+    def _prepare(self):
+        """What holds for the whole process."""
+        if self.recipe.deterministic:
+            make_deterministic(self.recipe.seed)
+
+    def _health(self):
+        """Watches a stage on the first validation images."""
+        return TrainingHealth(np.asarray(next(iter(self.data.validation))[0])[:WATCHED_IMAGES], self.recipe.on_problem)
+
+    def _export(self, model, name, notes):
+        """Export one model; without 8-bit weights, and with a note, where these change too many predictions. Nothing without TensorFlow."""
+        if keras.backend.backend() != "tensorflow":
+            if EXPORT_LATER not in notes:
+                notes.append(EXPORT_LATER)
+            return {}, []
+        for quantizations in (("float32", "dynamic"), ("float32",)):
+            try:
+                return export_checked(model, self.data, self.folder, name, quantizations)
+            except ExportError as error:
+                notes.append(f"{name.replace('_', ' ')}: {error}")
+        return {}, []
+
+    def _callbacks(self, stage, title, closing):
+        if not strategy.is_chief():
+            return []
+        progress = Progress(title, self.console)
+        closing.callback(progress.close)
+        return [self._health(), progress, keras.callbacks.TensorBoard(str(self.folder / "logs" / stage.name), write_graph=False)]
+
+    def _about(self, what: str) -> dict[str, Any]:
+        """What every page of results begins with."""
+        return {
+            "title": f"{self.data.name}: {what}",
+            "dataset": describe_data(self.data),
+            "command": self.command,
+            "recipe": self.recipe.to_dict(),
+            "machine": machine(),
+            "versions": versions(),
+        }
+
+    def _measure(self, trained: dict[str, tuple]) -> dict[str, Any]:
+        rows, activity, exports, notes = [], {}, [], []
+        last = list(trained)[-1]
+        for name, (model, record, _) in trained.items():
+            with self.console.status(f"measuring and exporting {name}"):
+                row, activity[name] = measure(model, self.data)
+                files, found = self._export(model, name, notes)
+            taught_by = record.get("teacher") or ("itself" if record.get("objectives") else None)
+            rows.append(
+                {
+                    "name": name,
+                    "role": name.split("_")[0].rstrip("0123456789"),
+                    "label": name.replace("_", " "),
+                    "taught_by": taught_by,
+                    **row,
+                    **files,
+                }
+            )
+            rows[-1].update(validation_accuracy=record.get("validation_accuracy"), seconds=record.get("seconds"))
+            exports += [{"model": name, **entry} for entry in found]
+        return {
+            **self._about(self.recipe.mode),
+            "models": rows,
+            "histories": {name: _columns(history) for name, (_, _, history) in trained.items() if history},
+            "activity": activity,
+            "raster": raster(trained[last][0], self.data, last),
+            "exports": exports,
+            "notes": notes,
+        }
+
+
+def check_folder(folder: Path, option: str = "--out") -> None:
+    """Raise an `OutputError` now if a folder that the user chose with `option` cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix=UNFINISHED, dir=folder) as probe:
+            probe.write(b"\0" * 65536)
+            probe.flush()
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to {folder}: {error.strerror or error}. Choose another folder ({option}), or free some space"
+        ) from error
+
+
+def check_resume(recipe: Recipe, folder: Path, resume: bool, may_change: Sequence[str]) -> None:
+    """Raise a `KDError` if a folder holds a run, and it is not to go on or has other settings; those in `may_change` may differ."""
+    written = folder / "recipe.json"
+    if not written.exists():
+        return
+    if not resume:
+        raise KDError(f"{folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
+    before, now = {**Recipe().to_dict(), **read_json(written)}, recipe.to_dict()  # of an earlier version, with fewer settings
+    kept = [name for name in now if name not in may_change]
+    other = [f"{name} was {before.get(name)!r} and is now {now[name]!r}" for name in kept if before.get(name) != now[name]]
+    if other:
+        raise KDError(f"{folder} was made with other settings: {'; '.join(other)}. Use those again, or another folder (--out)")
+
+
+@contextlib.contextmanager
+def _policy(precision):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _columns(history):
+    """`[{"loss": 1}, {"loss": 2}]` to `{"loss": [1, 2]}`."""
+    return {name: [row.get(name) for row in history] for name in dict.fromkeys(name for row in history for name in row)}

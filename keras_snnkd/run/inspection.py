@@ -1,0 +1,165 @@
+"""What the command line does without training: a dry run, `--mode evaluate` and `--mode export`."""
+
+import contextlib
+import json
+from pathlib import Path
+
+from keras_snnkd import data as datasets
+from keras_snnkd import models, report
+from keras_snnkd.distill.taps import TapModel, tap_names
+from keras_snnkd.errors import FileFormatError, KDError, ShapeError, unknown_name
+from keras_snnkd.export.litert import IO
+from keras_snnkd.export.targets import OF_INTEGERS, select
+from keras_snnkd.files.staging import write_json
+from keras_snnkd.run.card import CARD, read_card
+from keras_snnkd.run.evaluation import measure
+from keras_snnkd.run.experiment import Experiment, check_folder
+from keras_snnkd.run.finetuning import finetune_int8
+from keras_snnkd.run.progress import Progress
+
+DATASET = "digits"
+"""Of a model whose data set neither a card nor an option tells."""
+
+
+def dry_run(experiment: Experiment, console) -> int:
+    """Build everything a run would train, and print shapes, parameters, taps, losses and the resolved recipe."""
+    data = experiment.data
+    counts = ", ".join(f"{len(getattr(data, f'{part}_arrays')[1]):,} {part}" for part in ("train", "validation", "test"))
+    say = lambda text: console.print(text, highlight=False, markup=False)  # noqa: E731
+    say(f"data: {data.name}, images {data.image_shape}, {data.num_classes} classes, {counts}")
+    for name, distiller in experiment.check().items():
+        student = distiller.student
+        say(f"\nstage {name}: {student.count_params():,} parameters, loss = {distiller.describe()}")
+        if distiller.teacher is not None:
+            say(f"  taught by {distiller.teacher.name} ({distiller.teacher.count_params():,} parameters)")
+        for tap, shape in sorted(TapModel(student, tap_names(student)).shapes.items(), key=lambda item: tap_names(student).index(item[0])):
+            say(f"  {tap:<26} [{', '.join('B' if size is None else str(size) for size in shape)}]")
+    say("\nrecipe:")
+    say(json.dumps(experiment.recipe.to_dict(), indent=2))
+    return 0
+
+
+def evaluate(options, console) -> int:
+    """`--mode evaluate`: accuracy, size and activity of the model in `options.model`, beside what its card says.
+
+    Raises:
+        KDError: Without a model, for a damaged one, or one that does not fit the data set.
+    """
+    path = _path("evaluate", options.model)
+    card = read_card(path) or {}
+    data = _data(options, path, card)
+    model, folder = _model(path, data), _folder("evaluate", path, options)
+    row, activity = measure(model, data)
+    row = {"name": model.name, "role": "student", "label": model.name.replace("_", " "), "taught_by": None, **row}
+    write_json(folder / "evaluate.json", {"model": str(path), "dataset": data.name, **row, "activity": activity})
+    console.print(report.table([row]))
+    said = _beside_card(row["accuracy"], card, len(data.test_arrays[1]))
+    for line in filter(None, [said, f"all figures: {folder / 'evaluate.json'}"]):
+        console.print(line, highlight=False, soft_wrap=True)
+    return 0
+
+
+def export(options, console, command: str) -> int:
+    """`--mode export`: the files of `options.target` of the model in `options.model`, checked and measured, and their card.
+
+    Raises:
+        KDError: As `evaluate`; for an unknown target, or a file that failed its check.
+    """
+    from keras_snnkd.run.edge_export import EdgeExport
+
+    path, targets = _path("export", options.model), (options.target or "all").split(",")
+    _check(options, select(targets))  # before anything takes time
+    card = read_card(path) or {}
+    data = _data(options, path, card)
+    model, folder = _model(path, data), _folder("export", path, options)
+    twin = _model(_path("export", options.twin), data) if options.twin else None
+    facts = {"command": command, "dataset": {"source": _dataset(options, path, card)}}
+    if card.get("training"):
+        facts["training"] = card["training"]
+    aware = _finetuned(model, data, folder / "finetuned", options.finetune, console) if options.finetune else None
+    EdgeExport(
+        model,
+        data,
+        folder,
+        targets,
+        io=options.io or "float32",
+        aware=aware,
+        twin=twin,
+        label=(card.get("model") or {}).get("label") or "",
+        facts=facts,
+        console=console,
+    ).run()
+    return 0
+
+
+def _check(options, targets: list[str]) -> None:
+    """Refuse what does not go together."""
+    if options.io not in (None, *IO):
+        raise unknown_name("type of input and output", options.io, IO)
+    if options.finetune is not None and options.finetune < 1:
+        raise KDError(f"--finetune must be at least 1 epoch, got {options.finetune}")
+    if not OF_INTEGERS & set(targets) and (options.finetune or options.io == "int8"):
+        option = "--finetune" if options.finetune else "--io int8"
+        raise KDError(f"{option} is for files of integers; add one of {', '.join(sorted(OF_INTEGERS))} to --target")
+
+
+def _finetuned(model, data, folder: Path, epochs: int, console):
+    """The model made ready for integers by so many epochs."""
+    with contextlib.closing(Progress("fine-tuning for int8", console)) as progress:
+        return finetune_int8(model, data, folder, epochs, callbacks=[progress])
+
+
+def _path(mode: str, model: str | None) -> Path:
+    """The model's file, also for the folder of a finished student."""
+    if not model:
+        raise KDError(f"--mode {mode} needs --model FILE.keras, such as saved_models/digits_student/model.keras")
+    path = Path(model)
+    return path / "model.keras" if path.is_dir() else path
+
+
+def _data(options, path: Path, card: dict) -> datasets.Data:
+    """The data set, with batches and augmentation as the card's model was trained."""
+    recipe = (card.get("training") or {}).get("recipe") or {}
+    trained = {name: recipe[name] for name in ("batch_size", "augment") if name in recipe}
+    return datasets.load(_dataset(options, path, card), data_dir=options.data_dir, limit=options.limit, **trained)
+
+
+def _dataset(options, path: Path, card: dict) -> str:
+    """The data set that was asked for, or that the card beside the model names."""
+    beside = path.with_name(CARD)
+    if options.dataset or not beside.is_file():
+        return options.dataset or DATASET
+    with contextlib.suppress(KeyError, TypeError):
+        if isinstance(card["dataset"]["source"], str):
+            return card["dataset"]["source"]
+    raise FileFormatError(f"{beside} names no data set; give it with --dataset")
+
+
+def _model(path: Path, data: datasets.Data):
+    model = models.load(path)
+    found, expected = (tuple(model.input_shape[1:]), model.output_shape[-1]), (tuple(data.image_shape), data.num_classes)
+    if found != expected:
+        raise ShapeError(
+            f"{path} takes images {found[0]} and knows {found[1]} classes, {data.name} has images {expected[0]} of "
+            f"{expected[1]} classes; name the model's data set (--dataset)"
+        )
+    return model
+
+
+def _folder(mode: str, path: Path, options) -> Path:
+    name = (path.parent.name or "model") if path.stem == "model" else path.stem
+    folder = Path(options.out or Path("runs") / f"{mode}_{name}")
+    check_folder(folder)
+    return folder
+
+
+def _beside_card(accuracy: float, card: dict, images: int) -> str:
+    """Whether an accuracy is that of the model's card."""
+    told, counted = (card.get("model") or {}).get("accuracy"), (card.get("dataset") or {}).get("test")
+    if told is None:
+        return ""
+    if counted not in (None, images):
+        return f"the card's accuracy, {told:.2%}, is of {counted:,} test images, this one of {images:,}"
+    if abs(accuracy - told) * images < 0.5:
+        return f"the accuracy is that of the card, {told:.2%} of {images:,} test images"
+    return f"the accuracy is not that of the card, {told:.2%}: other data, other versions, or another model lies beside this card"

@@ -1,0 +1,325 @@
+"""A run as plain data: everything that decides its result, to JSON and back."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from keras_snnkd import data, models, neurons
+from keras_snnkd.distill import methods, schedules
+from keras_snnkd.errors import FileFormatError, unknown_name
+from keras_snnkd.files.staging import read_json, write_json
+from keras_snnkd.layers.encoders import check_timesteps
+from keras_snnkd.run.health import ON_PROBLEM
+from keras_snnkd.training import strategy
+
+MODES = ("teacher", "baseline", "distill", "multistage", "compare", "tune")
+TUNERS = ("bayesian", "hyperband")
+PRECISIONS = ("float32", "mixed_bfloat16")
+TEACHER_STARTS = ("scratch", "ann")
+
+ITSELF = "self"
+"""In place of a teacher: the student, run for `teacher_timesteps`."""
+
+_OWN_DATA = {
+    "teacher": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128], "head": "flatten"},
+    "assistants": [{"builder": "ConvNet", "widths": [24, "pool", 48, "pool"], "head": "flatten"}],
+    "student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool"], "head": "flatten"},
+}
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "digits": {"batch_size": 32, "epochs": 30, "teacher_epochs": 10, "learning_rate": 5e-3, "teacher_learning_rate": 2e-3},
+    "mnist": {"epochs": 8, "teacher_epochs": 4, "augment": "shift"},
+    "fashion_mnist": {"epochs": 10, "teacher_epochs": 5, "augment": "flip"},
+    "cifar10": {"epochs": 12, "teacher_epochs": 4, "ann_epochs": 10, "teacher_start": "ann", "augment": "flip+crop"},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """The settings of a run. Values are plain data; unset ones take the data set's defaults (see `resolved`).
+
+    Args:
+        mode: `"teacher"`, `"baseline"`, `"distill"`, `"multistage"`, `"compare"` or `"tune"`.
+        dataset: A name of `keras_snnkd.data.names()`, or the path of an `.npz` or of a folder of images.
+        data_dir: Where prepared data sets are; TFDS_DATA_DIR or the home folder by default.
+        limit: Use only so many training and test images.
+        teacher: Preset, short form (`"convnet:32,pool,64"`), specification, or the path of a trained `.keras` file; `"self"` for the
+            student itself, run for `teacher_timesteps`.
+        assistants: The intermediate networks of a multi-stage run, largest first; as `teacher`, but trained here.
+        student: As an assistant.
+        timesteps: T of the student and of the assistants.
+        teacher_timesteps: T of the teacher; the student's by default.
+        neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for an ANN student.
+        teacher_neuron: Likewise, for the teacher; the student's by default, `"relu"` for an ANN teacher.
+        objectives: Names or mappings of objectives, or names of published methods (`keras_snnkd.methods`), which `resolved` replaces by
+            their objectives; soft targets and spike trains by default. A weight may be a schedule (`keras_snnkd.distill.schedules`). In
+            mode `"compare"`, what is compared, each by itself: methods, objectives, or `"all"` methods, the default. In mode `"tune"`,
+            those that a candidate may have in its loss.
+        label_weight: Factor of the label loss while distilling, or a schedule; that of the method by default, else 1. In modes
+            `"compare"` and `"tune"` a given one holds for all.
+        student_start: `"scratch"`, `"ann_twin"`: from the weights of the student's ANN twin, trained first, or `"shrunk"`: from the
+            teacher's weights, shrunk to the student's widths (`keras_snnkd.models.shrink_weights`); that of the method by default.
+        seeds: In mode `"compare"`, how many seeds each arm is trained with: `seed`, `seed + 1`, ...
+        epochs: Of students and assistants.
+        teacher_epochs: Of the teacher.
+        teacher_start: `"scratch"`, or `"ann"`: from the weights of its ANN twin, trained first for `ann_epochs` (level 1 of SAKD, Qiu
+            et al., Neural Networks 178, 2024).
+        ann_epochs: Of that twin.
+        batch_size: Images in a step.
+        learning_rate: Of AdamW at the start, for students and assistants; it falls by half a cosine.
+        teacher_learning_rate: For teachers.
+        weight_decay: Of AdamW.
+        weight_bits: 8 rounds the trained kernels to what an 8-bit file can hold, so that all files compute the same; 32 leaves them.
+        augment: Names of `keras_snnkd.data.AUGMENTATIONS`, joined by `+`.
+        cache: Train students and assistants on so many augmented views of each image, and compute the teacher's outputs on them once
+            (see `keras_snnkd.TeacherCache`); 0 for new views in each epoch, and a teacher that runs in each step. By default 1 without
+            augmentation, where it changes nothing but the time, else 0.
+        precision: `"float32"` or `"mixed_bfloat16"`.
+        strategy: `"none"`, `"mirrored"` for all devices of this machine, or `"multiworker"` for the machines in TF_CONFIG (see
+            `keras_snnkd.strategy`). `batch_size` is that of all devices together.
+        seed: Of initial weights, order of images and augmentation.
+        deterministic: Have every operation add up in the same order each time, so that two runs are equal to the last bit (see
+            `keras_snnkd.determinism`).
+        on_problem: `"warn"` or `"stop"` when the loss explodes, or a layer is silent or saturated (see `keras_snnkd.health`).
+        tuner: In mode `"tune"`, how candidates are chosen: `"bayesian"` or `"hyperband"`.
+        trials: In mode `"tune"`, how many candidates are trained at most.
+        search: In mode `"tune"`, values of settings in place of the usual ones (see `keras_snnkd.tuning.Space`), such as
+            `{"timesteps": [1, 2], "tau": {"low": 1.5, "high": 3.0}}`.
+        max_params, max_synops, max_bytes, max_latency_ms: In mode `"tune"`, the most that a student may cost (see
+            `keras_snnkd.tuning.Budget`).
+
+    Raises:
+        UnknownNameError, ValueError: For a value that cannot be.
+
+    Example:
+        >>> kd.Recipe(dataset="digits", objectives=["soft_targets"]).resolved().save("recipe.json")
+    """
+
+    mode: str = "distill"
+    dataset: str = "digits"
+    data_dir: str | None = None
+    limit: int | None = None
+    teacher: str | dict | None = None
+    assistants: list | None = None
+    student: str | dict | None = None
+    timesteps: int = 4
+    teacher_timesteps: int | None = None
+    neuron: str = "lif"
+    teacher_neuron: str | None = None
+    objectives: list | None = None
+    label_weight: float | dict | None = None
+    student_start: str | None = None
+    seeds: int = 5
+    epochs: int | None = None
+    teacher_epochs: int | None = None
+    teacher_start: str | None = None
+    ann_epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    teacher_learning_rate: float | None = None
+    weight_decay: float = 1e-4
+    weight_bits: int = 8
+    augment: str | None = None
+    cache: int | None = None
+    precision: str = "float32"
+    strategy: str = "none"
+    seed: int = 0
+    deterministic: bool = False
+    on_problem: str = "warn"
+    tuner: str = "bayesian"
+    trials: int = 20
+    search: dict | None = None
+    max_params: int | None = None
+    max_synops: float | None = None
+    max_bytes: int | None = None
+    max_latency_ms: float | None = None
+
+    def resolved(self) -> "Recipe":
+        """This recipe with methods replaced by what they are, every unset value filled in, and checked."""
+        self._check_types()
+        return self._expanded()._filled()
+
+    def _expanded(self) -> "Recipe":
+        """With what methods are in place of their names; compared ones stay names."""
+        for objective in self.objectives or ():
+            if not isinstance(objective, (str, dict)):
+                raise ValueError(f"an objective is a name or a mapping with the key 'objective', got {objective!r}")
+        if self.mode == "compare":
+            every = [entry for given in self.objectives or ["all"] for entry in (methods.compared() if given == "all" else [given])]
+            return dataclasses.replace(self, objectives=every)
+        if self.objectives is None:
+            return self
+        if self.mode == "tune":
+            return dataclasses.replace(self, objectives=[part for entry in self.objectives for part in _searched(entry)])
+        method = methods.combine(self.objectives, self.label_weight)
+        if method.chain and self.mode == "distill":
+            raise ValueError(f"{method.name} goes through assistants; use --mode multistage")
+        implied = {"label_weight": method.label_weight, "student_start": method.start}
+        if method.longer:
+            implied["teacher_timesteps"] = method.longer * self.timesteps
+        unset = {field: value for field, value in implied.items() if getattr(self, field) is None}
+        if method.longer and self.teacher not in (None, ITSELF):
+            raise ValueError(
+                f"in {method.name} the student teaches itself, and there is a teacher, {self.teacher!r}; leave out one of them"
+            )
+        teacher = ITSELF if method.longer else self.teacher
+        return dataclasses.replace(self, objectives=list(method.objectives), teacher=teacher, **unset)
+
+    def _filled(self) -> "Recipe":
+        """With the defaults in place of unset values, and checked."""
+        name = self.dataset
+        presets = {"teacher": f"{name}_teacher", "assistants": [f"{name}_assistant"], "student": f"{name}_student"}
+        general = {
+            "teacher_timesteps": self.timesteps,
+            "teacher_neuron": self.neuron,
+            "objectives": [
+                {"objective": "soft_targets", "temperature": 4.0, "weight": 0.9},
+                {"objective": "spike_train", "window": max(1, self.timesteps // 2), "weight": 1.0},
+            ],
+            "epochs": 15,
+            "teacher_epochs": 10,
+            "teacher_start": "scratch",
+            "ann_epochs": 10,
+            "batch_size": 128,
+            "learning_rate": 2e-3,
+            "teacher_learning_rate": 1e-3,
+            "augment": "none",
+        }
+        if "relu" in (self.teacher_neuron, self.neuron):
+            general["objectives"] = general["objectives"][:1]  # an ANN has no spike trains
+        defaults = {**general, **(presets if name in data.names() else _OWN_DATA), **_DEFAULTS.get(name, {})}
+        if self.mode in ("compare", "tune"):  # many students are trained
+            defaults["epochs"] = max(1, defaults["epochs"] // 3)
+        else:
+            defaults.update(label_weight=1.0, student_start=methods.STARTS[0])
+        unset = {field: value for field, value in defaults.items() if getattr(self, field) is None}
+        recipe = dataclasses.replace(self, **unset)
+        if recipe.cache is None:
+            recipe = dataclasses.replace(recipe, cache=1 if recipe.augment == "none" else 0)
+        recipe._check()
+        return recipe
+
+    def _check_types(self):
+        for field in dataclasses.fields(self):
+            value, kind = getattr(self, field.name), field.type
+            allowed = kind | int if isinstance(0.0, kind) else kind
+            if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
+                raise ValueError(f"recipe setting {field.name} must be {getattr(kind, '__name__', kind)}, got {value!r}")
+            if isinstance(value, (dict, list)) and not _is_json(value):
+                raise ValueError(f"recipe setting {field.name} must hold finite numbers, texts, lists and mappings, got {value!r}")
+
+    def _check(self):
+        from keras_snnkd.data.augment import augmentation
+
+        neuron_names = ["relu", *neurons.names()]
+        for kind, value, known in [
+            ("mode", self.mode, MODES),
+            ("neuron", self.neuron, neuron_names),
+            ("neuron", self.teacher_neuron, neuron_names),
+            ("precision", self.precision, PRECISIONS),
+            ("strategy", self.strategy, strategy.NAMES),
+            ("tuner", self.tuner, TUNERS),
+            ("teacher start", self.teacher_start, TEACHER_STARTS),
+            ("on_problem", self.on_problem, ON_PROBLEM),
+            ("student start", self.student_start or methods.STARTS[0], methods.STARTS),
+        ]:
+            if value not in known:
+                raise unknown_name(kind, value, known)
+        augmentation(self.augment)
+        check_timesteps(self.timesteps)
+        check_timesteps(self.teacher_timesteps)
+        for spec in (self.student, *self.assistants, *([] if is_file(self.teacher) or self.teacher == ITSELF else [self.teacher])):
+            models.specification(spec)
+        for objective in self.objectives:
+            methods.combine([objective])
+        if self.label_weight is not None:
+            schedules.get(self.label_weight, "label_weight")
+        for name in ("epochs", "teacher_epochs", "ann_epochs", "batch_size", "seeds", "trials"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be a whole number above 0, got {getattr(self, name)!r}")
+        if self.cache < 0:
+            raise ValueError(f"cache must be a number of views of at least 0, got {self.cache!r}")
+        for name in ("learning_rate", "teacher_learning_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)!r}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay must be a number of at least 0, got {self.weight_decay!r}")
+        for name in ("max_params", "max_synops", "max_bytes", "max_latency_ms"):
+            if getattr(self, name) is not None and not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)!r}")
+        if self.weight_bits not in (8, 32):
+            raise ValueError(f"weight_bits must be 8 or 32, got {self.weight_bits!r}")
+        if self.mode == "teacher" and is_file(self.teacher):
+            raise ValueError(f"--mode teacher trains a teacher, and {self.teacher} is trained already; see it with --mode evaluate")
+        if self.mode == "compare" and self.strategy != "none":
+            raise ValueError(f"--mode compare runs on one device, got --strategy {self.strategy}; run its arms as --mode distill instead")
+        if self.mode == "multistage" and not self.assistants:
+            raise ValueError("a multistage run needs at least one assistant (--assistant)")
+        if self.mode == "tune" and self.student_start not in (None, methods.STARTS[0]):
+            raise ValueError(f"--mode tune trains every candidate from scratch, got student_start {self.student_start!r}")
+        if self.teacher == ITSELF and self.mode != "distill":
+            raise ValueError(f"a student that teaches itself (--teacher {ITSELF}) needs --mode distill, got --mode {self.mode}")
+        if self.mode == "multistage" and not methods.combine(self.objectives).needs_teacher:
+            raise ValueError("a multistage run needs an objective with a teacher; self-distillation runs in --mode distill")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "Recipe":
+        """The inverse of `to_dict`.
+
+        Raises:
+            UnknownNameError: For a key that is no setting; the nearest is offered.
+            FileFormatError: If it is no mapping.
+        """
+        if not isinstance(content, dict):
+            raise FileFormatError(f"a recipe is a JSON object of settings, got {type(content).__name__}")
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in content:
+            if key not in known:
+                raise unknown_name("recipe setting", key, known)
+        return cls(**content)
+
+    def save(self, path: str | Path) -> None:
+        """Write as JSON."""
+        write_json(path, self.to_dict())
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Recipe":
+        """Read from JSON.
+
+        Raises:
+            FileFormatError: If the file is missing, no JSON, or no recipe.
+        """
+        content = read_json(path)
+        try:
+            return cls.from_dict(content)
+        except FileFormatError as error:
+            raise FileFormatError(f"{path}: {error}") from None
+
+
+def _is_json(value) -> bool:
+    """Whether JSON can hold a value, which it cannot NaN and infinities."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _searched(entry: str | dict) -> tuple:
+    """The objectives of one entry, of which a search makes its losses."""
+    method = methods.combine([entry])
+    if method.chain or method.longer or method.start != methods.STARTS[0]:
+        raise ValueError(
+            f"--mode tune makes losses of objectives; {method.name} is more than its objectives. Name those, or take --mode compare"
+        )
+    return method.objectives
+
+
+def is_file(model: Any) -> bool:
+    """Whether a recipe's model is the path of a trained one."""
+    return isinstance(model, str) and model.endswith(".keras")

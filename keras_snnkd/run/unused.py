@@ -1,0 +1,45 @@
+"""Settings that somebody gave and a run does not look at."""
+
+from collections.abc import Collection
+
+from keras_snnkd.run.recipe import ITSELF, Recipe, is_file
+
+_TEACHERS = {"teacher_timesteps", "teacher_neuron", "teacher_epochs", "teacher_learning_rate", "teacher_start", "ann_epochs"}
+_DISTILLATION = {"assistants", "objectives", "label_weight", "student_start"}
+_TUNING = {"tuner", "trials", "search", "max_params", "max_synops", "max_bytes", "max_latency_ms"}
+_BY_MODE = {
+    "teacher": {*_DISTILLATION, "student", "epochs", "learning_rate", "cache", "seeds"},
+    "baseline": {*_DISTILLATION, *_TEACHERS, "teacher", "seeds"},
+    "distill": {"assistants", "seeds"},
+    "multistage": {"seeds"},
+    "tune": {"seeds", "assistants"},
+}
+_LOOKED_AT = {"mode", "model", "dataset", "data_dir", "limit", "out"}
+"""By `--mode evaluate`."""
+
+_EXPORT = {"target", "io", "finetune", "twin"}
+"""By `--mode export` too."""
+
+
+def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> list[str]:
+    """The names of settings that are given and that a mode does not use.
+
+    Args:
+        mode: Of the run.
+        given: Names of settings, as in a recipe; those of an option's name with `_` for `-` too.
+        recipe: The resolved recipe: a trained teacher, or none, needs no settings for its training.
+
+    Example:
+        >>> unused("baseline", ["epochs", "objectives"])  # ["objectives"]
+    """
+    if mode in ("evaluate", "export"):
+        return sorted(set(given) - _LOOKED_AT - (_EXPORT if mode == "export" else set()))
+    without = {*_BY_MODE.get(mode, ()), *_EXPORT, "model", *(() if mode == "tune" else _TUNING)}
+    if recipe is not None:
+        if is_file(recipe.teacher):
+            without = without | _TEACHERS
+        elif recipe.teacher == ITSELF:
+            without = without | (_TEACHERS - {"teacher_timesteps"})
+        elif recipe.teacher_start != "ann" and mode != "compare":
+            without = without | {"ann_epochs"}
+    return sorted(without & set(given))

@@ -1,0 +1,1 @@
+"""What any training needs, below models and distillation: devices and determinism."""

@@ -1,0 +1,211 @@
+"""The table of published methods: each can be built, trains, and stands in the documentation; and how recipes expand them."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+import re
+
+import keras
+import numpy as np
+import pytest
+
+import keras_snnkd as kd
+from keras_snnkd.distill import methods, objectives, schedules
+from keras_snnkd.distill.methods import STARTS, TEACHERS, TRUST
+from keras_snnkd.errors import UnknownNameError
+from keras_snnkd.files.staging import read_json
+from keras_snnkd.run.experiment import Experiment
+from tests.integration import tiny
+
+DOCS = pathlib.Path(__file__).parents[1] / "docs" / "methods"
+IMAGES = np.random.default_rng(0).uniform(size=(6, 8, 8, 1)).astype("float32")
+LABELS = np.arange(6) % 3
+
+
+def network(name, *widths, **arguments):
+    return kd.models.ConvNet((8, 8, 1), 3, widths=widths, head="flatten", timesteps=2, name=name, **arguments)
+
+
+@functools.cache
+def teacher(kind):
+    return network("teacher", 8, "pool", 10, **({"neuron": "relu"} if kind == "ann" else {}))
+
+
+every_method = pytest.mark.parametrize("name", methods.names())
+
+
+@every_method
+def test_a_method_is_plain_data_and_says_where_it_comes_from(name):
+    method = methods.get(name)
+    assert method.name == name
+    assert json.loads(json.dumps(dataclasses.asdict(method)))["name"] == name
+    assert method.summary.endswith(".")
+    assert method.equation
+    assert method.source
+    assert method.trust in TRUST
+    assert method.teacher in TEACHERS
+    assert method.start in STARTS
+    schedules.get(method.label_weight)
+    assert (method.teacher == "self") == (bool(method.longer) or not method.needs_teacher)
+
+
+@every_method
+def test_a_method_trains_a_student(name):
+    method = methods.get(name)
+    kind = "ann" if method.teacher == "ann" else "snn"
+    student = network("student", 4, "pool", 6)
+    taught_by = teacher(kind) if method.needs_teacher else None
+    if method.longer:
+        taught_by = kd.models.with_timesteps(student, 4)
+    if method.start == "shrunk":
+        kd.models.shrink_weights(teacher(kind), student)
+    stage = kd.Stage(
+        "student", lambda: student, teacher=(lambda _: taught_by) if method.longer else taught_by, objectives=method.objectives,
+        label_weight=method.label_weight, epochs=1,
+    )  # fmt: skip
+    distiller = stage.distiller(student, taught_by, 1)
+    before = student.get_weights()
+    history = distiller.fit(IMAGES, LABELS, batch_size=6, epochs=1, verbose=0).history
+    assert all(np.isfinite(values).all() for values in history.values())
+    assert any(np.any(weight != old) for weight, old in zip(student.get_weights(), before, strict=True))
+
+
+@every_method
+def test_a_method_stands_in_the_index(name):
+    assert f"| `{name}` |" in (DOCS / "README.md").read_text()
+
+
+def test_the_index_names_no_method_that_is_not_there():
+    named = re.findall(r"^\| `(\w+)` \|", (DOCS / "README.md").read_text(), flags=re.M)
+    assert sorted(named) == sorted(methods.names())
+
+
+@pytest.mark.parametrize("name", [name for name in methods.names() if name in objectives.names()])
+def test_a_method_with_the_name_of_an_objective_is_that_objective_alone(name):
+    method = methods.get(name)
+    (mapping,) = method.objectives
+    assert objectives.get(mapping).get_config() == objectives.get(name).get_config()
+    assert (method.label_weight, method.start) == (1.0, "scratch")
+
+
+def test_an_unknown_method_is_refused_and_the_nearest_offered():
+    with pytest.raises(UnknownNameError, match=r"unknown method 'bkdsn'\. Did you mean 'bkdsnn'\?"):
+        methods.get("bkdsn")
+    with pytest.raises(UnknownNameError, match=r"unknown objective 'hintn'\. Did you mean 'hinton'\?"):
+        methods.combine(["hintn"])
+
+
+# combining
+
+
+def test_objectives_and_methods_are_combined():
+    found = methods.combine(["hsd", {"objective": "spike_train", "window": 2}, "takd"], label_weight=0.25)
+    assert [mapping["objective"] for mapping in found.objectives] == ["soft_targets", "spike_train", "soft_targets"]
+    assert found.label_weight == 0.25
+    assert methods.combine(["spike_train", "hinton"]).label_weight == 0.1
+    assert methods.combine(["spike_train"]).label_weight == 1.0
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        (["hinton", "hsd"], "the methods hinton, hsd want another label_weight each; give --label-weight"),
+        (["hsd", "sakd"], "the methods hsd, sakd want another start each; take one of them"),
+        ([{"objective": "hinton", "temperature": 2}], "the method hinton takes no arguments, got temperature; give its objectives"),
+    ],
+)
+def test_what_cannot_be_combined_is_refused(entries, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        methods.combine(entries)
+
+
+# recipes
+
+
+def test_a_recipe_expands_a_method_and_stays_as_it_is():
+    recipe = kd.Recipe(objectives=[{"objective": "bkdsnn"}]).resolved()
+    assert [o["objective"] for o in recipe.objectives] == ["blurred_feature", "weighted_soft_targets"]
+    assert (recipe.label_weight, recipe.student_start) == (1.0, "scratch")
+    assert recipe.resolved() == recipe == kd.Recipe.from_dict(recipe.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("settings", "weight", "start"),
+    [
+        ({"objectives": ["hinton"]}, 0.1, "scratch"),
+        ({"objectives": ["hinton"], "label_weight": 0.7}, 0.7, "scratch"),
+        ({"objectives": ["idsnn"]}, 1.0, "shrunk"),
+        ({"objectives": ["sakd"], "student_start": "scratch"}, 1.0, "scratch"),
+        ({"objectives": ["tks"]}, {"schedule": "ramp", "start": 1.0, "end": 0.3}, "scratch"),
+        ({"objectives": ["soft_targets"]}, 1.0, "scratch"),
+    ],
+    ids=str,
+)
+def test_what_is_given_goes_before_what_the_method_says(settings, weight, start):
+    recipe = kd.Recipe(**settings).resolved()
+    assert (recipe.label_weight, recipe.student_start) == (weight, start)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"objectives": ["takd_chain"]}, "takd_chain goes through assistants; use --mode multistage"),
+        ({"objectives": ["tks"], "mode": "multistage"}, "a multistage run needs an objective with a teacher"),
+        ({"objectives": ["tssd"], "teacher": "mlp:16"}, "in tssd the student teaches itself, and there is a teacher, 'mlp:16'"),
+        ({"objectives": ["tssd"], "mode": "multistage"}, "a student that teaches itself (--teacher self) needs --mode distill"),
+        ({"label_weight": {"schedule": "rmap"}}, "unknown schedule 'rmap'. Did you mean 'ramp'?"),
+        ({"label_weight": -1.0}, "label_weight must be a number of at least 0, got -1.0"),
+        ({"student_start": "ann_twn"}, "unknown student start 'ann_twn'. Did you mean 'ann_twin'?"),
+        ({"mode": "compare", "seeds": 0}, "seeds must be a whole number above 0, got 0"),
+        ({"mode": "compare", "objectives": ["hintn"]}, "unknown objective 'hintn'. Did you mean 'hinton'?"),
+    ],
+    ids=str,
+)
+def test_a_recipe_that_cannot_be_is_refused(settings, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        kd.Recipe(**settings).resolved()
+
+
+MODELS = {"teacher": "convnet:8,pool,6,pool,flatten", "student": "convnet:4,pool,6,pool,flatten", "timesteps": 2}
+SMALL = {"limit": 100, "batch_size": 50, **MODELS}
+
+
+@pytest.mark.parametrize(
+    ("method", "stages", "taught_by"),
+    [
+        ("hinton", ["teacher", "student_alone", "student_distilled"], "teacher"),
+        ("tks", ["student_alone", "student_distilled"], None),
+        ("tssd", ["student_alone", "student_distilled"], "itself"),
+        ("sakd", ["teacher", "student_alone", "student_ann", "student_distilled"], "teacher"),
+        ("idsnn", ["teacher", "student_alone", "student_distilled"], "teacher"),
+    ],
+)
+def test_a_run_has_the_stages_that_its_method_needs(method, stages, taught_by, tmp_path):
+    settings = {**SMALL, "teacher": None if method == "tssd" else SMALL["teacher"]}
+    experiment = Experiment(kd.Recipe(objectives=[method], **settings), tmp_path)
+    found = experiment.stages()
+    assert [stage.name for stage in found] == stages
+    assert found[-1].record()["teacher"] == taught_by
+    assert list(experiment.check()) == stages
+
+
+def test_a_student_teaches_itself_without_a_cache(tmp_path):
+    recipe = kd.Recipe(objectives=["tssd"], epochs=1, **{**SMALL, "teacher": None}).resolved()
+    assert (recipe.teacher, recipe.teacher_timesteps, recipe.cache) == ("self", 4, 1)
+    experiment = Experiment(recipe, tmp_path)
+    result = kd.Chain(experiment.stages(), tmp_path).run(experiment.data)["student_distilled"]
+    assert not result.record["teacher_cached"]
+    assert result.record["settings"]["teacher_timesteps"] == 4
+    assert isinstance(result.model, keras.Model)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, which Python hides outside of tests
+def test_a_run_without_a_teacher_tells_that_the_student_taught_itself(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(kd.export, "export_all", tiny.fake_export)
+    assert tiny.run(*tiny.TINY, "--objective", "tks", "--out", "run") == 0
+    content = read_json("run/results.json")
+    assert [(row["name"], row["taught_by"]) for row in content["models"]] == [("student_alone", None), ("student_distilled", "itself")]
+    assert content["recipe"]["label_weight"] == {"schedule": "ramp", "start": 1.0, "end": 0.3}
+    assert "the same student trained alone" in pathlib.Path("run/report.html").read_text()
