@@ -18,7 +18,7 @@ from keras_snnkd.files.staging import read_json
 from keras_snnkd.run.experiment import Experiment
 from tests.integration import tiny
 
-DOCS = pathlib.Path(__file__).parents[1] / "docs" / "methods"
+DOCS = pathlib.Path(__file__).parents[2] / "docs" / "methods"
 IMAGES = np.random.default_rng(0).uniform(size=(6, 8, 8, 1)).astype("float32")
 LABELS = np.arange(6) % 3
 

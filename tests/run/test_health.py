@@ -158,7 +158,7 @@ def test_a_network_without_spikes_has_no_layers_to_watch():
 UNDER_A_STRATEGY = """
 import tensorflow as tf
 from tests.distill import tiny
-from tests.test_health import TrainingHealth, network
+from tests.run.test_health import TrainingHealth, network
 
 with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
     model = network(1e9)
