@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     )
     group.add_argument("--limit", type=int, metavar="N", help="use only N training and N test images")
     group.add_argument("--augment", metavar="NAMES", help="none | flip | crop | shift | cutout, joined by + (default: by data set)")
+    group.add_argument("--mixup", type=float, metavar="A", help="train on mixtures of two images, with shares from Beta(A, A) (default: 0)")
 
     group = p.add_argument_group("models (a preset, convnet:16,pool,32,pool,flatten | mlp:256 | resnet:64,128/2,2)")
     group.add_argument("--teacher", metavar="MODEL", help="default: <dataset>_teacher; also a trained .keras file to reuse")
@@ -104,9 +105,13 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--teacher-epochs", type=int, metavar="N", help="of the teacher")
     group.add_argument("--ann-epochs", type=int, metavar="N", help="of the teacher's ANN twin, with --teacher-start ann")
     group.add_argument("--batch-size", type=int, metavar="N", help="images in a step")
-    group.add_argument("--learning-rate", type=float, metavar="R", help="of students and assistants, at the start")
-    group.add_argument("--teacher-learning-rate", type=float, metavar="R", help="of the teacher, at the start")
-    group.add_argument("--weight-decay", type=float, metavar="W", help="of AdamW (default: 1e-4)")
+    group.add_argument("--teacher-stop", type=int, metavar="N", help="end the teacher after N of its epochs, before its rate is at 0")
+    group.add_argument("--optimizer", metavar="NAME", help="adamw (default) | sgd, with Nesterov's momentum")
+    group.add_argument("--schedule", metavar="NAME", help="of the learning rate: cosine (default) | warmup_cosine | one_cycle")
+    group.add_argument("--learning-rate", type=float, metavar="R", help="of students and assistants, the highest")
+    group.add_argument("--teacher-learning-rate", type=float, metavar="R", help="of the teacher, the highest")
+    group.add_argument("--weight-decay", type=float, metavar="W", help="decoupled from the gradient (default: 1e-4)")
+    group.add_argument("--label-smoothing", type=float, metavar="S", help="of the teacher's labels (default: 0)")
     group.add_argument(
         "--weight-bits", type=int, metavar="8|32", help="8 (default) rounds trained kernels to what an 8-bit file can hold; 32 does not"
     )

@@ -1,5 +1,6 @@
 """A data set in memory, and the batches it gives."""
 
+import functools
 import hashlib
 import itertools
 from dataclasses import dataclass, field
@@ -8,15 +9,17 @@ from functools import cached_property
 import numpy as np
 
 from keras_snnkd.data.augment import augmentation
+from keras_snnkd.data.mixup import check_mixup, shares
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
 
-def check_settings(batch_size, augment, seed, views=None) -> None:
+def check_settings(batch_size, augment, seed, views=None, mixup=0.0) -> None:
     """Refuse settings that cannot give batches.
 
     Raises:
-        ValueError: `batch_size` or `views` is not an integer of at least 1, or `seed` is not an integer of 32 bits.
+        ValueError: `batch_size` or `views` is not an integer of at least 1, `seed` is not an integer of 32 bits, or `mixup` is not a
+            number of at least 0.
         UnknownNameError: A part of `augment` is not known.
     """
     if not isinstance(batch_size, int | np.integer) or batch_size < 1:
@@ -25,6 +28,7 @@ def check_settings(batch_size, augment, seed, views=None) -> None:
         raise ValueError(f"seed must be an integer from 0 to 2**31 - 1, got {seed!r}.")
     if views is not None and (not isinstance(views, int | np.integer) or views < 1):
         raise ValueError(f"views must be an integer of at least 1, or None for a new view each epoch, got {views!r}.")
+    check_mixup(mixup)
     augmentation(augment)
 
 
@@ -43,9 +47,11 @@ class Data:
         train_arrays, validation_arrays, test_arrays: Images uint8 `[N, H, W, C]` and labels int32 `[N]`.
         views: How many augmented versions of each training image there are: epoch e shows view `e % views`. `None` for a new one each
             epoch.
+        mixup: Strength a of mixup, 0 for none: a view mixes each training image, once augmented, with another one (see
+            `keras_snnkd.data.mixup`), and its label is then the shares of the classes, float32 `[B, num_classes]`.
 
     Raises:
-        ValueError: `batch_size`, `seed` or `views` is out of range.
+        ValueError: `batch_size`, `seed`, `views` or `mixup` is out of range.
         UnknownNameError: A part of `augment` is not known.
 
     Example:
@@ -64,9 +70,10 @@ class Data:
     validation_arrays: Arrays = field(repr=False)
     test_arrays: Arrays = field(repr=False)
     views: int | None = None
+    mixup: float = 0.0
 
     def __post_init__(self):
-        check_settings(self.batch_size, self.augment, self.seed, self.views)
+        check_settings(self.batch_size, self.augment, self.seed, self.views, self.mixup)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -133,8 +140,9 @@ class Data:
         import tensorflow as tf
 
         with tf.device("CPU:0"):
-            images = tf.convert_to_tensor(self.train_arrays[0][np.asarray(indices)])
-            return augmentation(self.augment).apply(_to_float(images), tf.gather(self._integers(number), indices))
+            images = functools.partial(np.take, self.train_arrays[0], axis=0)
+            look = tf.nest.map_structure(lambda drawn: tf.gather(drawn, indices), self._look(number))
+            return self._shown(images, np.asarray(indices), look)
 
     @property
     def validation(self):
@@ -181,28 +189,58 @@ class Data:
         if size % of:
             raise ValueError(f"{size} images in a batch cannot be divided evenly among {of} devices; choose a --batch-size that can")
         images, labels = _on_cpu(self.train_arrays)
-        augment = augmentation(self.augment)
 
         def plan(epoch):
             view = epoch if self.views is None else epoch % self.views
             order = tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), self._seed(epoch, 0))
             parts = tf.reshape(order[: steps * size], [steps, of, size // of])[:, replicas.start : replicas.stop]
             indices = tf.reshape(parts, [steps * len(replicas), size // of])
-            return tf.data.Dataset.from_tensor_slices((indices, tf.gather(self._integers(view), indices), view * count + indices))
+            look = tf.nest.map_structure(lambda drawn: tf.gather(drawn, indices), self._look(view))
+            return tf.data.Dataset.from_tensor_slices((indices, look, view * count + indices))
 
-        def batch(indices, integers, place):
-            content = augment.apply(_to_float(tf.gather(images, indices)), integers), tf.gather(labels, indices)
+        def batch(indices, look, place):
+            content = self._shown(functools.partial(tf.gather, images), indices, look), self._labelled(labels, indices, look)
             return (*content, place) if places else content
 
         batches = epochs.flat_map(plan).apply(tf.data.experimental.assert_cardinality(cardinality))
         return batches.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
-    def _integers(self, view):
-        """The random integers that decide how all training images look in a view, `[N, k]`."""
-        return augmentation(self.augment).draw(len(self.train_arrays[0]), self.image_shape, self._seed(view, 1))
+    def _look(self, view):
+        """What decides how each training image looks in a view: random integers `[N, k]`; for mixup also the partner and its integers,
+        and the share of the image itself, `[N]`."""
+        import tensorflow as tf
+
+        count = len(self.train_arrays[0])
+        integers = augmentation(self.augment).draw(count, self.image_shape, self._seed(view, 1))
+        if not self.mixup:
+            return {"integers": integers}
+        partner = tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), self._seed(view, 2))
+        share = shares(self.mixup, count, self._seed(view, 3))
+        return {"integers": integers, "partner": partner, "partner_integers": tf.gather(integers, partner), "share": share}
+
+    def _shown(self, images, indices, look):
+        """The pixels of training images; `images` gives those of some indices, as bytes."""
+        augment = augmentation(self.augment).apply
+        own = augment(_to_float(images(indices)), look["integers"])
+        if not self.mixup:
+            return own
+        other = augment(_to_float(images(look["partner"])), look["partner_integers"])
+        share = look["share"][:, None, None, None]
+        return share * own + (1 - share) * other
+
+    def _labelled(self, labels, indices, look):
+        """Their class numbers `[B]`, or with mixup the shares of the classes `[B, C]`."""
+        import tensorflow as tf
+
+        own = tf.gather(labels, indices)
+        if not self.mixup:
+            return own
+        share = look["share"][:, None]
+        other = tf.one_hot(tf.gather(labels, look["partner"]), self.num_classes)
+        return share * tf.one_hot(own, self.num_classes) + (1 - share) * other
 
     def _seed(self, number, purpose: int):
-        """The seed of epoch or view `number`: for the order (purpose 0) or the augmentation (1)."""
+        """The seed of epoch or view `number`: for the order (purpose 0), the augmentation (1), or mixup's partners (2) and shares (3)."""
         import tensorflow as tf
 
         fold = tf.random.experimental.stateless_fold_in

@@ -26,6 +26,7 @@ def load(
     data_dir: str | os.PathLike | None = None,
     limit: int | None = None,
     views: int | None = None,
+    mixup: float = 0.0,
 ) -> Data:
     """Read a data set of images and divide it into training, validation and test.
 
@@ -41,6 +42,7 @@ def load(
         data_dir: Where TensorFlow Datasets keeps its sets; `None` means the environment variable TFDS_DATA_DIR, or its default.
         limit: At most this many images of the training part (before validation is taken off) and of the test set, for quick tries.
         views: Show so many augmented versions of each training image over and over; `None` for a new one each epoch.
+        mixup: Mix each training image with another one, and their labels; see `Data`.
 
     Returns:
         The data set, with `train`, `validation` and `test` as `tf.data.Dataset`.
@@ -49,13 +51,13 @@ def load(
         UnknownNameError: No data set, or no augmentation, of this name.
         DatasetUnavailableError: The data set is neither on this machine nor reachable.
         FileFormatError: A file is damaged or holds something else.
-        ValueError: `batch_size`, `seed`, `limit` or `views` is out of range.
+        ValueError: `batch_size`, `seed`, `limit`, `views` or `mixup` is out of range.
 
     Example:
         >>> data = keras_snnkd.data.load("digits", batch_size=32, augment="shift")
         >>> images, labels = next(iter(data.train))  # [32, 8, 8, 1], [32]
     """
-    check_settings(batch_size, augment, seed, views)
+    check_settings(batch_size, augment, seed, views, mixup)
     if limit is not None and limit < 2:
         raise ValueError(f"limit must be at least 2 (one image to train on, one to validate), got {limit}.")
     source = _reader(name, data_dir, limit)()
@@ -69,6 +71,7 @@ def load(
         augment=augment,
         seed=seed,
         views=views,
+        mixup=mixup,
         **arrays,
     )
 

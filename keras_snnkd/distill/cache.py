@@ -54,10 +54,10 @@ class TeacherCache:
     """
 
     def __init__(self, teacher: keras.Model, data, taps: Iterable[str], folder: str | Path):
-        if data.views is None and data.augment != "none":
+        if data.views is None and (data.augment != "none" or data.mixup):
             raise ValueError(
-                f"the data shows new views of its images in each epoch (augment={data.augment!r}), which cannot be cached; "
-                "limit them, such as kd.data.load(..., views=4)"
+                f"the data shows new views of its images in each epoch (augment={data.augment!r}, mixup={data.mixup:g}), "
+                "which cannot be cached; limit them, such as kd.data.load(..., views=4)"
             )
         self.teacher = teacher
         self.data = dataclasses.replace(data, views=data.views or 1)
@@ -153,6 +153,7 @@ class TeacherCache:
             "teacher": fingerprint(self.teacher),
             "data": self.data.fingerprint,
             "augment": self.data.augment,
+            "mixup": self.data.mixup,
             "seed": self.data.seed,
             "views": self.data.views,
             "taps": self.taps,

@@ -23,7 +23,8 @@ from keras_snnkd.distill.divergence import Divergence
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import FileFormatError, KDError, OutputError, UnhealthyTrainingError, unknown_name
 from keras_snnkd.files.staging import check_space, read_json, remove_unfinished, sha256, write_json
-from keras_snnkd.training import strategy
+from keras_snnkd.training import optimizers, strategy
+from keras_snnkd.training.labels import LabelCrossEntropy, check_smoothing, label_accuracy
 from keras_snnkd.weights.rounding import round_weights
 from keras_snnkd.weights.transfer import copy_weights, load, restart_random_layers
 
@@ -32,6 +33,15 @@ CACHES = ".cache"
 
 FILES = "files"
 """In a finished stage's record: the SHA-256 of its files."""
+
+_NOT_IN_EARLIER_RECORDS = {
+    "transfer": copy_weights.__name__,
+    "optimizer": "adamw",
+    "schedule": "cosine",
+    "label_smoothing": 0.0,
+    "stop": None,
+}
+"""Settings that a stage's record leaves out at these values, as the records of earlier versions did."""
 
 Failed = Callable[["Stage", Exception], None]
 """Told of a stage and its error."""
@@ -51,8 +61,13 @@ class Stage:
         label_weight: Factor of the label loss: a number, or a schedule such as `{"schedule": "ramp", "start": 1.0, "end": 0.3}` (see
             `keras_snnkd.distill.schedules`).
         epochs: Passes over the training data.
-        learning_rate: At the start; it falls to 0 by half a cosine over all epochs.
-        weight_decay: Of AdamW.
+        learning_rate: The highest one; it falls to 0 over all epochs.
+        optimizer: `"adamw"`, or `"sgd"` with Nesterov's momentum (see `keras_snnkd.training.optimizers`).
+        schedule: How the learning rate goes: `"cosine"`, `"warmup_cosine"` or `"one_cycle"`.
+        weight_decay: Of the optimizer, decoupled from the gradient.
+        label_smoothing: Of the label loss, from 0 to less than 1; for teachers (see `keras_snnkd.training.labels`).
+        stop: End after so many of the `epochs`, while the learning rate has not yet fallen to 0: a teacher that is stopped early often
+            teaches better (Cho and Hariharan, ICCV 2019, arXiv:1910.01348). `None` for all epochs.
         weight_bits: 8 to round the trained weights to what an 8-bit file can hold (see `keras_snnkd.models.round_weights`); 32 to keep
             them as they are.
         start_from: An earlier stage's name, or a model, whose weights the student starts with, layer by layer of the same name.
@@ -65,7 +80,8 @@ class Stage:
 
     Raises:
         ValueError: For an unusable name, epochs or cache_views below 1, a learning rate that is not above 0, weight_bits other than
-            8 and 32, or `transfer=None` without `start_from`.
+            8 and 32, or `transfer=None` without `start_from`; for a label_smoothing or a stop that cannot be.
+        UnknownNameError: For an unknown optimizer or schedule.
     """
 
     name: str
@@ -75,7 +91,11 @@ class Stage:
     label_weight: float | Mapping[str, Any] = 1.0
     epochs: int = 20
     learning_rate: float = 1e-3
+    optimizer: str = "adamw"
+    schedule: str = "cosine"
     weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    stop: int | None = None
     weight_bits: int = 32
     start_from: str | keras.Model | None = None
     transfer: Callable[[keras.Model, keras.Model], Any] | None = copy_weights
@@ -90,6 +110,10 @@ class Stage:
             raise ValueError(f"stage {self.name}: epochs must be a whole number above 0, got {self.epochs!r}")
         if not self.learning_rate > 0:
             raise ValueError(f"stage {self.name}: learning_rate must be greater than 0, got {self.learning_rate!r}")
+        optimizers.check(self.optimizer, self.schedule)
+        check_smoothing(self.label_smoothing)
+        if self.stop is not None and (isinstance(self.stop, bool) or not isinstance(self.stop, int) or not 1 <= self.stop <= self.epochs):
+            raise ValueError(f"stage {self.name}: stop must be one of its {self.epochs} epochs, or None for all, got {self.stop!r}")
         if self.weight_bits not in (8, 32):
             raise ValueError(f"stage {self.name}: weight_bits must be 8 or 32, got {self.weight_bits!r}")
         if self.transfer is None and self.start_from is None:
@@ -100,16 +124,16 @@ class Stage:
 
     def distiller(self, student: keras.Model, teacher: keras.Model | None, steps_per_epoch: int) -> Distiller:
         """The compiled distiller that trains this stage."""
-        schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps_per_epoch)
+        rate = optimizers.schedule(self.schedule, self.learning_rate, self.epochs * steps_per_epoch)
         objectives = [_fresh(o) if isinstance(o, Objective) else o for o in self.objectives]
         with warnings.catch_warnings():
             if self.teaches_itself:
                 warnings.filterwarnings("ignore", "the student .* is not smaller than its teacher")
             distiller = Distiller(student, teacher, objectives, schedules.first(self.label_weight))
         distiller.compile(
-            keras.optimizers.AdamW(schedule, weight_decay=self.weight_decay),
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            optimizers.optimizer(self.optimizer, rate, self.weight_decay),
+            LabelCrossEntropy(self.label_smoothing),
+            metrics=[label_accuracy()],
         )
         return distiller
 
@@ -135,20 +159,27 @@ class Stage:
             self.transfer(source, student)
         return student
 
-    def schedule(self, distiller: Distiller) -> WeightSchedule:
+    @property
+    def last_epoch(self) -> int:
+        """How many epochs are trained."""
+        return self.stop or self.epochs
+
+    def weights_callback(self, distiller: Distiller) -> WeightSchedule:
         """The callback that moves the weights which are schedules."""
         moving = {o.name: o.weight_schedule for o in distiller.objectives if getattr(o, "weight_schedule", None)}
         return WeightSchedule({**moving, **({LABEL: self.label_weight} if isinstance(self.label_weight, Mapping) else {})})
 
     def record(self) -> dict[str, Any]:
         """The settings as plain data; two stages with equal records train alike."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("student", "objectives", "transfer")}
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("student", "objectives")}
         for role in ("teacher", "start_from"):
             fields[role] = fields[role].name if isinstance(fields[role], keras.Model) else fields[role]
         fields["teacher"] = "itself" if self.teaches_itself else fields["teacher"]
         fields["objectives"] = [o if isinstance(o, (str, dict)) else _described(o) for o in self.objectives]
-        if self.transfer is not copy_weights:  # absent by default, as in the records of earlier versions
-            fields["transfer"] = self.transfer and self.transfer.__name__
+        fields["transfer"] = self.transfer and self.transfer.__name__
+        for name, default in _NOT_IN_EARLIER_RECORDS.items():
+            if fields[name] == default:
+                del fields[name]
         return json.loads(json.dumps(fields))
 
 
@@ -298,7 +329,7 @@ class Chain:
         epoch = checkpoints.resume(distiller)
         started = time.monotonic()
         cache = None
-        if epoch < stage.epochs:
+        if epoch < stage.last_epoch:
             cache = self._cache(stage, distiller, data, progress)
             more = callbacks(stage)
             watch = [] if any(isinstance(callback, Divergence) for callback in more) else [Divergence()]
@@ -307,9 +338,9 @@ class Chain:
                     strategy.batches(cache or data, epoch),
                     steps_per_epoch=data.steps_per_epoch,
                     initial_epoch=epoch,
-                    epochs=stage.epochs,
+                    epochs=stage.last_epoch,
                     validation_data=data.validation,
-                    callbacks=[stage.schedule(distiller), *watch, *more, checkpoints],
+                    callbacks=[stage.weights_callback(distiller), *watch, *more, checkpoints],
                     verbose=0,
                     shuffle=False,
                 )
@@ -322,7 +353,7 @@ class Chain:
         accuracy = checkpoints.history[best - 1].get("val_accuracy")
         if stage.weight_bits == 8:
             round_weights(student)
-            restart_random_layers(student, stage.epochs)
+            restart_random_layers(student, stage.last_epoch)
             accuracy = distiller.evaluate(data.validation, verbose=0, return_dict=True).get("accuracy")
         outcome = {
             **record,

@@ -40,6 +40,9 @@ class Objective(keras.distillation.DistillationLoss):
     uses_teacher = True
     """Whether it reads a teacher; without, it is a self-distillation."""
 
+    one_label = False
+    """Whether it asks which class of a sample is the right one, so that a label with shares of several classes cannot serve."""
+
     divided_by_replicas = False
     """Whether `compute_loss` divides by the number of replicas of a `tf.distribute` strategy, as Keras' loss objects do."""
 

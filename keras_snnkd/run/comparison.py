@@ -84,15 +84,17 @@ class Comparison(Experiment):
         wanted = {self._teacher_of(method) for method in self.arms.values()}
         if is_file(r.teacher):
             return []
-        stage = functools.partial(self._stage, spec=r.teacher, timesteps=r.teacher_timesteps, rate=r.teacher_learning_rate)
+        stage = self._teacher_stage
         twin = "teacher" in wanted and r.teacher_start == "ann"
         stages = []
         if twin or "teacher_ann" in wanted:
             spec = {**models.specification(r.teacher), "neuron": "relu"}
-            stages.append(stage("teacher_ann", spec=spec, epochs=r.ann_epochs if twin else r.teacher_epochs))
+            length = {"epochs": r.ann_epochs} if twin else {"epochs": r.teacher_epochs, "stop": r.teacher_stop}
+            stages.append(stage("teacher_ann", spec=spec, **length))
         if "teacher" in wanted:
             neuron = r.neuron if r.teacher_neuron == "relu" else r.teacher_neuron
-            stages.append(stage("teacher", neuron=neuron, epochs=r.teacher_epochs, start_from="teacher_ann" if twin else None))
+            start = {"start_from": "teacher_ann"} if twin else {}
+            stages.append(stage("teacher", neuron=neuron, epochs=r.teacher_epochs, stop=r.teacher_stop, **start))
         return stages
 
     def _teacher_of(self, method: Method) -> str | None:

@@ -64,7 +64,9 @@ class Experiment:
     def data(self) -> datasets.Data:
         """The data set."""
         r = self.recipe
-        return datasets.load(r.dataset, batch_size=r.batch_size, augment=r.augment, seed=r.seed, data_dir=r.data_dir, limit=r.limit)
+        return datasets.load(
+            r.dataset, batch_size=r.batch_size, augment=r.augment, mixup=r.mixup, seed=r.seed, data_dir=r.data_dir, limit=r.limit
+        )
 
     def stages(self) -> list[Stage]:
         """The stages of the recipe's mode, in order."""
@@ -119,13 +121,17 @@ class Experiment:
             return functools.partial(models.with_timesteps, timesteps=r.teacher_timesteps), []
         if is_file(r.teacher):
             return self._trained_teacher, []
-        stage = functools.partial(
-            self._stage, spec=r.teacher, neuron=r.teacher_neuron, timesteps=r.teacher_timesteps, rate=r.teacher_learning_rate
-        )
+        stage = functools.partial(self._teacher_stage, neuron=r.teacher_neuron)
         if r.teacher_start == "scratch" or r.teacher_neuron == "relu":
-            return "teacher", [stage("teacher", epochs=r.teacher_epochs)]
+            return "teacher", [stage("teacher", epochs=r.teacher_epochs, stop=r.teacher_stop)]
         twin = stage("teacher_ann", spec={**models.specification(r.teacher), "neuron": "relu"}, epochs=r.ann_epochs)
-        return "teacher", [twin, stage("teacher", epochs=r.teacher_epochs, start_from="teacher_ann")]
+        return "teacher", [twin, stage("teacher", epochs=r.teacher_epochs, stop=r.teacher_stop, start_from="teacher_ann")]
+
+    def _teacher_stage(self, name, **more) -> Stage:
+        """A teacher, or its twin."""
+        r = self.recipe
+        common = {"timesteps": r.teacher_timesteps, "rate": r.teacher_learning_rate, "label_smoothing": r.label_smoothing}
+        return self._stage(name, **{"spec": r.teacher, **common, **more})
 
     @functools.cached_property
     def _trained_teacher(self) -> keras.Model:
@@ -144,12 +150,15 @@ class Experiment:
                 return models.build({**spec, **chosen}, self.data.image_shape, self.data.num_classes, name=name)
 
         settings = {"model": {**spec, **chosen}, "precision": r.precision, "augment": r.augment, "data": self.data.fingerprint}
+        if r.mixup:
+            settings["mixup"] = r.mixup
         if isinstance(more.get("teacher"), keras.Model):
             file = Path(file or r.teacher)
             settings["teacher_sha256"] = sha256(file) if file.exists() else None
         if isinstance(more.get("teacher"), functools.partial):
             settings["teacher_timesteps"] = more["teacher"].keywords["timesteps"]
-        common = {"weight_decay": r.weight_decay, "weight_bits": r.weight_bits, "seed": r.seed, "settings": settings}
+        course = {"optimizer": r.optimizer, "schedule": r.schedule, "weight_decay": r.weight_decay}
+        common = {**course, "weight_bits": r.weight_bits, "seed": r.seed, "settings": settings}
         return Stage(name, make, epochs=epochs, learning_rate=rate, **common, **more)
 
     def check(self) -> dict[str, Distiller]:

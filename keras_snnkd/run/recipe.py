@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from keras_snnkd import data, models, neurons
-from keras_snnkd.distill import methods, schedules
+from keras_snnkd.distill import methods, objectives, schedules
 from keras_snnkd.errors import FileFormatError, unknown_name
 from keras_snnkd.files.staging import read_json, write_json
 from keras_snnkd.layers.encoders import check_timesteps
 from keras_snnkd.run.health import ON_PROBLEM
-from keras_snnkd.training import strategy
+from keras_snnkd.training import optimizers, strategy
+from keras_snnkd.training.labels import check_smoothing
 
 MODES = ("teacher", "baseline", "distill", "multistage", "compare", "tune")
 TUNERS = ("bayesian", "hyperband")
 PRECISIONS = ("float32", "mixed_bfloat16")
 TEACHER_STARTS = ("scratch", "ann")
+
+SGD_RATE = 0.1
+"""The learning rate of SGD by default."""
 
 ITSELF = "self"
 """In place of a teacher: the student, run for `teacher_timesteps`."""
@@ -67,11 +71,17 @@ class Recipe:
             et al., Neural Networks 178, 2024).
         ann_epochs: Of that twin.
         batch_size: Images in a step.
-        learning_rate: Of AdamW at the start, for students and assistants; it falls by half a cosine.
+        optimizer: `"adamw"`, or `"sgd"` with Nesterov's momentum; of all models (see `keras_snnkd.training.optimizers`).
+        schedule: How the learning rate goes from step to step: `"cosine"`, `"warmup_cosine"` or `"one_cycle"`.
+        learning_rate: The highest one, for students and assistants.
         teacher_learning_rate: For teachers.
-        weight_decay: Of AdamW.
+        weight_decay: Of the optimizer, decoupled from the gradient: SGD wants ten times the number of an L2 penalty.
+        label_smoothing: Of the teachers' labels, from 0 to less than 1.
+        teacher_stop: End the teacher's training after so many of its epochs, before its learning rate has fallen to 0 (Cho and
+            Hariharan, ICCV 2019, arXiv:1910.01348).
         weight_bits: 8 rounds the trained kernels to what an 8-bit file can hold, so that all files compute the same; 32 leaves them.
         augment: Names of `keras_snnkd.data.AUGMENTATIONS`, joined by `+`.
+        mixup: Strength of mixup, 0 for none: training images, and their labels, are mixtures of two (see `keras_snnkd.data.Data`).
         cache: Train students and assistants on so many augmented views of each image, and compute the teacher's outputs on them once
             (see `keras_snnkd.TeacherCache`); 0 for new views in each epoch, and a teacher that runs in each step. By default 1 without
             augmentation, where it changes nothing but the time, else 0.
@@ -116,11 +126,16 @@ class Recipe:
     teacher_start: str | None = None
     ann_epochs: int | None = None
     batch_size: int | None = None
+    optimizer: str = "adamw"
+    schedule: str = "cosine"
     learning_rate: float | None = None
     teacher_learning_rate: float | None = None
     weight_decay: float = 1e-4
+    label_smoothing: float = 0.0
+    teacher_stop: int | None = None
     weight_bits: int = 8
     augment: str | None = None
+    mixup: float = 0.0
     cache: int | None = None
     precision: str = "float32"
     strategy: str = "none"
@@ -189,6 +204,8 @@ class Recipe:
         if "relu" in (self.teacher_neuron, self.neuron):
             general["objectives"] = general["objectives"][:1]  # an ANN has no spike trains
         defaults = {**general, **(presets if name in data.names() else _OWN_DATA), **_DEFAULTS.get(name, {})}
+        if self.optimizer == "sgd":
+            defaults.update(learning_rate=SGD_RATE, teacher_learning_rate=SGD_RATE)
         if self.mode in ("compare", "tune"):  # many students are trained
             defaults["epochs"] = max(1, defaults["epochs"] // 3)
         else:
@@ -196,7 +213,7 @@ class Recipe:
         unset = {field: value for field, value in defaults.items() if getattr(self, field) is None}
         recipe = dataclasses.replace(self, **unset)
         if recipe.cache is None:
-            recipe = dataclasses.replace(recipe, cache=1 if recipe.augment == "none" else 0)
+            recipe = dataclasses.replace(recipe, cache=1 if recipe.augment == "none" and not recipe.mixup else 0)
         recipe._check()
         return recipe
 
@@ -211,6 +228,7 @@ class Recipe:
 
     def _check(self):
         from keras_snnkd.data.augment import augmentation
+        from keras_snnkd.data.mixup import check_mixup
 
         neuron_names = ["relu", *neurons.names()]
         for kind, value, known in [
@@ -227,12 +245,19 @@ class Recipe:
             if value not in known:
                 raise unknown_name(kind, value, known)
         augmentation(self.augment)
+        check_mixup(self.mixup)
+        optimizers.check(self.optimizer, self.schedule)
+        check_smoothing(self.label_smoothing)
+        if self.teacher_stop is not None and not 1 <= self.teacher_stop <= self.teacher_epochs:
+            raise ValueError(f"teacher_stop must be one of the {self.teacher_epochs} epochs of the teacher, got {self.teacher_stop!r}")
         check_timesteps(self.timesteps)
         check_timesteps(self.teacher_timesteps)
         for spec in (self.student, *self.assistants, *([] if is_file(self.teacher) or self.teacher == ITSELF else [self.teacher])):
             models.specification(spec)
         for objective in self.objectives:
-            methods.combine([objective])
+            method = methods.combine([objective])
+            if self.mixup:
+                _check_mixup(method)
         if self.label_weight is not None:
             schedules.get(self.label_weight, "label_weight")
         for name in ("epochs", "teacher_epochs", "ann_epochs", "batch_size", "seeds", "trials"):
@@ -318,6 +343,16 @@ def _searched(entry: str | dict) -> tuple:
             f"--mode tune makes losses of objectives; {method.name} is more than its objectives. Name those, or take --mode compare"
         )
     return method.objectives
+
+
+def _check_mixup(method) -> None:
+    """Raise a `ValueError` if a method asks for the one class of an image, while mixup shows mixtures of two."""
+    for objective in map(objectives.get, method.objectives):
+        if getattr(objective, "one_label", False):
+            raise ValueError(
+                f"{objective.name} asks which steps give the right class, and with mixup an image has two; "
+                "leave out --mixup, or take an objective without labels, such as soft_targets"
+            )
 
 
 def is_file(model: Any) -> bool:

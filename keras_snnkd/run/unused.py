@@ -4,7 +4,16 @@ from collections.abc import Collection
 
 from keras_snnkd.run.recipe import ITSELF, Recipe, is_file
 
-_TEACHERS = {"teacher_timesteps", "teacher_neuron", "teacher_epochs", "teacher_learning_rate", "teacher_start", "ann_epochs"}
+_TEACHERS = {
+    "teacher_timesteps",
+    "teacher_neuron",
+    "teacher_epochs",
+    "teacher_stop",
+    "teacher_learning_rate",
+    "teacher_start",
+    "ann_epochs",
+    "label_smoothing",
+}
 _DISTILLATION = {"assistants", "objectives", "label_weight", "student_start"}
 _TUNING = {"tuner", "trials", "search", "max_params", "max_synops", "max_bytes", "max_latency_ms"}
 _BY_MODE = {

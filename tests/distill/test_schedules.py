@@ -73,7 +73,7 @@ def test_an_objective_starts_with_the_first_value_of_its_schedule():
 def test_a_stage_keeps_the_schedule_of_an_objective_that_is_made_already():
     ramp = {"schedule": "ramp", "end": 2.0}
     stage = Stage("student", tiny.snn, tiny.ann(), objectives=[kd.objectives.get({"objective": "soft_targets", "weight": ramp})], epochs=4)
-    schedule = stage.schedule(stage.distiller(tiny.snn(), tiny.ann(), 1))
+    schedule = stage.weights_callback(stage.distiller(tiny.snn(), tiny.ann(), 1))
     assert schedule.schedules["soft_targets"](1, 4) == 0.5
     assert stage.record()["objectives"][0]["weight_schedule"] == ramp
 

@@ -85,6 +85,7 @@ class Exits(TemperedObjective):
         if not is_count(width):
             raise ValueError(f"Exits: width must be a whole number above 0, got {width!r}")
         self.target = target
+        self.one_label = target == "correct"
         self.distance = distance
         self.label_weight = check_positive(self, "label_weight", label_weight, or_zero=True)
         self.distillation_weight = check_positive(self, "distillation_weight", distillation_weight, or_zero=True)

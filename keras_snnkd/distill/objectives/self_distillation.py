@@ -58,6 +58,7 @@ class CorrectSteps(StepTeaching):
         if ensemble not in ENSEMBLES:
             raise unknown_name("ensemble", ensemble, ENSEMBLES)
         self.ensemble = ensemble
+        self.one_label = ensemble == "correct"
 
     def losses(self, teacher_outputs, student_outputs, y_true=None):
         if self.ensemble == "all":
@@ -102,6 +103,8 @@ class TemporalKnowledgeSharing(StepTeaching):
         >>> ramp = kd.WeightSchedule({"tks": share, "label": {"schedule": "ramp", "start": 1.0, "end": 0.3}})
         >>> distiller.fit(data.train, epochs=100, callbacks=[ramp])
     """
+
+    one_label = True
 
     def losses(self, teacher_outputs, student_outputs, y_true=None):
         right = self.right_steps(y_true, student_outputs)

@@ -114,6 +114,7 @@ class ErrorAlignment(TemperedObjective):
     """
 
     needs_steps = True
+    one_label = True
 
     def __init__(self, temperature: float = 3.0, **kwargs):
         super().__init__(temperature, **kwargs)

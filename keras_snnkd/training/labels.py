@@ -1,0 +1,66 @@
+"""The loss and the accuracy of labels that are class numbers, or mixtures of classes."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_snnkd._public import public
+
+
+@public
+class LabelCrossEntropy(keras.losses.Loss):
+    """Cross-entropy of logits with labels, smoothed if wanted.
+
+    ``loss[b] = -sum over c of q[b, c] log softmax(z[b])[c]``, where ``q = (1 - s) y + s / C`` for smoothing s.
+
+    Args:
+        label_smoothing: s, from 0 to less than 1 (Szegedy et al., 2016, arXiv:1512.00567).
+        **kwargs: Of `keras.losses.Loss`.
+
+    Shapes: labels int `[B]` or shares of the classes `[B, C]`, logits `[B, C]`.
+
+    Raises:
+        ValueError: If the smoothing is out of range.
+
+    Example:
+        >>> model.compile("adam", LabelCrossEntropy(label_smoothing=0.1), metrics=[label_accuracy()])
+    """
+
+    def __init__(self, label_smoothing: float = 0.0, name: str = "label_cross_entropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.label_smoothing = check_smoothing(label_smoothing)
+
+    def call(self, y_true, y_pred):
+        """The loss of each sample, `[B]`."""
+        if not self.label_smoothing and not _are_shares(y_true, y_pred):
+            return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        labels = y_true if _are_shares(y_true, y_pred) else ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), y_pred.shape[-1])
+        return keras.losses.categorical_crossentropy(labels, y_pred, from_logits=True, label_smoothing=self.label_smoothing)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+def label_accuracy(name: str = "accuracy") -> keras.metrics.Metric:
+    """The share of samples whose likeliest class is the label's, or the one with the largest share in it."""
+    return keras.metrics.MeanMetricWrapper(_hits, name=name)
+
+
+def check_smoothing(value: float) -> float:
+    """`value`, or a `ValueError` if labels cannot be smoothed by it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise ValueError(f"label_smoothing must be a number from 0 to less than 1, got {value!r}")
+    return float(value)
+
+
+def _hits(y_true, y_pred):
+    if _are_shares(y_true, y_pred):
+        y_true = ops.argmax(y_true, axis=-1)
+    return keras.metrics.sparse_categorical_accuracy(y_true, y_pred)
+
+
+def _are_shares(y_true, y_pred) -> bool:
+    """Whether labels are `[B, C]`, and not class numbers `[B]` or `[B, 1]`."""
+    return len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] == y_pred.shape[-1]
