@@ -272,3 +272,19 @@ def test_outputs_beyond_float16_are_refused(tmp_path):
 def test_what_cannot_be_cached_is_refused(data, taps, error, message, tmp_path):
     with pytest.raises(error, match=message):
         TeacherCache(network(12), data, taps, tmp_path)
+
+
+def test_mixed_images_are_cached_as_the_student_sees_them(tmp_path):
+    data = dataclasses.replace(DATA, mixup=0.5)
+    teacher = network(12)
+    batch, labels = next(iter(TeacherCache(teacher, data, TAPS, tmp_path).training()))
+    np.testing.assert_allclose(batch["teacher"]["logits"], teacher(batch["inputs"]), atol=2e-3)
+    assert labels.shape == (32, 10)
+    with pytest.warns(UserWarning, match="mixup"):
+        TeacherCache(teacher, DATA, TAPS, tmp_path).build()
+
+
+def test_new_mixtures_in_each_epoch_cannot_be_cached(tmp_path):
+    data = kd.data.load("digits", limit=200, mixup=0.2)
+    with pytest.raises(ValueError, match=r"mixup=0\.2.*cannot be cached"):
+        TeacherCache(network(12), data, TAPS, tmp_path)

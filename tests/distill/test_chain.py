@@ -301,11 +301,43 @@ def test_a_last_stage_that_does_not_fit_fails_before_the_first_one_trains(change
         (lambda: [Stage("a", network(6), epochs=0)], ValueError, "stage a: epochs must be a whole number above 0, got 0"),
         (lambda: [Stage("a", network(6), cache_views=0)], ValueError, "stage a: cache_views must be a whole number above 0, or None"),
         (lambda: [Stage("a", network(6), learning_rate=0)], ValueError, "stage a: learning_rate must be greater than 0, got 0"),
+        (lambda: [Stage("a", network(6), optimizer="sdg")], UnknownNameError, "Did you mean 'sgd'"),
+        (lambda: [Stage("a", network(6), schedule="onecycle")], UnknownNameError, "Did you mean 'one_cycle'"),
+        (lambda: [Stage("a", network(6), label_smoothing=1.0)], ValueError, "label_smoothing must be a number from 0 to less than 1"),
+        (
+            lambda: [Stage("a", network(6), epochs=3, stop=4)],
+            ValueError,
+            "stage a: stop must be one of its 3 epochs, or None for all, got 4",
+        ),
     ],
 )
 def test_a_chain_that_cannot_be_is_refused_when_it_is_made(stages, error, message, tmp_path):
     with pytest.raises(error, match=message):
         Chain(stages(), tmp_path)
+
+
+def test_a_stage_trains_by_the_optimizer_schedule_and_labels_that_it_names():
+    stage = Stage("teacher", network(6), epochs=10, learning_rate=0.5, optimizer="sgd", schedule="one_cycle", label_smoothing=0.1)
+    distiller = stage.distiller(stage.student(), None, 2)
+    assert isinstance(distiller.optimizer, keras.optimizers.SGD)
+    assert float(distiller.optimizer._learning_rate(6)) == pytest.approx(0.5)  # 3 tenths of 20 steps
+    assert distiller.loss.label_smoothing == 0.1
+
+
+def test_a_teacher_that_stops_early_has_the_rates_of_a_whole_training(tmp_path):
+    stage = Stage("teacher", network(6), epochs=4, stop=2, learning_rate=0.01)
+    whole = dataclasses.replace(stage, epochs=2, stop=None)
+    stopped = Chain([stage], tmp_path / "stopped").run(DATA)["teacher"]
+    short = Chain([whole], tmp_path / "short").run(DATA)["teacher"]
+    assert [len(result.history) for result in (stopped, short)] == [2, 2]
+    assert stopped.record["stop"] == 2
+    assert stopped.history[1]["loss"] != short.history[1]["loss"]  # the rate of the short one has fallen further
+
+
+def test_the_record_of_a_stage_without_new_settings_is_as_it_was():
+    record = Stage("teacher", network(6)).record()
+    assert not {"optimizer", "schedule", "label_smoothing", "stop", "transfer"} & set(record)
+    assert Stage("teacher", network(6), optimizer="sgd").record()["optimizer"] == "sgd"
 
 
 def test_check_returns_the_untrained_distillers():

@@ -43,7 +43,14 @@ def test_without_spikes_on_both_sides_the_objective_is_soft_targets_alone(ann):
 
 @pytest.mark.parametrize(
     ("given", "cache"),
-    [({}, 1), ({"augment": "shift"}, 0), ({"dataset": "cifar10"}, 0), ({"augment": "shift", "cache": 4}, 4), ({"cache": 0}, 0)],
+    [
+        ({}, 1),
+        ({"augment": "shift"}, 0),
+        ({"dataset": "cifar10"}, 0),
+        ({"augment": "shift", "cache": 4}, 4),
+        ({"cache": 0}, 0),
+        ({"mixup": 0.2}, 0),
+    ],
     ids=str,
 )
 def test_the_teacher_is_cached_by_default_where_that_changes_no_image(given, cache):
@@ -76,6 +83,8 @@ def test_json_gives_the_same_recipe_back(tmp_path):
         ({"student": "digits_studnet"}, "unknown model preset 'digits_studnet'. Did you mean 'digits_student'?"),
         ({"assistants": ["mpl:8"]}, "unknown model builder 'mpl'. Did you mean 'mlp'?"),
         ({"teacher": {"builder": "MLP", "width": [8]}}, "unknown argument of MLP 'width'. Did you mean 'widths'?"),
+        ({"optimizer": "sdg"}, "unknown optimizer 'sdg'. Did you mean 'sgd'?"),
+        ({"schedule": "onecycle"}, "unknown schedule of the learning rate 'onecycle'. Did you mean 'one_cycle'?"),
         ({"objectives": ["soft_target"]}, "unknown objective 'soft_target'. Did you mean 'soft_targets'?"),
         (
             {"objectives": [{"objective": "spike_train", "windw": 2}]},
@@ -104,6 +113,10 @@ def test_an_unknown_name_is_refused_and_the_nearest_offered(settings, message):
         ({"learning_rate": float("inf")}, "learning_rate must be greater than 0, got inf"),
         ({"weight_decay": -1e-4}, "weight_decay must be a number of at least 0, got -0.0001"),
         ({"weight_decay": float("nan")}, "weight_decay must be a number of at least 0, got nan"),
+        ({"mixup": -0.5}, "mixup must be a number of at least 0 (0 for none), got -0.5"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be a number from 0 to less than 1, got 1.0"),
+        ({"teacher_stop": 0}, "teacher_stop must be one of the 10 epochs of the teacher, got 0"),
+        ({"teacher_epochs": 3, "teacher_stop": 4}, "teacher_stop must be one of the 3 epochs of the teacher, got 4"),
         ({"student": "mlp:a"}, "cannot read the model 'mlp:a'; expected something like convnet:16,pool,32"),
         ({"objectives": [{"objective": "soft_targets", "temperature": 0}]}, "temperature must be a number greater than 0, got 0"),
         ({"mode": "multistage", "assistants": []}, "a multistage run needs at least one assistant (--assistant)"),
@@ -139,6 +152,22 @@ def test_a_value_that_cannot_be_is_refused(settings, message):
 def test_a_value_of_another_kind_is_refused(settings, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         kd.Recipe(**settings).resolved()
+
+
+@pytest.mark.parametrize("objective", ["correct_steps", "temporal_knowledge_sharing", "error_alignment", "exits", "full_range", "tks"])
+def test_objectives_that_ask_for_the_one_right_class_are_refused_with_mixup(objective):
+    with pytest.raises(ValueError, match="asks which steps give the right class, and with mixup an image has two"):
+        kd.Recipe(mixup=0.2, objectives=[objective]).resolved()
+
+
+@pytest.mark.parametrize("objective", ["soft_targets", "step_labels", {"objective": "correct_steps", "ensemble": "all"}], ids=str)
+def test_objectives_that_take_mixed_labels_go_with_mixup(objective):
+    assert kd.Recipe(mixup=0.2, objectives=[objective]).resolved().mixup == 0.2
+
+
+def test_sgd_has_a_learning_rate_of_its_own():
+    recipe = kd.Recipe(optimizer="sgd", teacher_learning_rate=0.2).resolved()
+    assert (recipe.learning_rate, recipe.teacher_learning_rate) == (0.1, 0.2)
 
 
 def test_a_whole_number_is_a_learning_rate_too():
