@@ -1,0 +1,97 @@
+"""Published methods by name: which objectives, with which weights, from which teacher, and how far each one can be trusted.
+
+The methods themselves stand in one file a family.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from keras_snnkd.distill import objectives as registry
+from keras_snnkd.distill.methods import features, logits, self_distillation, spikes
+from keras_snnkd.distill.methods.method import STARTS, TEACHERS, TRUST, Method
+from keras_snnkd.distill.schedules import Weight
+from keras_snnkd.errors import unknown_name
+
+__all__ = ["STARTS", "TEACHERS", "TRUST", "Method", "combine", "compared", "get", "names"]
+
+_METHODS = (*logits.METHODS, *spikes.METHODS, *features.METHODS, *self_distillation.METHODS)
+_BY_NAME = {method.name: method for method in _METHODS}
+
+_OF_SPIKES = ("spike_train", "membrane")
+"""Objectives that only a spiking teacher has something for."""
+
+
+def names() -> list[str]:
+    """The methods that `get` knows."""
+    return list(_BY_NAME)
+
+
+def compared() -> list[str]:
+    """Those that `--mode compare --objective all` compares."""
+    return [name for name, method in _BY_NAME.items() if method.compared]
+
+
+def get(name: str) -> Method:
+    """The method of a name.
+
+    Raises:
+        UnknownNameError: For an unknown one; the nearest is offered.
+
+    Example:
+        >>> kd.methods.get("full_range").equation
+    """
+    if name not in names():
+        raise unknown_name("method", name, _BY_NAME)
+    return _BY_NAME[name]
+
+
+def combine(entries: Iterable[str | Mapping[str, Any]], label_weight: Weight | None = None) -> Method:
+    """What a list of objectives and methods asks for, as one method: all objectives, and the label weight and start of the methods.
+
+    A name that is both an objective and a method is the objective.
+
+    Args:
+        entries: Names or mappings of objectives, or names of methods.
+        label_weight: Goes before those of the methods.
+
+    Returns:
+        The method; a known one as it is, but for the label weight.
+
+    Raises:
+        UnknownNameError: For a name that is neither, or an argument that an objective does not have.
+        ValueError: For arguments to a method, and for methods that disagree on label weight, start or teacher.
+
+    Example:
+        >>> kd.methods.combine(["hsd", {"objective": "spike_train", "window": 2}]).objectives
+    """
+    parts = [_method(entry) for entry in entries]
+    asked = [part for part in parts if part.source] or parts[:1]  # methods have a source, objectives none
+    for field in ("label_weight", "start", "chain", "longer"):
+        different = {str(getattr(part, field)) for part in asked}
+        if len(different) > 1 and not (field == "label_weight" and label_weight is not None):
+            hint = "give --label-weight" if field == "label_weight" else "take one of them"
+            raise ValueError(f"the methods {', '.join(part.name for part in asked)} want another {field} each; {hint}")
+    first = asked[0] if asked else Method("none", ())
+    first = first if len(parts) == 1 else dataclasses.replace(first, name="+".join(part.name for part in parts))
+    weight = first.label_weight if label_weight is None else label_weight
+    return dataclasses.replace(first, objectives=tuple(o for part in parts for o in part.objectives), label_weight=weight)
+
+
+_OF_SPIKES = ("spike_train", "membrane")
+"""Objectives that only a spiking teacher has something for."""
+
+
+def _method(entry) -> Method:
+    """An objective, or a method's name, as a method."""
+    mapping = {"objective": entry} if isinstance(entry, str) else entry
+    name = mapping.get("objective")
+    if name in registry.names() or name not in _BY_NAME:
+        if name not in registry.names():
+            raise unknown_name("objective", name, dict.fromkeys([*registry.names(), *names()]))
+        registry.get(mapping)
+        return Method(name, (entry,), teacher=_BY_NAME[name].teacher if name in _BY_NAME else "snn" if name in _OF_SPIKES else "any")
+    if len(mapping) > 1:
+        extra = ", ".join(str(key) for key in mapping if key != "objective")
+        raise ValueError(f"the method {name} takes no arguments, got {extra}; give its objectives")
+    return _BY_NAME[name]

@@ -1,0 +1,67 @@
+"""A published method as plain data."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from keras_snnkd.distill import objectives as registry
+from keras_snnkd.distill.schedules import Weight
+
+STARTS = ("scratch", "ann_twin", "shrunk")
+TEACHERS = ("ann", "snn", "any", "self")
+TRUST = ("official code", "paper", "reconstruction")
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A published method as plain data::
+
+        loss = label_weight L_label + sum over i of weight_i L_i
+
+    Args:
+        name: In recipes and on the command line.
+        objectives: Mappings for `keras_snnkd.objectives.get`; a weight may be a schedule (`keras_snnkd.distill.schedules`).
+        label_weight: Factor of the label loss, or a schedule; 0 where an objective takes its place.
+        teacher: What teaches in the paper: `"ann"`, `"snn"`, `"any"`, or `"self"`: the student. Others work where their taps fit.
+        start: Where the student's weights come from: `"scratch"`, `"ann_twin"`: its ANN twin, trained first, or `"shrunk"`: the
+            teacher's, cut to its widths.
+        source: Where it was published.
+        trust: `"official code"`: the loss was checked against numbers that the authors' code computed; `"paper"`: made from the paper's
+            own text; `"reconstruction"`: made from an idea, or from what others say, since equation or constants are not known to us.
+        summary: What it does, and which values are our choice.
+        equation: The loss in one line.
+        chain: Whether it goes through assistants (`--mode multistage`).
+        longer: For so many times its T the student runs as its own teacher; 0 for a teacher of another kind, or none.
+        compared: Whether `--mode compare --objective all` takes it up.
+
+    Example:
+        >>> kd.Distiller(student, teacher, kd.methods.get("bkdsnn").objectives, kd.methods.get("bkdsnn").label_weight)
+    """
+
+    name: str
+    objectives: tuple[Mapping[str, Any], ...]
+    label_weight: Weight = 1.0
+    teacher: str = "ann"
+    start: str = "scratch"
+    source: str = ""
+    trust: str = "reconstruction"
+    summary: str = ""
+    equation: str = ""
+    chain: bool = False
+    longer: int = 0
+    compared: bool = True
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether one of the objectives reads a teacher; one that is the student itself counts."""
+        return any(registry.get(objective).uses_teacher for objective in self.objectives)
+
+
+def objective(name: str, weight: Weight = 1.0, **arguments: Any) -> dict[str, Any]:
+    """One objective of a method, as a mapping for `keras_snnkd.objectives.get`."""
+    return {"objective": name, **arguments, "weight": weight}
+
+
+def soft_targets(weight: float = 0.9, temperature: float = 4.0, **arguments: Any) -> dict[str, Any]:
+    """Soft targets as one objective of a method, with the weight and temperature that most methods share."""
+    return objective("soft_targets", weight, temperature=temperature, **arguments)
