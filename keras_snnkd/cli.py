@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 from keras_snnkd.errors import KDError
+from keras_snnkd.run.modes import WITHOUT_TRAINING, Mode
 
 HELP = """\
 Compress a spiking network by knowledge distillation and put it on an edge device.
@@ -39,9 +40,7 @@ def parser() -> argparse.ArgumentParser:
 
     formatter = argparse.RawDescriptionHelpFormatter
     p = _Parser(prog="train.py", usage="python train.py [options]", description=HELP, formatter_class=formatter)
-    p.add_argument(
-        "--mode", metavar="MODE", help="teacher | baseline | distill | multistage | compare | tune | evaluate | export (default: distill)"
-    )
+    p.add_argument("--mode", metavar="MODE", help=f"{' | '.join(Mode)} (default: {Mode.DISTILL})")
     p.add_argument("--recipe", metavar="FILE", help="settings from a recipe.json; options on the command line override it")
 
     group = p.add_argument_group("data")
@@ -154,9 +153,6 @@ def parser() -> argparse.ArgumentParser:
 OPTIONS = {"assistants": "assistant", "objectives": "objective"}
 """Where an option's name is another than the setting's."""
 
-WITHOUT_TRAINING = ("evaluate", "export")
-"""Modes that look at a finished model."""
-
 RUN_OPTIONS = (
     "mode",
     "recipe",
@@ -206,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _dispatch(options, arguments, console) -> int:
-    mode = options.mode or (None if options.recipe else "distill")
+    mode = options.mode or (None if options.recipe else Mode.DISTILL)
     command = shlex.join(["python", "train.py", *arguments])
     if mode in WITHOUT_TRAINING:
         from keras_snnkd.run import inspection
@@ -214,19 +210,18 @@ def _dispatch(options, arguments, console) -> int:
         if options.dry_run:
             raise KDError(f"--mode {mode} has no dry run: without --finetune it trains nothing")
         _warn_of_unused(mode, options)
-        return inspection.evaluate(options, console) if mode == "evaluate" else inspection.export(options, console, command)
+        return inspection.evaluate(options, console) if mode == Mode.EVALUATE else inspection.export(options, console, command)
     from keras_snnkd.errors import unknown_name
     from keras_snnkd.run.comparison import Comparison
     from keras_snnkd.run.experiment import Experiment, check_folder
-    from keras_snnkd.run.recipe import MODES
     from keras_snnkd.tuning import Search
 
-    if mode is not None and mode not in MODES:
-        raise unknown_name("mode", mode, [*MODES, *WITHOUT_TRAINING])
+    if mode is not None and mode not in list(Mode):
+        raise unknown_name("mode", mode, Mode)
     recipe = _recipe(options, mode).resolved()
     _warn_of_unused(recipe.mode, options, recipe)
     folder = _folder(options, recipe)
-    kind = {"compare": Comparison, "tune": Search}.get(recipe.mode, Experiment)
+    kind = {Mode.COMPARE: Comparison, Mode.TUNE: Search}.get(recipe.mode, Experiment)
     experiment = kind(recipe, folder, console, command)
     if options.dry_run:
         from keras_snnkd.run.inspection import dry_run

@@ -15,6 +15,7 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd import cli
 from keras_snnkd.run.experiment import Experiment
+from keras_snnkd.run.modes import Mode
 from tests.integration import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, which Python hides outside of tests
@@ -78,7 +79,7 @@ def test_help_names_every_mode_and_shows_examples(capsys):
     said, error = told(capsys)
     assert not error
     assert "python train.py --dataset cifar10 --mode distill" in said
-    for name in (*kd.recipe.MODES, "evaluate", "export", *kd.data.names(), *kd.neurons.names(), *kd.objectives.names()):
+    for name in (*Mode, *kd.data.names(), *kd.neurons.names(), *kd.objectives.names()):
         assert name in said
     for action in options().values():
         assert action.option_strings[0] in said

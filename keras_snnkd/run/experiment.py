@@ -20,6 +20,7 @@ from keras_snnkd.errors import ExportError, KDError, OutputError
 from keras_snnkd.files.staging import UNFINISHED, read_json, sha256, write_json
 from keras_snnkd.run.evaluation import describe_data, export_checked, machine, measure, raster, versions
 from keras_snnkd.run.health import TrainingHealth
+from keras_snnkd.run.modes import Mode
 from keras_snnkd.run.progress import Counter, Progress
 from keras_snnkd.run.recipe import ITSELF, Recipe, is_file
 from keras_snnkd.training import strategy
@@ -72,18 +73,18 @@ class Experiment:
         """The stages of the recipe's mode, in order."""
         r = self.recipe
         alone = self._student("student_alone")
-        if r.mode == "baseline":
+        if r.mode == Mode.BASELINE:
             return [alone]
         method = methods.combine(r.objectives, r.label_weight)
-        if r.mode == "distill" and not method.needs_teacher and r.student_start != "shrunk":
+        if r.mode == Mode.DISTILL and not method.needs_teacher and r.student_start != "shrunk":
             start, arguments = self._start(r.student_start, None)
             return [alone, *start, self._taught("student_distilled", method, **arguments)]
         teacher, stages = self._teacher()
-        if r.mode == "teacher":
+        if r.mode == Mode.TEACHER:
             return stages
         start, arguments = self._start(r.student_start, teacher)
         distilled = functools.partial(self._taught, "student_distilled", method, **arguments)
-        if r.mode == "distill":
+        if r.mode == Mode.DISTILL:
             return [*stages, alone, *start, distilled(teacher=teacher)]
         above, assistants = self._assistants(method, teacher)
         direct = self._taught("student_direct", method, teacher=teacher, **arguments)

@@ -15,6 +15,7 @@ from keras_snnkd.run.card import CARD, read_card
 from keras_snnkd.run.evaluation import measure
 from keras_snnkd.run.experiment import Experiment, check_folder
 from keras_snnkd.run.finetuning import finetune_int8
+from keras_snnkd.run.modes import Mode
 from keras_snnkd.run.progress import Progress
 
 DATASET = "digits"
@@ -45,10 +46,10 @@ def evaluate(options, console) -> int:
     Raises:
         KDError: Without a model, for a damaged one, or one that does not fit the data set.
     """
-    path = _path("evaluate", options.model)
+    path = _path(Mode.EVALUATE, options.model)
     card = read_card(path) or {}
     data = _data(options, path, card)
-    model, folder = _model(path, data), _folder("evaluate", path, options)
+    model, folder = _model(path, data), _folder(Mode.EVALUATE, path, options)
     row, activity = measure(model, data)
     row = {"name": model.name, "role": "student", "label": model.name.replace("_", " "), "taught_by": None, **row}
     write_json(folder / "evaluate.json", {"model": str(path), "dataset": data.name, **row, "activity": activity})
@@ -67,12 +68,12 @@ def export(options, console, command: str) -> int:
     """
     from keras_snnkd.run.edge_export import EdgeExport
 
-    path, targets = _path("export", options.model), (options.target or "all").split(",")
+    path, targets = _path(Mode.EXPORT, options.model), (options.target or "all").split(",")
     _check(options, select(targets))  # before anything takes time
     card = read_card(path) or {}
     data = _data(options, path, card)
-    model, folder = _model(path, data), _folder("export", path, options)
-    twin = _model(_path("export", options.twin), data) if options.twin else None
+    model, folder = _model(path, data), _folder(Mode.EXPORT, path, options)
+    twin = _model(_path(Mode.EXPORT, options.twin), data) if options.twin else None
     facts = {"command": command, "dataset": {"source": _dataset(options, path, card)}}
     if card.get("training"):
         facts["training"] = card["training"]
@@ -109,7 +110,7 @@ def _finetuned(model, data, folder: Path, epochs: int, console):
         return finetune_int8(model, data, folder, epochs, callbacks=[progress])
 
 
-def _path(mode: str, model: str | None) -> Path:
+def _path(mode: Mode, model: str | None) -> Path:
     """The model's file, also for the folder of a finished student."""
     if not model:
         raise KDError(f"--mode {mode} needs --model FILE.keras, such as saved_models/digits_student/model.keras")
@@ -146,7 +147,7 @@ def _model(path: Path, data: datasets.Data):
     return model
 
 
-def _folder(mode: str, path: Path, options) -> Path:
+def _folder(mode: Mode, path: Path, options) -> Path:
     name = (path.parent.name or "model") if path.stem == "model" else path.stem
     folder = Path(options.out or Path("runs") / f"{mode}_{name}")
     check_folder(folder)

@@ -12,10 +12,10 @@ from keras_snnkd.errors import FileFormatError, unknown_name
 from keras_snnkd.files.staging import read_json, write_json
 from keras_snnkd.layers.encoders import check_timesteps
 from keras_snnkd.run.health import ON_PROBLEM
+from keras_snnkd.run.modes import OF_RECIPES, Mode
 from keras_snnkd.training import optimizers, strategy
 from keras_snnkd.training.labels import check_smoothing
 
-MODES = ("teacher", "baseline", "distill", "multistage", "compare", "tune")
 TUNERS = ("bayesian", "hyperband")
 PRECISIONS = ("float32", "mixed_bfloat16")
 TEACHER_STARTS = ("scratch", "ann")
@@ -106,7 +106,7 @@ class Recipe:
         >>> kd.Recipe(dataset="digits", objectives=["soft_targets"]).resolved().save("recipe.json")
     """
 
-    mode: str = "distill"
+    mode: str = Mode.DISTILL.value
     dataset: str = "digits"
     data_dir: str | None = None
     limit: int | None = None
@@ -160,15 +160,15 @@ class Recipe:
         for objective in self.objectives or ():
             if not isinstance(objective, (str, dict)):
                 raise ValueError(f"an objective is a name or a mapping with the key 'objective', got {objective!r}")
-        if self.mode == "compare":
+        if self.mode == Mode.COMPARE:
             every = [entry for given in self.objectives or ["all"] for entry in (methods.compared() if given == "all" else [given])]
             return dataclasses.replace(self, objectives=every)
         if self.objectives is None:
             return self
-        if self.mode == "tune":
+        if self.mode == Mode.TUNE:
             return dataclasses.replace(self, objectives=[part for entry in self.objectives for part in _searched(entry)])
         method = methods.combine(self.objectives, self.label_weight)
-        if method.chain and self.mode == "distill":
+        if method.chain and self.mode == Mode.DISTILL:
             raise ValueError(f"{method.name} goes through assistants; use --mode multistage")
         implied = {"label_weight": method.label_weight, "student_start": method.start}
         if method.longer:
@@ -206,7 +206,7 @@ class Recipe:
         defaults = {**general, **(presets if name in data.names() else _OWN_DATA), **_DEFAULTS.get(name, {})}
         if self.optimizer == "sgd":
             defaults.update(learning_rate=SGD_RATE, teacher_learning_rate=SGD_RATE)
-        if self.mode in ("compare", "tune"):  # many students are trained
+        if self.mode in (Mode.COMPARE, Mode.TUNE):  # many students are trained
             defaults["epochs"] = max(1, defaults["epochs"] // 3)
         else:
             defaults.update(label_weight=1.0, student_start=methods.STARTS[0])
@@ -232,7 +232,7 @@ class Recipe:
 
         neuron_names = ["relu", *neurons.names()]
         for kind, value, known in [
-            ("mode", self.mode, MODES),
+            ("mode", self.mode, OF_RECIPES),
             ("neuron", self.neuron, neuron_names),
             ("neuron", self.teacher_neuron, neuron_names),
             ("precision", self.precision, PRECISIONS),
@@ -275,17 +275,17 @@ class Recipe:
                 raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)!r}")
         if self.weight_bits not in (8, 32):
             raise ValueError(f"weight_bits must be 8 or 32, got {self.weight_bits!r}")
-        if self.mode == "teacher" and is_file(self.teacher):
+        if self.mode == Mode.TEACHER and is_file(self.teacher):
             raise ValueError(f"--mode teacher trains a teacher, and {self.teacher} is trained already; see it with --mode evaluate")
-        if self.mode == "compare" and self.strategy != "none":
+        if self.mode == Mode.COMPARE and self.strategy != "none":
             raise ValueError(f"--mode compare runs on one device, got --strategy {self.strategy}; run its arms as --mode distill instead")
-        if self.mode == "multistage" and not self.assistants:
+        if self.mode == Mode.MULTISTAGE and not self.assistants:
             raise ValueError("a multistage run needs at least one assistant (--assistant)")
-        if self.mode == "tune" and self.student_start not in (None, methods.STARTS[0]):
+        if self.mode == Mode.TUNE and self.student_start not in (None, methods.STARTS[0]):
             raise ValueError(f"--mode tune trains every candidate from scratch, got student_start {self.student_start!r}")
-        if self.teacher == ITSELF and self.mode != "distill":
+        if self.teacher == ITSELF and self.mode != Mode.DISTILL:
             raise ValueError(f"a student that teaches itself (--teacher {ITSELF}) needs --mode distill, got --mode {self.mode}")
-        if self.mode == "multistage" and not methods.combine(self.objectives).needs_teacher:
+        if self.mode == Mode.MULTISTAGE and not methods.combine(self.objectives).needs_teacher:
             raise ValueError("a multistage run needs an objective with a teacher; self-distillation runs in --mode distill")
 
     def to_dict(self) -> dict[str, Any]:

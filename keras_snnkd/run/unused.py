@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from keras_snnkd.run.modes import WITHOUT_TRAINING, Mode
 from keras_snnkd.run.recipe import ITSELF, Recipe, is_file
 
 _TEACHERS = {
@@ -17,11 +18,11 @@ _TEACHERS = {
 _DISTILLATION = {"assistants", "objectives", "label_weight", "student_start"}
 _TUNING = {"tuner", "trials", "search", "max_params", "max_synops", "max_bytes", "max_latency_ms"}
 _BY_MODE = {
-    "teacher": {*_DISTILLATION, "student", "epochs", "learning_rate", "cache", "seeds"},
-    "baseline": {*_DISTILLATION, *_TEACHERS, "teacher", "seeds"},
-    "distill": {"assistants", "seeds"},
-    "multistage": {"seeds"},
-    "tune": {"seeds", "assistants"},
+    Mode.TEACHER: {*_DISTILLATION, "student", "epochs", "learning_rate", "cache", "seeds"},
+    Mode.BASELINE: {*_DISTILLATION, *_TEACHERS, "teacher", "seeds"},
+    Mode.DISTILL: {"assistants", "seeds"},
+    Mode.MULTISTAGE: {"seeds"},
+    Mode.TUNE: {"seeds", "assistants"},
 }
 _LOOKED_AT = {"mode", "model", "dataset", "data_dir", "limit", "out"}
 """By `--mode evaluate`."""
@@ -41,14 +42,14 @@ def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> l
     Example:
         >>> unused("baseline", ["epochs", "objectives"])  # ["objectives"]
     """
-    if mode in ("evaluate", "export"):
-        return sorted(set(given) - _LOOKED_AT - (_EXPORT if mode == "export" else set()))
-    without = {*_BY_MODE.get(mode, ()), *_EXPORT, "model", *(() if mode == "tune" else _TUNING)}
+    if mode in WITHOUT_TRAINING:
+        return sorted(set(given) - _LOOKED_AT - (_EXPORT if mode == Mode.EXPORT else set()))
+    without = {*_BY_MODE.get(mode, ()), *_EXPORT, "model", *(() if mode == Mode.TUNE else _TUNING)}
     if recipe is not None:
         if is_file(recipe.teacher):
             without = without | _TEACHERS
         elif recipe.teacher == ITSELF:
             without = without | (_TEACHERS - {"teacher_timesteps"})
-        elif recipe.teacher_start != "ann" and mode != "compare":
+        elif recipe.teacher_start != "ann" and mode != Mode.COMPARE:
             without = without | {"ann_epochs"}
     return sorted(without & set(given))

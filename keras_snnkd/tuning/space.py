@@ -12,6 +12,7 @@ from keras_snnkd.distill import objectives as registry
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.models.network import neuron_arguments
+from keras_snnkd.run.modes import Mode
 from keras_snnkd.run.recipe import Recipe
 
 WIDTH_FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)
@@ -132,7 +133,7 @@ class Space:
         steps = values.get("timesteps", self.base.timesteps)
         loss = [self._objective(name, entry, values, steps) for name, entry in self.objectives.items() if values[name]]
         changed = {
-            "mode": "distill" if loss else "baseline",
+            "mode": (Mode.DISTILL if loss else Mode.BASELINE).value,
             "student": spec,
             "timesteps": steps,
             "objectives": loss,

@@ -6,7 +6,7 @@ import pytest
 
 import keras_snnkd as kd
 from keras_snnkd.cli import parser
-from keras_snnkd.run.recipe import MODES
+from keras_snnkd.run.modes import OF_RECIPES
 from keras_snnkd.run.unused import _BY_MODE, unused
 from tests.integration.tiny import TINY, run
 
@@ -38,7 +38,7 @@ def test_without_training_all_but_model_and_data_is_unused(mode):
 
 
 def test_the_table_knows_modes_and_settings_that_there_are():
-    assert set(_BY_MODE) | {"compare"} <= set(MODES)
+    assert set(_BY_MODE) | {"compare"} <= set(OF_RECIPES)
     assert set().union(*_BY_MODE.values()) <= SETTINGS & set(vars(parser().parse_args([])))
 
 

@@ -1,0 +1,27 @@
+"""The modes of `train.py`: what a run does."""
+
+import enum
+
+
+class Mode(enum.StrEnum):
+    """What a run does; recipes and the command line hold the value, a plain word.
+
+    Example:
+        >>> Mode.DISTILL == "distill"
+    """
+
+    TEACHER = "teacher"
+    BASELINE = "baseline"
+    DISTILL = "distill"
+    MULTISTAGE = "multistage"
+    COMPARE = "compare"
+    TUNE = "tune"
+    EVALUATE = "evaluate"
+    EXPORT = "export"
+
+
+WITHOUT_TRAINING = (Mode.EVALUATE, Mode.EXPORT)
+"""Modes that look at a finished model; they take no recipe."""
+
+OF_RECIPES = tuple(mode for mode in Mode if mode not in WITHOUT_TRAINING)
+"""Modes that a recipe may ask for."""
