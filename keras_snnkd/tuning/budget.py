@@ -66,9 +66,14 @@ class Budget:
         """The options that set these limits."""
         return ", ".join(f"--{_SAID[name][2].replace('_', '-')}" for name in self.limits)
 
+    def excess(self, costs: Mapping[str, Any]) -> float:
+        """How much more than its limits a student costs: the largest ``cost / limit - 1``, and 0 for one that keeps them all."""
+        known = [costs[name] / limit for name, limit in self.limits.items() if costs.get(name) is not None]
+        return max([0.0, *(share - 1.0 for share in known)])
+
     def penalty(self, costs: Mapping[str, Any]) -> float:
-        """How much a search takes off the accuracy of a student that costs too much: the largest excess as a share, at most 1."""
-        return min(1.0, max((costs[name] / limit - 1 for name, limit in self.limits.items() if costs.get(name) is not None), default=0.0))
+        """What a search takes off the accuracy of a student that costs too much, ``min(1, excess)``; nothing off one that does not."""
+        return min(1.0, self.excess(costs))
 
 
 class Footprints:

@@ -81,7 +81,7 @@ class Outcome:
         """In words, the candidate that costs least too much."""
         if not self.trained:
             return "none could be trained"
-        row = min(self.trained, key=self.budget.penalty)
+        row = min(self.trained, key=self.budget.excess)
         return f"the closest, {row['name']}, has {'; '.join(row['exceeded'])}"
 
     def _export(self, row, images, notes):

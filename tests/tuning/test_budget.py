@@ -1,11 +1,14 @@
 """What a student may cost and what it costs."""
 
+import json
+
 import numpy as np
 import pytest
 
 import keras_snnkd as kd
 from keras_snnkd.tuning import budget
 from keras_snnkd.tuning.budget import Budget, Footprints
+from keras_snnkd.tuning.outcome import Outcome
 
 IMAGES = np.random.default_rng(0).random((20, 8, 8, 1), "float32")
 
@@ -30,6 +33,27 @@ def test_limits_come_from_the_recipe_and_exceeding_them_is_told():
 @pytest.mark.parametrize(("operations", "penalty"), [(50, 0.0), (100, 0.0), (125, 0.25), (1000, 1.0)])
 def test_the_penalty_is_the_excess_as_a_share(operations, penalty):
     assert Budget(parameters=10, synaptic_operations=100).penalty({"parameters": 10, "synaptic_operations": operations}) == penalty
+
+
+@pytest.mark.parametrize("limits", [{"parameters": 4000}, {"latency_ms": 4000}, {"parameters": 4000, "bytes": 4000, "latency_ms": 10}])
+@pytest.mark.parametrize("cost", [0, 1, 400, 3999, 4000])
+def test_nothing_is_given_for_being_smaller_than_the_limit(limits, cost):
+    kept = Budget(**limits)
+    assert kept.penalty({"parameters": cost, "bytes": 1, "latency_ms": min(cost, 10)}) == 0
+    assert kept.excess({"parameters": cost, "bytes": 1, "latency_ms": min(cost, 10)}) == 0
+
+
+def test_costs_that_are_not_known_take_nothing_off():
+    assert Budget(bytes=10).penalty({"parameters": 10**9, "bytes": None}) == Budget().penalty({"parameters": 10**9}) == 0
+
+
+def test_the_closest_of_those_far_over_the_budget_is_the_smallest(tmp_path):
+    for name, parameters in [("0", 900), ("1", 300), ("2", 700)]:
+        place = tmp_path / "trials" / f"trial_{name}"
+        place.mkdir(parents=True)
+        row = {"name": name, "parameters": parameters, "exceeded": [f"{parameters} parameters"]}
+        (place / "candidate.json").write_text(json.dumps(row))
+    assert Outcome(tmp_path, ["0", "1", "2"], Budget(parameters=100)).closest() == "the closest, 1, has 300 parameters"
 
 
 def test_parameters_are_those_of_the_model_and_nothing_dear_is_measured_unasked(monkeypatch):

@@ -6,6 +6,7 @@ from keras import ops
 from keras_snnkd._public import public
 from keras_snnkd.distill.objective import as_shapes, check_positive, has_time, mean_over_time
 from keras_snnkd.distill.objectives.logits import TemperedObjective
+from keras_snnkd.distill.objectives.probabilities import cross_entropy
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.layers.encoders import is_count
 
@@ -136,8 +137,7 @@ class Exits(TemperedObjective):
         loss = self.distillation_weight * share * ops.sum(distances, axis=1)
         if self.label_weight:
             labels = self.label_probabilities(y_true, exits)[:, None]
-            log_q = ops.log_softmax(exits[:, :-1])
-            loss += self.label_weight * -ops.sum(labels * log_q, axis=(1, 2))
+            loss += self.label_weight * ops.sum(cross_entropy(labels, exits[:, :-1]), axis=1)
         return loss
 
     def target_and_validity(self, exits, y_true=None):
@@ -145,8 +145,7 @@ class Exits(TemperedObjective):
         exits = ops.stop_gradient(exits)
         if self.target == "final":
             return exits[:, -1], ops.ones_like(exits[:, -1, 0])
-        label = ops.argmax(self.label_probabilities(y_true, exits), axis=-1)
-        right = ops.cast(ops.argmax(exits, axis=-1) == label[:, None], exits.dtype)[..., None]
+        right = self.right_steps(y_true, exits)
         target = ops.sum(right * exits, axis=1) / ops.maximum(ops.sum(right, axis=1), 1)
         return target, ops.cast(ops.sum(ops.abs(target), axis=-1) > 1e-6, exits.dtype)  # of zeros, as the official code has it
 

@@ -7,8 +7,8 @@ from keras import ops
 from keras_snnkd._public import public
 from keras_snnkd.distill.align import Alignment
 from keras_snnkd.distill.objective import check_positive, mean_of_sample, mean_over_time, sum_over_time
-from keras_snnkd.distill.objectives.logits import kl
 from keras_snnkd.distill.objectives.pairs import LayerPairs, flat, norm, unit
+from keras_snnkd.distill.objectives.probabilities import kl
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.training import strategy
 
@@ -74,8 +74,7 @@ class FeatureMap(LayerPairs):
         if self.distance == "magnitude":
             return ops.broadcast_to(ops.abs(norm(student) - norm(teacher)), (ops.shape(student)[0],))
         if self.distance == "kl":
-            log_p, log_q = (ops.log_softmax(flat(x) / self.temperature) for x in (teacher, student))
-            return self.temperature**2 * kl(log_p, log_q)
+            return self.temperature**2 * kl(flat(teacher) / self.temperature, flat(student) / self.temperature)
         means = mean_of_sample((ops.square if self.distance == "mse" else ops.abs)(student - teacher))
         return means if self.reduction == "mean" else means * _elements(teacher)
 

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd.distill.objective import Objective, check_positive, has_time, mean_over_time, sum_over_time
+from keras_snnkd.distill.objectives.probabilities import cross_entropy, head_tail_kl, kl, likeliest, probabilities
 from keras_snnkd.errors import ShapeError, unknown_name
 
 REDUCTIONS = ("per_sample", "elementwise")
@@ -14,37 +15,14 @@ TIMES = ("mean", "sum", "per_step")
 FORMS = ("code", "paper")
 
 
-def kl(log_p, log_q):
-    """``sum over C of p (log p - log q)``, `[..., C] -> [...]`."""
-    return ops.sum(ops.exp(log_p) * (log_p - log_q), axis=-1)
-
-
-def soft_cross_entropy(log_p, log_q):
-    """``- sum over C of p log q``, `[..., C] -> [...]`."""
-    return -ops.sum(ops.exp(log_p) * log_q, axis=-1)
-
-
-def head_tail_kl(log_p, log_q, head_mass):
-    """AKL: ``g KL(p || q) + (1 - g) KL(q || p)`` with g the share of the head in ``|p - q|``; no gradient flows through g."""
-    p, q = ops.stop_gradient(ops.exp(log_p)), ops.stop_gradient(ops.exp(log_q))
-    order = ops.argsort(-p, axis=-1)
-    likeliest_first = ops.take_along_axis(p, order, axis=-1)
-    gaps = ops.take_along_axis(ops.abs(p - q), order, axis=-1)
-    before = ops.cumsum(likeliest_first, axis=-1) <= head_mass
-    top = ops.arange(p.shape[-1]) == 0
-    head = ops.sum(ops.where(ops.logical_or(before, top), gaps, 0.0), axis=-1)
-    share = ops.divide_no_nan(head, ops.sum(gaps, axis=-1))  # both divergences are 0 where all gaps are
-    return share * kl(log_p, log_q) + (1 - share) * kl(log_q, log_p)
-
-
 DISTANCES = {
-    "kl": lambda log_p, log_q, _: kl(log_p, log_q),
-    "reverse_kl": lambda log_p, log_q, _: kl(log_q, log_p),
-    "mixed_kl": lambda log_p, log_q, of: of.forward_weight * kl(log_p, log_q) + of.reverse_weight * kl(log_q, log_p),
-    "soft_cross_entropy": lambda log_p, log_q, _: soft_cross_entropy(log_p, log_q),
-    "adaptive_head_tail_kl": lambda log_p, log_q, of: head_tail_kl(log_p, log_q, of.head_mass),
+    "kl": lambda teacher, student, _: kl(teacher, student),
+    "reverse_kl": lambda teacher, student, _: kl(student, teacher),
+    "mixed_kl": lambda teacher, student, of: of.forward_weight * kl(teacher, student) + of.reverse_weight * kl(student, teacher),
+    "soft_cross_entropy": lambda teacher, student, _: cross_entropy(probabilities(teacher), student),
+    "adaptive_head_tail_kl": lambda teacher, student, of: head_tail_kl(teacher, student, of.head_mass),
 }
-"""From teacher and student, `[..., C]`, and the objective, which holds the constants."""
+"""From softened logits of teacher and student, `[..., C]`, and the objective, which holds the constants."""
 
 
 def paired_steps(teacher, student):
@@ -85,8 +63,8 @@ class LogitObjective(Objective):
 
     def right_steps(self, y_true, logits):
         """1 where the likeliest class of a step (or exit) `[B, T, C]` is the label's, else 0, `[B, T, 1]`; of equal ones the first."""
-        label = ops.argmax(self.label_probabilities(y_true, logits), axis=-1)
-        return ops.cast(ops.argmax(logits, axis=-1) == label[:, None], logits.dtype)[..., None]
+        label = likeliest(self.label_probabilities(y_true, logits))
+        return ops.cast(likeliest(logits) == label[:, None], logits.dtype)[..., None]
 
 
 class TemperedObjective(LogitObjective):
@@ -101,8 +79,8 @@ class TemperedObjective(LogitObjective):
         return self.temperature**2 * kl(self.softened(target), self.softened(logits))
 
     def softened(self, logits):
-        """``log softmax(logits / tau)``."""
-        return ops.log_softmax(logits / self.temperature)
+        """``logits / tau``."""
+        return logits / self.temperature
 
     def get_config(self):
         return {**super().get_config(), "temperature": self.temperature}
@@ -192,7 +170,7 @@ class SoftTargets(TemperedObjective):
         tau_t = self.temperature
         tau_s = self.student_temperature or tau_t
         teacher, student = self._in_time(teacher_outputs, student_outputs)
-        distance = DISTANCES[self.distance](ops.log_softmax(teacher / tau_t), ops.log_softmax(student / tau_s), self)
+        distance = DISTANCES[self.distance](teacher / tau_t, student / tau_s, self)
         if self.reduction == "elementwise":
             distance = distance / teacher.shape[-1]
         return tau_t * tau_s * (ops.mean(distance, axis=1) if len(distance.shape) == 2 else distance)
@@ -242,9 +220,9 @@ class WeightedSoftTargets(TemperedObjective):
     def losses(self, teacher_outputs, student_outputs, y_true=None):
         teacher, student = mean_over_time(teacher_outputs), mean_over_time(student_outputs)
         labels = self.label_probabilities(y_true, student)
-        of_teacher, of_student = (-ops.sum(labels * ops.log_softmax(logits), axis=-1) for logits in (teacher, student))
-        weights = ops.stop_gradient(1 - ops.exp(-of_student / (of_teacher + 1e-7)))
-        return self.temperature**2 * weights * soft_cross_entropy(self.softened(teacher), self.softened(student))
+        of_teacher, of_student = (cross_entropy(labels, logits) for logits in (teacher, student))
+        weights = ops.stop_gradient(-ops.expm1(-of_student / (of_teacher + 1e-7)))
+        return self.temperature**2 * weights * cross_entropy(probabilities(self.softened(teacher)), self.softened(student))
 
 
 @public
@@ -302,12 +280,12 @@ class NoisySoftTargets(TemperedObjective):
         if self.form == "code":
             noise = center + variance * normal
             log_shares = math.log1p(-self.noise), math.log(self.noise) if self.noise else -math.inf
-            parts = [self.softened(logits) + log_share for logits, log_share in zip((student, noise), log_shares, strict=True)]
-            log_q = ops.logsumexp(ops.stack(parts), axis=0)
+            mixed = [ops.log_softmax(self.softened(logits)) + share for logits, share in zip((student, noise), log_shares, strict=True)]
+            disturbed = ops.logsumexp(ops.stack(mixed), axis=0)
         else:
             deviation = ops.sqrt(ops.maximum(variance, 1e-12))  # finite slope for logits that are all the same
-            log_q = self.softened(student + self.noise * (center + deviation * normal))
-        return self.temperature**2 * kl(self.softened(teacher), log_q)
+            disturbed = self.softened(student + self.noise * (center + deviation * normal))
+        return self.temperature**2 * kl(self.softened(teacher), disturbed)
 
     def _normal(self, like):
         """Standard normal noise of the shape of `like`."""

@@ -9,6 +9,7 @@ from keras_snnkd.distill.align import Alignment
 from keras_snnkd.distill.objective import Objective, Tap, check_positive, mean_over_time, sum_over_time, taps_of
 from keras_snnkd.distill.objectives.classifiers import classifier_of, copy_to, frozen, is_pair, misread
 from keras_snnkd.distill.objectives.pairs import flat
+from keras_snnkd.distill.objectives.probabilities import floored_kl, likeliest
 from keras_snnkd.errors import unknown_name
 
 STUDENT_MAPS = ("sum", "cam")
@@ -110,9 +111,8 @@ class SaliencyMap(Objective):
             self.student_classifier = lambda: self._rows(student, self.student_tap[0], shapes[1])
 
     def losses(self, teacher_outputs, student_outputs, y_true=None):
-        logits = (flat(x) / self.temperature for x in self.maps(teacher_outputs, student_outputs))
-        p, q = (ops.softmax(x) + 1e-10 for x in logits)
-        divergence = ops.sum(p * (ops.log(p) - ops.log(q)), axis=1)
+        teacher, student = (flat(x) / self.temperature for x in self.maps(teacher_outputs, student_outputs))
+        divergence = floored_kl(teacher, student, least=1e-10)
         return divergence * self.temperature**2 if self.squared else divergence
 
     def maps(self, teacher_outputs, student_outputs):
@@ -148,7 +148,7 @@ class SaliencyMap(Objective):
 
 def _class_map(features, logits, rows):
     """``relu(sum over D of W[k, h, w, d] F[h, w, d])`` for the predicted class k, `[B, H, W, 1]`."""
-    predicted = ops.argmax(mean_over_time(logits), axis=-1)
+    predicted = likeliest(mean_over_time(logits))
     weights = ops.take(ops.moveaxis(rows, -1, 0), predicted, axis=0)
     return ops.relu(ops.sum(weights * mean_over_time(features), axis=-1, keepdims=True))
 

@@ -5,7 +5,8 @@ import math
 from keras import ops
 
 from keras_snnkd._public import public
-from keras_snnkd.distill.objectives.logits import TemperedObjective, soft_cross_entropy
+from keras_snnkd.distill.objectives.logits import TemperedObjective
+from keras_snnkd.distill.objectives.probabilities import cross_entropy, probabilities
 from keras_snnkd.errors import unknown_name
 
 ENSEMBLES = ("correct", "all")
@@ -108,8 +109,8 @@ class TemporalKnowledgeSharing(StepTeaching):
 
     def losses(self, teacher_outputs, student_outputs, y_true=None):
         right = self.right_steps(y_true, student_outputs)
-        log_p = self.softened(ops.sum(right * student_outputs, axis=1, keepdims=True))
-        return self.temperature**2 * ops.mean(soft_cross_entropy(log_p, ops.log_softmax(student_outputs)), axis=1)
+        p = probabilities(self.softened(ops.sum(right * student_outputs, axis=1, keepdims=True)))
+        return self.temperature**2 * ops.mean(cross_entropy(p, student_outputs), axis=1)
 
 
 @public

@@ -3,7 +3,8 @@
 from keras import ops
 
 from keras_snnkd._public import public
-from keras_snnkd.distill.objectives.logits import LogitObjective, TemperedObjective, paired_steps, soft_cross_entropy
+from keras_snnkd.distill.objectives.logits import LogitObjective, TemperedObjective, paired_steps
+from keras_snnkd.distill.objectives.probabilities import cross_entropy, likeliest, probabilities
 
 
 @public
@@ -39,7 +40,7 @@ class StepLabels(LogitObjective):
 
     def losses(self, teacher_outputs, student_outputs, y_true=None):
         labels = ops.expand_dims(self.label_probabilities(y_true, student_outputs), 1)
-        return -ops.mean(ops.sum(labels * ops.log_softmax(student_outputs), axis=-1), axis=1)
+        return ops.mean(cross_entropy(labels, student_outputs), axis=1)
 
 
 @public
@@ -78,8 +79,8 @@ class StepEntropy(TemperedObjective):
         super().__init__(temperature, **kwargs)
 
     def losses(self, teacher_outputs, student_outputs, y_true=None):
-        log_q = self.softened(student_outputs)
-        return -ops.mean(soft_cross_entropy(log_q, log_q), axis=1)
+        softened = self.softened(student_outputs)
+        return -ops.mean(cross_entropy(probabilities(softened), softened), axis=1)
 
 
 @public
@@ -122,8 +123,8 @@ class ErrorAlignment(TemperedObjective):
     def losses(self, teacher_outputs, student_outputs, y_true=None):
         teacher, student = paired_steps(teacher_outputs, student_outputs), student_outputs
         classes = student.shape[-1]
-        label = ops.one_hot(ops.argmax(self.label_probabilities(y_true, student), axis=-1), classes)[:, None]
-        chosen = ops.one_hot(ops.argmax(student, axis=-1), classes)
+        label = ops.one_hot(likeliest(self.label_probabilities(y_true, student)), classes)[:, None]
+        chosen = ops.one_hot(likeliest(student), classes)
         lower = ops.minimum(_logit(teacher, label), _logit(teacher, chosen))
         # both are without effect where the step is right
         student = ops.where(chosen > 0, _logit(student, label), student)
