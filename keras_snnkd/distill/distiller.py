@@ -13,6 +13,7 @@ from keras_snnkd.distill import objectives as registry
 from keras_snnkd.distill.objective import Objective, check_positive, taps_of
 from keras_snnkd.distill.taps import INPUTS, OUTPUT, TEACHER, TapModel
 from keras_snnkd.errors import KDError, ShapeError, unknown_name
+from keras_snnkd.keras_internals import Distributed, all_layers
 from keras_snnkd.training import strategy
 
 LABEL = "label"
@@ -20,7 +21,7 @@ LABEL = "label"
 
 
 @public
-class Distiller(strategy.Distributed, keras.Model):
+class Distiller(Distributed, keras.Model):
     """Train a student by labels and by distillation from a teacher.
 
     In each training step the teacher runs once, outside the gradient tape and in inference mode, and the student once; the teacher does
@@ -114,7 +115,7 @@ class Distiller(strategy.Distributed, keras.Model):
             elif objective.built_shapes != shapes:
                 raise ShapeError(f"{objective.name} was built for taps {objective.built_shapes}, this teacher gives {shapes}")
         self._teacher = _Untracked(taps)
-        random = [layer for layer in teacher._flatten_layers() if hasattr(layer, "seed_generator")]
+        random = [layer for layer in [teacher, *all_layers(teacher)] if hasattr(layer, "seed_generator")]
         self._teacher_seeds = [layer.seed_generator for layer in random]  # tracked: JAX would draw the same numbers in every step
         self.train_function = None  # a traced one would keep the teacher before
 

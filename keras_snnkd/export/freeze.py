@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_snnkd.edge.runner import LOGITS
 from keras_snnkd.errors import ExportError, unknown_name
+from keras_snnkd.keras_internals import all_layers
 from keras_snnkd.layers import Poisson
 from keras_snnkd.neurons import SpikingLayer
 
@@ -97,7 +98,7 @@ def timesteps(model: keras.Model) -> int | None:
 
 def is_float32(model: keras.Model) -> bool:
     """Whether all layers hold and compute in float32."""
-    return all(layer.dtype_policy.name == "float32" for layer in model._flatten_layers(include_self=False))
+    return all(layer.dtype_policy.name == "float32" for layer in all_layers(model))
 
 
 def _in_float32(layer):

@@ -15,6 +15,7 @@ from keras_snnkd.export.litert import calibration_samples, check_form, needs_cal
 from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.files.staging import staged
+from keras_snnkd.keras_internals import call_again, producer
 from keras_snnkd.layers import FakeQuant
 from keras_snnkd.layers.encoders import Encoder
 from keras_snnkd.layers.readouts import Readout
@@ -85,7 +86,7 @@ def write_streaming(
     reference: Reference, files: dict[str, Path], finals: list[Path], calibration: np.ndarray | None = None, io: str = "float32"
 ) -> list[ExportReport]:
     """Write and verify a file of one time step for each quantization, which will be renamed to `finals`."""
-    last = reference.model.outputs[0]._keras_history.operation
+    last = producer(reference.model.outputs[0])
     if isinstance(last, FakeQuant):  # rounds the answer of all steps, which is not in the file
         whole = keras.Model(reference.model.inputs[0], last.input, name=reference.model.name)
         reference = Reference(whole, reference.samples)
@@ -149,8 +150,7 @@ def one_step(model: keras.Model, taps: list[str] = ()) -> Step:
     shape = frozen.inputs[0].shape
     frame = keras.Input(batch_shape=(1, 1, *shape[2:]) if over_time else shape, name="image")
     try:
-        # what keras.models.clone_model does; that one cannot make a model with more inputs than it was given
-        logits = frozen._run_through_graph(frame, call_fn=walk.call)
+        logits = call_again(frozen, frame, walk.call)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise UnsupportedError(
             f"{frozen.name} cannot be run one time step at a time: {first_line(error)}. Between the neurons every layer has to treat each "

@@ -4,7 +4,6 @@ Keras' safe mode refuses Lambda layers. It does not refuse to build layers of an
 packages of its family, to follow what any of its built-in layers does with a path, or to read weights whose checksum it passes over.
 """
 
-import contextlib
 import copy
 import io
 import json
@@ -20,6 +19,7 @@ import numpy as np
 
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files.archives import check_archive
+from keras_snnkd.keras_internals import FUNCTIONAL, OPERATIONS, without_memory
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 MEMBERS = ("metadata.json", CONFIG, WEIGHTS)
@@ -47,7 +47,7 @@ PURE = ("activations", "constraints", "dtype_policies", "initializers", "losses"
 """Modules of Keras whose classes all just compute."""
 
 OTHERS = {
-    ("keras.src.models.functional", "Functional"),
+    FUNCTIONAL,
     ("keras", "Sequential"),
     ("keras", "DTypePolicy"),
     ("keras.random", "SeedGenerator"),
@@ -131,7 +131,7 @@ def _computes(module, name):
     part = module.removeprefix("keras.")
     if part in PURE:
         return isinstance(getattr(getattr(keras, part), name, None), type)
-    if module.startswith("keras.src.ops."):  # operations between layers of a functional model; no module is imported for it
+    if module.startswith(OPERATIONS):  # operations between layers of a functional model; no module is imported for it
         found = vars(sys.modules.get(module, object)).get(name)
         return isinstance(found, type) and issubclass(found, keras.Operation)
     return (module, name) in OTHERS or (module == "keras.layers" and name in LAYERS)
@@ -172,20 +172,6 @@ def check_weights(content: bytes) -> int:
                 else:
                     elements += entry.size
     return elements
-
-
-@contextlib.contextmanager
-def without_memory():
-    """A scope in which models are built and their weights take no memory; what is built in it can be counted, and nothing else."""
-    from keras.src.backend.common import global_state  # where Keras notes weights that have to be filled at the end of a scope: never here
-
-    noted = "uninitialized_variables"
-    before = list(global_state.get_global_attribute(noted, []))
-    try:
-        with keras.StatelessScope(initialize_variables=False):
-            yield
-    finally:
-        global_state.set_global_attribute(noted, before)
 
 
 def _weights_of(config):

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_snnkd.edge.readout import so_far, softmax
 from keras_snnkd.errors import ShapeError
+from keras_snnkd.keras_internals import producer
 from keras_snnkd.layers import FakeQuant
 from keras_snnkd.layers.readouts import Readout
 from keras_snnkd.metrics.measurement import Measurement
@@ -153,9 +154,9 @@ def final_readout(model: keras.Model) -> Readout:
     Raises:
         ValueError: If it ends in another layer, so that it is not known how its steps become one answer.
     """
-    last = model.outputs[0]._keras_history.operation
+    last = producer(model.outputs[0])
     if isinstance(last, FakeQuant):  # which rounds what the readout gives
-        last = last.input._keras_history.operation
+        last = producer(last.input)
     if not isinstance(last, Readout):
         raise ValueError(
             f"{model.name} ends in {last.name!r} ({type(last).__name__}), so it is not known how time steps become its answer; end it in "

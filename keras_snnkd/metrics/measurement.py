@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_snnkd.errors import ShapeError
+from keras_snnkd.keras_internals import nodes
 
 
 def calls(model: keras.Model) -> list[tuple[str, keras.Layer, Any, Any]]:
@@ -22,25 +23,24 @@ def calls(model: keras.Model) -> list[tuple[str, keras.Layer, Any, Any]]:
     Raises:
         ValueError: If the model is subclassed, or holds another model as a layer.
     """
-    graph = getattr(model, "_functional", None) or model
-    if not hasattr(graph, "_nodes_by_depth"):
+    made = nodes(model)
+    if made is None:
         raise ValueError(
             f"{model.name} is a {type(model).__name__}, whose layers cannot be read one by one; "
             "expected a functional or sequential model that is built, such as kd.models.ConvNet(...) returns"
         )
     found, times = [], {}
-    for depth in sorted(graph._nodes_by_depth, reverse=True):
-        for node in graph._nodes_by_depth[depth]:
-            layer = node.operation
-            if node.is_input or not isinstance(layer, keras.Layer):
-                continue
-            if isinstance(layer, keras.Model):
-                raise ValueError(
-                    f"{model.name} holds the model {layer.name!r} as a layer, and what happens inside cannot be seen; build it flat"
-                )
-            times[layer.name] = times.get(layer.name, 0) + 1
-            name = layer.name if times[layer.name] == 1 else f"{layer.name}:{times[layer.name]}"
-            found.append((name, layer, node.input_tensors[0], node.output_tensors[0]))
+    for node in made:
+        layer = node.operation
+        if node.is_input or not isinstance(layer, keras.Layer):
+            continue
+        if isinstance(layer, keras.Model):
+            raise ValueError(
+                f"{model.name} holds the model {layer.name!r} as a layer, and what happens inside cannot be seen; build it flat"
+            )
+        times[layer.name] = times.get(layer.name, 0) + 1
+        name = layer.name if times[layer.name] == 1 else f"{layer.name}:{times[layer.name]}"
+        found.append((name, layer, node.input_tensors[0], node.output_tensors[0]))
     return found
 
 

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_snnkd.keras_internals import unconnected
 from keras_snnkd.layers.encoders import Encoder, check_timesteps
 
 
@@ -43,18 +44,8 @@ def with_timesteps(model: keras.Model, timesteps: int, name: str | None = None) 
     def place(layer):
         if isinstance(layer, Encoder):
             return type(layer).from_config({**layer.get_config(), "timesteps": timesteps})
-        return _unconnected(layer)
+        return unconnected(layer)
 
     image, logits = ((tensors[0] if len(tensors) == 1 else tensors) for tensors in (model.inputs, model.outputs))
     graph = keras.Model(image, logits, name=name or f"{model.name}_T{timesteps}")  # without the settings of compile
     return keras.models.clone_model(graph, clone_function=place)
-
-
-def _unconnected(layer: keras.Layer) -> keras.Layer:
-    """A second handle on a layer, with the same weights and sublayers, and without connections.
-
-    A layer used in two graphs answers `layer.output` for the first one only, and taps, exports and counts of spikes read that.
-    """
-    twin = object.__new__(type(layer))
-    vars(twin).update(vars(layer), _inbound_nodes=[], _outbound_nodes=[])
-    return twin

@@ -167,28 +167,6 @@ def reducible(logs: dict[str, Any]) -> dict[str, Any]:
     return {name: tf.reshape(value, [1]) for name, value in logs.items()}
 
 
-class Distributed:
-    """What a `keras.Model` with a `train_step` of its own needs beside `reducible`, as a mixin before `keras.Model` (keras 3.15)."""
-
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Keras takes a batch out of the data to see its shapes, and across workers fails on it (keras issue 20585). The data tell them.
-        if iterator is not None and self._distribute_strategy is not None:
-            data_batch = keras.tree.map_structure(_of_one_replica, iterator._get_iterator().element_spec)
-        super()._maybe_symbolic_build(data_batch=data_batch)
-
-    def _get_metrics_result_or_logs(self, logs):
-        # Keras does this where a step gives all metrics. Else it takes the mean of the replicas' metrics, and they may have unequal parts.
-        if not _on_tensorflow() or self.distribute_strategy.num_replicas_in_sync == 1 or not isinstance(logs, dict):
-            return super()._get_metrics_result_or_logs(logs)
-        whole = self.get_metrics_result()
-        return {name: whole.get(name, value) for name, value in logs.items()}
-
-
-def _of_one_replica(spec):
-    """The shape and type of one replica's part."""
-    return getattr(spec, "_value_specs", [spec])[0]
-
-
 def _on_tensorflow():
     return keras.backend.backend() == "tensorflow"
 

@@ -12,7 +12,8 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files import archives
-from keras_snnkd.files.keras_file import LAYERS, check_config, check_weights, without_memory
+from keras_snnkd.files.keras_file import LAYERS, check_config, check_weights
+from keras_snnkd.keras_internals import without_memory
 from keras_snnkd.models import MLP, load
 
 
