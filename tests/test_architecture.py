@@ -39,6 +39,7 @@ BELOW = {
 WITH_TENSORFLOW = (
     "distill/cache.py",
     "distill/distiller.py",
+    "distill/moments.py",
     "distill/packing.py",
     "data/",
     "export/",

@@ -13,6 +13,18 @@ from keras_snnkd.data.mixup import check_mixup, shares
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
+STEPS = 16
+"""Steps that an epoch has at least, if `fitting_batch_size` can have it so."""
+
+
+def fitting_batch_size(count: int) -> int:
+    """The largest of 8, 16, 32, 64 and 128 with which `count` training images make at least `STEPS` steps an epoch, or else 8.
+
+    Example:
+        >>> fitting_batch_size(260)  # 16
+    """
+    return next((size for size in (128, 64, 32, 16) if count >= STEPS * size), 8)
+
 
 def check_settings(batch_size, augment, seed, views=None, mixup=0.0) -> None:
     """Refuse settings that cannot give batches.

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_snnkd.data import folder, npz, prepared
-from keras_snnkd.data.data import Data, check_settings
+from keras_snnkd.data.data import Data, check_settings, fitting_batch_size
 from keras_snnkd.data.splits import Source, every_fifth, split
 from keras_snnkd.errors import DatasetUnavailableError, FileFormatError, unknown_name
 
@@ -20,7 +20,7 @@ def names() -> tuple[str, ...]:
 def load(
     name: str | os.PathLike,
     *,
-    batch_size: int = 128,
+    batch_size: int | None = None,
     augment: str = "none",
     seed: int = 0,
     data_dir: str | os.PathLike | None = None,
@@ -36,7 +36,8 @@ def load(
         name: One of `names()`; or a `.npz` file with x_train, y_train, x_test, y_test (images uint8, or floats from 0 to 1,
             `[N, H, W]` or `[N, H, W, C]`; labels 0..K-1 `[N]`); or a folder of images of one size, either
             `train/<class>/*.png|jpg` with `test/<class>/*`, or `<class>/*`, where every fifth image of a class is test.
-        batch_size: Images in a batch.
+        batch_size: Images in a batch; by the number of training images by default: 128, or fewer, so that an epoch has at least 16 steps,
+            but not fewer than 8.
         augment: Names of `AUGMENTATIONS`, joined with `+`, for training images.
         seed: Decides the order and the augmentation of the training images.
         data_dir: Where TensorFlow Datasets keeps its sets; `None` means the environment variable TFDS_DATA_DIR, or its default.
@@ -57,7 +58,7 @@ def load(
         >>> data = keras_snnkd.data.load("digits", batch_size=32, augment="shift")
         >>> images, labels = next(iter(data.train))  # [32, 8, 8, 1], [32]
     """
-    check_settings(batch_size, augment, seed, views, mixup)
+    check_settings(8 if batch_size is None else batch_size, augment, seed, views, mixup)
     if limit is not None and limit < 2:
         raise ValueError(f"limit must be at least 2 (one image to train on, one to validate), got {limit}.")
     source = _reader(name, data_dir, limit)()
@@ -67,7 +68,7 @@ def load(
         image_shape=arrays["train_arrays"][0].shape[1:],
         num_classes=len(source.class_names),
         class_names=source.class_names,
-        batch_size=batch_size,
+        batch_size=fitting_batch_size(len(arrays["train_arrays"][0])) if batch_size is None else batch_size,
         augment=augment,
         seed=seed,
         views=views,

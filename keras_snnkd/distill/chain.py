@@ -20,6 +20,7 @@ from keras_snnkd.distill.callbacks import WeightSchedule
 from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.distill.distiller import LABEL, Distiller
 from keras_snnkd.distill.divergence import Divergence
+from keras_snnkd.distill.moments import FreshMoments
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import FileFormatError, KDError, OutputError, UnhealthyTrainingError, unknown_name
 from keras_snnkd.files.staging import check_space, read_json, remove_unfinished, sha256, write_json
@@ -198,7 +199,8 @@ class Chain:
     """Trains stages one after the other; later ones may learn from, or start from, earlier ones.
 
     Everything is built and checked before the first step of training. Each stage's folder `<folder>/<stage>` gets `model.keras`,
-    `history.json` and `stage.json` (settings, versions, time, the teacher's sha256). On `resume`, finished stages are loaded and an
+    `history.json` and `stage.json` (settings, versions, time, the teacher's sha256). Where an epoch has few steps, batch norms get their
+    moments anew before each validation (see `FreshMoments`). On `resume`, finished stages are loaded and an
     interrupted one goes on after its last full epoch. Stages with the same teacher and `cache_views` share one `TeacherCache`, in
     `<folder>/.cache` until the chain has finished. Holds no training code of its own: every stage is a `Distiller`'s `fit`.
 
@@ -340,7 +342,7 @@ class Chain:
                     initial_epoch=epoch,
                     epochs=stage.last_epoch,
                     validation_data=data.validation,
-                    callbacks=[stage.weights_callback(distiller), *watch, *more, checkpoints],
+                    callbacks=[FreshMoments(data), stage.weights_callback(distiller), *watch, *more, checkpoints],
                     verbose=0,
                     shuffle=False,
                 )

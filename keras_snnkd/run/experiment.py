@@ -1,6 +1,7 @@
 """From a recipe to finished models, measured and exported: the one place that turns names into objects."""
 
 import contextlib
+import dataclasses
 import functools
 import tempfile
 import time
@@ -57,6 +58,8 @@ class Experiment:
         from rich.console import Console
 
         self.recipe = recipe.resolved()
+        if self.recipe.batch_size is None:
+            self.recipe = dataclasses.replace(self.recipe, batch_size=self.data.batch_size)
         self.folder = Path(folder)
         self.console = console or Console()
         self.command = command

@@ -3,7 +3,10 @@
 import warnings
 from typing import Any
 
+import numpy as np
+
 from keras_snnkd.distill.divergence import ADVICE, Divergence
+from keras_snnkd.distill.moments import Moment, MomentEstimator
 from keras_snnkd.errors import UnhealthyTrainingError, unknown_name
 from keras_snnkd.metrics import ActivityMeter
 
@@ -14,6 +17,13 @@ EXPLODED = 10.0
 
 SATURATED = 0.9
 """Share of a layer's neurons that fire at every step of every image, from which on the layer is saturated."""
+
+
+GAP = 0.15
+"""Validation accuracy so far below that of training has a cause that is looked for."""
+
+LAG = 2.0
+"""Moving moments lag behind if standard deviations are off by this factor, or means by one standard deviation."""
 
 
 class TrainingHealth(Divergence):
@@ -27,6 +37,9 @@ class TrainingHealth(Divergence):
     exploding loss                in the step            mean of the epoch so far above `EXPLODED` times the first loss
     silent layer                  after the epoch        no neuron fires on the sample
     saturated layer               after the epoch        `SATURATED` of its neurons fire at every step of every image
+    batch norms that lag          after the epoch        a layer as above, or validation `GAP` below training, and moving moments
+                                                         that are not those of the sample; told in place of the layers, never ends
+                                                         training
     ============================= ====================== ==============================================================
 
     The first loss is that of the first step with these weights of the objectives, see `WeightSchedule`. When training is stopped, the
@@ -57,6 +70,8 @@ class TrainingHealth(Divergence):
     def on_train_begin(self, logs=None):
         self.student = getattr(self.model, "student", self.model)
         self._meter = None if self.images is None else ActivityMeter(self.student)
+        self._moments = None if self.images is None else MomentEstimator(self.student)
+        self._steps = 0
         self._good = self.model.get_weights()
         self._told: set[str] = set()
         self._terms = self._first = None
@@ -67,6 +82,7 @@ class TrainingHealth(Divergence):
 
     def on_train_batch_end(self, batch, logs=None):
         super().on_train_batch_end(batch, logs)
+        self._steps += 1
         if "loss" not in (logs or {}):
             return
         loss = float(logs["loss"])
@@ -80,6 +96,9 @@ class TrainingHealth(Divergence):
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
         problems = self._layers()
+        if (problems or _gap(logs or {}) > GAP) and (lagging := self._lagging()):
+            self._warn({"moments": lagging})
+            return
         self._problems(problems, set(self._meter.layers) if self._meter else set())
         if not problems:
             self._good = self.model.get_weights()
@@ -117,9 +136,41 @@ class TrainingHealth(Divergence):
 
     def _problems(self, found, looked_at):
         """Warn of what is new among what was looked at, or stop."""
-        new = [f"{self.student.name}: {what}" for name, what in found.items() if name not in self._told]
-        self._told = (self._told - looked_at) | set(found)
+        self._told -= looked_at - set(found)
         if found and self.on_problem == "stop":
             self.stop(UnhealthyTrainingError(" ".join(f"{self.student.name}: {what}" for what in found.values())))
-        for what in new:
-            warnings.warn(what, stacklevel=2)
+        self._warn(found)
+
+    def _warn(self, found):
+        """Warn of what is new."""
+        for name, what in found.items():
+            if name not in self._told:
+                warnings.warn(f"{self.student.name}: {what}", stacklevel=2)
+        self._told |= set(found)
+
+    def _lagging(self):
+        """That the batch norms' moving moments are not those of the network, if so: by far not, and too few steps to follow."""
+        if self._moments is None or not self._moments.stale(self._steps):
+            return ""
+        for norm, held, seen in zip(self._moments.norms, self._moments.moving(), self._moments([self.images]), strict=True):
+            if _distance(held, seen, norm.epsilon) > LAG:
+                return (
+                    f"batch norms lag behind: after {self._steps} steps, the moving moments of {norm.name}, with which the network is "
+                    f"validated and used, are not those with which it is trained. What validation says is not what training has reached. "
+                    f"Take smaller batches (--batch-size), which make more steps, or estimate the moments anew with "
+                    f"keras_snnkd.distill.moments.FreshMoments(data) among the callbacks."
+                )
+        return ""
+
+
+def _distance(held: Moment, seen: Moment, epsilon: float) -> float:
+    """How far two moments are apart in the typical channel: 1 if they are equal."""
+    (mean, variance), (true_mean, true_variance) = held, seen
+    factor = np.exp(np.mean(np.abs(np.log((variance + epsilon) / (true_variance + epsilon)))) / 2)
+    shift = np.sqrt(np.mean((mean - true_mean) ** 2 / (true_variance + epsilon)))
+    return float(max(factor, 1 + shift))
+
+
+def _gap(logs: dict[str, float]) -> float:
+    """How far validation accuracy is below that of training."""
+    return max((logs[name] - logs[f"val_{name}"] for name in logs if name.endswith("accuracy") and f"val_{name}" in logs), default=0.0)

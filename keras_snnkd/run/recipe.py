@@ -70,7 +70,8 @@ class Recipe:
         teacher_start: `"scratch"`, or `"ann"`: from the weights of its ANN twin, trained first for `ann_epochs` (level 1 of SAKD, Qiu
             et al., Neural Networks 178, 2024).
         ann_epochs: Of that twin.
-        batch_size: Images in a step.
+        batch_size: Images in a step; by default that of `keras_snnkd.data.load`, by the number of training images. A run writes the number
+            into its recipe.
         optimizer: `"adamw"`, or `"sgd"` with Nesterov's momentum; of all models (see `keras_snnkd.training.optimizers`).
         schedule: How the learning rate goes from step to step: `"cosine"`, `"warmup_cosine"` or `"one_cycle"`.
         learning_rate: The highest one, for students and assistants.
@@ -196,7 +197,6 @@ class Recipe:
             "teacher_epochs": 10,
             "teacher_start": "scratch",
             "ann_epochs": 10,
-            "batch_size": 128,
             "learning_rate": 2e-3,
             "teacher_learning_rate": 1e-3,
             "augment": "none",
@@ -206,6 +206,8 @@ class Recipe:
         defaults = {**general, **(presets if name in data.names() else _OWN_DATA), **_DEFAULTS.get(name, {})}
         if self.optimizer == "sgd":
             defaults.update(learning_rate=SGD_RATE, teacher_learning_rate=SGD_RATE)
+        if self.limit is not None:
+            defaults.pop("batch_size", None)  # it follows the number of images
         if self.mode in (Mode.COMPARE, Mode.TUNE):  # many students are trained
             defaults["epochs"] = max(1, defaults["epochs"] // 3)
         else:
@@ -261,7 +263,7 @@ class Recipe:
         if self.label_weight is not None:
             schedules.get(self.label_weight, "label_weight")
         for name in ("epochs", "teacher_epochs", "ann_epochs", "batch_size", "seeds", "trials"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be a whole number above 0, got {getattr(self, name)!r}")
         if self.cache < 0:
             raise ValueError(f"cache must be a number of views of at least 0, got {self.cache!r}")

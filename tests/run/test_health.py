@@ -189,3 +189,43 @@ def test_the_command_line_stops_a_run_and_keeps_what_was_good(tmp_path, monkeypa
     error = " ".join(capsys.readouterr().err.split())
     assert "error: student_alone: block1_neuron is silent: none of its neurons fired on 20 images after epoch 1" in error
     assert error.endswith("No epoch had finished.")
+
+
+def lagging(kernel_scale=30.0, momentum=0.99):
+    """A network whose currents are large, so that untouched moments silence or saturate its neurons."""
+    image = keras.Input((4, 4, 1))
+    x = keras.layers.Dense(6, kernel_initializer=keras.initializers.RandomNormal(-kernel_scale, 1.0, seed=0), name="dense")(
+        keras.layers.Flatten()(image)
+    )
+    x = kd.layers.BatchNormalization(momentum=momentum, name="norm")(x)
+    x = kd.neurons.LIF(threshold=0.5, name="neuron")(kd.layers.Direct(2)(x))
+    return keras.Model(image, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling1D()(x)), name="student")
+
+
+def test_batch_norms_that_lag_behind_are_the_cause_not_the_threshold():
+    (told,) = warned(lagging())
+    assert "batch norms lag behind: after 2 steps, the moving moments of norm" in told
+    assert "--batch-size" in told
+    assert "FreshMoments" in told
+    with pytest.warns(UserWarning, match="lag behind"):
+        fit(lagging(), TrainingHealth(tiny.IMAGES, "stop"))  # no reason to end training
+
+
+def test_batch_norms_that_have_followed_are_not_blamed():
+    told = warned(lagging(momentum=0.0, kernel_scale=0.0))
+    assert not [what for what in told if "lag" in what]
+
+
+def test_a_gap_between_training_and_validation_is_looked_into():
+    model = lagging(kernel_scale=0.0)
+    model.get_layer("norm").moving_variance.assign([1e4] * 6)
+    health = TrainingHealth(tiny.IMAGES)
+    health.set_model(model)
+    health.on_train_begin()
+    health.on_epoch_begin(0)
+    health._meter = None  # no layer is silent
+    with pytest.warns(UserWarning, match="batch norms lag behind"):
+        health.on_epoch_end(0, {"accuracy": 0.99, "val_accuracy": 0.51})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        health.on_epoch_end(1, {"accuracy": 0.99, "val_accuracy": 0.97})

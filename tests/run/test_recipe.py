@@ -13,7 +13,7 @@ from keras_snnkd.errors import FileFormatError, UnknownNameError
 def test_a_known_data_set_brings_its_own_models_and_schedule(name):
     recipe = kd.Recipe(dataset=name).resolved()
     assert (recipe.teacher, recipe.assistants, recipe.student) == (f"{name}_teacher", [f"{name}_assistant"], f"{name}_student")
-    assert None not in (recipe.epochs, recipe.teacher_epochs, recipe.batch_size, recipe.learning_rate, recipe.augment)
+    assert None not in (recipe.epochs, recipe.teacher_epochs, recipe.learning_rate, recipe.augment)
 
 
 def test_own_data_gets_shapes_that_are_no_presets():
