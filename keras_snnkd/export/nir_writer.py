@@ -27,7 +27,7 @@ from keras_snnkd.layers.encoders import Encoder
 from keras_snnkd.layers.readouts import Readout
 from keras_snnkd.models.network import ENCODERS
 from keras_snnkd.models.nir_file import DT, READOUTS, WITHOUT_ENCODER, above, fifteen_digits
-from keras_snnkd.neurons import ALIF, IF, LIF, PLIF, LeakyIntegrator, SpikingLayer
+from keras_snnkd.neurons import ALIF, IF, LIF, PLIF, RLIF, AdLIF, LeakyIntegrator, RadLIF, SpikingLayer
 from keras_snnkd.weights.folding import folded, following_norm
 
 
@@ -220,14 +220,21 @@ class Writer:
     def _(self, inner: ALIF, layer, sources):
         raise self.refused(layer, "has an adaptive threshold, which NIR does not know", "train with neuron='lif'")
 
+    @write.register(AdLIF)
+    @write.register(RLIF)
+    @write.register(RadLIF)
+    def _(self, inner, layer, sources):
+        reason = "has an adaptation current or recurrent synapses, for which NIR has no node"
+        raise self.refused(layer, reason, "train with neuron='lif'")
+
     @write.register(LIF)
     @write.register(PLIF)
     @write.register(LeakyIntegrator)
     def _(self, inner, layer, sources):
         self.check_reset(inner, layer)
-        leak = inner.dynamics.leak if inner.leak is None else float(keras.ops.convert_to_numpy(inner.leak))
+        leak = inner.dynamics.leak if inner.leak is None else _numpy(inner.leak)
         rest = inner.dynamics.v_reset
-        tau = fifteen_digits(1 / leak)
+        tau = fifteen_digits(1 / float(leak)) if np.ndim(leak) == 0 else self.in_nir_order(layer, 1 / leak)
         values = {"tau": tau * DT, "r": 1.0 if inner.decay_input else tau, "v_leak": rest}
         if inner.emits_spikes:
             values |= {"v_threshold": above(inner.threshold), "v_reset": rest}
@@ -254,6 +261,14 @@ class Writer:
     def for_each_neuron(self, layer, values):
         shape = self.shape(layer.input)
         return {name: np.full(shape, value) for name, value in values.items()}
+
+    def in_nir_order(self, layer, values):
+        """What each neuron or channel has, `[(H, W,) C]`, for each neuron as NIR orders them."""
+        channels, *size = self.shape(layer.input)
+        values = np.broadcast_to(values, (*size, channels))
+        if maps := self.maps.get(id(layer.input)):
+            return np.moveaxis(values.reshape(maps), -1, 0).ravel()
+        return np.moveaxis(values, -1, 0)
 
     def folded_weights(self, inner, layer):
         """Kernel ``w s`` and bias ``beta + (bias - mean) s`` with the batch norm that follows, ``s = gamma / sqrt(variance + epsilon)``."""

@@ -48,12 +48,12 @@ def unexplained(model: keras.Model, images: np.ndarray, differs: dict[str, np.nd
 def distance_to_threshold(layer: SpikingLayer, currents) -> np.ndarray:
     """``|h[t] - theta[t]|`` of each neuron and step, `[B, T, ...]`, for currents `[B, T, ...]`."""
     dynamics = layer.dynamics
-    leak = dynamics.leak if layer.leak is None else layer.leak
+    given = dynamics.given(layer.learned)
     currents = ops.cast(currents, "float32")
     state = dynamics.initial_state((currents.shape[0], *currents.shape[2:]))
     distances = []
     for x in ops.unstack(currents, axis=1):
         theta = dynamics.theta(state)
-        _, h, state = dynamics.step(x, state, leak, step)
+        _, h, state = dynamics.step(x, state, given, step)
         distances.append(ops.abs(h - theta))
     return ops.convert_to_numpy(ops.stack(distances, axis=1))

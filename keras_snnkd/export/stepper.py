@@ -209,7 +209,7 @@ class _Walk:
         if isinstance(layer, SpikingLayer):
             return self._fire(layer, *args, **kwargs)
         if isinstance(layer, Readout):
-            return ops.squeeze(args[0], 1)
+            return ops.squeeze(layer.of_steps(args[0]), 1)
         return layer(*args, **kwargs)
 
     def _encode(self, encoder, inputs):

@@ -5,7 +5,7 @@ from keras_snnkd.layers.fake_quant import FakeQuant
 from keras_snnkd.layers.normalization import BatchNormalization, ThresholdBatchNormalization
 from keras_snnkd.layers.over_time import OverTime
 from keras_snnkd.layers.quantized import QuantizedConv2D, QuantizedDense
-from keras_snnkd.layers.readouts import LastStep, MeanOverTime, SpikeCount
+from keras_snnkd.layers.readouts import LastStep, MeanOverTime, SoftmaxSum, SpikeCount
 
 __all__ = [
     "BatchNormalization",
@@ -18,6 +18,7 @@ __all__ = [
     "Poisson",
     "QuantizedConv2D",
     "QuantizedDense",
+    "SoftmaxSum",
     "SpikeCount",
     "ThresholdBatchNormalization",
 ]

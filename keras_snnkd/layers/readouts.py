@@ -21,6 +21,10 @@ class Readout(keras.Layer):
     def __init__(self, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
 
+    def of_steps(self, inputs):
+        """What of each step is averaged, added up or taken, `[B, T, C] -> [B, T, C]`."""
+        return inputs
+
     def build(self, input_shape):
         if len(input_shape) < 3:
             raise ShapeError(f"{self.name}: a readout takes [B, T, C], got shape {tuple(input_shape)}; an ANN needs none")
@@ -74,3 +78,23 @@ class LastStep(Readout):
 
     def call(self, inputs):
         return inputs[:, -1]
+
+
+@public
+class SoftmaxSum(Readout):
+    """Sum of the steps' class probabilities: ``y[b] = sum over t of softmax(x[b, t])``, `[B, T, C] -> [B, C]`, values 0..T.
+
+    A loss takes it as logits. Behind a `LeakyIntegrator` with learned time constants it is the readout of Bittar and Garner (2022),
+    Frontiers in Neuroscience 16:865897: each step has one vote, however large its potentials are.
+
+    Example:
+        >>> SoftmaxSum()(LeakyIntegrator(tau=10.0, learn_tau="channel")(currents))  # [B, C]
+    """
+
+    over_time = "sum"
+
+    def of_steps(self, inputs):
+        return ops.softmax(inputs, axis=-1)
+
+    def call(self, inputs):
+        return ops.sum(self.of_steps(inputs), axis=1)

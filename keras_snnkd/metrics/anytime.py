@@ -110,7 +110,7 @@ def answers(model: keras.Model, images: np.ndarray, batch_size: int = 128) -> np
         >>> accuracy_by_step = (answers(student, images).argmax(-1) == labels[:, None]).mean(0)
     """
     readout = final_readout(model)
-    measurement = Measurement(model, {"steps": readout.input}, lambda values: values["steps"])
+    measurement = Measurement(model, {"steps": readout.input}, lambda values: readout.of_steps(values["steps"]))
     steps = np.concatenate(list(measurement.batches(images, batch_size))).astype("float64")
     return so_far(np.cumsum(steps, axis=1), steps, np.arange(1, steps.shape[1] + 1)[:, None], readout.over_time)
 
@@ -160,7 +160,7 @@ def final_readout(model: keras.Model) -> Readout:
     if not isinstance(last, Readout):
         raise ValueError(
             f"{model.name} ends in {last.name!r} ({type(last).__name__}), so it is not known how time steps become its answer; end it in "
-            "keras_snnkd.layers.MeanOverTime, SpikeCount or LastStep"
+            "keras_snnkd.layers.MeanOverTime, SpikeCount, SoftmaxSum or LastStep"
         )
     return last
 

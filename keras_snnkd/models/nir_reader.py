@@ -108,10 +108,17 @@ class Reader:
         layer.set_weights(weights)
         return self.note_time(y, x)
 
-    def neurons(self, node, layer_class, **arguments):
+    def neurons(self, node, layer_class, taus=None, **arguments):
+        """Neurons of one class; `taus`, in NIR's order, where each has its own."""
         read = self.reads(node)
         x = self.in_time(read)
-        y = layer_class(name=self.names[node], dtype="float32", **arguments)(x)
+        layer = layer_class(name=self.names[node], dtype="float32", **arguments, **({} if taus is None else {"learn_tau": "neuron"}))
+        y = layer(x)
+        if taus is not None:
+            if id(read) in self.flattened:
+                *size, channels = self.flattened[id(read)]
+                taus = taus.reshape(channels, *size)
+            layer.w.assign(np.reshape(-np.log(np.moveaxis(taus, 0, -1) - 1), layer.w.shape))
         if id(read) in self.flattened:
             self.flattened[id(y)] = self.flattened[id(read)]
         return self.note_time(y, x)
@@ -220,11 +227,18 @@ class Reader:
 
     def leak(self, node, content):
         """`tau` in steps, and whether the leak multiplies the input."""
-        tau, r = fifteen_digits(_uniform(content.tau) / self.dt), _uniform(content.r)
+        taus, r = np.asarray(content.tau, "float64") / self.dt, np.asarray(content.r, "float64")
+        alike = len(np.unique(taus)) == 1
+        tau = fifteen_digits(_uniform(content.tau) / self.dt) if alike else taus
+        if not alike and not (np.isfinite(taus) & (taus > 1)).all():
+            raise self.refused(f"node {node!r} has time constants from {taus.min():g} to {taus.max():g} steps, expected more than 1")
         for decay_input, expected in ((True, 1.0), (False, tau)):
-            if np.isclose(r, expected, rtol=1e-6):
-                return {"tau": tau, "decay_input": decay_input}
-        raise self.refused(f"node {node!r} has r = {r:g}, expected 1 or tau / dt = {tau:g}; was it written for another step (dt)?")
+            if np.allclose(r, expected, rtol=1e-6, atol=0):
+                return {"decay_input": decay_input, **({"tau": tau} if alike else {"taus": taus})}
+        said = f"r = {r.min():g} to {r.max():g}" if len(np.unique(r)) > 1 else f"r = {r.flat[0]:g}"
+        raise self.refused(
+            f"node {node!r} has {said}, expected 1 or tau / dt = {taus.min():g}; was it written for another step (dt)?"
+        )
 
 
 def _legal(name):

@@ -1,6 +1,7 @@
 """Spiking neurons: each as a layer for sequences of any shape and as a cell for `keras.layers.RNN`."""
 
 from keras_snnkd.errors import unknown_name
+from keras_snnkd.neurons.adlif import RLIF, AdLIF, AdLIFCell, RadLIF, RadLIFCell, RLIFCell
 from keras_snnkd.neurons.alif import ALIF, ALIFCell
 from keras_snnkd.neurons.base import SpikingCell, SpikingLayer
 from keras_snnkd.neurons.integrate_and_fire import IF, IFCell
@@ -14,20 +15,26 @@ __all__ = [
     "IF",
     "LIF",
     "PLIF",
+    "RLIF",
     "ALIFCell",
+    "AdLIF",
+    "AdLIFCell",
     "IFCell",
     "LIFCell",
     "LeakyIntegrator",
     "LeakyIntegratorCell",
     "PLIFCell",
     "QuantizedNeuron",
+    "RLIFCell",
+    "RadLIF",
+    "RadLIFCell",
     "SpikingCell",
     "SpikingLayer",
     "get",
     "names",
 ]
 
-_BY_NAME = {"lif": LIF, "if": IF, "plif": PLIF, "alif": ALIF}
+_BY_NAME = {"lif": LIF, "if": IF, "plif": PLIF, "alif": ALIF, "adlif": AdLIF, "rlif": RLIF, "radlif": RadLIF}
 
 
 def names() -> list[str]:

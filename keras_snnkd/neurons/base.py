@@ -16,7 +16,7 @@ FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 class SpikingLayer(keras.Layer):
     """Neurons over a whole sequence of any shape: every element of the trailing axes is one neuron.
 
-    A subclass sets `self.dynamics`, and overrides `leak` if it learns the leak. State starts at rest in each call.
+    A subclass sets `self.dynamics`, and overrides `leak` if it learns the leak, or `learned` if it learns more. State starts at rest in each call.
 
     Args:
         return_state: Whether the call returns the state after the last step too, for streaming.
@@ -46,8 +46,13 @@ class SpikingLayer(keras.Layer):
 
     @property
     def leak(self):
-        """The learned leak as a scalar tensor, or `None` where it is a constant of the dynamics."""
+        """The learned leak as a tensor, or `None` where it is a constant of the dynamics."""
         return None
+
+    @property
+    def learned(self) -> tuple:
+        """The tensors that are learned in place of constants of the dynamics; see `Dynamics.given`."""
+        return () if self.leak is None else (self.leak,)
 
     def build(self, input_shape):
         if len(input_shape) < 3 or input_shape[1] == 0:
@@ -60,7 +65,7 @@ class SpikingLayer(keras.Layer):
     def call(self, inputs, initial_state=None):
         if initial_state is not None:
             initial_state = self._checked(initial_state, inputs)
-        outputs = scan(self.dynamics, inputs, self.leak, initial_state, self.return_state, self.compute_dtype)
+        outputs = scan(self.dynamics, inputs, self.learned, initial_state, self.return_state, self.compute_dtype)
         return [outputs[0], *outputs[1]] if self.return_state else outputs
 
     def membrane(self, inputs):
@@ -68,7 +73,7 @@ class SpikingLayer(keras.Layer):
 
         Differentiable, also through the resets of earlier steps.
         """
-        return charge(self.dynamics, inputs, self.leak)
+        return charge(self.dynamics, inputs, self.learned)
 
     def _checked(self, state, inputs):
         state = list(state) if isinstance(state, (list, tuple)) else [state]
@@ -81,8 +86,8 @@ class SpikingLayer(keras.Layer):
 
     def step(self, inputs, states):
         """One time step: currents `[B, ...]` and a list of states to outputs `[B, ...]` and the list of new states."""
-        leak = self.dynamics.leak if self.leak is None else self.leak
-        output, _, states = self.dynamics.step(ops.cast(inputs, states[0].dtype), tuple(states), leak)
+        given = self.dynamics.given(self.learned)
+        output, _, states = self.dynamics.step(ops.cast(inputs, states[0].dtype), tuple(states), given)
         return ops.cast(output, self.compute_dtype), list(states)
 
     def compute_output_spec(self, inputs, initial_state=None):

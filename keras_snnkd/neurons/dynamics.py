@@ -22,6 +22,7 @@ gradients ``gs`` of the spikes, the carried ``gv``, ``ga`` (adjoints of ``v[t]``
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 
 from keras import ops
 
@@ -50,6 +51,11 @@ def export_form(spike: str = "floor"):
         yield
     finally:
         _export_spike = before
+
+
+def export_spike() -> Callable | None:
+    """The operators of the step while neurons are traced for a converter, else `None`."""
+    return _export_spike
 
 
 def exporting() -> bool:
@@ -118,6 +124,10 @@ class Dynamics:
         """The resting state for neurons of `shape`."""
         return (ops.full(shape, self.v_reset, dtype), ops.zeros(shape, dtype))[: self.state_size]
 
+    def given(self, learned):
+        """What `step` and `step_adjoint` take as `leak`, from the tensors that are learned: the leak, or nothing."""
+        return learned[0] if learned else self.leak
+
     def above_rest(self, v):
         """``v - r``."""
         return v - self.v_reset if self.v_reset else v
@@ -159,7 +169,7 @@ class Dynamics:
         Args:
             x: Input current, `[...]`.
             state: Tuple of `state_size` arrays `[...]`.
-            leak: ``k``, a number or a scalar tensor.
+            leak: ``k``, a number, or a tensor that broadcasts over the last axes of `x`.
             fire: What turns ``h - theta`` into spikes; the surrogate by default.
 
         Returns:
@@ -189,7 +199,7 @@ class Dynamics:
             g_state: Gradients of the state after the step.
 
         Returns:
-            The gradients of the current, of the state before, and, element by element, of the leak.
+            The gradients of the current, of the state before, and a tuple of those of the learned tensors (see `given`).
         """
         g_v = g_state[0]
         if self.threshold is None:
@@ -204,7 +214,13 @@ class Dynamics:
             g_u = g_spike * self.surrogate.derivative(h - theta)
             g_h = g_u + (g_v * (1 - spike) if hard else g_v)
         g_x, g_v_before, g_leak = self.charge_adjoint(x, state[0], leak, g_h)
+        g_learned = (summed_to(g_leak, leak),) if self.leak is None else ()
         if not self.adapts:
-            return g_x, (g_v_before,), g_leak
+            return g_x, (g_v_before,), g_learned
         g_a = self.adaptation_decay * g_state[1] - self.adaptation * g_u
-        return g_x, (g_v_before, g_a if hard else g_a - self.adaptation * spike * g_v), g_leak
+        return g_x, (g_v_before, g_a if hard else g_a - self.adaptation * spike * g_v), g_learned
+
+
+def summed_to(gradient, parameter):
+    """The gradient of a parameter that was broadcast over the first axes, from that of each use."""
+    return ops.sum(gradient, axis=tuple(range(len(gradient.shape) - len(parameter.shape))))

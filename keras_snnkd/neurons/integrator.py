@@ -3,12 +3,13 @@
 from typing import Any
 
 from keras_snnkd._public import public
-from keras_snnkd.neurons.base import SpikingCell, SpikingLayer, check_tau
+from keras_snnkd.neurons.base import SpikingCell
 from keras_snnkd.neurons.dynamics import Dynamics
+from keras_snnkd.neurons.time_constants import TimeConstant
 
 
 @public
-class LeakyIntegrator(SpikingLayer):
+class LeakyIntegrator(TimeConstant):
     """Membranes that integrate and leak but never fire; the output is the membrane potential.
 
     ``v[t] = v[t-1] + (x[t] - v[t-1]) / tau`` with `decay_input`, else ``v[t] = v[t-1] - v[t-1] / tau + x[t]``.
@@ -16,6 +17,7 @@ class LeakyIntegrator(SpikingLayer):
     Args:
         tau: Membrane time constant in ms, greater than 1.
         decay_input: Whether the current is divided by `tau` too.
+        learn_tau: Whether, and for whom, the time constant is learned; see `LIF`.
         return_state: Whether the state after the last step is returned too.
 
     Call arguments:
@@ -27,19 +29,19 @@ class LeakyIntegrator(SpikingLayer):
 
     Raises:
         ValueError: If `tau` is not greater than 1.
+        UnknownNameError: For another `learn_tau`.
 
     Example:
         >>> kd.neurons.LeakyIntegrator(tau=2.0)(keras.ops.ones((1, 3, 1)))[0, :, 0]  # 0.5, 0.75, 0.875
     """
 
-    def __init__(self, tau: float = 2.0, decay_input: bool = True, **kwargs):
+    def __init__(self, tau: float = 2.0, decay_input: bool = True, learn_tau: str | None = None, **kwargs):
         super().__init__(**kwargs)
-        self.tau = check_tau(self, "tau", tau)
         self.decay_input = bool(decay_input)
-        self.dynamics = Dynamics(leak=1 / self.tau, threshold=None, decay_input=self.decay_input)
+        self.dynamics = Dynamics(leak=self.set_tau(tau, learn_tau), threshold=None, decay_input=self.decay_input)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "tau": self.tau, "decay_input": self.decay_input}
+        return {**super().get_config(), **self.tau_config(), "decay_input": self.decay_input}
 
 
 @public

@@ -3,12 +3,13 @@
 from typing import Any
 
 from keras_snnkd._public import public
-from keras_snnkd.neurons.base import ResettingLayer, SpikingCell, check_tau
+from keras_snnkd.neurons.base import ResettingLayer, SpikingCell
+from keras_snnkd.neurons.time_constants import TimeConstant
 from keras_snnkd.surrogates import Surrogate
 
 
 @public
-class LIF(ResettingLayer):
+class LIF(TimeConstant, ResettingLayer):
     """Leaky integrate-and-fire neurons over a whole sequence of any shape.
 
     With membrane potential ``v``, current ``x``, time step 1 ms::
@@ -22,14 +23,20 @@ class LIF(ResettingLayer):
     The neuron fires at equality, as SpikingJelly's does; snnTorch's and NIR's fire only above the threshold. The derivative of ``s`` is
     replaced by the surrogate's (Neftci et al., 2019, arXiv:1901.09948).
 
+    With `learn_tau` the leak ``1 / tau = sigmoid(w)`` is learned, from ``w = -log(tau - 1)`` on: one ``w`` for the layer as in Fang et al.
+    (2021, arXiv:2007.05785), or several, so that the neurons of one layer see different spans of time (Perez-Nieves et al., 2021,
+    Nature Communications 12:5791).
+
     Args:
-        tau: Membrane time constant in ms, greater than 1.
+        tau: Membrane time constant in ms, greater than 1; where it is learned, at the start.
         threshold: Membrane potential at which the neuron fires.
         reset: `"hard"` (to `v_reset`) or `"soft"` (subtract the threshold).
         v_reset: Reset and resting potential of a hard reset.
         decay_input: Whether the current is divided by `tau` too.
         detach_reset: Whether the gradient stops at the reset.
         surrogate: Name or instance; see `keras_snnkd.surrogates`.
+        learn_tau: `None` for a constant; `"layer"`, `"channel"` or `"neuron"` for one time constant for all neurons, for each index of
+            the last axis, or for each neuron, whose number must then be known.
         return_state: Whether the state after the last step is returned too.
 
     Call arguments:
@@ -41,7 +48,8 @@ class LIF(ResettingLayer):
 
     Raises:
         ValueError: If an argument is outside its range.
-        ShapeError: If the inputs have no time axis.
+        UnknownNameError: For another `learn_tau`.
+        ShapeError: If the inputs have no time axis, or not the known sizes that learned time constants need.
 
     Example:
         >>> kd.neurons.LIF(tau=2.0)(keras.ops.ones((1, 4, 3)) * 1.5)[0, :, 0]  # 0, 1, 0, 1
@@ -56,14 +64,14 @@ class LIF(ResettingLayer):
         decay_input: bool = True,
         detach_reset: bool = True,
         surrogate: str | Surrogate = "atan",
+        learn_tau: str | None = None,
         **kwargs,
     ):
         super().__init__(threshold, reset, v_reset, decay_input, detach_reset, surrogate, **kwargs)
-        self.tau = check_tau(self, "tau", tau)
-        self.dynamics = self.make_dynamics(leak=1 / self.tau)
+        self.dynamics = self.make_dynamics(leak=self.set_tau(tau, learn_tau))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "tau": self.tau}
+        return {**super().get_config(), **self.tau_config()}
 
 
 @public

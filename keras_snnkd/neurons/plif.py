@@ -1,19 +1,14 @@
 """Leaky integrate-and-fire neuron that learns its time constant."""
 
-import math
-from typing import Any
-
-import keras
-from keras import ops
-
 from keras_snnkd._public import public
-from keras_snnkd.neurons.base import ResettingLayer, SpikingCell, check_tau
+from keras_snnkd.neurons.base import SpikingCell
+from keras_snnkd.neurons.lif import LIF
 from keras_snnkd.surrogates import Surrogate
 
 
 @public
-class PLIF(ResettingLayer):
-    """Parametric LIF neurons: a `LIF` whose leak ``1 / tau = sigmoid(w)`` is learned, one ``w`` for the layer.
+class PLIF(LIF):
+    """Parametric LIF neurons: a `LIF` whose leak ``1 / tau = sigmoid(w)`` is learned, one ``w`` for the layer by default.
 
     Fang et al. (2021), "Incorporating Learnable Membrane Time Constant to Enhance Learning of Spiking Neural Networks",
     arXiv:2007.05785.
@@ -26,6 +21,7 @@ class PLIF(ResettingLayer):
         decay_input: Whether the current is divided by `tau` too.
         detach_reset: Whether the gradient stops at the reset.
         surrogate: Name or instance; see `keras_snnkd.surrogates`.
+        learn_tau: `"layer"`, `"channel"` or `"neuron"`; see `LIF`.
         return_state: Whether the state after the last step is returned too.
 
     Call arguments, returns, raises: as `LIF`.
@@ -44,23 +40,10 @@ class PLIF(ResettingLayer):
         decay_input: bool = True,
         detach_reset: bool = True,
         surrogate: str | Surrogate = "atan",
+        learn_tau: str = "layer",
         **kwargs,
     ):
-        super().__init__(threshold, reset, v_reset, decay_input, detach_reset, surrogate, **kwargs)
-        self.tau = check_tau(self, "tau", tau)
-        self.dynamics = self.make_dynamics(leak=None)
-
-    def build(self, input_shape):
-        start = keras.initializers.Constant(-math.log(self.tau - 1))
-        self.w = self.add_weight(shape=(), initializer=start, dtype="float32", autocast=False, name="w")
-        super().build(input_shape)
-
-    @property
-    def leak(self):
-        return ops.sigmoid(ops.convert_to_tensor(self.w))
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "tau": self.tau}
+        super().__init__(tau, threshold, reset, v_reset, decay_input, detach_reset, surrogate, learn_tau, **kwargs)
 
 
 @public

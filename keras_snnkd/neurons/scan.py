@@ -8,6 +8,7 @@ A longer sequence is a chain of such kernels, `CHUNK` steps each, and one of mor
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import keras
 from keras import ops
@@ -33,13 +34,13 @@ COMPILED_LIMIT = 64
 """Sequences up to this length are compiled in a TensorFlow graph, whose size grows with T."""
 
 
-def scan(dynamics: Dynamics, currents, leak=None, initial_state=None, return_state: bool = False, dtype: str | None = None):
+def scan(dynamics: Dynamics, currents, learned: Sequence = (), initial_state=None, return_state: bool = False, dtype: str | None = None):
     """Run neurons over a sequence; differentiable by the hand-written adjoint.
 
     Args:
         dynamics: The neuron.
         currents: `[B, T, ...]`.
-        leak: Scalar tensor, only where `dynamics.leak` is `None`.
+        learned: The tensors that `dynamics` takes instead of constants (`Dynamics.given`): of a learned leak, the leak.
         initial_state: Tuple of `[B, ...]` arrays; the resting state by default.
         return_state: Whether the state after the last step is wanted.
         dtype: Of the outputs; that of the currents by default. The state is float32 (float64 for float64 currents).
@@ -52,13 +53,13 @@ def scan(dynamics: Dynamics, currents, leak=None, initial_state=None, return_sta
         dynamics,
         currents.shape[1] if made.repeated else None,
         bool(made.scale_and_shift),
-        leak is not None,
+        len(learned),
         initial_state is not None,
         return_state,
         dtype or keras.backend.standardize_dtype(currents.dtype),
     )
     known = () if made.source is made.target else (made.source,)  # constants for the gradient
-    parameters = [*([leak] if leak is not None else []), *(initial_state or ())]
+    parameters = [*learned, *(initial_state or ())]
     if exporting():
         outputs = plan.forward(made.source, *parameters)
     else:
@@ -90,7 +91,7 @@ def _made(currents):
     return Currents(currents, currents)
 
 
-def charge(dynamics: Dynamics, currents, leak=None):
+def charge(dynamics: Dynamics, currents, learned: Sequence = ()):
     """The membrane potentials before the reset, `[B, T, ...]`, of neurons that start at rest.
 
     Differentiated by the backend, step by step: the adjoint of `scan` knows the spikes alone.
@@ -98,14 +99,14 @@ def charge(dynamics: Dynamics, currents, leak=None):
     Args:
         dynamics: The neuron.
         currents: `[B, T, ...]`.
-        leak: Scalar tensor, only where `dynamics.leak` is `None`.
+        learned: As for `scan`.
     """
     dtype = state_dtype(currents.dtype)
-    leak = dynamics.leak if leak is None else ops.cast(leak, dtype)
+    given = dynamics.given([ops.cast(tensor, dtype) for tensor in learned])
     shape = ops.shape(currents)
 
     def body(state, x):
-        _, h, state = dynamics.step(ops.cast(x[0], dtype), state, leak)
+        _, h, state = dynamics.step(ops.cast(x[0], dtype), state, given)
         return state, (h,)
 
     steps = ops.unstack(currents, axis=1) if _unrolls(currents) else currents
@@ -119,7 +120,7 @@ class _Plan:
     dynamics: Dynamics
     repeats: int | None
     scaled: bool
-    learned_leak: bool
+    learned: int
     given_state: bool
     return_state: bool
     dtype: str
@@ -133,11 +134,11 @@ class _Plan:
         return getattr(self, f"{method}_in_chunks")(*tensors)
 
     def unpack(self, tensors):
-        """Currents as `[B, T, ...]` or a list of T arrays, the leak, and the state in its dtype."""
+        """Currents as `[B, T, ...]` or a list of T arrays, the learned tensors, and the state, both in its dtype."""
         source, *rest = tensors
         dtype = state_dtype(source.dtype)
         scale, shift = (rest.pop(0), rest.pop(0)) if self.scaled else (None, None)
-        leak = ops.cast(rest.pop(0), dtype) if self.learned_leak else self.dynamics.leak
+        learned = [ops.cast(rest.pop(0), dtype) for _ in range(self.learned)]
         if self.given_state:
             state = tuple(ops.cast(part, dtype) for part in rest)
         else:
@@ -149,49 +150,53 @@ class _Plan:
             return x * scale + shift if self.scaled else x
 
         if self.repeats:
-            return [current(source)] * self.repeats, leak, state
-        return [current(x) for x in ops.unstack(source, axis=1)] if _unrolls(source) else source, leak, state
+            return [current(source)] * self.repeats, learned, state
+        return [current(x) for x in ops.unstack(source, axis=1)] if _unrolls(source) else source, learned, state
 
     def forward(self, *tensors):
-        currents, leak, state = self.unpack(tensors)
+        currents, learned, state = self.unpack(tensors)
+        given = self.dynamics.given(learned)
 
         def body(state, x):
-            output, _, state = self.dynamics.step(ops.cast(x[0], state[0].dtype), state, leak, step)
+            output, _, state = self.dynamics.step(ops.cast(x[0], state[0].dtype), state, given, step)
             return state, (ops.cast(output, self.dtype),)
 
         state, (outputs,) = over_time(body, state, [currents])
         return (outputs, *state) if self.return_state else (outputs,)
 
     def backward(self, *tensors):
-        inputs = 1 + 2 * self.scaled + self.learned_leak + self.given_state * self.dynamics.state_size
+        inputs = 1 + 2 * self.scaled + self.learned + self.given_state * self.dynamics.state_size
         tensors, (g_outputs, *g_state) = tensors[:inputs], tensors[inputs:]
-        currents, leak, state = self.unpack(tensors)
+        currents, learned, state = self.unpack(tensors)
+        given = self.dynamics.given(learned)
         dtype = state[0].dtype
         g_state = tuple(ops.cast(g, dtype) for g in g_state) or tuple(ops.zeros_like(part) for part in state)
 
         def charge_again(state, x):
             before = state
-            _, h, state = self.dynamics.step(ops.cast(x[0], dtype), state, leak, step)
+            _, h, state = self.dynamics.step(ops.cast(x[0], dtype), state, given, step)
             return state, (h, *before)
 
         _, remembered = over_time(charge_again, state, [currents], stack=False)
         kept = dtype if self.repeats else tensors[0].dtype  # summed over time before it is rounded
 
         def back(carry, xs):
-            g_state, g_leak = carry
+            g_state, g_learned = carry
             x, g_output, h, *before = xs
-            g_x, g_state, more = self.dynamics.step_adjoint(ops.cast(x, dtype), tuple(before), h, leak, ops.cast(g_output, dtype), g_state)
-            return (g_state, g_leak + ops.sum(more) if self.learned_leak else g_leak), (ops.cast(g_x, kept),)
+            g_x, g_state, more = self.dynamics.step_adjoint(ops.cast(x, dtype), tuple(before), h, given, ops.cast(g_output, dtype), g_state)
+            g_learned = tuple(g + g_step for g, g_step in zip(g_learned, more, strict=True))
+            return (g_state, g_learned), (ops.cast(g_x, kept),)
 
-        (g_state, g_leak), (g_currents,) = over_time(
-            back, (g_state, ops.zeros((), dtype)), [currents, g_outputs, *remembered], reverse=True, stack=not self.repeats
+        (g_state, g_learned), (g_currents,) = over_time(
+            back,
+            (g_state, tuple(ops.zeros_like(tensor) for tensor in learned)),
+            [currents, g_outputs, *remembered],
+            reverse=True,
+            stack=not self.repeats,
         )
-        gradients = (sum(g_currents) if self.repeats else g_currents,)
-        if self.learned_leak:
-            gradients += (ops.cast(g_leak, tensors[1 + 2 * self.scaled].dtype),)
-        if self.given_state:
-            gradients += tuple(ops.cast(g, t.dtype) for g, t in zip(g_state, tensors[-len(g_state) :], strict=True))
-        return gradients
+        parameters = tensors[1 + 2 * self.scaled :]
+        gradients = (*g_learned, *(g_state if self.given_state else ()))
+        return (sum(g_currents) if self.repeats else g_currents, *map(_cast_like, gradients, parameters))
 
     def last_state(self, *tensors):
         """`forward` without outputs."""
@@ -214,18 +219,18 @@ class _Plan:
         for plan, piece in pieces[:-1]:
             states.append(_compile(plan, "last_state")(*piece, *states[-1]))
         g_state = g_state or [ops.zeros_like(part) for part in state]
-        g_currents, g_leaks = [], []
+        g_currents, g_learned = [], []
         for (plan, piece), before, g_output in reversed(list(zip(pieces, states, _split(g_outputs, sizes), strict=True))):
             g_piece, *more = _compile(plan, "backward")(*piece, *before, g_output, *g_state)
             g_currents.insert(0, g_piece)
-            g_leaks += more[: self.learned_leak]
-            g_state = more[self.learned_leak :]
-        gradients = (sum(g_currents) if self.repeats else ops.concatenate(g_currents, axis=1),)
-        return gradients + ((sum(g_leaks),) if self.learned_leak else ()) + (tuple(g_state) if self.given_state else ())
+            g_learned.append(more[: self.learned])
+            g_state = more[self.learned :]
+        g_currents = sum(g_currents) if self.repeats else ops.concatenate(g_currents, axis=1)
+        return (g_currents, *map(sum, zip(*g_learned, strict=True)), *(g_state if self.given_state else ()))
 
     def chunks(self, tensors):
         """Of each chunk the plan and its tensors up to the state; the chunks' sizes; the initial state; the upstream gradients."""
-        count = 1 + 2 * self.scaled + self.learned_leak
+        count = 1 + 2 * self.scaled + self.learned
         (source, *constants), state, upstream = tensors[:count], tensors[count:], ()
         if self.given_state:
             state, upstream = state[: self.dynamics.state_size], state[self.dynamics.state_size :]
@@ -237,6 +242,10 @@ class _Plan:
         common = dataclasses.replace(self, given_state=True, return_state=True)
         plans = [dataclasses.replace(common, repeats=size if self.repeats else None) for size in sizes]
         return [(plan, [piece, *constants]) for plan, piece in zip(plans, sources, strict=True)], sizes, state, upstream
+
+
+def _cast_like(gradient, tensor):
+    return ops.cast(gradient, tensor.dtype)
 
 
 def _split(sequence, sizes):

@@ -135,6 +135,9 @@ REFUSED = {
         r"'block1_neuron' \(LIF\) subtracts the threshold.*reset='hard'",
     ),
     "adaptive": (lambda: models.build("mlp:4", SHAPE, 10, neuron="alif"), r"'block1_neuron' \(ALIF\) has an adaptive threshold"),
+    "adaptation": (lambda: models.build("mlp:4", SHAPE, 10, neuron="adlif"), r"'block1_neuron' \(AdLIF\) has an adaptation current or recurrent"),
+    "recurrent": (lambda: models.build("mlp:4", SHAPE, 10, neuron="rlif"), r"'block1_neuron' \(RLIF\) has an adaptation current or recurrent"),
+    "both": (lambda: models.build("mlp:4", SHAPE, 10, neuron="radlif"), r"'block1_neuron' \(RadLIF\) has an adaptation current or recurrent"),
     "maximum": (lambda: models.build("convnet:4,pool", SHAPE, 10), r"'pool1'.*takes maxima.*pooling='average'"),
     "twin": (lambda: models.build("mlp:4", SHAPE, 10, neuron="relu"), r"'block1_neuron' \(ReLU\) is no spiking neuron"),
     "same": (lambda: flat_conv(padding="same", strides=2), r"'conv' \(Conv2D\) pads one side more.*ZeroPadding2D"),
@@ -188,6 +191,16 @@ def test_a_model_whose_inputs_have_time_and_whose_neurons_read_flattened_maps(tm
 
 
 # Files that do not do what the model does
+
+
+@pytest.mark.parametrize("spec", ["mlp:8", "convnet:4,flatten"])
+def test_neurons_with_time_constants_of_their_own_come_back(spec, samples, tmp_path):
+    model = busy(spec, neuron="lif", learn_tau="neuron", pooling="average") if "conv" in spec else busy(spec, learn_tau="neuron")
+    layer = model.get_layer("block1_neuron")
+    layer.w.assign(np.random.default_rng(0).normal(0.0, 1.0, layer.w.shape))
+    kd.export.nir(model, tmp_path / "taus.nir", samples=samples)
+    back = models.from_nir(tmp_path / "taus.nir")
+    np.testing.assert_allclose(back.get_layer("block1_neuron").leak, layer.leak, rtol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -128,10 +128,17 @@ def test_the_model_is_in_float32_under_a_mixed_policy(path):
     assert {layer.compute_dtype for layer in models.from_nir(path).layers[1:]} == {"float32"}
 
 
+def test_each_neuron_may_have_a_time_constant_of_its_own(tmp_path):
+    file = chain(tmp_path / "taus.nir", affine(), lif(tau=np.array([2, 3, 4]) * DT), shape=(2,))
+    layer = next(layer for layer in models.from_nir(file, 4).layers if isinstance(layer, neurons.LIF))
+    np.testing.assert_allclose(layer.leak, [1 / 2, 1 / 3, 1 / 4], rtol=1e-6)
+
+
 # Refused
 
 UNREADABLE = {
-    "other time constants": ([lif(tau=np.array([2, 3, 4]) * DT)], "3 different values"),
+    "other thresholds": ([lif(v_threshold=np.array([1.0, 2.0, 3.0]))], "3 different values"),
+    "no memory in one": ([lif(tau=np.array([2, 1, 4]) * DT)], "time constants from 1 to 4 steps, expected more than 1"),
     "no memory": ([lif(tau=DT)], "tau must be greater than 1"),
     "another rest": ([lif(v_leak=0.5)], r"rests at 0\.5 and is reset to 0\.0; here both are one"),
     "another resistance": ([lif(r=3.0)], r"r = 3, expected 1 or tau / dt = 2; was it written for another step"),

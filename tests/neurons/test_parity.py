@@ -19,6 +19,10 @@ NEURONS = {
     "if": (neurons.IF, neurons.IFCell, {}),
     "plif": (neurons.PLIF, neurons.PLIFCell, {"tau": 2.5}),
     "alif": (neurons.ALIF, neurons.ALIFCell, {"tau": 2.5, "adaptation": 0.3, "tau_adaptation": 8.0}),
+    "lif-channel": (neurons.LIF, neurons.LIFCell, {"tau": 2.5, "learn_tau": "channel"}),
+    "adlif": (neurons.AdLIF, neurons.AdLIFCell, {}),
+    "rlif": (neurons.RLIF, neurons.RLIFCell, {}),
+    "radlif": (neurons.RadLIF, neurons.RadLIFCell, {}),
     "integrator": (neurons.LeakyIntegrator, neurons.LeakyIntegratorCell, {"tau": 2.5}),
 }
 VARIANTS = {
@@ -27,12 +31,28 @@ VARIANTS = {
     "hard-attached": {"v_reset": -0.25, "detach_reset": False},
     "whole-current": {"decay_input": False, "surrogate": "sigmoid"},
 }
-SETUPS = [(name, "", policy, steps) for name in NEURONS for policy in ("float32", "mixed_bfloat16") for steps in (1, 4, 40)] + [
-    (name, variant, "float32", 5)
-    for name in NEURONS
-    for variant, more in VARIANTS.items()
-    if name != "integrator" and not (name == "if" and "decay_input" in more)
+WITH_PARAMETERS = ("adlif", "rlif", "radlif")
+VARIANTS_WITH_PARAMETERS = {
+    "hard": {"reset": "hard"},
+    "symplectic": {"coupling": "symplectic", "surrogate": "atan"},
+    "symplectic-hard-detached": {"coupling": "symplectic", "reset": "hard", "detach_reset": True},
+}
+PARAMETERS = {"plif": 1, "lif-channel": 1, "adlif": 4, "rlif": 2, "radlif": 5}
+"""How many weights each learns."""
+SETUPS = [
+    (name, "", policy, steps)
+    for name in ("lif", "if", "plif", "alif", "radlif", "integrator")
+    for policy in ("float32", "mixed_bfloat16")
+    for steps in (1, 4, 40)
 ]
+SETUPS += [
+    (name, variant, "float32", 5)
+    for name in ("lif", "if", "plif", "alif")
+    for variant, more in VARIANTS.items()
+    if not (name == "if" and "decay_input" in more)
+]
+SETUPS += [(name, "", "float32", 12) for name in ("adlif", "rlif", "lif-channel")]
+SETUPS += [("radlif", variant, "float32", 12) for variant in VARIANTS_WITH_PARAMETERS]
 
 
 class Setup:
@@ -41,10 +61,11 @@ class Setup:
     def __init__(self, name, variant, policy, steps):
         keras.config.set_dtype_policy(policy)
         self.layer_class, self.cell_class, arguments = NEURONS[name]
-        self.arguments = {**arguments, **VARIANTS.get(variant, {})}
+        self.arguments = {**arguments, **{**VARIANTS, **VARIANTS_WITH_PARAMETERS}.get(variant, {})}
         dtype = "float32" if policy == "float32" else ml_dtypes.bfloat16
         random = np.random.default_rng(steps)
-        drive = 1.0 if name == "if" or not self.arguments.get("decay_input", True) else 2.0
+        keras.utils.set_random_seed(steps)  # of the parameters
+        drive = 12.0 if name in WITH_PARAMETERS else 1.0 if name == "if" or not self.arguments.get("decay_input", True) else 2.0
         self.x = (drive * random.normal(0.3, 1.0, (3, steps, UNITS))).astype(ml_dtypes.bfloat16).astype(dtype)
         self.upstream = random.normal(0.0, 1.0, self.x.shape).astype(ml_dtypes.bfloat16).astype("float32")
 
@@ -153,8 +174,9 @@ def test_same_spikes_and_gradients_as_the_layer(setup, execute, monkeypatch):
     else:
         np.testing.assert_array_equal(output, expected)
     np.testing.assert_allclose(g_x, expected_g_x, rtol=1e-4 if policy == "float32" else 2**-7, atol=1e-6)
-    assert len(g_w) == len(expected_g_w) == (name == "plif")
-    np.testing.assert_allclose(g_w, expected_g_w, rtol=1e-4, atol=1e-6)
+    assert len(g_w) == len(expected_g_w) == PARAMETERS.get(name, 0)
+    for gradient, expected_gradient in zip(g_w, expected_g_w, strict=True):
+        np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("spike", ["floor", "where"])
