@@ -236,9 +236,7 @@ class Reader:
             if np.allclose(r, expected, rtol=1e-6, atol=0):
                 return {"decay_input": decay_input, **({"tau": tau} if alike else {"taus": taus})}
         said = f"r = {r.min():g} to {r.max():g}" if len(np.unique(r)) > 1 else f"r = {r.flat[0]:g}"
-        raise self.refused(
-            f"node {node!r} has {said}, expected 1 or tau / dt = {taus.min():g}; was it written for another step (dt)?"
-        )
+        raise self.refused(f"node {node!r} has {said}, expected 1 or tau / dt = {taus.min():g}; was it written for another step (dt)?")
 
 
 def _legal(name):

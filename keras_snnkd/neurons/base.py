@@ -16,7 +16,8 @@ FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 class SpikingLayer(keras.Layer):
     """Neurons over a whole sequence of any shape: every element of the trailing axes is one neuron.
 
-    A subclass sets `self.dynamics`, and overrides `leak` if it learns the leak, or `learned` if it learns more. State starts at rest in each call.
+    A subclass sets `self.dynamics`, and overrides `leak` if it learns the leak, or `learned` if it learns more. State starts at rest in
+    each call.
 
     Args:
         return_state: Whether the call returns the state after the last step too, for streaming.

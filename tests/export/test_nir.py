@@ -135,9 +135,18 @@ REFUSED = {
         r"'block1_neuron' \(LIF\) subtracts the threshold.*reset='hard'",
     ),
     "adaptive": (lambda: models.build("mlp:4", SHAPE, 10, neuron="alif"), r"'block1_neuron' \(ALIF\) has an adaptive threshold"),
-    "adaptation": (lambda: models.build("mlp:4", SHAPE, 10, neuron="adlif"), r"'block1_neuron' \(AdLIF\) has an adaptation current or recurrent"),
-    "recurrent": (lambda: models.build("mlp:4", SHAPE, 10, neuron="rlif"), r"'block1_neuron' \(RLIF\) has an adaptation current or recurrent"),
-    "both": (lambda: models.build("mlp:4", SHAPE, 10, neuron="radlif"), r"'block1_neuron' \(RadLIF\) has an adaptation current or recurrent"),
+    "adaptation": (
+        lambda: models.build("mlp:4", SHAPE, 10, neuron="adlif"),
+        r"'block1_neuron' \(AdLIF\) has an adaptation current or recurrent",
+    ),
+    "recurrent": (
+        lambda: models.build("mlp:4", SHAPE, 10, neuron="rlif"),
+        r"'block1_neuron' \(RLIF\) has an adaptation current or recurrent",
+    ),
+    "both": (
+        lambda: models.build("mlp:4", SHAPE, 10, neuron="radlif"),
+        r"'block1_neuron' \(RadLIF\) has an adaptation current or recurrent",
+    ),
     "maximum": (lambda: models.build("convnet:4,pool", SHAPE, 10), r"'pool1'.*takes maxima.*pooling='average'"),
     "twin": (lambda: models.build("mlp:4", SHAPE, 10, neuron="relu"), r"'block1_neuron' \(ReLU\) is no spiking neuron"),
     "same": (lambda: flat_conv(padding="same", strides=2), r"'conv' \(Conv2D\) pads one side more.*ZeroPadding2D"),
