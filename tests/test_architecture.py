@@ -129,6 +129,7 @@ REQUIRED = {
 COMPUTED = {
     "ThresholdBatchNormalization": {"gamma_initializer"},
     **{name: {"decay_input"} for name in ("IF", "IFCell")},
+    **{name: {"decay_input", "v_reset"} for neuron in ("AdLIF", "RLIF", "RadLIF") for name in (neuron, f"{neuron}Cell")},
     **{name: {"use_bias", "rank", "lora_rank", "lora_alpha", "activity_regularizer"} for name in ("QuantizedConv2D", "QuantizedDense")},
 }
 """Arguments of a base class that a class sets itself, or that Keras does not store."""

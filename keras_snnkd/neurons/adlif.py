@@ -22,13 +22,17 @@ class ParameterizedLayer(ResettingLayer):
 
     recurrent = False
 
-    def __init__(self, tau, threshold, reset, detach_reset, surrogate, coupling=None, **kwargs):
+    def __init__(self, tau, threshold, reset, detach_reset, surrogate, **kwargs):
         super().__init__(threshold, reset, 0.0, True, detach_reset, surrogate, **kwargs)
         self.tau = _limits(self, "tau", tau, check_tau)
-        self.dynamics = AdaptiveDynamics(
+        self.dynamics = self.dynamics_of(None)
+
+    def dynamics_of(self, coupling: str | None) -> AdaptiveDynamics:
+        """The dynamics with these arguments and the adaptation's coupling."""
+        return AdaptiveDynamics(
             None,
             self.threshold,
-            reset,
+            self.reset,
             detach_reset=self.detach_reset,
             surrogate=self.surrogate,
             coupling=coupling,
@@ -77,16 +81,15 @@ class ParameterizedLayer(ResettingLayer):
 class AdaptingLayer(ParameterizedLayer):
     """Base of the neurons with an adaptation current."""
 
-    def __init__(self, tau, tau_adaptation, a, b, coupling, threshold, reset, detach_reset, surrogate, **kwargs):
+    def __init__(self, tau, tau_adaptation, a_limits, b_limits, coupling, threshold, reset, detach_reset, surrogate, **kwargs):
+        super().__init__(tau, threshold, reset, detach_reset, surrogate, **kwargs)
         if coupling not in COUPLINGS:
             raise unknown_name("coupling", coupling, COUPLINGS)
-        super().__init__(tau, threshold, reset, detach_reset, surrogate, coupling, **kwargs)
         self.tau_adaptation = _limits(self, "tau_adaptation", tau_adaptation, check_tau)
-        self.a = None  # the weights, once built
-        self.b = None
-        self.a_limits = _limits(self, "a_limits", a, check_number)
-        self.b_limits = _limits(self, "b_limits", b, check_number)
+        self.a_limits = _limits(self, "a_limits", a_limits, check_number)
+        self.b_limits = _limits(self, "b_limits", b_limits, check_number)
         self.coupling = coupling
+        self.dynamics = self.dynamics_of(coupling)
 
     def _add_parameters(self, channels: int) -> None:
         self._add("beta", channels, *map(_decay, self.tau_adaptation))
