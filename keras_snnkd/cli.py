@@ -55,7 +55,11 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--mixup", type=float, metavar="A", help="train on mixtures of two images, with shares from Beta(A, A) (default: 0)")
 
     group = p.add_argument_group("models (a preset, convnet:16,pool,32,pool,flatten | mlp:256 | resnet:64,128/2,2)")
-    group.add_argument("--teacher", metavar="MODEL", help="default: <dataset>_teacher; also a trained .keras file to reuse")
+    group.add_argument(
+        "--teacher",
+        metavar="MODEL",
+        help="default: the one that comes with the package, else train; shipped | train | a trained .keras file | a shape to train",
+    )
     group.add_argument(
         "--assistant", metavar="MODEL", action="append", dest="assistants", help="for multistage; may be given several times, largest first"
     )

@@ -8,6 +8,7 @@ import functools
 import statistics
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -23,13 +24,17 @@ from keras_snnkd.errors import KDError
 from keras_snnkd.files.staging import read_json, remove_unfinished, sha256, write_json
 from keras_snnkd.metrics.measurement import Measurement
 from keras_snnkd.run.evaluation import MEASURED_IMAGES, measure, test_images
-from keras_snnkd.run.experiment import Experiment, check_folder, check_resume
+from keras_snnkd.run.experiment import Experiment, check_folder, check_resume, load_teacher
 from keras_snnkd.run.progress import Counter
-from keras_snnkd.run.recipe import ITSELF, is_file
+from keras_snnkd.run.recipe import ITSELF, SHIPPED, is_file
+from keras_snnkd.weights import shipped
 from keras_snnkd.weights.transfer import restart_random_layers
 
 ALONE = "student_alone"
 """The arm that all others are compared with."""
+
+ANN, SPIKING = "teacher_ann", "teacher"
+"""The names of the two teachers, and of their stages."""
 
 CONFIDENCE = 0.95
 
@@ -44,8 +49,10 @@ class Comparison(Experiment):
     where to start) and sees the same batches. The folder gets `recipe.json`, the teachers' stages, for each seed a folder `seed<n>` with a
     stage for each arm, `results.json` and `report.html`. An arm that fails is told in the notes, and the others go on.
 
-    The teacher is spiking. With `teacher_neuron="relu"` there are two: an ANN for the methods that have one in their papers or take any,
-    and a spiking one for those that need spikes.
+    Each method has a teacher of its paper's kind: `teacher_ann` is an ordinary network, for those that have one or take any, `teacher` a
+    spiking one, for those that need spikes and for objectives by themselves. They come with the package where they can, and are trained
+    otherwise. With `teacher_neuron` one kind is asked for, and a file is what it is; the table says which methods have another than
+    in their papers.
 
     Args:
         recipe: With mode `"compare"`.
@@ -79,30 +86,51 @@ class Comparison(Experiment):
         return range(self.recipe.seed, self.recipe.seed + self.recipe.seeds)
 
     def stages(self) -> list[Stage]:
-        """The teachers' stages."""
+        """The stages of teachers that are trained here."""
         r = self.recipe
-        wanted = {self._teacher_of(method) for method in self.arms.values()}
         if is_file(r.teacher):
             return []
-        stage = self._teacher_stage
-        twin = "teacher" in wanted and r.teacher_start == "ann"
+        wanted = {self._teacher_of(method) for method in self.arms.values()} - set(self._files)
+        spec = models.specification(f"{r.dataset}_teacher" if r.teacher == SHIPPED else r.teacher)
+        length = {"epochs": r.teacher_epochs, "stop": r.teacher_stop}
+        start_from_twin = SPIKING in wanted and r.teacher_start == "ann"
         stages = []
-        if twin or "teacher_ann" in wanted:
-            spec = {**models.specification(r.teacher), "neuron": "relu"}
-            length = {"epochs": r.ann_epochs} if twin else {"epochs": r.teacher_epochs, "stop": r.teacher_stop}
-            stages.append(stage("teacher_ann", spec=spec, **length))
-        if "teacher" in wanted:
-            neuron = r.neuron if r.teacher_neuron == "relu" else r.teacher_neuron
-            start = {"start_from": "teacher_ann"} if twin else {}
-            stages.append(stage("teacher", neuron=neuron, epochs=r.teacher_epochs, stop=r.teacher_stop, **start))
+        if start_from_twin or ANN in wanted:
+            stages.append(
+                self._teacher_stage(ANN, spec={**spec, "neuron": "relu"}, **({"epochs": r.ann_epochs} if start_from_twin else length))
+            )
+        if SPIKING in wanted:
+            neuron = r.neuron if r.teacher_neuron in (None, "relu") else r.teacher_neuron
+            start = {"start_from": ANN} if start_from_twin else {}
+            stages.append(self._teacher_stage(SPIKING, spec=spec, neuron=neuron, **length, **start))
         return stages
+
+    @functools.cached_property
+    def _files(self) -> dict[str, Path]:
+        """The files of trained teachers, by name: the one that is given, or what the package has for the data set."""
+        r = self.recipe
+        if is_file(r.teacher):
+            return {SPIKING: Path(r.teacher)}
+        if r.teacher != SHIPPED:
+            return {}
+        kinds = {ANN: False, SPIKING: True}
+        return {name: shipped.path(shipped.name_of(r.dataset, kind)) for name, kind in kinds.items() if shipped.has(r.dataset, kind)}
 
     def _teacher_of(self, method: Method) -> str | None:
         """The name of a method's teacher; `None` for one without."""
         if method.longer or not (method.needs_teacher or method.start == "shrunk"):
             return None
-        ann = self.recipe.teacher_neuron == "relu" and method.teacher != "snn" and not is_file(self.recipe.teacher)
-        return "teacher_ann" if ann else "teacher"
+        asked = self.recipe.teacher_neuron
+        ann = method.taught_by_ann if asked is None else asked == "relu" and method.teacher != "snn"
+        return ANN if ann and not is_file(self.recipe.teacher) else SPIKING
+
+    def _note_of(self, method: Method, teachers: Mapping[str, keras.Model]) -> str | None:
+        """In words, that a method has a teacher of another kind than in its paper; `None` if it has not."""
+        teacher = teachers.get(self._teacher_of(method))
+        if teacher is None or method.teacher not in ("ann", "snn"):
+            return None
+        here, paper = kind_of(teacher), {"ann": "ANN", "snn": "spiking"}[method.teacher]
+        return None if here == paper else f"{method.name} has a teacher of another kind than in its paper: {here} here, {paper} there"
 
     def _arm_stages(self, teachers: Mapping[str, keras.Model]) -> list[Stage]:
         """Of one seed, that of the recipe: the student alone, then each arm with what it needs."""
@@ -110,7 +138,7 @@ class Comparison(Experiment):
         for name, method in self.arms.items():
             taught_by = self._teacher_of(method)
             teacher = teachers.get(taught_by)
-            file = {} if taught_by is None or is_file(self.recipe.teacher) else {"file": self.folder / taught_by / "model.keras"}
+            file = {"file": self._files.get(taught_by, self.folder / taught_by / "model.keras")} if taught_by else {}
             if method.longer:
                 teacher = functools.partial(models.with_timesteps, timesteps=method.longer * self.recipe.timesteps)
             start, arguments = self._start(method.start, teacher)
@@ -137,7 +165,7 @@ class Comparison(Experiment):
         steps = self.data.steps_per_epoch
         stages = self.stages()
         found = Chain(stages, self.folder).check(steps) if stages else {}
-        teachers = {name: distiller.student for name, distiller in found.items()} or self._from_file()
+        teachers = {**{name: distiller.student for name, distiller in found.items()}, **self._from_file}
         found.update(Chain(self._arm_stages(teachers), self.folder).check(steps, self._failed))
         self._check_left()
         return found
@@ -157,8 +185,11 @@ class Comparison(Experiment):
         if set(self.arms) <= set(self.problems):
             raise KDError(f"no method is left to compare: {'; '.join(f'{name}: {self.problems[name]}' for name in self.arms)}")
 
-    def _from_file(self):
-        return {"teacher": self._trained_teacher} if is_file(self.recipe.teacher) else {}
+    @functools.cached_property
+    def _from_file(self) -> dict[str, keras.Model]:
+        """The trained teachers that are wanted, by name."""
+        wanted = {self._teacher_of(method) for method in self.arms.values()}
+        return {name: load_teacher(file, self.data, name) for name, file in self._files.items() if name in wanted}
 
     def run(self, resume: bool = False) -> dict[str, Any]:
         """Train every arm with every seed, measure and report.
@@ -198,10 +229,10 @@ class Comparison(Experiment):
     def _train_teachers(self, resume, closing) -> dict[str, keras.Model]:
         stages = self.stages()
         if not stages:
-            return self._from_file()
+            return self._from_file
         titles = {stage.name: f"[teacher {index}/{len(stages)}] {stage.name}" for index, stage in enumerate(stages, start=1)}
         results = Chain(stages, self.folder).run(self.data, resume, lambda stage: self._callbacks(stage, titles[stage.name], closing))
-        return {name: result.model for name, result in results.items()}
+        return {**{name: result.model for name, result in results.items()}, **self._from_file}
 
     def _run_seed(self, number, teachers, gauge) -> dict[str, dict[str, Any]]:
         """Train all arms with one seed; what was measured, by arm."""
@@ -237,11 +268,12 @@ class Comparison(Experiment):
         rows = []
         for name, model in teachers.items():
             row, _ = measure(model, self.data)
-            rows.append({"name": name, "role": "teacher", "label": name.replace("_", " "), "taught_by": None, **row})
+            rows.append({"name": name, "role": "teacher", "label": f"{kind_of(model)} teacher", "taught_by": None, **row})
         notes = [f"{name} is left out, or has fewer seeds: {reason}" for name, reason in self.problems.items()]
+        notes += filter(None, (self._note_of(method, teachers) for method in self.arms.values()))
         facts = {}
         for name, method in self.arms.items():
-            taught_by = ITSELF if method.longer or not method.needs_teacher else self._teacher_of(method)
+            taught_by = ITSELF if method.longer or not method.needs_teacher else kind_of(teachers[self._teacher_of(method)])
             facts[name] = {"taught_by": taught_by, "trust": method.trust if method.source else None, "source": method.source or None}
         compared = [{**row, **facts.get(row["name"], {})} for row in ranked(measured)]
         return {
@@ -250,6 +282,11 @@ class Comparison(Experiment):
             "comparison": compared,
             "notes": notes,
         }
+
+
+def kind_of(model: keras.Model) -> str:
+    """`"spiking"`, or `"ANN"` for a network in which no layer emits spikes."""
+    return "spiking" if any(getattr(layer, "emits_spikes", False) for layer in model.layers) else "ANN"
 
 
 class Gauge:

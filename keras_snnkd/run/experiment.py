@@ -19,11 +19,12 @@ from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.errors import ExportError, KDError, OutputError
 from keras_snnkd.files.staging import UNFINISHED, read_json, sha256, write_json
+from keras_snnkd.run.card import read_card
 from keras_snnkd.run.evaluation import describe_data, export_checked, machine, measure, raster, versions
 from keras_snnkd.run.health import TrainingHealth
 from keras_snnkd.run.modes import Mode
 from keras_snnkd.run.progress import Counter, Progress
-from keras_snnkd.run.recipe import ITSELF, Recipe, is_file
+from keras_snnkd.run.recipe import ITSELF, Recipe, teacher_file
 from keras_snnkd.training import strategy
 from keras_snnkd.training.determinism import make_deterministic
 
@@ -123,7 +124,7 @@ class Experiment:
         r = self.recipe
         if r.teacher == ITSELF:
             return functools.partial(models.with_timesteps, timesteps=r.teacher_timesteps), []
-        if is_file(r.teacher):
+        if teacher_file(r):
             return self._trained_teacher, []
         stage = functools.partial(self._teacher_stage, neuron=r.teacher_neuron)
         if r.teacher_start == "scratch" or r.teacher_neuron == "relu":
@@ -139,9 +140,7 @@ class Experiment:
 
     @functools.cached_property
     def _trained_teacher(self) -> keras.Model:
-        model = models.load(self.recipe.teacher)
-        model.name = "teacher"
-        return model
+        return load_teacher(teacher_file(self.recipe), self.data)
 
     def _stage(self, name, *, spec, epochs, rate, neuron=None, timesteps=None, file=None, **more) -> Stage:
         """A stage; `file` is where its teacher, a model, comes from, or will be once it is trained."""
@@ -157,8 +156,8 @@ class Experiment:
         if r.mixup:
             settings["mixup"] = r.mixup
         if isinstance(more.get("teacher"), keras.Model):
-            file = Path(file or r.teacher)
-            settings["teacher_sha256"] = sha256(file) if file.exists() else None
+            file = file or teacher_file(r)
+            settings["teacher_sha256"] = sha256(file) if file and file.exists() else None
         if isinstance(more.get("teacher"), functools.partial):
             settings["teacher_timesteps"] = more["teacher"].keywords["timesteps"]
         course = {"optimizer": r.optimizer, "schedule": r.schedule, "weight_decay": r.weight_decay}
@@ -299,6 +298,24 @@ class Experiment:
             "exports": exports,
             "notes": notes,
         }
+
+
+def load_teacher(file: Path, data: datasets.Data, name: str = "teacher") -> keras.Model:
+    """A trained teacher from its file.
+
+    Raises:
+        KDError: If the card beside it names another data set than `data`.
+        FileFormatError: If it cannot be read; see `keras_snnkd.models.load`.
+    """
+    trained_on = ((read_card(file) or {}).get("dataset") or {}).get("name")
+    if trained_on not in (None, data.name):
+        raise KDError(
+            f"the teacher {file} was trained on {trained_on}, and the students on {data.name}; give a teacher of {data.name}, or train one "
+            "(--teacher train)"
+        )
+    model = models.load(file)
+    model.name = name
+    return model
 
 
 def check_folder(folder: Path, option: str = "--out") -> None:

@@ -15,6 +15,7 @@ from keras_snnkd.run.health import ON_PROBLEM
 from keras_snnkd.run.modes import OF_RECIPES, Mode
 from keras_snnkd.training import optimizers, strategy
 from keras_snnkd.training.labels import check_smoothing
+from keras_snnkd.weights import shipped
 
 TUNERS = ("bayesian", "hyperband")
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -22,6 +23,9 @@ TEACHER_STARTS = ("scratch", "ann")
 
 SGD_RATE = 0.1
 """The learning rate of SGD by default."""
+
+SHIPPED, TRAIN = "shipped", "train"
+"""In place of a teacher: the one that comes with the package for this data set, and the preset of the data set, trained in the run."""
 
 ITSELF = "self"
 """In place of a teacher: the student, run for `teacher_timesteps`."""
@@ -48,14 +52,16 @@ class Recipe:
         dataset: A name of `keras_snnkd.data.names()`, or the path of an `.npz` or of a folder of images.
         data_dir: Where prepared data sets are; TFDS_DATA_DIR or the home folder by default.
         limit: Use only so many training and test images.
-        teacher: Preset, short form (`"convnet:32,pool,64"`), specification, or the path of a trained `.keras` file; `"self"` for the
-            student itself, run for `teacher_timesteps`.
+        teacher: Preset, short form (`"convnet:32,pool,64"`), specification, or the path of a trained `.keras` file; `"shipped"` for the
+            trained one that comes with the package for a data set, the default where there is one; `"train"` for the data set's preset,
+            trained in the run; `"self"` for the student itself, run for `teacher_timesteps`.
         assistants: The intermediate networks of a multi-stage run, largest first; as `teacher`, but trained here.
         student: As an assistant.
         timesteps: T of the student and of the assistants.
         teacher_timesteps: T of the teacher; the student's by default.
         neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for an ANN student.
-        teacher_neuron: Likewise, for the teacher; the student's by default, `"relu"` for an ANN teacher.
+        teacher_neuron: Likewise, for the teacher; `"relu"` for an ANN teacher. By default that of the methods' papers, and for objectives
+            by themselves the student's. In mode `"compare"` a given one holds for all methods that it can teach.
         objectives: Names or mappings of objectives, or names of published methods (`keras_snnkd.methods`), which `resolved` replaces by
             their objectives; soft targets and spike trains by default. A weight may be a schedule (`keras_snnkd.distill.schedules`). In
             mode `"compare"`, what is compared, each by itself: methods, objectives, or `"all"` methods, the default. In mode `"tune"`,
@@ -172,6 +178,8 @@ class Recipe:
         if method.chain and self.mode == Mode.DISTILL:
             raise ValueError(f"{method.name} goes through assistants; use --mode multistage")
         implied = {"label_weight": method.label_weight, "student_start": method.start}
+        if method.taught_by_ann:
+            implied["teacher_neuron"] = "relu"
         if method.longer:
             implied["teacher_timesteps"] = method.longer * self.timesteps
         unset = {field: value for field, value in implied.items() if getattr(self, field) is None}
@@ -185,7 +193,7 @@ class Recipe:
     def _filled(self) -> "Recipe":
         """With the defaults in place of unset values, and checked."""
         name = self.dataset
-        presets = {"teacher": f"{name}_teacher", "assistants": [f"{name}_assistant"], "student": f"{name}_student"}
+        presets = {"assistants": [f"{name}_assistant"], "student": f"{name}_student"}
         general = {
             "teacher_timesteps": self.timesteps,
             "teacher_neuron": self.neuron,
@@ -203,21 +211,35 @@ class Recipe:
         }
         if "relu" in (self.teacher_neuron, self.neuron):
             general["objectives"] = general["objectives"][:1]  # an ANN has no spike trains
-        defaults = {**general, **(presets if name in data.names() else _OWN_DATA), **_DEFAULTS.get(name, {})}
+        trained_here = {"teacher": f"{name}_teacher"} if name in data.names() else {"teacher": _OWN_DATA["teacher"]}
+        defaults = {**general, **(presets if name in data.names() else _OWN_DATA), **_DEFAULTS.get(name, {}), **trained_here}
         if self.optimizer == "sgd":
             defaults.update(learning_rate=SGD_RATE, teacher_learning_rate=SGD_RATE)
         if self.limit is not None:
             defaults.pop("batch_size", None)  # it follows the number of images
+        if self.mode == Mode.COMPARE:
+            del defaults["teacher_neuron"]  # each method has its own
+        if self._taught_by_shipped():
+            defaults["teacher"] = SHIPPED
         if self.mode in (Mode.COMPARE, Mode.TUNE):  # many students are trained
             defaults["epochs"] = max(1, defaults["epochs"] // 3)
         else:
             defaults.update(label_weight=1.0, student_start=methods.STARTS[0])
         unset = {field: value for field, value in defaults.items() if getattr(self, field) is None}
         recipe = dataclasses.replace(self, **unset)
+        if recipe.teacher == TRAIN:
+            recipe = dataclasses.replace(recipe, **trained_here)
         if recipe.cache is None:
             recipe = dataclasses.replace(recipe, cache=1 if recipe.augment == "none" and not recipe.mixup else 0)
         recipe._check()
         return recipe
+
+    def _taught_by_shipped(self) -> bool:
+        """Whether a teacher that comes with the package can teach, by what is known before defaults are filled in."""
+        if self.dataset not in data.names() or self.mode in (Mode.TEACHER, Mode.BASELINE) or self.student_start == "shrunk":
+            return False  # weights can be shrunk to a student's widths only from a network of its depth
+        kinds = (True, False) if self.mode == Mode.COMPARE else ((self.teacher_neuron or self.neuron) != "relu",)
+        return any(shipped.has(self.dataset, spiking) for spiking in kinds)
 
     def _check_types(self):
         for field in dataclasses.fields(self):
@@ -236,7 +258,7 @@ class Recipe:
         for kind, value, known in [
             ("mode", self.mode, OF_RECIPES),
             ("neuron", self.neuron, neuron_names),
-            ("neuron", self.teacher_neuron, neuron_names),
+            ("neuron", self.teacher_neuron or self.neuron, neuron_names),
             ("precision", self.precision, PRECISIONS),
             ("strategy", self.strategy, strategy.NAMES),
             ("tuner", self.tuner, TUNERS),
@@ -254,7 +276,10 @@ class Recipe:
             raise ValueError(f"teacher_stop must be one of the {self.teacher_epochs} epochs of the teacher, got {self.teacher_stop!r}")
         check_timesteps(self.timesteps)
         check_timesteps(self.teacher_timesteps)
-        for spec in (self.student, *self.assistants, *([] if is_file(self.teacher) or self.teacher == ITSELF else [self.teacher])):
+        if self.teacher == SHIPPED and self.mode not in (Mode.TEACHER, Mode.BASELINE, Mode.COMPARE):
+            teacher_file(self)
+        given = is_file(self.teacher) or self.teacher in (ITSELF, SHIPPED)
+        for spec in (self.student, *self.assistants, *([] if given else [self.teacher])):
             models.specification(spec)
         for objective in self.objectives:
             method = methods.combine([objective])
@@ -277,7 +302,7 @@ class Recipe:
                 raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)!r}")
         if self.weight_bits not in (8, 32):
             raise ValueError(f"weight_bits must be 8 or 32, got {self.weight_bits!r}")
-        if self.mode == Mode.TEACHER and is_file(self.teacher):
+        if self.mode == Mode.TEACHER and (is_file(self.teacher) or self.teacher == SHIPPED):
             raise ValueError(f"--mode teacher trains a teacher, and {self.teacher} is trained already; see it with --mode evaluate")
         if self.mode == Mode.COMPARE and self.strategy != "none":
             raise ValueError(f"--mode compare runs on one device, got --strategy {self.strategy}; run its arms as --mode distill instead")
@@ -355,6 +380,17 @@ def _check_mixup(method) -> None:
                 f"{objective.name} asks which steps give the right class, and with mixup an image has two; "
                 "leave out --mixup, or take an objective without labels, such as soft_targets"
             )
+
+
+def teacher_file(recipe: Recipe) -> Path | None:
+    """The file of a resolved recipe's teacher; `None` for one that is trained in the run, or that is the student.
+
+    Raises:
+        KDError, FileFormatError: If none of the wanted kind comes with the package for the data set, or its file is missing.
+    """
+    if recipe.teacher == SHIPPED:
+        return shipped.path(shipped.name_of(recipe.dataset, spiking=recipe.teacher_neuron != "relu"))
+    return Path(recipe.teacher) if is_file(recipe.teacher) else None
 
 
 def is_file(model: Any) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from keras_snnkd.run.modes import WITHOUT_TRAINING, Mode
-from keras_snnkd.run.recipe import ITSELF, Recipe, is_file
+from keras_snnkd.run.recipe import ITSELF, SHIPPED, Recipe, is_file
 
 _TEACHERS = {
     "teacher_timesteps",
@@ -48,6 +48,8 @@ def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> l
     if recipe is not None:
         if is_file(recipe.teacher):
             without = without | _TEACHERS
+        elif recipe.teacher == SHIPPED and mode != Mode.COMPARE:
+            without = without | (_TEACHERS - {"teacher_neuron"})
         elif recipe.teacher == ITSELF:
             without = without | (_TEACHERS - {"teacher_timesteps"})
         elif recipe.teacher_start != "ann" and mode != Mode.COMPARE:

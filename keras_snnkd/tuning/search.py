@@ -23,7 +23,7 @@ from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.evaluation import MEASURED_IMAGES, PARITY_SAMPLES
 from keras_snnkd.run.experiment import Experiment, check_folder, check_resume
 from keras_snnkd.run.progress import Counter
-from keras_snnkd.run.recipe import Recipe, is_file
+from keras_snnkd.run.recipe import Recipe, teacher_file
 from keras_snnkd.tuning import machines
 from keras_snnkd.tuning.budget import Budget, Footprints
 from keras_snnkd.tuning.outcome import CANDIDATE, TRIALS, Outcome, line, widths
@@ -77,13 +77,13 @@ class Search(Experiment):
     def stages(self) -> list[Stage]:
         """The teacher's stages; none if it is trained, or no objective needs one."""
         needed = methods.combine(self.recipe.objectives, self.recipe.label_weight).needs_teacher
-        return self._teacher()[1] if needed and not is_file(self.recipe.teacher) else []
+        return self._teacher()[1] if needed and not teacher_file(self.recipe) else []
 
     @functools.cached_property
     def teacher_file(self) -> Path | None:
         """Where the trained teacher is, or will be."""
-        if is_file(self.recipe.teacher):
-            return Path(self.recipe.teacher)
+        if teacher_file(self.recipe):
+            return teacher_file(self.recipe)
         return self.folder / "teacher" / "model.keras" if self.stages() else None
 
     def _with(self, recipe: Recipe) -> "Search":

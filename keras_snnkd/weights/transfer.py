@@ -11,25 +11,28 @@ import keras
 
 from keras_snnkd.errors import FileFormatError, ShapeError
 from keras_snnkd.files.keras_file import check_keras_file
+from keras_snnkd.weights import shipped
 
 
 def load(path: str | Path) -> keras.Model:
     """Load a `.keras` file, in Keras' safe mode, and after a look at all that it names (see `keras_snnkd.files.keras_file`).
 
     Args:
-        path: The file.
+        path: The file, or the name of a teacher that comes with the package (see `keras_snnkd.weights.shipped`).
 
     Raises:
-        FileFormatError: If it is missing, damaged, no Keras model, holds code (a Lambda layer) or anything but layers that compute, or
-            claims more than it holds. Own layers must be registered with Keras before.
+        KDError: If no teacher of this name comes with the package.
+        FileFormatError: If the file is missing, damaged, no Keras model, holds code (a Lambda layer) or anything but layers that compute,
+            or claims more than it holds. Own layers must be registered with Keras before.
 
     Returns:
         The model, not compiled.
 
     Example:
         >>> teacher = kd.models.load("teacher.keras")
+        >>> teacher = kd.models.load("cifar10_teacher")
     """
-    path = Path(path)
+    path = shipped.path(path) if isinstance(path, str) and path.isidentifier() and not Path(path).exists() else Path(path)
     if not path.is_file():
         raise FileFormatError(f"there is no model file {path}; train one first (train.py --mode teacher), or check the path")
     if path.suffix != ".keras" or not zipfile.is_zipfile(path):

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_snnkd.errors import FileFormatError
+from keras_snnkd.errors import FileFormatError, KDError
 from keras_snnkd.models import MLP, load
+from keras_snnkd.weights import shipped
 
 
 @pytest.fixture
@@ -22,6 +23,15 @@ def test_a_model_is_loaded_from_a_path_or_a_text(saved):
     first, second = load(saved), load(str(saved))
     assert not first.compiled
     np.testing.assert_array_equal(first(np.ones((2, 4, 4, 1))), second(np.ones((2, 4, 4, 1))))
+
+
+def test_a_teacher_that_comes_with_the_package_is_loaded_by_its_name(saved, tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    (tmp_path / "mnist_teacher").mkdir()
+    saved.rename(tmp_path / "mnist_teacher" / "model.keras")
+    assert load("mnist_teacher").output_shape == (None, 3)
+    with pytest.raises(KDError, match="no teacher 'mnist_teachr' comes with the package; there are: mnist_teacher"):
+        load("mnist_teachr")
 
 
 @pytest.mark.parametrize("name", ["missing.keras", "folder.keras"])

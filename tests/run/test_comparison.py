@@ -78,7 +78,7 @@ def test_rows_are_ranked_and_paired_by_seed():
 
 def test_a_run_leaves_a_stage_for_each_arm_and_seed(finished):
     run = finished / "run"
-    assert {path.name for path in run.iterdir()} == {"teacher", "seed0", "seed1", "logs", "recipe.json", "results.json", "report.html"}
+    assert {path.name for path in run.iterdir()} == {"teacher_ann", "seed0", "seed1", "logs", "recipe.json", "results.json", "report.html"}
     for seed in ("seed0", "seed1"):
         assert {path.name for path in (run / seed).iterdir()} == {*ARMS, "student_ann", "measured.json"}
     assert read_json(run / "seed1" / "hinton" / "stage.json")["seed"] == 1
@@ -89,7 +89,7 @@ def test_a_run_leaves_a_stage_for_each_arm_and_seed(finished):
 def test_the_results_are_those_of_the_files(finished):
     content = read_json(finished / "run" / "results.json")
     assert sorted(row["name"] for row in content["comparison"]) == sorted(ARMS)
-    assert [row["name"] for row in content["models"]] == ["teacher"]
+    assert [(row["name"], row["label"]) for row in content["models"]] == [("teacher_ann", "ANN teacher")]
     assert not content["notes"]
     data = kd.data.load("digits", limit=200, batch_size=50)
     images, labels = data.sample(len(data.test_arrays[1]))
@@ -101,7 +101,7 @@ def test_the_results_are_those_of_the_files(finished):
             model = kd.models.load(finished / "run" / f"seed{seed}" / row["name"] / "model.keras")
             assert accuracy == np.mean(model.predict(images, verbose=0).argmax(-1) == labels)
     facts = {row["name"]: (row.get("taught_by"), row.get("trust")) for row in content["comparison"]}
-    assert facts["hinton"] == ("teacher", "paper")
+    assert facts["hinton"] == ("ANN", "paper")
     assert facts["tks"] == ("self", "official code")
 
 
@@ -190,16 +190,18 @@ def test_an_interval_that_holds_zero_is_no_difference(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "teachers", "taught_by"),
     [
-        ({}, ["teacher"], ["teacher", "teacher", None]),
+        ({}, ["teacher_ann", "teacher"], ["teacher_ann", "teacher", None]),
+        ({"objectives": ["bkdsnn", "soft_targets"]}, ["teacher_ann", "teacher"], ["teacher_ann", "teacher"]),
+        ({"teacher_neuron": "lif"}, ["teacher"], ["teacher", "teacher", None]),
         ({"teacher_neuron": "relu"}, ["teacher_ann", "teacher"], ["teacher_ann", "teacher", None]),
         (
             {"objectives": ["spike_train", "soft_targets", "firing_rate"], "teacher_neuron": "relu"},
             ["teacher_ann", "teacher"],
             ["teacher", "teacher_ann", "teacher"],
         ),
-        ({"teacher_start": "ann"}, ["teacher_ann", "teacher"], ["teacher", "teacher", None]),
+        ({"teacher_start": "ann"}, ["teacher_ann", "teacher"], ["teacher_ann", "teacher", None]),
         ({"objectives": ["tks"]}, [], [None]),
-        ({"objectives": ["hinton"], "teacher_neuron": "relu"}, ["teacher_ann"], ["teacher_ann"]),
+        ({"objectives": ["hinton"]}, ["teacher_ann"], ["teacher_ann"]),
     ],
     ids=str,
 )
@@ -216,7 +218,7 @@ def test_each_method_gets_the_teacher_that_it_wants(settings, teachers, taught_b
 def test_a_chain_goes_through_the_assistants_and_tssd_teaches_itself(tmp_path):
     comparison = compare(tmp_path, objectives=["takd_chain", "tssd"], assistants=["mlp:16"])
     built = comparison.check()
-    assert list(built) == ["teacher", ALONE, "takd_chain_assistant", "takd_chain", "tssd"]
+    assert list(built) == ["teacher_ann", ALONE, "takd_chain_assistant", "takd_chain", "tssd"]
     assert built["takd_chain"].teacher.name == "takd_chain_assistant"
     assert built["tssd"].teacher.count_params() == built["tssd"].student.count_params()
 
@@ -234,10 +236,17 @@ def test_a_given_label_weight_holds_for_all(tmp_path):
 
 
 def test_a_trained_file_teaches_all(finished, tmp_path):
-    comparison = compare(tmp_path, objectives=["hinton", "tks"], teacher=str(finished / "run" / "teacher" / "model.keras"))
+    comparison = compare(tmp_path, objectives=["hinton", "tks"], teacher=str(finished / "run" / "teacher_ann" / "model.keras"))
     results = comparison.run()
     assert [row["name"] for row in results["models"]] == ["teacher"]
     assert not (tmp_path / "teacher").exists()
+
+
+def test_a_teacher_of_another_kind_than_in_the_paper_is_said(tmp_path):
+    comparison = compare(tmp_path, objectives=["hinton", "hsd"], teacher_neuron="lif")
+    teachers = {"teacher": comparison.check()["teacher"].student}
+    notes = {name: comparison._note_of(method, teachers) for name, method in comparison.arms.items()}
+    assert notes == {"hinton": None, "hsd": "hsd has a teacher of another kind than in its paper: spiking here, ANN there"}
 
 
 # arms that fail

@@ -6,7 +6,8 @@ import re
 import pytest
 
 import keras_snnkd as kd
-from keras_snnkd.errors import FileFormatError, UnknownNameError
+from keras_snnkd.errors import FileFormatError, KDError, UnknownNameError
+from keras_snnkd.weights import shipped
 
 
 @pytest.mark.parametrize("name", kd.data.names())
@@ -27,6 +28,76 @@ def test_the_teacher_follows_the_student_where_nothing_is_said():
     assert (recipe.teacher_timesteps, recipe.teacher_neuron) == (6, "plif")
     recipe = kd.Recipe(timesteps=6, neuron="plif", teacher_timesteps=8, teacher_neuron="relu").resolved()
     assert (recipe.teacher_timesteps, recipe.teacher_neuron) == (8, "relu")
+
+
+@pytest.mark.parametrize(
+    ("objectives", "neuron"),
+    [
+        (["bkdsnn"], "relu"),
+        (["hinton"], "relu"),  # any network can teach it
+        (["distilling_spikes"], "lif"),
+        (["hsd", "spike_train"], "lif"),  # which only a spiking teacher can teach
+        (["soft_targets"], "lif"),  # no method
+        (["tks"], "lif"),
+    ],
+    ids=str,
+)
+def test_a_methods_teacher_is_that_of_its_paper(objectives, neuron):
+    assert kd.Recipe(objectives=objectives).resolved().teacher_neuron == neuron
+    assert kd.Recipe(objectives=objectives, teacher_neuron="if").resolved().teacher_neuron == "if"
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """A folder of shipped teachers: one of MNIST, an ordinary network."""
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    (tmp_path / "mnist_teacher").mkdir()
+    kd.models.MLP((28, 28, 1), 10, widths=(4,), neuron="relu").save(tmp_path / "mnist_teacher" / "model.keras")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("settings", "teacher"),
+    [
+        ({"objectives": ["hinton"]}, "shipped"),
+        ({"objectives": ["hinton"], "mode": "multistage"}, "shipped"),
+        ({"objectives": ["hinton"], "mode": "compare"}, "shipped"),
+        ({"objectives": ["hinton"], "mode": "teacher"}, "mnist_teacher"),
+        ({"objectives": ["hinton"], "teacher": "train"}, "mnist_teacher"),
+        ({"objectives": ["idsnn"]}, "mnist_teacher"),  # starts from the teacher's weights, in the student's shape
+        ({}, "mnist_teacher"),  # a spiking one is wanted
+        ({"objectives": ["hinton"], "dataset": "fashion_mnist"}, "fashion_mnist_teacher"),
+        ({"objectives": ["hinton"], "dataset": "fashion_mnist", "teacher": "train"}, "fashion_mnist_teacher"),
+    ],
+    ids=str,
+)
+def test_a_teacher_that_comes_with_the_package_is_taken_where_it_can_teach(settings, teacher, shelf):
+    recipe = kd.Recipe(**{"dataset": "mnist", **settings}).resolved()
+    assert recipe.teacher == teacher
+    assert recipe.resolved() == recipe
+
+
+def test_train_on_own_data_trains_the_shape_for_it():
+    assert kd.Recipe(dataset="mine.npz", teacher="train").resolved().teacher == kd.Recipe(dataset="mine.npz").resolved().teacher
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dataset": "cifar10"}, "no teacher 'cifar10_spiking_teacher' comes with the package; there are: mnist_teacher. Train one"),
+        ({"dataset": "mine.npz", "teacher_neuron": "relu"}, "no teacher 'mine.npz_teacher' comes with the package"),
+        ({"dataset": "mnist", "mode": "teacher"}, "--mode teacher trains a teacher, and shipped is trained already"),
+    ],
+)
+def test_a_teacher_that_does_not_come_with_the_package_is_told(settings, message, shelf):
+    with pytest.raises((KDError, ValueError), match=re.escape(message)):
+        kd.Recipe(teacher="shipped", **settings).resolved()
+
+
+def test_a_missing_file_of_a_teacher_is_told(shelf):
+    (shelf / "mnist_teacher" / "model.keras").unlink()
+    with pytest.raises(FileFormatError, match=r"the file of the teacher mnist_teacher is missing.*install the package again"):
+        kd.Recipe(dataset="mnist", teacher="shipped", teacher_neuron="relu").resolved()
 
 
 @pytest.mark.parametrize(("timesteps", "window"), [(1, 1), (2, 1), (4, 2), (5, 2)])

@@ -73,7 +73,10 @@ def combine(entries: Iterable[str | Mapping[str, Any]], label_weight: Weight | N
             hint = "give --label-weight" if field == "label_weight" else "take one of them"
             raise ValueError(f"the methods {', '.join(part.name for part in asked)} want another {field} each; {hint}")
     first = asked[0] if asked else Method("none", ())
-    first = first if len(parts) == 1 else dataclasses.replace(first, name="+".join(part.name for part in parts))
+    if len(parts) > 1:
+        kinds = {part.teacher for part in parts}
+        teacher = next((kind for kind in ("snn", "ann", "any") if kind in kinds), "self")
+        first = dataclasses.replace(first, name="+".join(part.name for part in parts), teacher=teacher)
     weight = first.label_weight if label_weight is None else label_weight
     return dataclasses.replace(first, objectives=tuple(o for part in parts for o in part.objectives), label_weight=weight)
 

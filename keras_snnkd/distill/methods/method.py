@@ -52,6 +52,14 @@ class Method:
     compared: bool = True
 
     @property
+    def taught_by_ann(self) -> bool:
+        """Whether an ordinary network teaches, if nobody asks for another: in the paper, or because any network can.
+
+        An objective by itself, which has no source, is taught by a network like the student.
+        """
+        return self.needs_teacher and bool(self.source) and self.teacher in ("ann", "any") and not self.longer
+
+    @property
     def needs_teacher(self) -> bool:
         """Whether one of the objectives reads a teacher; one that is the student itself counts."""
         return any(registry.get(objective).uses_teacher for objective in self.objectives)
