@@ -51,6 +51,11 @@ def parser() -> argparse.ArgumentParser:
         "--data-dir", metavar="DIR", help="of prepared tensorflow-datasets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)"
     )
     group.add_argument("--limit", type=int, metavar="N", help="use only N training and N test images")
+    group.add_argument("--resize", metavar="SIZE", help="bring a folder's pictures to one size: 32, or WIDTHxHEIGHT such as 48x32")
+    group.add_argument(
+        "--keep-aspect", action="store_true", default=None,
+        help="with --resize: pictures keep their proportions, the rest has the colour of their border (default: they are stretched)",
+    )  # fmt: skip
     group.add_argument("--augment", metavar="NAMES", help="none | flip | crop | shift | cutout, joined by + (default: by data set)")
     group.add_argument("--mixup", type=float, metavar="A", help="train on mixtures of two images, with shares from Beta(A, A) (default: 0)")
 

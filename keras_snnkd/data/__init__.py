@@ -2,6 +2,7 @@
 
 from keras_snnkd.data.augment import AUGMENTATIONS
 from keras_snnkd.data.data import Data
-from keras_snnkd.data.loaders import load, names
+from keras_snnkd.data.description import describe
+from keras_snnkd.data.loaders import check_resize, load, names
 
-__all__ = ["AUGMENTATIONS", "Data", "load", "names"]
+__all__ = ["AUGMENTATIONS", "Data", "check_resize", "describe", "load", "names"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_snnkd.data.augment import augmentation
 from keras_snnkd.data.mixup import check_mixup, shares
+from keras_snnkd.files.pictures import Resize
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -61,6 +62,8 @@ class Data:
             epoch.
         mixup: Strength a of mixup, 0 for none: a view mixes each training image, once augmented, with another one (see
             `keras_snnkd.data.mixup`), and its label is then the shares of the classes, float32 `[B, num_classes]`.
+        notes: How it was read and split, in phrases.
+        resize: How its pictures were brought to one size, if they were.
 
     Raises:
         ValueError: `batch_size`, `seed`, `views` or `mixup` is out of range.
@@ -83,6 +86,8 @@ class Data:
     test_arrays: Arrays = field(repr=False)
     views: int | None = None
     mixup: float = 0.0
+    notes: tuple[str, ...] = ()
+    resize: Resize | None = None
 
     def __post_init__(self):
         check_settings(self.batch_size, self.augment, self.seed, self.views, self.mixup)

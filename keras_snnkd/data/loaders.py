@@ -8,8 +8,9 @@ import numpy as np
 
 from keras_snnkd.data import folder, npz, prepared
 from keras_snnkd.data.data import Data, check_settings, fitting_batch_size
-from keras_snnkd.data.splits import Source, every_fifth, split
+from keras_snnkd.data.splits import TENTH, Source, every_fifth, split
 from keras_snnkd.errors import DatasetUnavailableError, FileFormatError, unknown_name
+from keras_snnkd.files.pictures import Resize
 
 
 def names() -> tuple[str, ...]:
@@ -27,15 +28,19 @@ def load(
     limit: int | None = None,
     views: int | None = None,
     mixup: float = 0.0,
+    resize: str | int | Resize | None = None,
+    keep_aspect: bool = False,
 ) -> Data:
     """Read a data set of images and divide it into training, validation and test.
 
-    The last 10 % of the training part, by index, is validation, always the same. Images are kept as uint8 0..255.
+    A tenth of each class of the training part, spread evenly over it, is validation, always the same, unless the files bring their own.
+    Images are kept as uint8 0..255.
 
     Args:
         name: One of `names()`; or a `.npz` file with x_train, y_train, x_test, y_test (images uint8, or floats from 0 to 1,
-            `[N, H, W]` or `[N, H, W, C]`; labels 0..K-1 `[N]`); or a folder of images of one size, either
-            `train/<class>/*.png|jpg` with `test/<class>/*`, or `<class>/*`, where every fifth image of a class is test.
+            `[N, H, W]` or `[N, H, W, C]`; labels 0..K-1 `[N]`), perhaps x_val and y_val; or a folder of images of one size, either
+            `train/<class>/*.png|jpg` with `test/<class>/*`, and perhaps `val/<class>/*`, or `<class>/*`, where every fifth image of a
+            class is test.
         batch_size: Images in a batch; by the number of training images by default: 128, or fewer, so that an epoch has at least 16 steps,
             but not fewer than 8.
         augment: Names of `AUGMENTATIONS`, joined with `+`, for training images.
@@ -44,6 +49,8 @@ def load(
         limit: At most this many images of the training part (before validation is taken off) and of the test set, for quick tries.
         views: Show so many augmented versions of each training image over and over; `None` for a new one each epoch.
         mixup: Mix each training image with another one, and their labels; see `Data`.
+        resize: Bring the pictures of a folder to this size: `32`, or `"48x32"`, width and height in pixels.
+        keep_aspect: Whether they keep their proportions, and the rest is filled with the colour of their border; else they are stretched.
 
     Returns:
         The data set, with `train`, `validation` and `test` as `tf.data.Dataset`.
@@ -52,7 +59,8 @@ def load(
         UnknownNameError: No data set, or no augmentation, of this name.
         DatasetUnavailableError: The data set is neither on this machine nor reachable.
         FileFormatError: A file is damaged or holds something else.
-        ValueError: `batch_size`, `seed`, `limit`, `views` or `mixup` is out of range.
+        ValueError: `batch_size`, `seed`, `limit`, `views`, `mixup` or `resize` is out of range, or `resize` is for no folder of
+            pictures.
 
     Example:
         >>> data = keras_snnkd.data.load("digits", batch_size=32, augment="shift")
@@ -61,7 +69,8 @@ def load(
     check_settings(8 if batch_size is None else batch_size, augment, seed, views, mixup)
     if limit is not None and limit < 2:
         raise ValueError(f"limit must be at least 2 (one image to train on, one to validate), got {limit}.")
-    source = _reader(name, data_dir, limit)()
+    size = check_resize(name, resize, keep_aspect)
+    source = _reader(name, data_dir, limit, size)()
     arrays = split(source, limit)
     return Data(
         name=source.name,
@@ -73,11 +82,34 @@ def load(
         seed=seed,
         views=views,
         mixup=mixup,
+        notes=("validation comes with the files" if source.validation else TENTH, *source.notes),
+        resize=size,
         **arrays,
     )
 
 
-def _reader(name, data_dir, limit) -> Callable[[], Source]:
+def check_resize(name: str | os.PathLike, resize: str | int | Resize | None, keep_aspect: bool = False) -> Resize | None:
+    """The size that the pictures of a data set are brought to, as `load` takes it.
+
+    Raises:
+        ValueError: If it is no size, or the data set is no folder of pictures.
+    """
+    if resize is None:
+        if keep_aspect:
+            raise ValueError("keep_aspect (--keep-aspect) is about resizing; give the size too (resize=, --resize)")
+        return None
+    size = resize if isinstance(resize, Resize) else Resize.of(str(resize), keep_aspect)
+    if not takes_resize(name):
+        raise ValueError(f"resize (--resize) is for folders of pictures, got {os.fspath(name)!r}, whose images have one size")
+    return size
+
+
+def takes_resize(name: str | os.PathLike) -> bool:
+    """Whether a data set may be a folder of pictures."""
+    return os.fspath(name) not in names() and Path(name).suffix != ".npz"
+
+
+def _reader(name, data_dir, limit, size=None) -> Callable[[], Source]:
     """What reads the data set called `name`. Known names come before folders of the same name."""
     text, path = os.fspath(name), Path(name).expanduser()
     if text == "digits":
@@ -85,7 +117,7 @@ def _reader(name, data_dir, limit) -> Callable[[], Source]:
     if text in prepared.SETS:
         return lambda: prepared.read(text, data_dir, limit)
     if path.is_dir():
-        return lambda: folder.read(path)
+        return lambda: folder.read(path, size)
     if path.suffix == ".npz" and path.is_file():
         return lambda: npz.read(path)
     if path.is_file():
@@ -107,4 +139,5 @@ def read_digits() -> Source:
         class_names=tuple(map(str, digits.target_names)),
         train=(images[~test], digits.target[~test]),
         test=(images[test], digits.target[test]),
+        notes=("test is every fifth image, so that all parts are of the same writers",),
     )

@@ -4,15 +4,21 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_snnkd.data.splits import Source
+from keras_snnkd.data.splits import Arrays, Source
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files.archives import check_archive
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
+VALIDATION = ("val", "valid", "validation")
+"""What the part to choose by may be called: `x_val` and `y_val`, and so on."""
+
+ROUNDING = 1e-3
+"""Floats may be so far outside of 0..1."""
+
 
 def read(path: Path) -> Source:
-    """Read x_train, y_train, x_test and y_test from a `.npz` file.
+    """Read x_train, y_train, x_test, y_test, and x_val with y_val where they are there, from a `.npz` file.
 
     Args:
         path: The file.
@@ -23,71 +29,129 @@ def read(path: Path) -> Source:
     Raises:
         FileFormatError: The file is damaged, holds other things or holds them in another form.
     """
-    arrays = _arrays(path)
-    images = {key: _images(path, key, arrays[key]) for key in ("x_train", "x_test")}
-    if images["x_train"].shape[1:] != images["x_test"].shape[1:]:
-        shapes = " and ".join(str(array.shape[1:]) for array in images.values())
-        raise FileFormatError(f"{path}: images of x_train and x_test must have one shape, got {shapes}.")
-    for part in ("train", "test"):
-        _check_labels(path, f"y_{part}", arrays[f"y_{part}"], len(images[f"x_{part}"]))
-    classes = _check_classes(path, arrays["y_train"], arrays["y_test"])
+    arrays, unused = _arrays(path)
+    parts: dict[str, Arrays] = {}
+    for part in [name.removeprefix("x_") for name in arrays if name.startswith("x_")]:
+        images = _images(path, f"x_{part}", arrays[f"x_{part}"])
+        _check_labels(path, f"y_{part}", arrays[f"y_{part}"], len(images))
+        parts[part] = images, arrays[f"y_{part}"]
+    shapes = {part: images.shape[1:] for part, (images, _) in parts.items()}
+    if len(set(shapes.values())) > 1:
+        names, found = (" and ".join(map(str, items)) for items in ([f"x_{part}" for part in shapes], shapes.values()))
+        raise FileFormatError(f"{path}: images of {names} must have one shape, got {found}.")
+    classes = _check_classes(path, {part: labels for part, (_, labels) in parts.items()})
+    kind = arrays["x_train"].dtype
+    notes = [f"pixels were {kind} from 0 to 1, and are kept in 8 bits"] if kind != np.uint8 else []
+    notes += [f"not used: {', '.join(unused)}"] if unused else []
     return Source(
         name=path.stem,
         class_names=tuple(map(str, range(classes))),
-        train=(images["x_train"], arrays["y_train"]),
-        test=(images["x_test"], arrays["y_test"]),
+        train=parts["train"],
+        test=parts["test"],
+        validation=next((parts[name] for name in VALIDATION if name in parts), None),
+        notes=tuple(notes),
     )
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """The four arrays; objects are refused, because reading them would run code from the file."""
+def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The arrays, and the names of those that are not used; objects are refused, because reading them would run code from the file."""
     try:
         check_archive(path)
         with np.load(path, allow_pickle=False) as file:
-            names, arrays = list(file), {key: file[key] for key in KEYS if key in file}
+            names = list(file)
+            validation = next((name for name in VALIDATION if {f"x_{name}", f"y_{name}"} & set(names)), None)
+            wanted = (*KEYS, f"x_{validation}", f"y_{validation}") if validation else KEYS
+            arrays = {key: file[key] for key in wanted if key in file}
     except Exception as error:  # numpy reads headers in Python's syntax and raises what that raises; MemoryError for what they claim
         reason = str(error) if isinstance(error, FileFormatError) else f"{type(error).__name__}: {error}"
         raise FileFormatError(
             f"{path}: not a readable .npz file of plain arrays ({reason}); "
             f"write it with numpy.savez_compressed(path, {', '.join(f'{key}=...' for key in KEYS)})."
         ) from error
-    if missing := [key for key in KEYS if key not in arrays]:
-        raise FileFormatError(f"{path}: {', '.join(missing)} missing; expected {', '.join(KEYS)}, got {', '.join(names) or 'nothing'}.")
-    return arrays
+    if missing := [key for key in wanted if key not in arrays]:
+        raise FileFormatError(f"{path}: {', '.join(missing)} missing; expected {', '.join(wanted)}, got {', '.join(names) or 'nothing'}.")
+    return arrays, [name for name in names if name not in arrays]
 
 
 def _images(path: Path, key: str, images: np.ndarray) -> np.ndarray:
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or 0 in images.shape:
-        raise FileFormatError(f"{path}: {key} must be [N, H, W] or [N, H, W, C] and not empty, got shape {images.shape}.")
-    if images.dtype == np.uint8:
-        return images
+    """As uint8 `[N, H, W, C]`."""
+    _check_shape(path, key, images.shape)
+    images = images[..., None] if images.ndim == 3 else images
     if not np.issubdtype(images.dtype, np.floating):
-        raise FileFormatError(
-            f"{path}: {key} must be uint8 (0..255) or floats from 0 to 1, got {images.dtype}; "
-            f"if its values are 0..255, save {key}.astype('uint8')."
-        )
+        _check_bytes(path, key, images)
+        return images
     if not np.isfinite(images).all():
         raise FileFormatError(f"{path}: {key} holds NaN or infinite values; expected floats from 0 to 1.")
-    low, high = images.min(), images.max()
-    if low < 0 or high > 1:
-        raise FileFormatError(f"{path}: floats of {key} must lie between 0 and 1, got {low:g} to {high:g}; rescale them, or save uint8.")
-    return np.minimum(np.rint(images * 256), 255).astype(np.uint8)
+    low, high = float(images.min()), float(images.max())
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise FileFormatError(
+            f"{path}: floats of {key} must lie between 0 and 1, got {low:g} to {high:g}; {_rescaling(key, low, high)}, in all parts alike."
+        )
+    if high < 2 / 255 and low != high:
+        raise FileFormatError(f"{path}: floats of {key} reach {high:g} only; were they divided by 255 twice? Expected 0 to 1.")
+    return np.clip(np.rint(images * 256), 0, 255).astype(np.uint8)
+
+
+def _check_shape(path: Path, key: str, shape: tuple[int, ...]) -> None:
+    """Refuse what is not `[N, H, W]` or `[N, H, W, C]`."""
+    came = f"got shape {shape}"
+    if len(shape) not in (3, 4) or 0 in shape:
+        flat = f"; of flat images save {key}.reshape(-1, H, W)" if len(shape) == 2 else ""
+        raise FileFormatError(f"{path}: {key} must be [N, H, W] or [N, H, W, C] and not empty, {came}{flat}.")
+    if len(shape) == 4 and shape[-1] > 4 and shape[1] <= 4:
+        raise FileFormatError(f"{path}: {key} must be [N, H, W, C], {came}; of [N, C, H, W] save {key}.transpose(0, 2, 3, 1).")
+    if len(shape) == 3 and min(shape[1:]) <= 4:
+        raise FileFormatError(
+            f"{path}: {key} must be images [N, H, W] or [N, H, W, C], {came}, which looks like a series of {shape[1]} steps or points with "
+            f"{shape[2]} values each; if they are images, give them a last axis: {key}[..., None]."
+        )
+
+
+def _check_bytes(path: Path, key: str, images: np.ndarray) -> None:
+    """Refuse what is neither uint8 nor floats, and uint8 that is black."""
+    expected = f"{path}: {key} must be uint8 (0..255) or floats from 0 to 1, got"
+    if images.dtype == np.bool_:
+        raise FileFormatError(f"{expected} booleans; save {key}.astype('uint8') * 255.")
+    if not np.issubdtype(images.dtype, np.integer):
+        raise FileFormatError(f"{expected} {images.dtype}; pixels are numbers.")
+    low, high = int(images.min()), int(images.max())
+    if (low, high) == (0, 1):
+        raise FileFormatError(f"{expected} {images.dtype} of 0 and 1 only, which is all but black; save {key}.astype('uint8') * 255.")
+    if images.dtype != np.uint8:
+        raise FileFormatError(f"{expected} {images.dtype} from {low} to {high}; {_rescaling(key, low, high)}, in all parts alike.")
+
+
+def _rescaling(key: str, low: float, high: float) -> str:
+    """What to do with values from `low` to `high`."""
+    if low >= 0 and 2 <= high <= 255:
+        return f"if its values are 0..255, save {key}.astype('uint8')"
+    if -1.001 <= low < 0 and high <= 1.001:
+        return f"of values from -1 to 1, save (({key} + 1) / 2).astype('float32')"
+    if low >= 0:
+        whole = next((2**bits - 1 for bits in (8, 10, 12, 14, 16) if high < 2**bits), high)
+        return f"save ({key} / {whole:g}).astype('float32')"
+    return f"save (({key} - {low:g}) / {high - low:g}).astype('float32')"
 
 
 def _check_labels(path: Path, key: str, labels: np.ndarray, count: int) -> None:
+    """Refuse what is not one whole number an image."""
+    said = f"{path}: {key} must be class numbers [N], integers 0..K-1, got"
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        raise FileFormatError(f"{said} shape {labels.shape}; of one-hot labels [N, K] save {key}.argmax(1).")
     if labels.ndim != 1:
-        raise FileFormatError(f"{path}: {key} must be class numbers [N], got shape {labels.shape}; of [N, 1] save {key}.ravel().")
+        raise FileFormatError(f"{said} shape {labels.shape}; of [N, 1] save {key}.ravel().")
+    if labels.dtype.kind in "US":
+        raise FileFormatError(f"{said} names; save numpy.unique({key}, return_inverse=True)[1], with the names of all parts together.")
     if not np.issubdtype(labels.dtype, np.integer):
-        raise FileFormatError(f"{path}: {key} must be integers, got {labels.dtype}.")
+        whole = labels.dtype == np.bool_ or (labels.dtype.kind == "f" and np.array_equal(labels, np.rint(labels)))
+        raise FileFormatError(f"{said} {labels.dtype}; {f'save {key}.astype(int)' if whole else 'values in between are no classes'}.")
     if len(labels) != count:
         raise FileFormatError(f"{path}: {key} has {len(labels)} labels for {count} images.")
 
 
-def _check_classes(path: Path, train: np.ndarray, test: np.ndarray) -> int:
-    """The number of classes K, where the training labels are all of 0..K-1, mixed, and the test labels are among them."""
-    present = np.unique(train)
+def _check_classes(path: Path, labels: dict[str, np.ndarray]) -> int:
+    """The number of classes K, where the training labels are all of 0..K-1, and the others are among them."""
+    present = np.unique(labels["train"])
     classes = len(present)
     if classes < 2:
         raise FileFormatError(f"{path}: y_train holds one class only ({present[0]}); expected at least two.")
@@ -96,11 +160,7 @@ def _check_classes(path: Path, train: np.ndarray, test: np.ndarray) -> int:
             f"{path}: labels of {classes} classes must be 0..{classes - 1}, got {present[0]}..{present[-1]} in y_train; "
             f"renumber them with numpy.unique(labels, return_inverse=True)."
         )
-    if test.min() < 0 or test.max() >= classes:
-        raise FileFormatError(f"{path}: labels of y_test must be 0..{classes - 1} as in y_train, got {test.min()}..{test.max()}.")
-    if (train[:-1] <= train[1:]).all():
-        raise FileFormatError(
-            f"{path}: y_train is sorted by class, so its last 10 %, which is validation, "
-            f"would not hold every class; shuffle x_train and y_train once."
-        )
+    for part, found in labels.items():
+        if found.min() < 0 or found.max() >= classes:
+            raise FileFormatError(f"{path}: labels of y_{part} must be 0..{classes - 1} as in y_train, got {found.min()}..{found.max()}.")
     return classes

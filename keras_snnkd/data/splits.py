@@ -6,6 +6,10 @@ import numpy as np
 
 from keras_snnkd.errors import FileFormatError
 
+Arrays = tuple[np.ndarray, np.ndarray]
+
+TENTH = "validation is every tenth training image of each class, spread evenly over it"
+
 
 class Source(NamedTuple):
     """Images and labels as they were read.
@@ -15,39 +19,94 @@ class Source(NamedTuple):
         class_names: What label 0, 1, ... stands for.
         train: Images uint8 `[N, H, W, C]` and labels int `[N]`, before validation is taken off.
         test: The same for the test set.
+        validation: The same where the files have some of their own; else `None`.
+        notes: What a person should know of how they were read, each a phrase.
     """
 
     name: str
     class_names: tuple[str, ...]
-    train: tuple[np.ndarray, np.ndarray]
-    test: tuple[np.ndarray, np.ndarray]
+    train: Arrays
+    test: Arrays
+    validation: Arrays | None = None
+    notes: tuple[str, ...] = ()
 
 
-def split(source: Source, limit: int | None = None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Take the last 10 % of the training part, by index, as validation.
+def split(source: Source, limit: int | None = None) -> dict[str, Arrays]:
+    """Take validation off the training part, unless the source has its own: a tenth of each class, spread evenly over it.
+
+    So validation has all classes in whatever order the images come, and, where neighbours are alike (of one writer, one film), as many of
+    each kind as there are to train on.
 
     Args:
         source: What was read.
-        limit: At most this many images of the training part, before the split, and of the test set.
+        limit: At most this many images of the training part, before the split, and of the test set, with all classes alike.
 
     Returns:
         `train_arrays`, `validation_arrays` and `test_arrays`, each uint8 images `[N, H, W, C]` and int32 labels `[N]`, read-only.
 
     Raises:
-        FileFormatError: Fewer than two training images, or no test image.
+        FileFormatError: Fewer than two training images, or no test image; or a class without an image to train on.
     """
-    count = len(source.train[0][:limit])
-    if count < 2 or len(source.test[0]) < 1:
+    labels = source.train[1]
+    kept = first(labels, limit)
+    if len(kept) < 2 or len(source.test[0]) < 1:
         raise FileFormatError(
-            f"{source.name}: got {count} training and {len(source.test[0])} test images; "
+            f"{source.name}: got {len(kept)} training and {len(source.test[0])} test images; "
             f"training and validation need at least 2, test at least 1."
         )
-    first = count - max(1, count // 10)
+    chosen = np.zeros(len(kept), bool) if source.validation else spread(labels[kept], len(kept) // 10)
+    if not source.validation and not chosen.any():
+        chosen[-1] = True  # one image of each class
+    validation = source.validation or tuple(array[kept[chosen]] for array in source.train)
+    held = source.validation and first(source.validation[1], limit)
     return {
-        "train_arrays": _read_only(source.train, slice(0, first)),
-        "validation_arrays": _read_only(source.train, slice(first, count)),
-        "test_arrays": _read_only(source.test, slice(0, limit)),
+        "train_arrays": _read_only(source.train, kept[~chosen]),
+        "validation_arrays": _read_only(validation, slice(None) if held is None else held),
+        "test_arrays": _read_only(source.test, first(source.test[1], limit)),
     }
+
+
+def first(labels: np.ndarray, limit: int | None) -> np.ndarray:
+    """Positions, in order, of at most `limit` samples: the first ones of each class, of all classes the same share."""
+    if limit is None or limit >= len(labels):
+        return np.arange(len(labels))
+    return np.sort(mixed(labels)[:limit])
+
+
+def mixed(labels: np.ndarray) -> np.ndarray:
+    """An order in which each class, itself in order, is spread evenly over the whole."""
+    labels = np.asarray(labels)
+    by_class = np.argsort(labels, kind="stable")
+    counts = np.unique(labels, return_counts=True)[1]
+    places = np.concatenate([(np.arange(count) + 0.5) / count for count in counts])
+    return by_class[np.lexsort((labels[by_class], places))]
+
+
+def spread(labels: np.ndarray, total: int) -> np.ndarray:
+    """Choose about `total` samples, of each class its share, and at least one where it has two.
+
+    Args:
+        labels: `[N]`.
+        total: How many; shares are rounded so that they add up to it (largest remainders first).
+
+    Returns:
+        Bool `[N]`. Of a class with n samples, of which v are chosen, the i-th one is that in position ``floor((i + 1/2) n / v)``.
+
+    Example:
+        >>> spread(np.array([0, 0, 0, 0, 1, 1]), 3).nonzero()[0]  # array([1, 3, 5])
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    shares = counts * total / max(1, len(labels))
+    wanted = np.floor(shares).astype(int)
+    most = np.argsort(wanted - shares, kind="stable")[: total - wanted.sum()]
+    wanted[most] += 1
+    wanted = np.minimum(np.maximum(wanted, counts > 1), counts - 1)
+    chosen = np.zeros(len(labels), bool)
+    for number, count, part in zip(classes, counts, wanted, strict=True):
+        if part:
+            positions = np.floor((np.arange(part) + 0.5) * count / part).astype(int)
+            chosen[np.flatnonzero(labels == number)[positions]] = True
+    return chosen
 
 
 def every_fifth(count: int) -> np.ndarray:
@@ -55,7 +114,7 @@ def every_fifth(count: int) -> np.ndarray:
     return np.arange(count) % 5 == 4
 
 
-def _read_only(arrays, part: slice):
+def _read_only(arrays: Arrays, part: slice | np.ndarray) -> Arrays:
     images, labels = (np.ascontiguousarray(array[part], dtype) for array, dtype in zip(arrays, (np.uint8, np.int32), strict=True))
     images.setflags(write=False)
     labels.setflags(write=False)

@@ -15,8 +15,11 @@ from keras_snnkd.edge.images import read_image
 from keras_snnkd.edge.readout import softmax
 from keras_snnkd.edge.runner import Answer, Runner
 from keras_snnkd.errors import FileFormatError, KDError
+from keras_snnkd.files.pictures import Resize
 
 SHOWN_CLASSES = 10
+
+STRETCH, KEEP_ASPECT = "stretch", "keep-aspect"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +37,7 @@ def classify(options: argparse.Namespace) -> str:
     """What the command prints."""
     card = read_card(options.model.parent / "card.json")
     runner = Runner(options.model, options.threads)
-    image = read_image(options.image, runner.image_shape)
+    image = read_image(options.image, runner.image_shape, _resize(options, card, runner.image_shape))
     confidence = options.until_confidence
     if confidence is None:
         confidence = (card.get("anytime") or {}).get("threshold")
@@ -82,15 +85,42 @@ def read_card(path: Path) -> dict[str, Any]:
     if not all(isinstance(part, dict) for part in parts.values()):
         raise FileFormatError(f"{path} is not a card as keras_snnkd writes it")
     threshold, names = parts["anytime"].get("threshold"), parts["dataset"].get("class_names")
+    _card_resize(card, path)
     if not isinstance(threshold, (int, float, type(None))) or not isinstance(names, (list, type(None))):
         raise FileFormatError(f"{path} is not a card as keras_snnkd writes it: threshold {threshold!r:.50}, class_names {names!r:.50}")
     return card
+
+
+def _resize(options: argparse.Namespace, card: dict[str, Any], image_shape: tuple[int, ...]) -> Resize | None:
+    """How pictures come to the model's size: as asked for, or as the card says that those of the training did."""
+    if len(image_shape) != 3:
+        return None
+    height, width = image_shape[:2]
+    if options.resize:
+        return Resize(width, height, options.resize == KEEP_ASPECT)
+    found = _card_resize(card, options.model.parent / "card.json")
+    return None if found is None else Resize(width, height, found)
+
+
+def _card_resize(card: dict[str, Any], path: Path) -> bool | None:
+    """Whether the training's pictures kept their proportions when they were brought to one size; `None` if they were not."""
+    found = (card.get("dataset") or {}).get("resize")
+    if found is None:
+        return None
+    if not isinstance(found, dict) or not isinstance(found.get("keep_aspect"), bool):
+        raise FileFormatError(f"{path} is not a card as keras_snnkd writes it: resize {found!r:.50}")
+    return found["keep_aspect"]
 
 
 def _parser():
     parser = argparse.ArgumentParser(prog="python -m keras_snnkd.edge", description="Classify an image with an exported student.")
     parser.add_argument("model", type=Path, help=".tflite file; class names are read from a card.json beside it")
     parser.add_argument("image", type=Path, help="picture (with Pillow installed), or .npy array: an image, or frames for a streaming file")
+    parser.add_argument(
+        "--resize",
+        choices=(STRETCH, KEEP_ASPECT),
+        help="bring a picture to the model's size (default: as the card says that the training's were)",
+    )
     parser.add_argument("--threads", type=_count, default=1, metavar="N", help="default: 1")
     parser.add_argument("--runs", type=_count, default=20, metavar="N", help="timed runs after the first one (default: 20)")
     parser.add_argument(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_snnkd.errors import FileFormatError, InputError, ShapeError
+from keras_snnkd.files.pictures import Resize, read_picture
 
 
 def check_images(images: np.ndarray, image_shape: Sequence[int | None], dtype: np.dtype | str = "float32") -> np.ndarray:
@@ -44,23 +45,24 @@ def check_finite(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def read_image(path: str | Path, image_shape: tuple[int, ...]) -> np.ndarray:
+def read_image(path: str | Path, image_shape: tuple[int, ...], resize: Resize | None = None) -> np.ndarray:
     """Read an image, bytes as multiples of 1/256.
 
     Args:
-        path: A `.npy` file (an image, or frames over time), or a picture that Pillow reads.
+        path: A `.npy` file (an image, or frames over time), or a picture that Pillow reads (see `keras_snnkd.files.pictures`).
         image_shape: `(H, W, C)` of the model, C 1 or 3 for pictures: colours are turned into grey, or grey into colours.
+        resize: How pictures are brought to one size, as in training; by default they have to have it.
 
     Returns:
-        Float32 `[H, W, C]`, or `[T, H, W, C]`; whether it fits the model is not checked here.
+        Float32 `[H, W, C]`, or `[T, H, W, C]`; whether an array fits the model is not checked here.
 
     Raises:
-        FileFormatError: If the file is missing, cannot be read, or if Pillow is needed and not installed.
+        FileFormatError: If the file is missing, cannot be read, is a picture of another size, or if Pillow is needed and not installed.
     """
     path = Path(path)
     if not path.is_file():
         raise FileFormatError(f"there is no image {path}")
-    image = _read_array(path) if path.suffix == ".npy" else _read_picture(path, image_shape)
+    image = _read_array(path) if path.suffix == ".npy" else _read_picture(path, image_shape, resize)
     if image.dtype == np.uint8:
         image = image * np.float32(1 / 256)
     if image.shape == tuple(image_shape[:-1]) and image_shape[-1] == 1:
@@ -68,23 +70,21 @@ def read_image(path: str | Path, image_shape: tuple[int, ...]) -> np.ndarray:
     return image
 
 
-def _read_array(path):
+def _read_array(path: Path) -> np.ndarray:
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise FileFormatError(f"{path} is not an array as numpy.save writes it: {error}") from error
 
 
-def _read_picture(path, image_shape):
-    try:
-        from PIL import Image
-    except ImportError:
-        raise FileFormatError(f"reading {path} takes Pillow: pip install pillow; .npy files are read without it") from None
-    modes = {1: "L", 3: "RGB"}
-    if len(image_shape) != 3 or image_shape[-1] not in modes:
+def _read_picture(path: Path, image_shape: tuple[int, ...], resize: Resize | None) -> np.ndarray:
+    if len(image_shape) != 3 or image_shape[-1] not in (1, 3):
         raise FileFormatError(f"{path} is a picture and the model takes {image_shape}; give an array in a .npy file")
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert(modes[image_shape[-1]]))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise FileFormatError(f"{path} is not a picture that Pillow can read: {error}") from error
+    picture = read_picture(path, channels=image_shape[-1], resize=resize)
+    height, width = image_shape[:2]
+    if picture.shape[:2] != (height, width):
+        raise FileFormatError(
+            f"{path} is {picture.shape[1]}x{picture.shape[0]} pixels and the model takes {width}x{height}; give a picture of that size, or "
+            f"--resize stretch or --resize keep-aspect, whichever the training images were prepared by"
+        )
+    return picture

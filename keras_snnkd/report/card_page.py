@@ -40,6 +40,7 @@ def _page(card: Card) -> str:
     said = "".join(map(markup.paragraph, card_summary(card)))
     parts = [
         markup.paragraph(" · ".join(filter(None, [*_about(card.get("model") or {}), sections.facts(card)])), "lead"),
+        sections.described(card),
         f'<div class="gain">{said}</div>' if said else "",
         _targets(card),
         _missing(card, "refused", "Refused", "These files failed their check, so that they were not written."),

@@ -44,6 +44,7 @@ def _page(run: Run) -> str:
     colors = plots.palette(list(labels))
     parts = [
         markup.paragraph(sections.facts(run), "lead"),
+        sections.described(run),
         _headline(run, colors),
         _comparison(run),
         *_search(run),

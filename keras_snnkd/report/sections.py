@@ -21,6 +21,12 @@ def facts(content: Mapping[str, Any]) -> str:
     return " · ".join(filter(None, found))
 
 
+def described(content: Mapping[str, Any]) -> str:
+    """What the data set holds and how it is split, at a click."""
+    lines = (content.get("dataset") or {}).get("described")
+    return markup.details("The data", markup.code("\n".join(map(str, lines)))) if isinstance(lines, list) else ""
+
+
 def raster(shown: Mapping[str, Any] | None, model: str) -> str:
     """One image and the spikes that it causes in a model, or nothing where there are none."""
     if not shown or not shown.get("layers") or shown.get("image") is None:

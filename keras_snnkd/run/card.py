@@ -5,7 +5,8 @@ A card is plain JSON data. All parts may be missing, and so may any value in the
     schema     2
     title, command, machine: str      versions: {package: version}      notes: [str]
     dataset    {name, source, image_shape, num_classes, class_names, train, validation, test}; the last three are numbers of images,
-               `source` is what `--dataset` takes
+               `source` is what `--dataset` takes; where pictures were brought to one size, `resize` {width, height, keep_aspect}; all of
+               that in words, `described` [str]
     model      {name, label, accuracy, parameters, timesteps, spikes_per_image, ...}; T and spikes are null for an ANN
     targets    [{target, label, state, ...}], in the order of the page. `state` is "written"; "left out" for what cannot be, with a
                `reason`; or "refused" for a file that failed its check, likewise. A written one has the keys of `ExportReport` and

@@ -1,6 +1,7 @@
 """What is measured of a model once it is trained: its row in the tables of results, its files, and where all that was done."""
 
 import contextlib
+import dataclasses
 import os
 import platform
 import re
@@ -112,10 +113,11 @@ def raster(model: keras.Model, data: datasets.Data, name: str) -> dict[str, Any]
 
 
 def describe_data(data: datasets.Data) -> dict[str, Any]:
-    """Name, shape, classes and numbers of images, as plain data."""
+    """Name, shape, classes and numbers of images, as plain data; `described` is that in text."""
     counts = {part: len(getattr(data, f"{part}_arrays")[1]) for part in ("train", "validation", "test")}
     about = {"name": data.name, "image_shape": list(data.image_shape), "num_classes": data.num_classes}
-    return {**about, "class_names": list(data.class_names), **counts}
+    resize = {"resize": dataclasses.asdict(data.resize)} if data.resize else {}
+    return {**about, "class_names": list(data.class_names), **counts, **resize, "described": datasets.describe(data)}
 
 
 def machine() -> str:

@@ -70,7 +70,15 @@ class Experiment:
         """The data set."""
         r = self.recipe
         return datasets.load(
-            r.dataset, batch_size=r.batch_size, augment=r.augment, mixup=r.mixup, seed=r.seed, data_dir=r.data_dir, limit=r.limit
+            r.dataset,
+            batch_size=r.batch_size,
+            augment=r.augment,
+            mixup=r.mixup,
+            seed=r.seed,
+            data_dir=r.data_dir,
+            limit=r.limit,
+            resize=r.resize,
+            keep_aspect=r.keep_aspect,
         )
 
     def stages(self) -> list[Stage]:
@@ -230,7 +238,9 @@ class Experiment:
         return results
 
     def _prepare(self):
-        """What holds for the whole process."""
+        """What holds for the whole process; and what came is said back."""
+        for line in datasets.describe(self.data):
+            self.console.print(line, highlight=False, markup=False)
         if self.recipe.deterministic:
             make_deterministic(self.recipe.seed)
 

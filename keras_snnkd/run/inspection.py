@@ -6,6 +6,7 @@ from pathlib import Path
 
 from keras_snnkd import data as datasets
 from keras_snnkd import models, report
+from keras_snnkd.data.loaders import takes_resize
 from keras_snnkd.distill.taps import TapModel, tap_names
 from keras_snnkd.errors import FileFormatError, KDError, ShapeError, unknown_name
 from keras_snnkd.export.litert import IO
@@ -25,9 +26,9 @@ DATASET = "digits"
 def dry_run(experiment: Experiment, console) -> int:
     """Build everything a run would train, and print shapes, parameters, taps, losses and the resolved recipe."""
     data = experiment.data
-    counts = ", ".join(f"{len(getattr(data, f'{part}_arrays')[1]):,} {part}" for part in ("train", "validation", "test"))
     say = lambda text: console.print(text, highlight=False, markup=False)  # noqa: E731
-    say(f"data: {data.name}, images {data.image_shape}, {data.num_classes} classes, {counts}")
+    for line in datasets.describe(data):
+        say(line)
     for name, distiller in experiment.check().items():
         student = distiller.student
         say(f"\nstage {name}: {student.count_params():,} parameters, loss = {distiller.describe()}")
@@ -121,8 +122,12 @@ def _path(mode: Mode, model: str | None) -> Path:
 def _data(options, path: Path, card: dict) -> datasets.Data:
     """The data set, with batches and augmentation as the card's model was trained."""
     recipe = (card.get("training") or {}).get("recipe") or {}
-    trained = {name: recipe[name] for name in ("batch_size", "augment") if name in recipe}
-    return datasets.load(_dataset(options, path, card), data_dir=options.data_dir, limit=options.limit, **trained)
+    name, known = _dataset(options, path, card), ["batch_size", "augment"]
+    size = {"resize": options.resize, "keep_aspect": bool(options.keep_aspect)} if options.resize or options.keep_aspect else {}
+    if not size and takes_resize(name):
+        known += ["resize", "keep_aspect"]
+    trained = {key: recipe[key] for key in known if key in recipe}
+    return datasets.load(name, data_dir=options.data_dir, limit=options.limit, **trained, **size)
 
 
 def _dataset(options, path: Path, card: dict) -> str:

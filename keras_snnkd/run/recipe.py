@@ -52,6 +52,8 @@ class Recipe:
         dataset: A name of `keras_snnkd.data.names()`, or the path of an `.npz` or of a folder of images.
         data_dir: Where prepared data sets are; TFDS_DATA_DIR or the home folder by default.
         limit: Use only so many training and test images.
+        resize: Bring the pictures of a folder to this size in pixels, `"32"` or `"48x32"`, width and height.
+        keep_aspect: Whether they keep their proportions then; else they are stretched (see `keras_snnkd.files.pictures.Resize`).
         teacher: Preset, short form (`"convnet:32,pool,64"`), specification, or the path of a trained `.keras` file; `"shipped"` for the
             trained one that comes with the package for a data set, the default where there is one; `"train"` for the data set's preset,
             trained in the run; `"self"` for the student itself, run for `teacher_timesteps`.
@@ -117,6 +119,8 @@ class Recipe:
     dataset: str = "digits"
     data_dir: str | None = None
     limit: int | None = None
+    resize: str | None = None
+    keep_aspect: bool = False
     teacher: str | dict | None = None
     assistants: list | None = None
     student: str | dict | None = None
@@ -269,6 +273,7 @@ class Recipe:
             if value not in known:
                 raise unknown_name(kind, value, known)
         augmentation(self.augment)
+        data.check_resize(self.dataset, self.resize, self.keep_aspect)
         check_mixup(self.mixup)
         optimizers.check(self.optimizer, self.schedule)
         check_smoothing(self.label_smoothing)

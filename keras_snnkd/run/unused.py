@@ -24,7 +24,7 @@ _BY_MODE = {
     Mode.MULTISTAGE: {"seeds"},
     Mode.TUNE: {"seeds", "assistants"},
 }
-_LOOKED_AT = {"mode", "model", "dataset", "data_dir", "limit", "out"}
+_LOOKED_AT = {"mode", "model", "dataset", "data_dir", "limit", "resize", "keep_aspect", "out"}
 """By `--mode evaluate`."""
 
 _EXPORT = {"target", "io", "finetune", "twin"}

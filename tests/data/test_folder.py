@@ -6,6 +6,7 @@ from PIL import Image
 
 from keras_snnkd.data import load
 from keras_snnkd.errors import FileFormatError
+from keras_snnkd.files.pictures import Resize
 
 
 def save(path, value, size=(6, 4), mode="L"):
@@ -35,7 +36,7 @@ def test_classes_are_spread_evenly_so_that_validation_holds_each(tmp_path):
         save(tmp_path / "train" / "dog" / f"{place:02}.png", 100 + place)
     save(tmp_path / "test" / "dog" / "only.png", 200)
     data = load(tmp_path)
-    assert sorted(data.validation_arrays[0][:, 0, 0, 0]) == [45, 46, 47, 48, 49, 145, 146, 147, 148, 149]
+    assert sorted(data.validation_arrays[0][:, 0, 0, 0]) == [5, 15, 25, 35, 45, 105, 115, 125, 135, 145]
     assert data.test_arrays[1].tolist() == [1]
     assert set(load(tmp_path, limit=4).train_arrays[1]) == {0, 1}
 
@@ -43,7 +44,7 @@ def test_classes_are_spread_evenly_so_that_validation_holds_each(tmp_path):
 def test_one_image_in_colour_makes_all_of_them_three_channels(tmp_path):
     for place in range(5):
         save(tmp_path / "gray" / f"{place}.png", 7)
-        save(tmp_path / "red" / f"{place}.png", (255, 0, 0, 128), mode="RGBA")
+        save(tmp_path / "red" / f"{place}.png", (255, 0, 0, 255), mode="RGBA")
     data = load(tmp_path)
     assert data.image_shape == (4, 6, 3)
     for image, label in zip(*data.train_arrays, strict=True):
@@ -75,11 +76,35 @@ def test_a_truncated_image_is_named(tmp_path):
         load(tmp_path)
 
 
-def test_sixteen_bits_a_pixel_are_refused(tmp_path):
-    save(tmp_path / "cat" / "a.png", 1, mode="I;16")
-    save(tmp_path / "dog" / "b.png", 1)
-    with pytest.raises(FileFormatError, match=r"a.png: pixels must have 8 bits a channel, got PIL mode 'I;16'"):
-        load(tmp_path)
+def test_pictures_of_two_sizes_are_brought_to_one(tmp_path):
+    for place in range(5):
+        save(tmp_path / "cat" / f"{place}.png", place)
+        save(tmp_path / "dog" / f"{place}.jpg", 100, size=(8, 9))
+    data = load(tmp_path, resize="5x7")
+    assert data.image_shape == (7, 5, 1)
+    assert data.resize == Resize(5, 7)
+    assert load(tmp_path, resize=6, keep_aspect=True).resize == Resize(6, 6, True)
+
+
+def test_a_folder_to_choose_by_is_used(tmp_path):
+    for part, count in (("train", 20), ("val", 3), ("test", 2)):
+        for place in range(count):
+            save(tmp_path / part / "cat" / f"{place}.png", place)
+            save(tmp_path / part / "dog" / f"{place}.png", 100 + place)
+    (tmp_path / "drafts").mkdir()
+    (tmp_path / "train" / "cat" / "notes.txt").write_text("")
+    data = load(tmp_path)
+    assert [len(part[1]) for part in (data.train_arrays, data.validation_arrays, data.test_arrays)] == [40, 6, 4]
+    assert data.notes == ("validation comes with the files", "passed over: 1 .txt, 1 folder drafts/ beside train/")
+
+
+def test_small_classes_are_in_all_parts(tmp_path):
+    for label in range(20):
+        for place in range(4 + label % 3):
+            save(tmp_path / f"class{label:02}" / f"{place}.png", 10 * label)
+    data = load(tmp_path)
+    for _, labels in (data.train_arrays, data.validation_arrays, data.test_arrays):
+        assert sorted(set(labels)) == list(range(20))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """`load`: names, paths, splits, and what it refuses."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from keras_snnkd.data import load, names
-from keras_snnkd.data.splits import Source, split
+from keras_snnkd.data.description import describe
+from keras_snnkd.data.splits import Source, split, spread
 from keras_snnkd.errors import DatasetUnavailableError, FileFormatError, UnknownNameError
 
 
@@ -19,18 +22,37 @@ def test_digits_are_split_by_index():
     assert data.image_shape == (8, 8, 1)
     assert (data.num_classes, data.class_names) == (10, tuple("0123456789"))
     assert [len(part[1]) for part in (data.train_arrays, data.validation_arrays, data.test_arrays)] == [1295, 143, 359]
+    assert data.notes == (
+        "validation is every tenth training image of each class, spread evenly over it",
+        "test is every fifth image, so that all parts are of the same writers",
+    )
     np.testing.assert_array_equal(data.test_arrays[1], digits.target[4::5])
     np.testing.assert_allclose(data.sample(359)[0][..., 0], digits.images[4::5] / 16, atol=1 / 256)
     rest = np.delete(digits.target, np.s_[4::5])
-    np.testing.assert_array_equal(np.concatenate([data.train_arrays[1], data.validation_arrays[1]]), rest)
+    expected = np.bincount(rest)
+    np.testing.assert_array_equal(np.bincount(data.train_arrays[1]) + np.bincount(data.validation_arrays[1]), expected)
+    assert np.abs(np.bincount(data.validation_arrays[1]) - expected / 10).max() < 1
 
 
-def test_limit_takes_the_first_images_and_splits_them_as_the_whole():
-    whole, few = load("digits"), load("digits", limit=50)
-    assert [len(part[1]) for part in (few.train_arrays, few.validation_arrays, few.test_arrays)] == [45, 5, 50]
-    np.testing.assert_array_equal(few.train_arrays[0], whole.train_arrays[0][:45])
-    np.testing.assert_array_equal(few.validation_arrays[0], whole.train_arrays[0][45:50])
-    np.testing.assert_array_equal(few.test_arrays[1], whole.test_arrays[1][:50])
+def test_validation_and_test_of_the_digits_are_of_the_same_writers():
+    """The file goes from writer to writer; both parts are spread evenly over it."""
+    from sklearn.datasets import load_digits
+
+    digits, data = load_digits(), load("digits")
+    places = {image.tobytes(): place for place, image in enumerate(np.minimum(digits.images * 16, 255).astype("uint8"))}
+    for images, _ in (data.validation_arrays, data.test_arrays):
+        share = np.histogram([places[image.tobytes()] for image in images], bins=6, range=(0, 1797))[0] / len(images)
+        assert np.abs(share - 1 / 6).max() < 0.05
+
+
+def test_limit_takes_the_first_images_of_all_classes():
+    few, digits = load("digits", limit=50), load("digits")
+    assert [len(part[1]) for part in (few.train_arrays, few.validation_arrays, few.test_arrays)] == [40, 10, 50]
+    assert np.bincount(few.validation_arrays[1]).tolist() == [1] * 10
+    together = np.bincount(few.train_arrays[1]) + 1
+    assert (together.min(), together.max()) == (4, 6)
+    assert min(np.bincount(few.test_arrays[1])) >= 3
+    assert load("digits", limit=10**6).fingerprint == digits.fingerprint
 
 
 def test_two_images_are_enough_for_a_try():
@@ -76,3 +98,38 @@ def test_too_few_images_to_split_are_refused():
     arrays = np.zeros((1, 8, 8, 1), "uint8"), np.zeros(1, "int32")
     with pytest.raises(FileFormatError, match="got 1 training and 1 test images; training and validation need at least 2"):
         split(Source("tiny", ("a", "b"), arrays, arrays))
+
+
+def test_a_tenth_of_each_class_adds_up_and_leaves_none_out():
+    assert spread(np.array([0, 0, 0, 0, 1, 1]), 3).nonzero()[0].tolist() == [1, 3, 5]
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        labels = random.permutation(np.repeat(np.arange(5), random.integers(1, 60, 5)))
+        chosen = spread(labels, len(labels) // 10)
+        each, counts = np.bincount(labels[chosen], minlength=5), np.bincount(labels)
+        assert ((each >= 1) | (counts == 1)).all()
+        assert (each < counts).all()
+        assert (each <= np.ceil(counts / 10) + 1).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"resize": "8x"}, "resize must be a size in pixels such as 32, or WIDTHxHEIGHT such as 48x32, got '8x'"),
+        ({"resize": 0}, "width must be a whole number from 1"),
+        ({"resize": 16}, r"resize \(--resize\) is for folders of pictures, got 'digits'"),
+        ({"keep_aspect": True}, "give the size too"),
+    ],
+)
+def test_a_size_that_cannot_be_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        load("digits", **arguments)
+
+
+def test_what_came_is_said_back():
+    lines = describe(load("digits", limit=100))
+    assert lines[0] == "data: digits: images (8, 8, 1), bytes 0 to 255, 10 classes; 90 train, 10 validation, 100 test; batches of 8"
+    assert lines[1] == "  validation is every tenth training image of each class, spread evenly over it"
+    assert lines[3].startswith("  images a class (train, validation, test): 0 10/1/8; 1 10/1/6;")
+    lacking = dataclasses.replace(load("digits"), num_classes=12, class_names=tuple("0123456789ab"))
+    assert "  no test image of a, b" in describe(lacking)

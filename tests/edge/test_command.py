@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from keras_snnkd.edge.__main__ import main
+from keras_snnkd.files.pictures import Resize
 from tests.edge.conftest import WHOLE
 
 
@@ -85,7 +86,7 @@ def test_without_a_card_the_classes_are_numbers(folder, capsys):
     [
         (("missing.tflite", "image.png"), "there is no file"),
         (("whole.tflite", "missing.png"), "there is no image"),
-        (("whole.tflite", "card.json"), "not a picture that Pillow can read"),
+        (("whole.tflite", "card.json"), "cannot be read as an image"),
         (("image.npy", "image.npy"), "not a .tflite file"),
         (("whole.tflite", "wrong.npy"), r"expected images [N, 8, 8, 1]"),
         (("whole.tflite", "text.npy"), "not an array as numpy.save writes it"),
@@ -100,3 +101,37 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(arguments, match, folde
     assert err.startswith("error: ")
     assert match in err
     assert err.count("\n") == 1
+
+
+def test_a_picture_of_another_size_is_refused_without_a_word_on_how(folder, capsys):
+    Image.open(folder / "image.png").resize((24, 16)).save(folder / "large.png")
+    code, _, err = said(capsys, folder / "whole.tflite", folder / "large.png")
+    assert code == 1
+    assert "large.png is 24x16 pixels and the model takes 8x8; give a picture of that size, or --resize stretch" in err
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_picture_comes_to_the_models_size_as_in_training(keep, folder, capsys, monkeypatch):
+    """By the card, or as asked for."""
+    used = []
+    monkeypatch.setattr(
+        "keras_snnkd.edge.images.read_picture", lambda *_, resize, **__: used.append(resize) or np.zeros((8, 8, 1), "uint8")
+    )
+    (folder / "card.json").write_text(json.dumps({"dataset": {"resize": {"width": 8, "height": 8, "keep_aspect": keep}}}))
+    assert said(capsys, folder / "whole.tflite", folder / "image.png", "--runs", 1)[0] == 0
+    other = "stretch" if keep else "keep-aspect"
+    assert said(capsys, folder / "whole.tflite", folder / "image.png", "--runs", 1, "--resize", other)[0] == 0
+    assert used == [Resize(8, 8, keep), Resize(8, 8, not keep)]
+
+
+def test_a_large_three_is_a_three(folder, capsys):
+    Image.open(folder / "image.png").resize((64, 64), Image.Resampling.NEAREST).save(folder / "large.png")
+    _, out, _ = said(capsys, folder / "whole.tflite", folder / "large.png", "--resize", "stretch")
+    assert "prediction: three" in out
+
+
+def test_a_card_with_an_odd_size_is_told(folder, capsys):
+    (folder / "card.json").write_text(json.dumps({"dataset": {"resize": [8, 8]}}))
+    code, _, err = said(capsys, folder / "whole.tflite", folder / "image.png")
+    assert code == 1
+    assert "is not a card as keras_snnkd writes it: resize [8, 8]" in err

@@ -270,3 +270,14 @@ def test_a_misspelt_setting_in_a_file_is_refused_and_the_nearest_offered(tmp_pat
     (tmp_path / "recipe.json").write_text(json.dumps({"epoch": 3}))
     with pytest.raises(UnknownNameError, match=r"unknown recipe setting 'epoch'\. Did you mean 'epochs'\?"):
         kd.Recipe.load(tmp_path / "recipe.json")
+
+
+def test_a_size_is_checked_before_anything_is_read():
+    assert kd.Recipe(dataset="nowhere/pictures", resize="48x32", keep_aspect=True).resolved().resize == "48x32"
+    for settings, message in [
+        ({"dataset": "nowhere/pictures", "resize": "large"}, "WIDTHxHEIGHT such as 48x32, got 'large'"),
+        ({"dataset": "digits", "resize": "32"}, "is for folders of pictures, got 'digits'"),
+        ({"dataset": "nowhere/pictures", "keep_aspect": True}, "give the size too"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            kd.Recipe(**settings).resolved()

@@ -1,0 +1,56 @@
+"""What came, said back: shape, classes, images of each, range, and how they are split."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+PARTS = ("train", "validation", "test")
+
+LISTED_CLASSES = 20
+"""Up to so many classes are listed one by one in text."""
+
+
+def counts(data: Any) -> dict[str, list[int]]:
+    """How many images of each class each part of a `Data` has."""
+    return {part: np.bincount(getattr(data, f"{part}_arrays")[1], minlength=data.num_classes).tolist() for part in PARTS}
+
+
+def value_range(data: Any) -> tuple[int, int]:
+    """The smallest and the largest byte of the training images."""
+    images = data.train_arrays[0]
+    return int(images.min()), int(images.max())
+
+
+def describe(data: Any) -> list[str]:
+    """A `Data` in some lines of text.
+
+    Example:
+        >>> print(*describe(keras_snnkd.data.load("digits")), sep="\\n")
+    """
+    found = counts(data)
+    sizes = ", ".join(f"{sum(found[part]):,} {part}" for part in PARTS)
+    low, high = value_range(data)
+    lines = [
+        f"{data.name}: images {data.image_shape}, bytes {low} to {high}, {data.num_classes} classes; {sizes}; batches of {data.batch_size}",
+        *data.notes,
+        *_of_classes(data.class_names, found),
+    ]
+    return [f"data: {lines[0]}", *[f"  {line}" for line in lines[1:]]]
+
+
+def _of_classes(names: Sequence[str], found: dict[str, list[int]]) -> list[str]:
+    lines = []
+    if len(names) <= LISTED_CLASSES:
+        each = zip(*(found[part] for part in PARTS), strict=True)
+        lines.append(
+            f"images a class ({', '.join(PARTS)}): " + "; ".join(f"{n} {'/'.join(map(str, c))}" for n, c in zip(names, each, strict=True))
+        )
+    else:
+        lines.append("images a class: " + ", ".join(f"{min(found[part])} to {max(found[part])} {part}" for part in PARTS))
+    for part in PARTS:
+        missing = [name for name, count in zip(names, found[part], strict=True) if not count]
+        if missing:
+            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+            lines.append(f"no {part} image of {', '.join(missing[:5])}{more}")
+    return lines
