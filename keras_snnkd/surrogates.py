@@ -17,6 +17,7 @@ import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Tensor
 from keras_snnkd.errors import unknown_name
 
 
@@ -35,26 +36,26 @@ class Surrogate:
 
     default_alpha = 1.0
 
-    def __init__(self, alpha: float | None = None):
+    def __init__(self, alpha: float | None = None) -> None:
         alpha = self.default_alpha if alpha is None else alpha
         if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not 0 < alpha < math.inf:
             raise ValueError(f"{type(self).__name__}: alpha must be a number greater than 0, got {alpha!r}")
         self.alpha = float(alpha)
 
-    def derivative(self, u):
+    def derivative(self, u: Tensor) -> Tensor:
         """The value that stands for the derivative of the step at `u`."""
         raise NotImplementedError(f"{type(self).__name__} must define derivative(u)")
 
-    def primitive(self, u):
+    def primitive(self, u: Tensor) -> Tensor:
         """The smooth function whose derivative is `derivative`."""
         raise NotImplementedError(f"{type(self).__name__} must define primitive(u)")
 
-    def __call__(self, u):
+    def __call__(self, u: Tensor) -> Tensor:
         """Spikes: 1.0 where `u >= 0`, else 0.0, in the dtype of `u`; differentiable by `derivative`."""
 
         @ops.custom_gradient
-        def spike(u):
-            def grad(*args, upstream=None):
+        def spike(u: Tensor) -> Any:
+            def grad(*args: Any, upstream: Tensor | None = None) -> Any:
                 upstream = args[0] if upstream is None else upstream
                 return upstream * self.derivative(u)
 
@@ -71,18 +72,18 @@ class Surrogate:
         """The inverse of `get_config`."""
         return cls(**config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.get_config() == other.get_config()
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash((type(self), tuple(self.get_config().items())))
 
 
-def step(u):
+def step(u: Tensor) -> Tensor:
     """The Heaviside step, ``1.0 if u >= 0 else 0.0``, in the dtype of `u`."""
     return ops.cast(u >= 0, u.dtype)
 
@@ -96,10 +97,10 @@ class ATan(Surrogate):
 
     default_alpha = 2.0
 
-    def derivative(self, u):
+    def derivative(self, u: Tensor) -> Tensor:
         return (self.alpha / 2) / (1 + ops.square((math.pi / 2 * self.alpha) * u))
 
-    def primitive(self, u):
+    def primitive(self, u: Tensor) -> Tensor:
         return ops.arctan(math.pi / 2 * self.alpha * u) / math.pi + 0.5
 
 
@@ -112,10 +113,10 @@ class Sigmoid(Surrogate):
 
     default_alpha = 4.0
 
-    def derivative(self, u):
+    def derivative(self, u: Tensor) -> Tensor:
         return self.alpha * ops.sigmoid(self.alpha * u) * ops.sigmoid(-self.alpha * u)  # exact also where q is close to 1
 
-    def primitive(self, u):
+    def primitive(self, u: Tensor) -> Tensor:
         return ops.sigmoid(self.alpha * u)
 
 
@@ -128,10 +129,10 @@ class FastSigmoid(Surrogate):
 
     default_alpha = 25.0
 
-    def derivative(self, u):
+    def derivative(self, u: Tensor) -> Tensor:
         return 1 / ops.square(1 + self.alpha * ops.abs(u))
 
-    def primitive(self, u):
+    def primitive(self, u: Tensor) -> Tensor:
         return u / (1 + self.alpha * ops.abs(u))
 
 
@@ -144,10 +145,10 @@ class SoftSign(Surrogate):
 
     default_alpha = 2.0
 
-    def derivative(self, u):
+    def derivative(self, u: Tensor) -> Tensor:
         return (self.alpha / 2) / ops.square(1 + self.alpha * ops.abs(u))
 
-    def primitive(self, u):
+    def primitive(self, u: Tensor) -> Tensor:
         return self.alpha * u / (2 * (1 + self.alpha * ops.abs(u))) + 0.5
 
 
@@ -158,10 +159,10 @@ class Triangle(Surrogate):
     Esser et al. (2016), arXiv:1603.08270; Bellec et al. (2018), arXiv:1803.09574. SpikingJelly's `PiecewiseQuadratic`.
     """
 
-    def derivative(self, u):
+    def derivative(self, u: Tensor) -> Tensor:
         return ops.maximum(self.alpha - self.alpha**2 * ops.abs(u), 0)
 
-    def primitive(self, u):
+    def primitive(self, u: Tensor) -> Tensor:
         a = self.alpha
         inside = -0.5 * a**2 * ops.abs(u) * u + a * u + 0.5
         return ops.where(ops.abs(u) <= 1 / a, inside, step(u))
@@ -174,10 +175,10 @@ class Rectangle(Surrogate):
     Wu et al. (2018), "Spatio-temporal backpropagation", arXiv:1706.02609.
     """
 
-    def derivative(self, u):
+    def derivative(self, u: Tensor) -> Tensor:
         return ops.cast(ops.abs(u) < 0.5 / self.alpha, u.dtype) * self.alpha
 
-    def primitive(self, u):
+    def primitive(self, u: Tensor) -> Tensor:
         return ops.clip(self.alpha * u + 0.5, 0, 1)
 
 
@@ -188,10 +189,10 @@ class PiecewiseExponential(Surrogate):
     Shrestha & Orchard (2018), "SLAYER", arXiv:1810.08646.
     """
 
-    def derivative(self, u):
+    def derivative(self, u: Tensor) -> Tensor:
         return (self.alpha / 2) * ops.exp(-self.alpha * ops.abs(u))
 
-    def primitive(self, u):
+    def primitive(self, u: Tensor) -> Tensor:
         tail = 0.5 * ops.exp(-self.alpha * ops.abs(u))
         return ops.where(u < 0, tail, 1 - tail)
 
@@ -205,10 +206,10 @@ class Erf(Surrogate):
 
     default_alpha = 2.0
 
-    def derivative(self, u):
+    def derivative(self, u: Tensor) -> Tensor:
         return (self.alpha / math.sqrt(math.pi)) * ops.exp(-ops.square(self.alpha * u))
 
-    def primitive(self, u):
+    def primitive(self, u: Tensor) -> Tensor:
         return 0.5 * (1 + ops.erf(self.alpha * u))
 
 
@@ -219,10 +220,10 @@ class StraightThrough(Surrogate):
     Bengio et al. (2013), "Estimating or propagating gradients through stochastic neurons", arXiv:1308.3432.
     """
 
-    def derivative(self, u):
+    def derivative(self, u: Tensor) -> Tensor:
         return ops.full_like(u, self.alpha)
 
-    def primitive(self, u):
+    def primitive(self, u: Tensor) -> Tensor:
         return self.alpha * u
 
 

@@ -18,7 +18,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Who may import whom
 
-EVERYWHERE = ("_public", "_version", "errors", "files", "keras_internals", "training", "weights")
+EVERYWHERE = ("_public", "_types", "_version", "errors", "files", "keras_internals", "training", "weights")
 """The lowest parts, which any part may import."""
 
 BELOW = {

@@ -3,6 +3,9 @@
 import keras
 from keras import ops
 
+from keras_snnkd._types import Shape, Tensor
+from keras_snnkd.distill.objective import Objective
+
 
 class Alignment:
     """``teacher, student = align(teacher, student)``: average pooling to the smaller map, and a trained 1x1 projection of the student.
@@ -19,9 +22,9 @@ class Alignment:
         ShapeError: If one map's size is not a whole multiple of the other's.
     """
 
-    def __init__(self, objective, teacher_shape: tuple, student_shape: tuple):
+    def __init__(self, objective: Objective, teacher_shape: Shape, student_shape: Shape) -> None:
         teacher, student = _maps(teacher_shape), _maps(student_shape)
-        self.size = tuple(map(min, zip(teacher, student, strict=True))) if teacher and student else ()
+        self.size: Shape = tuple(min(pair) for pair in zip(teacher, student, strict=True)) if teacher and student else ()
         if any(larger % smaller for maps in (teacher, student) for larger, smaller in zip(maps, self.size, strict=False)):
             raise objective.misfit(teacher_shape, student_shape, "the size of one map must be a whole multiple of the other's")
         self.pools = teacher != self.size, student != self.size
@@ -35,12 +38,12 @@ class Alignment:
         """The projection, where there is one."""
         return [self.projection] if self.projection else []
 
-    def __call__(self, teacher, student):
+    def __call__(self, teacher: Tensor, student: Tensor) -> tuple[Tensor, Tensor]:
         """Both features as `[B, ..., D_teacher]`, of equal shape; any axes may stand between batch and map."""
         teacher, student = (self._pool(x) if pools else x for x, pools in zip((teacher, student), self.pools, strict=True))
         return teacher, self.projection(student) if self.projection else student
 
-    def _pool(self, x):
+    def _pool(self, x: Tensor) -> Tensor:
         if not self.size:
             return ops.mean(x, axis=(-3, -2))
         *front, rows, columns, depth = ops.shape(x)
@@ -49,6 +52,6 @@ class Alignment:
         return ops.reshape(pooled, (*front, height, width, depth))
 
 
-def _maps(shape):
+def _maps(shape: Shape) -> Shape:
     """`(H, W)` of a tap's shape, or `()`."""
     return tuple(shape[-3:-1]) if len(shape) in (4, 5) else ()

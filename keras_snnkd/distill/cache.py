@@ -4,13 +4,15 @@ import dataclasses
 import hashlib
 import urllib.parse
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_snnkd._types import Array, Config, Tensor
 from keras_snnkd.distill.packing import Packing
 from keras_snnkd.distill.taps import INPUTS, TEACHER, TapModel
 from keras_snnkd.errors import FileFormatError, KDError, OutputError
@@ -53,7 +55,7 @@ class TeacherCache:
         >>> distiller.fit(cache.training(), steps_per_epoch=data.steps_per_epoch, validation_data=data.validation, epochs=20)
     """
 
-    def __init__(self, teacher: keras.Model, data, taps: Iterable[str], folder: str | Path):
+    def __init__(self, teacher: keras.Model, data: Any, taps: Iterable[str], folder: str | Path) -> None:
         if data.views is None and (data.augment != "none" or data.mixup):
             raise ValueError(
                 f"the data shows new views of its images in each epoch (augment={data.augment!r}, mixup={data.mixup:g}), "
@@ -108,7 +110,7 @@ class TeacherCache:
             ) from error
         progress(*self._done())
 
-    def training(self, initial_epoch: int = 0, replicas: range = range(1), of: int = 1):
+    def training(self, initial_epoch: int = 0, replicas: range = range(1), of: int = 1) -> Any:
         """The batches of `data.training(initial_epoch)` together with the teacher's taps. Builds the cache first, if need be.
 
         Args:
@@ -125,10 +127,10 @@ class TeacherCache:
             self.build()
         packings = [self._packings[tap] for tap in self.taps]
 
-        def read(places):
+        def read(places: Any) -> Any:
             return [self._map(tap)[places] for tap in self.taps]
 
-        def with_taps(images, labels, places):
+        def with_taps(images: Tensor, labels: Tensor, places: Any) -> Any:
             rows = tf.numpy_function(read, [places], [p.stored for p in packings], stateful=False)
             return {INPUTS: images, TEACHER: {tap: p.unpack(r) for tap, p, r in zip(self.taps, packings, rows, strict=True)}}, labels
 
@@ -139,14 +141,14 @@ class TeacherCache:
         """Let go of the files, which TensorFlow would keep as long as the process; who reads batches again opens them again."""
         self._maps.clear()
 
-    def _map(self, tap):
+    def _map(self, tap: str) -> Array:
         """The rows of a tap, mapped into memory."""
         if tap not in self._maps:
             packing = self._packings[tap]
             self._maps[tap] = np.memmap(self._file(tap), packing.stored, "r", shape=(self._parts[-1].stop, packing.columns))
         return self._maps[tap]
 
-    def _key(self):
+    def _key(self) -> Config:
         """All that the files depend on."""
         return {
             "format": FORMAT,
@@ -160,7 +162,7 @@ class TeacherCache:
             "part": PART,
         }
 
-    def _open(self, key):
+    def _open(self, key: Config) -> None:
         """Take over what is in the folder, as far as it belongs to `key` and is whole."""
         path = self.folder / HEADER
         self._sums, self._packings = [None] * len(self._parts), {}
@@ -182,11 +184,11 @@ class TeacherCache:
         if damaged:
             self._warn(f"is damaged in {damaged} of {len(self._parts)} parts, which are computed anew")
 
-    def _sums_of(self, part):
+    def _sums_of(self, part: Any) -> dict[str, str]:
         """The SHA-256 of the rows that the files have for a part."""
         return {tap: _sha256(self._read(tap, part)) for tap in self.taps}
 
-    def _read(self, tap, part):
+    def _read(self, tap: str, part: Any) -> bytes:
         try:
             with open(self._file(tap), "rb") as file:
                 file.seek(part.start * self._packings[tap].bytes)
@@ -194,7 +196,7 @@ class TeacherCache:
         except FileNotFoundError:
             return b""
 
-    def _write(self, number):
+    def _write(self, number: int) -> dict[str, str]:
         """Compute a part and write it; returns the SHA-256 of each tap's rows."""
         restart_random_layers(self.teacher, number)
         batches = list(self._outputs(self._parts[number]))
@@ -207,7 +209,7 @@ class TeacherCache:
             sums[tap] = _sha256(rows)
         return sums
 
-    def _choose_packings(self):
+    def _choose_packings(self) -> dict[str, Packing]:
         """By the outputs of the first batch."""
         first = self._parts[0][: self.data.batch_size]
         restart_random_layers(self.teacher, 0)
@@ -216,7 +218,7 @@ class TeacherCache:
             self._warn(f"keeps one answer for each view, and the teacher {self.teacher.name} is random: no new answers in each epoch")
         return {tap: Packing.of(values) for tap, values in outputs.items()}
 
-    def _outputs(self, part):
+    def _outputs(self, part: Any) -> Iterator[dict[str, Array]]:
         """The packed taps of a part, batch by batch."""
         for first in range(0, len(part), self.data.batch_size):
             outputs = self._run(part[first : first + self.data.batch_size])
@@ -225,24 +227,24 @@ class TeacherCache:
             except KDError as error:
                 raise KDError(f"the taps {', '.join(outputs)} of {self.teacher.name} cannot be cached: {error}") from None
 
-    def _run(self, places):
+    def _run(self, places: Any) -> dict[str, Array]:
         """The taps of images of one view."""
         count = len(self.data.train_arrays[0])
         images = self.data.view(places.start // count, np.arange(places.start, places.stop) % count)
         outputs = self._forward(ops.convert_to_tensor(np.asarray(images)))
         return {tap: ops.convert_to_numpy(outputs[tap]) for tap in self.taps}
 
-    def _file(self, tap):
+    def _file(self, tap: str) -> Path:
         return self.folder / f"{urllib.parse.quote(tap, safe='')}.bin"
 
-    def _done(self):
+    def _done(self) -> tuple[int, int]:
         return sum(len(part) for part, sums in zip(self._parts, self._sums, strict=True) if sums), self._parts[-1].stop
 
-    def _warn(self, what):
+    def _warn(self, what: str) -> None:
         warnings.warn(f"the cache of the teacher's outputs in {self.folder} {what}", stacklevel=4)
 
 
-def _compiled(taps):
+def _compiled(taps: TapModel) -> Callable[..., Any]:
     """The forward pass in inference mode, as one function where the backend has such."""
     if keras.backend.backend() != "tensorflow":
         return taps

@@ -1,9 +1,11 @@
 """Callbacks for distillation runs."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 
+from keras_snnkd._types import Logs
 from keras_snnkd.distill import schedules
 from keras_snnkd.distill.schedules import Weight
 
@@ -23,15 +25,15 @@ class WeightSchedule(keras.callbacks.Callback):
         >>> distiller.fit(data.train, epochs=20, callbacks=[ramp])
     """
 
-    def __init__(self, schedules: Mapping[str, Callable[[int], float] | Weight]):
+    def __init__(self, schedules: Mapping[str, Callable[[int], float] | Weight]) -> None:
         super().__init__()
         self.schedules = {name: _function(schedule) for name, schedule in schedules.items()}
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         for name, schedule in self.schedules.items():
             self.model.set_weight(name, schedule(epoch, self.params["epochs"]))
 
 
-def _function(schedule):
+def _function(schedule: Any) -> Callable[[int, int], float]:
     """As a function of epoch and epochs."""
     return (lambda epoch, epochs: schedule(epoch)) if callable(schedule) else schedules.get(schedule)

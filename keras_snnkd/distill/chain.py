@@ -7,12 +7,13 @@ import json
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from keras_snnkd._types import Config
 from keras_snnkd._version import __version__
 from keras_snnkd.distill import schedules
 from keras_snnkd.distill.cache import TeacherCache
@@ -104,7 +105,7 @@ class Stage:
     seed: int = 0
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.name or not self.name.replace("_", "").replace("-", "").isalnum():
             raise ValueError(f"a stage's name is made of letters, digits, _ and -, got {self.name!r}")
         if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 1:
@@ -223,7 +224,7 @@ class Chain:
         >>> results = chain.run(kd.data.load("digits"))
     """
 
-    def __init__(self, stages: Iterable[Stage], folder: str | Path, cache_taps: Iterable[str] = ()):
+    def __init__(self, stages: Iterable[Stage], folder: str | Path, cache_taps: Iterable[str] = ()) -> None:
         self.stages = list(stages)
         self.folder = Path(folder)
         self.cache_taps = set(cache_taps)
@@ -263,9 +264,9 @@ class Chain:
 
     def run(
         self,
-        data,
+        data: Any,
         resume: bool = False,
-        callbacks: Callable[[Stage], list] = lambda stage: [],
+        callbacks: Callable[[Stage], list[keras.callbacks.Callback]] = lambda stage: [],
         progress: Callable[[Stage, int, int], None] = lambda stage, done, total: None,
         keep_cache: bool = False,
         failed: Failed | None = None,
@@ -309,7 +310,15 @@ class Chain:
             shutil.rmtree(self.folder / CACHES, ignore_errors=True)
         return results
 
-    def _train(self, stage, results, data, resume, callbacks, progress) -> StageResult:
+    def _train(
+        self,
+        stage: Stage,
+        results: dict[str, StageResult],
+        data: Any,
+        resume: bool,
+        callbacks: Any,
+        progress: Callable[[int, int], None],
+    ) -> StageResult:
         folder = self.folder / stage.name
         record = {**stage.record(), "steps_per_epoch": data.steps_per_epoch}
         for role in ("teacher", "start_from"):
@@ -379,13 +388,13 @@ class Chain:
                 checkpoints.clear()
         return StageResult(stage.name, student, folder, checkpoints.history, outcome)
 
-    def _cache(self, stage, distiller, data, progress) -> TeacherCache | None:
+    def _cache(self, stage: Stage, distiller: Distiller, data: Any, progress: Callable[[int, int], None]) -> TeacherCache | None:
         """What the teacher does on `data`, computed; `None` if that is not wanted, or with a warning if it is not possible."""
         if not stage.cache_views or not distiller.teacher_taps or stage.teaches_itself:
             return None
         alike = [other.name for other in self.stages if (other.teacher, other.cache_views) == (stage.teacher, stage.cache_views)]
         taps = {tap for name in alike for tap in self._teacher_taps.get(name, ())} | self.cache_taps
-        teacher = stage.teacher if isinstance(stage.teacher, str) else stage.teacher.name
+        teacher = getattr(stage.teacher, "name", stage.teacher)
         cache = TeacherCache(distiller.teacher, data, taps, self.folder / CACHES / f"{teacher}-{stage.cache_views}")
         built = True
         try:
@@ -402,21 +411,21 @@ class Chain:
         return cache
 
 
-def _fresh(objective):
+def _fresh(objective: Any) -> Any:
     """The same objective, not yet built: its helpers belong to one distiller."""
     again = type(objective).from_config(objective.get_config())
     again.weight_schedule = getattr(objective, "weight_schedule", None)
     return again
 
 
-def _described(objective):
+def _described(objective: Any) -> Config:
     """An objective as plain data, with its schedule if it has one."""
     schedule = getattr(objective, "weight_schedule", None)
     return {**keras.saving.serialize_keras_object(objective), **({"weight_schedule": schedule} if schedule else {})}
 
 
 @contextlib.contextmanager
-def _left_out(stage, failed):
+def _left_out(stage: Stage, failed: Failed | None) -> Iterator[None]:
     """Tell `failed` of an error in the block, if it wants to know."""
     try:
         yield
@@ -429,7 +438,7 @@ def _left_out(stage, failed):
         failed(stage, KDError(f"the stage {error.args[0]} that it needs has failed") if missing else error)
 
 
-def _finished(stage, folder, record) -> StageResult:
+def _finished(stage: Stage, folder: Path, record: Config) -> StageResult:
     found = _same(folder / "stage.json", record)
     for name, digest in found[FILES].items():
         if not (folder / name).is_file() or sha256(folder / name) != digest:
@@ -441,7 +450,7 @@ def _finished(stage, folder, record) -> StageResult:
     return StageResult(stage.name, load(folder / "model.keras"), folder, read_json(folder / "history.json"), found)
 
 
-def _same(path, record):
+def _same(path: Path, record: Config) -> Any:
     """What the file holds; raises if its settings are not those of `record`."""
     found = read_json(path, signed=True)
     other = [f"{name} was {found.get(name)!r} and is now {value!r}" for name, value in record.items() if found.get(name) != value]
@@ -450,5 +459,5 @@ def _same(path, record):
     return found
 
 
-def _backend_version():
+def _backend_version() -> str:
     return __import__(keras.backend.backend()).__version__

@@ -4,9 +4,11 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from keras_snnkd._types import Logs
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files.staging import check_seal, check_space, read_json, remove_unfinished, seal, write_json
 from keras_snnkd.training import strategy
@@ -26,7 +28,7 @@ class Checkpoints(keras.callbacks.Callback):
         monitor: The metric whose highest value is the best.
     """
 
-    def __init__(self, folder: str | Path, monitor: str = "val_accuracy"):
+    def __init__(self, folder: str | Path, monitor: str = "val_accuracy") -> None:
         super().__init__()
         self.folder = Path(folder)
         self.monitor = monitor
@@ -56,10 +58,11 @@ class Checkpoints(keras.callbacks.Callback):
         """Load the best weights into `model`; returns their epoch, counted from 1."""
         strategy.barrier()  # the chief has written it
         best = self._newest("best")
+        assert best is not None, "the first epoch is the best so far, and is saved"
         _load(model, best)
         return _epoch(best)
 
-    def _tidy(self, epoch):
+    def _tidy(self, epoch: int) -> None:
         """Remove what an interrupted run has not finished."""
         remove_unfinished(self.folder)
         for file in self.folder.glob("best-*.weights.h5"):
@@ -71,12 +74,12 @@ class Checkpoints(keras.callbacks.Callback):
         for file in self.folder.glob("*.weights.h5"):
             file.unlink()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         for model in (self.model, getattr(self.model, "teacher", None)):
             if model is not None:
                 restart_random_layers(model, epoch)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.history = [*self.history[:epoch], {name: float(value) for name, value in (logs or {}).items()}]
         earlier = [row[self.monitor] for row in self.history[:-1] if self.monitor in row]
         if strategy.is_chief():
@@ -87,7 +90,7 @@ class Checkpoints(keras.callbacks.Callback):
         if strategy.is_chief():
             self._keep_newest()
 
-    def _keep_newest(self):
+    def _keep_newest(self) -> None:
         for kind in ("best", "epoch"):
             for old in sorted(self.folder.glob(f"{kind}-*.weights.h5"), key=_epoch)[:-1]:
                 old.unlink()
@@ -97,26 +100,26 @@ class Checkpoints(keras.callbacks.Callback):
         best = self._newest("best")
         return f"The best weights so far are in {best}." if best else "No epoch had finished."
 
-    def _seen(self):
+    def _seen(self) -> bytes:
         """The history as bytes, which the seal of a checkpoint covers too."""
         return json.dumps(self.history, sort_keys=True).encode()
 
-    def _save(self, name, context=b""):
+    def _save(self, name: str, context: bytes = b"") -> None:
         path = self.folder / f"{name}.weights.h5"
         with strategy.saved(path) as file:
             check_space(file.parent, 3 * sum(math.prod(weight.shape) * 4 for weight in self.model.weights))  # Adam keeps two more of each
             self.model.save_weights(file)
             seal(file, context)  # HDF5 has no checksum, and a damaged file can crash its reader
 
-    def _newest(self, kind):
+    def _newest(self, kind: str) -> Path | None:
         return max(self.folder.glob(f"{kind}-*.weights.h5"), key=_epoch, default=None)
 
 
-def _epoch(file):
-    return int(re.search(r"\d+", file.name)[0])
+def _epoch(file: Path) -> int:
+    return int(re.findall(r"\d+", file.name)[0])
 
 
-def _load(model, path, context=b""):
+def _load(model: keras.Model, path: Path, context: bytes = b"") -> Any:
     try:
         check_seal(path, context)
         with all_weights():

@@ -9,8 +9,9 @@ import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Tensor
 from keras_snnkd.distill import objectives as registry
-from keras_snnkd.distill.objective import Objective, check_positive, taps_of
+from keras_snnkd.distill.objective import Objective, Tap, check_positive, taps_of
 from keras_snnkd.distill.taps import INPUTS, OUTPUT, TEACHER, TapModel
 from keras_snnkd.errors import KDError, ShapeError, unknown_name
 from keras_snnkd.keras_internals import Distributed, all_layers
@@ -60,8 +61,8 @@ class Distiller(Distributed, keras.Model):
         teacher: keras.Model | None = None,
         objectives: Sequence[Objective | str | dict[str, Any]] = (),
         label_weight: float = 1.0,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.objectives = _named(objectives)
         needs = [objective.name for objective in self.objectives if objective.uses_teacher and objective.built_shapes is None]
@@ -82,7 +83,7 @@ class Distiller(Distributed, keras.Model):
         self.objective_metrics = [keras.metrics.Mean(name=objective.name) for objective in self.objectives]
         self.built = True
 
-    def _factor(self, name, value):
+    def _factor(self, name: str, value: float) -> keras.Variable:
         return self.add_weight(
             shape=(), initializer=keras.initializers.Constant(value), trainable=False, dtype="float32", autocast=False, name=name
         )
@@ -119,10 +120,10 @@ class Distiller(Distributed, keras.Model):
         self._teacher_seeds = [layer.seed_generator for layer in random]  # tracked: JAX would draw the same numbers in every step
         self.train_function = None  # a traced one would keep the teacher before
 
-    def __dir__(self):
+    def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if name != "teacher"]  # Keras' writers save every model they find by dir()
 
-    def compile(self, optimizer="adam", loss=None, *, jit_compile: bool | str | None = None, **kwargs) -> None:
+    def compile(self, optimizer: Any = "adam", loss: Any = None, *, jit_compile: bool | str | None = None, **kwargs: Any) -> None:
         """Keras' `compile`. On TensorFlow `jit_compile` is off by default: neurons compile themselves, and CPUs are faster without."""
         if jit_compile is None:
             jit_compile = False if _on_tensorflow() else "auto"
@@ -133,13 +134,13 @@ class Distiller(Distributed, keras.Model):
         """Compile with the settings of a saved distiller, but for `jit_compile`: files go from one backend to another."""
         self.compile(**{**keras.saving.deserialize_keras_object(config), "jit_compile": None})
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Any:
         """The student's logits; in training the taps of teacher and student, from which `compute_loss` makes the loss."""
         if training:
             return self._taught(inputs), self._student_taps(_images(inputs), training=True)
         return self.student(_images(inputs), training=False)
 
-    def _taught(self, x):
+    def _taught(self, x: Tensor) -> dict[str, Tensor]:
         """The teacher's taps: those that come with the batch (see `TeacherCache`), or what the teacher does now."""
         if not self.teacher_taps:
             return {}
@@ -155,7 +156,7 @@ class Distiller(Distributed, keras.Model):
             raise ValueError("the distiller has objectives but no teacher; give it one with distiller.teach(teacher)")
         return self._teacher.taps(x, training=False)
 
-    def train_step(self, *arguments):
+    def train_step(self, *arguments: Any) -> Any:
         """One step on a batch `(x, y[, sample_weight])`; returns the metrics. Other backends than TensorFlow take Keras' own step."""
         if not _on_tensorflow():
             return super().train_step(*arguments)
@@ -172,7 +173,14 @@ class Distiller(Distributed, keras.Model):
         tracker.update_state(loss * strategy.replicas(), sample_weight=ops.shape(y)[0])
         return self.compute_metrics(x, y, taps, sample_weight=sample_weight)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Tensor | None = None,
+        y: Tensor | None = None,
+        y_pred: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+        training: bool = True,
+    ) -> Tensor:
         """The loss of the taps that `call` returns in training; of logits, the label loss."""
         if not isinstance(y_pred, tuple):
             return super().compute_loss(x, y, y_pred, sample_weight, training=training)
@@ -180,14 +188,14 @@ class Distiller(Distributed, keras.Model):
         replicas = strategy.replicas()
         loss = self.label_weight * super().compute_loss(x, y, student[OUTPUT], sample_weight, training=training)
         for objective, metric in zip(self.objectives, self.objective_metrics, strict=True):
-            outputs = [_pick(taps, tap) for taps, tap in ((teacher, objective.teacher_tap), (student, objective.student_tap))]
-            value = objective.compute_loss(*outputs, y_true=y, sample_weight=sample_weight)
+            outputs = _pick(teacher, objective.teacher_tap), _pick(student, objective.student_tap)
+            value = objective.compute_loss(outputs[0], outputs[1], y_true=y, sample_weight=sample_weight)
             value = value * replicas if objective.divided_by_replicas else value
             metric.update_state(value, sample_weight=ops.shape(y)[0])
             loss += self.objective_weights[objective.name] * value / replicas  # as Keras divides its own losses
         return loss
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(self, x: Tensor, y: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> dict[str, Tensor]:
         """All metrics, for the taps of a training step; for logits, those of the student alone."""
         if isinstance(y_pred, tuple):
             return strategy.reducible(super().compute_metrics(x, y, y_pred[1][OUTPUT], sample_weight))
@@ -233,7 +241,7 @@ class Distiller(Distributed, keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects=None) -> "Distiller":
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Distiller":
         """A distiller without its teacher, which `teach` sets."""
         config = dict(config)
         deserialize = keras.saving.deserialize_keras_object
@@ -245,32 +253,34 @@ class Distiller(Distributed, keras.Model):
         return cls(student, None, objectives, **config)
 
 
-def _with_taps(x):
+def _with_taps(x: Tensor) -> bool:
     return isinstance(x, dict) and set(x) == {INPUTS, TEACHER}
 
 
-def _pick(taps, tap):
+def _pick(taps: dict[str, Tensor], tap: Tap | None) -> Any:
     """The output of a tap, or the list of several."""
-    return taps.get(tap) if tap is None or isinstance(tap, str) else [taps[name] for name in tap]
+    if tap is None:
+        return None
+    return taps.get(tap) if isinstance(tap, str) else [taps[name] for name in tap]
 
 
-def _images(x):
+def _images(x: Tensor) -> Tensor:
     """What the student sees of a batch."""
     return x[INPUTS] if _with_taps(x) else x
 
 
-def _on_tensorflow():
+def _on_tensorflow() -> bool:
     return keras.backend.backend() == "tensorflow"
 
 
 class _Untracked:
     """Holds the teacher's taps where Keras does not look for layers."""
 
-    def __init__(self, taps):
+    def __init__(self, taps: TapModel | None) -> None:
         self.taps = taps
 
 
-def _named(objectives):
+def _named(objectives: Sequence[Objective | str | dict[str, Any]]) -> list[Objective]:
     """The objectives as `Objective`s with distinct names."""
     found = [registry.get(objective) for objective in objectives]
     seen: dict[str, int] = {}
@@ -282,7 +292,7 @@ def _named(objectives):
     return found
 
 
-def _check_pair(student_taps, teacher_taps):
+def _check_pair(student_taps: TapModel, teacher_taps: TapModel) -> None:
     student, teacher = student_taps.model, teacher_taps.model
     if teacher is student:
         raise ValueError("teacher and student are the same model; the student's training would change the teacher. Load or clone it")

@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from keras_snnkd._types import Logs
 from keras_snnkd.errors import TrainingDivergedError
 
 ADVICE = (
@@ -21,15 +22,15 @@ class Divergence(keras.callbacks.Callback):
         TrainingDivergedError: During training.
     """
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self.epoch = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
             self.stop(TrainingDivergedError(f"the loss became {loss} in epoch {self.epoch + 1}, step {batch + 1}. {ADVICE}"))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         for weight in self.model.weights:
             if not ops.all(ops.isfinite(weight)):
                 self.stop(TrainingDivergedError(f"{weight.path} became NaN or infinite in epoch {epoch + 1}. {ADVICE}"))

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Shape, Tensor
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.layers import MeanOverTime
 
@@ -24,17 +26,17 @@ class WeightedMean(keras.layers.Layer):
         >>> WeightedMean([1, 3])([keras.ops.zeros((2, 5)), keras.ops.ones((2, 5))])  # 0.75
     """
 
-    def __init__(self, shares: Sequence[float], **kwargs):
+    def __init__(self, shares: Sequence[float], **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.shares = [float(share) for share in shares]
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return sum(share / sum(self.shares) * x for share, x in zip(self.shares, inputs, strict=True))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         return tuple(input_shape[0])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "shares": self.shares}
 
 
@@ -93,6 +95,6 @@ def Ensemble(  # noqa: N802 - reads as a class, like the builders of models
     return keras.Model(image, MeanOverTime(name="readout")(mean) if per_step else mean, name=name)
 
 
-def _check_alike(what, first, other, of):
+def _check_alike(what: str, first: Any, other: Any, of: Any) -> None:
     if of(first) != of(other):
         raise ShapeError(f"the members of an ensemble have the same {what}: {first.name} has {of(first)}, {other.name} {of(other)}")

@@ -2,13 +2,14 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_snnkd._types import Tensor
 from keras_snnkd.training import strategy
 
 STALE = 0.05
@@ -38,7 +39,7 @@ class MomentEstimator:
     Source: "precise batch norm", Wu and Johnson (2021), arXiv:2105.07576.
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model) -> None:
         self.model = model
         self.norms: list[keras.layers.BatchNormalization] = [
             layer
@@ -114,7 +115,7 @@ class FreshMoments(keras.callbacks.Callback):
         >>> distiller.fit(data.train, validation_data=data.validation, callbacks=[FreshMoments(data)])
     """
 
-    def __init__(self, data: Any):
+    def __init__(self, data: Any) -> None:
         super().__init__()
         self.data = data
         self._estimator: MomentEstimator | None = None
@@ -135,14 +136,14 @@ class FreshMoments(keras.callbacks.Callback):
         self._estimator = None
 
 
-def _runner(model: keras.Model):
+def _runner(model: keras.Model) -> Callable[[Tensor], Tensor]:
     """Runs a model in training mode for what that does to its batch norms."""
     if keras.backend.backend() != "tensorflow":
         return lambda images: model(images, training=True)
     import tensorflow as tf
 
     @tf.function(autograph=False, reduce_retracing=True)
-    def run(images):
+    def run(images: Tensor) -> Tensor:
         if strategy.replicas() == 1:
             model(images, training=True)
         else:  # each replica has the whole batch, so that all moments are those of the batch
@@ -151,5 +152,5 @@ def _runner(model: keras.Model):
     return lambda images: run(tf.convert_to_tensor(images))
 
 
-def _numpy(weight) -> np.ndarray:
+def _numpy(weight: Any) -> np.ndarray:
     return ops.convert_to_numpy(weight).astype("float64")

@@ -1,11 +1,13 @@
 """What a distillation objective is: which taps it reads, how it compares them, and how much it weighs."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
+from keras_snnkd._types import Shapes, Tensor
 from keras_snnkd.errors import ShapeError
 
 LARGEST = 1e18
@@ -46,8 +48,10 @@ class Objective(keras.distillation.DistillationLoss):
     divided_by_replicas = False
     """Whether `compute_loss` divides by the number of replicas of a `tf.distribute` strategy, as Keras' loss objects do."""
 
-    def __init__(self, teacher_tap: Tap | None = None, student_tap: Tap | None = None, weight: float = 1.0, name: str | None = None):
-        self.teacher_tap = (teacher_tap or self.default_tap) if self.uses_teacher else None
+    def __init__(
+        self, teacher_tap: Tap | None = None, student_tap: Tap | None = None, weight: float = 1.0, name: str | None = None
+    ) -> None:
+        self.teacher_tap: Any = (teacher_tap or self.default_tap) if self.uses_teacher else None
         self.student_tap = student_tap or self.teacher_tap or self.default_tap
         if not self.uses_teacher and teacher_tap is not None:
             raise ValueError(f"{type(self).__name__}: it learns from the student itself and takes no teacher_tap, got {teacher_tap!r}")
@@ -55,14 +59,14 @@ class Objective(keras.distillation.DistillationLoss):
         self.name = name or snake_case(type(self).__name__)
         if not isinstance(self.name, str) or not self.name.isidentifier() or self.name in ("label", "loss"):
             raise ValueError(f"{type(self).__name__}: name must be an identifier other than 'label' and 'loss', got {self.name!r}")
-        self.built_shapes: tuple[tuple, tuple] | None = None
+        self.built_shapes: Any = None  # the two of `build`
 
     @property
     def helpers(self) -> list[keras.Layer]:
         """Layers with weights of the objective's own. They train with the student and are not part of it."""
         return []
 
-    def build(self, teacher_shape, student_shape) -> None:
+    def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
         """Check the shapes of the two taps (batch axis `None`; a list of shapes for several taps) and make the helpers.
 
         Raises:
@@ -73,11 +77,18 @@ class Objective(keras.distillation.DistillationLoss):
     def connect(self, teacher: keras.Model | None, student: keras.Model) -> None:
         """Called once after `build` where the models are at hand: for helpers that start with weights of one of them."""
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         """The loss of each sample, `[B]`. Inputs are float32; lists of tensors for several taps."""
         raise NotImplementedError(f"{type(self).__name__} must define losses(teacher_outputs, student_outputs, y_true)")
 
-    def compute_loss(self, teacher_outputs, student_outputs, y_true=None, sample_weight=None, **kwargs):
+    def compute_loss(
+        self,
+        teacher_outputs: Tensor,
+        student_outputs: Tensor,
+        y_true: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
         """The objective's value.
 
         Args:
@@ -100,7 +111,7 @@ class Objective(keras.distillation.DistillationLoss):
             losses = losses * ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
         return ops.mean(losses)
 
-    def validate_outputs(self, teacher_outputs, student_outputs):
+    def validate_outputs(self, teacher_outputs: Tensor, student_outputs: Tensor) -> None:
         """For `keras.distillation.Distiller`: the shape check is `build`'s."""
 
     def get_config(self) -> dict[str, Any]:
@@ -112,7 +123,7 @@ class Objective(keras.distillation.DistillationLoss):
         """The inverse of `get_config`."""
         return cls(**config)
 
-    def misfit(self, teacher_shape, student_shape, expected: str) -> ShapeError:
+    def misfit(self, teacher_shape: Any, student_shape: Any, expected: str) -> ShapeError:
         """The error for two taps that cannot be compared."""
         if self.teacher_tap is None:
             return ShapeError(f"{self.name}: cannot read the student's tap {self.student_tap!r} {_shown(student_shape)}: {expected}")
@@ -127,7 +138,7 @@ def taps_of(tap: Tap | None) -> list[str]:
     return [] if tap is None else [tap] if isinstance(tap, str) else list(tap)
 
 
-def as_shapes(shape):
+def as_shapes(shape: Any) -> Any:
     """A shape, or shapes, as tuples; `None` stays."""
     if shape is None:
         return None
@@ -136,14 +147,14 @@ def as_shapes(shape):
     return tuple(shape)
 
 
-def _each(function, outputs):
+def _each(function: Callable[[Any], Any], outputs: Tensor) -> Any:
     """`function` of a tap's output, or of each of several."""
     if outputs is None:
         return None
     return [function(x) for x in outputs] if isinstance(outputs, (list, tuple)) else function(outputs)
 
 
-def _shown(shape):
+def _shown(shape: Any) -> str:
     if shape is None or any(isinstance(part, (list, tuple)) for part in shape):
         return " and ".join(map(_shown, shape or ()))
     return "[" + ", ".join("B" if n is None else str(n) for n in shape) + "]"
@@ -154,27 +165,28 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
-def has_time(x) -> bool:
+def has_time(x: Tensor) -> bool:
     """Whether a tensor or shape `[B, ...]` has time as axis 1: rank 3 or 5."""
-    return len(getattr(x, "shape", x)) in (3, 5)
+    shape: Any = getattr(x, "shape", x)
+    return len(shape) in (3, 5)
 
 
-def mean_over_time(x):
+def mean_over_time(x: Tensor) -> Tensor:
     """`[B, T, ...] -> [B, ...]`; a tensor without time stays as it is."""
     return ops.mean(x, axis=1) if has_time(x) else x
 
 
-def sum_over_time(x):
+def sum_over_time(x: Tensor) -> Tensor:
     """`[B, T, ...] -> [B, ...]`; a tensor without time stays as it is."""
     return ops.sum(x, axis=1) if has_time(x) else x
 
 
-def mean_of_sample(x):
+def mean_of_sample(x: Tensor) -> Tensor:
     """The mean of all but the batch axis, `[B, ...] -> [B]`."""
     return ops.mean(ops.reshape(x, (ops.shape(x)[0], -1)), axis=1)
 
 
-def check_positive(objective, name: str, value, or_zero: bool = False) -> float:
+def check_positive(objective: object, name: str, value: Any, or_zero: bool = False) -> float:
     """`value` as a float above 0 (or of at least 0), or a `ValueError` that names objective and argument.
 
     Its square and its inverse have to be numbers of float32 too.

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_snnkd._types import Array, Tensor
 from keras_snnkd.errors import KDError
 
 BITS = "bits"
@@ -71,7 +72,7 @@ class Packing(NamedTuple):
             raise KDError(f"values are NaN or beyond the range of float16, {np.finfo(np.float16).max:g}")
         return halves
 
-    def unpack(self, rows) -> Any:
+    def unpack(self, rows: Tensor) -> Any:
         """`[B, columns]` to `[B, ...]`, as operations of a TensorFlow graph."""
         import tensorflow as tf
 
@@ -84,5 +85,5 @@ class Packing(NamedTuple):
         return tf.reshape(values, [-1, *self.shape])
 
 
-def _binary(values):
+def _binary(values: Array) -> bool:
     return bool(np.all((values == 0) | (values == 1)))

@@ -35,7 +35,7 @@ def switch(epoch: int, epochs: int, before: float = 1.0, after: float = 0.0, at:
     return before if epoch < at else after
 
 
-_BY_NAME = {"constant": constant, "ramp": ramp, "cosine": cosine, "switch": switch}
+_BY_NAME: dict[str, Callable[..., float]] = {"constant": constant, "ramp": ramp, "cosine": cosine, "switch": switch}
 
 
 def names() -> list[str]:
@@ -85,5 +85,5 @@ def first(weight: Weight) -> float:
     return get(weight)(0, 1)
 
 
-def _part(epoch, over):
+def _part(epoch: float, over: float) -> float:
     return min(1.0, epoch / over)

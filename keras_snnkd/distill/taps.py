@@ -1,10 +1,12 @@
 """Taps: the outputs of named layers, from one forward pass."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import keras
 from keras import ops
 
+from keras_snnkd._types import Shape, Shapes, Tensor
 from keras_snnkd.errors import unknown_name
 
 OUTPUT = "output"
@@ -45,14 +47,14 @@ class TapModel:
         >>> TapModel(student, ["logits", "block1_neuron"])(images)["logits"].shape  # (B, T, C)
     """
 
-    def __init__(self, model: keras.Model, names: Iterable[str] = ()):
+    def __init__(self, model: keras.Model, names: Iterable[str] = ()) -> None:
         self.model = model
         self.names = list(dict.fromkeys(names))
         if _is_graph(model):
             tensors = {name: self._tensor(name) for name in self.names}
             inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs  # a list of one makes Keras warn
             self._forward = keras.Model(inputs, {OUTPUT: model.outputs[0], **tensors})
-            self.input_shape = tuple(model.inputs[0].shape)
+            self.input_shape: Any = tuple(model.inputs[0].shape)
             self.shapes = {name: tuple(tensor.shape) for name, tensor in {**tensors, OUTPUT: model.outputs[0]}.items()}
             return
         if hasattr(model, "call_with_taps"):
@@ -69,7 +71,7 @@ class TapModel:
             raise ValueError(f"{model.name} is not built; call it on a batch first")
         self.shapes = {name: (None, *tap.shape[1:]) for name, tap in self(ops.zeros((1, *self.input_shape[1:]))).items()}
 
-    def __call__(self, x, training: bool = False) -> dict:
+    def __call__(self, x: Tensor, training: bool = False) -> dict[str, Tensor]:
         """The taps and `"output"` for a batch of inputs, as a dict of tensors."""
         outputs = self._forward(x, training=training)
         outputs.setdefault("logits", outputs[OUTPUT])
@@ -78,11 +80,11 @@ class TapModel:
                 raise unknown_name(f"tap of {self.model.name}", name, outputs)
         return outputs
 
-    def shape(self, tap) -> tuple:
+    def shape(self, tap: Any) -> Shapes:
         """The shape of a tap, batch axis `None`; of several taps, a tuple of their shapes."""
         return self.shapes[tap] if isinstance(tap, str) else tuple(self.shapes[name] for name in tap)
 
-    def _tensor(self, name: str):
+    def _tensor(self, name: str) -> Tensor:
         layers = {layer.name: layer for layer in self.model.layers}
         if name == OUTPUT:
             return self.model.outputs[0]
@@ -94,7 +96,7 @@ class TapModel:
             return self._membrane(name, self._layer(name.removesuffix(MEMBRANE), layers))
         return self._layer(name, layers).output
 
-    def _layer(self, name, layers):
+    def _layer(self, name: str, layers: dict[str, keras.Layer]) -> keras.Layer:
         if name == "neurons" and name not in layers:
             firing = [layer for layer in self.model.layers if getattr(layer, "emits_spikes", False)]
             firing = firing or [
@@ -106,7 +108,7 @@ class TapModel:
             raise unknown_name(f"tap of {self.model.name}", name, tap_names(self.model))
         return layers[name]
 
-    def _membrane(self, name, layer):
+    def _membrane(self, name: str, layer: keras.Layer) -> Tensor:
         if not hasattr(layer, "membrane"):
             spiking = [other.name for other in self.model.layers if hasattr(other, "membrane")]
             raise unknown_name(f"layer of {self.model.name} with membrane potentials", layer.name, spiking)
@@ -116,17 +118,17 @@ class TapModel:
 class _Membrane(keras.Layer):
     """The membrane potentials of a layer of spiking neurons, from what it reads."""
 
-    def __init__(self, neurons: keras.Layer, **kwargs):
+    def __init__(self, neurons: keras.Layer, **kwargs: Any) -> None:
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.neurons = neurons
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self.neurons.membrane(inputs)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
 
@@ -138,9 +140,9 @@ def tap_names(model: keras.Model) -> list[str]:
     return [OUTPUT, "logits", *(layer.name for layer in model.layers if not isinstance(layer, inputs))]
 
 
-def _is_graph(model):
+def _is_graph(model: keras.Model) -> bool:
     return bool(getattr(model, "outputs", None))
 
 
-def _activation(layer):
+def _activation(layer: keras.Layer) -> str | None:
     return getattr(getattr(layer, "activation", None), "__name__", None)

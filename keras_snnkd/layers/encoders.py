@@ -1,11 +1,13 @@
 """Encoders: a static image becomes a sequence of T time steps, `[B, ...] -> [B, T, ...]`."""
 
 import dataclasses
+from typing import Any, TypeGuard
 
 import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Shape, Tensor
 from keras_snnkd.neurons.currents import currents_of, note
 
 
@@ -19,14 +21,14 @@ class Encoder(keras.Layer):
         ValueError: If `timesteps` is not a whole number above 0.
     """
 
-    def __init__(self, timesteps: int, **kwargs):
+    def __init__(self, timesteps: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.timesteps = check_timesteps(timesteps)
 
     needs_clock = False
     """Whether `at` reads the number of the step."""
 
-    def at(self, inputs, step=None):
+    def at(self, inputs: Tensor, step: int | Tensor | None = None) -> None:
         """What comes out at one time step.
 
         Args:
@@ -41,14 +43,14 @@ class Encoder(keras.Layer):
         """
         raise NotImplementedError(f"{self.name} ({type(self).__name__}) gives its time steps only together")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], self.timesteps, *input_shape[1:])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "timesteps": self.timesteps}
 
 
-def is_count(value: object) -> bool:
+def is_count(value: object) -> TypeGuard[int]:
     """Whether `value` is a whole number above 0."""
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
@@ -80,12 +82,12 @@ class Direct(Encoder):
         >>> Direct(timesteps=4)(keras.ops.ones((2, 28, 28, 1))).shape  # (2, 4, 28, 28, 1)
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         outputs = ops.broadcast_to(ops.expand_dims(inputs, 1), self.compute_output_shape(ops.shape(inputs)))
         note(outputs, dataclasses.replace(currents_of(inputs), target=inputs, repeated=True))
         return outputs
 
-    def at(self, inputs, step=None):
+    def at(self, inputs: Tensor, step: int | Tensor | None = None) -> Tensor:
         return inputs
 
 
@@ -107,16 +109,16 @@ class Poisson(Encoder):
         >>> spikes = Poisson(timesteps=16, seed=1)(images)
     """
 
-    def __init__(self, timesteps: int, seed: int = 0, **kwargs):
+    def __init__(self, timesteps: int, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(timesteps, **kwargs)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         draws = keras.random.uniform(self.compute_output_shape(ops.shape(inputs)), dtype="float32", seed=self.seed_generator)
         return ops.cast(draws < ops.cast(ops.expand_dims(inputs, 1), "float32"), self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "seed": self.seed}
 
 
@@ -139,11 +141,11 @@ class Latency(Encoder):
 
     needs_clock = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         clock = ops.reshape(ops.arange(self.timesteps, dtype="float32"), (1, -1, *[1] * (len(inputs.shape) - 1)))
         return self.at(ops.expand_dims(inputs, 1), clock)
 
-    def at(self, inputs, step=None):
+    def at(self, inputs: Tensor, step: int | Tensor | None = None) -> Tensor:
         x = ops.clip(ops.cast(inputs, "float32"), 0, 1)
         moment = ops.floor((1 - x) * (self.timesteps - 1) + 0.5)
         return ops.cast(ops.logical_and(moment == step, x > 0), self.compute_dtype)

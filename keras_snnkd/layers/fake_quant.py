@@ -1,8 +1,11 @@
 """Activations rounded to what 8 bits can hold."""
 
+from typing import Any
+
 import keras
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Shape, Tensor
 from keras_snnkd.neurons.fake_quant import LEVELS, fake_quant, whole_range
 
 
@@ -33,7 +36,7 @@ class FakeQuant(keras.layers.Layer):
         >>> FakeQuant(-1.0, 127 / 128)(keras.ops.array([0.1, 0.4, 9.0]))  # 0.1016, 0.3984, 0.9922
     """
 
-    def __init__(self, minimum: float = -1.0, maximum: float = 1.0, **kwargs):
+    def __init__(self, minimum: float = -1.0, maximum: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         if not minimum <= 0 <= maximum or minimum == maximum:
             raise ValueError(f"{self.name}: the range must hold 0, which padding and silent neurons give, got {minimum} .. {maximum}")
@@ -44,13 +47,13 @@ class FakeQuant(keras.layers.Layer):
         """The step ``d``."""
         return whole_range(self.minimum, self.maximum)[0]
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return fake_quant(inputs, self.minimum, self.maximum)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "minimum": self.minimum, "maximum": self.maximum}
 
 

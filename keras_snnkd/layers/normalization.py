@@ -1,9 +1,12 @@
 """Normalization for spiking networks."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Shape, Tensor
 from keras_snnkd.neurons.currents import Currents, note
 from keras_snnkd.training import strategy
 
@@ -32,7 +35,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Source: Ioffe and Szegedy (2015), arXiv:1502.03167.
     """
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
         last = self.axis in (-1, len(inputs.shape) - 1)
         plain = mask is None and last and None not in inputs.shape[1:] and not self.renorm
         if keras.backend.backend() != "tensorflow" or not plain or inputs.dtype.name not in ("float32", "bfloat16", "float16"):
@@ -70,7 +73,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
 
-def _moments_of_replicas(x):
+def _moments_of_replicas(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance of each channel over the parts of all replicas, in one exchange, where Keras takes three."""
     import tensorflow as tf
 
@@ -83,7 +86,7 @@ def _moments_of_replicas(x):
     return total / count, tf.maximum(squares / count - tf.square(total / count), 0.0)
 
 
-def _map(shape):
+def _map(shape: Shape) -> Shape:
     """Height and width of `[B, (T,) (H, W,) C]`; what is no map has one pixel."""
     return shape[-3:-1] if len(shape) > 3 else (1, 1)
 
@@ -110,12 +113,12 @@ class ThresholdBatchNormalization(BatchNormalization):
         >>> ThresholdBatchNormalization(threshold=1.0)(keras.ops.ones((2, 4, 8, 8, 3))).shape  # (2, 4, 8, 8, 3)
     """
 
-    def __init__(self, threshold: float = 1.0, alpha: float = 1.0, **kwargs):
+    def __init__(self, threshold: float = 1.0, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(gamma_initializer=keras.initializers.Constant(alpha * threshold), **kwargs)
         self.threshold = threshold
         self.alpha = alpha
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = {**super().get_config(), "threshold": self.threshold, "alpha": self.alpha}
         del config["gamma_initializer"]
         return config

@@ -1,9 +1,12 @@
 """Apply an ordinary layer to every time step at once."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Shape, Tensor
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.neurons.recompute import again_of, forgetting, note_again
 
@@ -35,11 +38,11 @@ class OverTime(keras.layers.Wrapper):
         >>> OverTime(keras.layers.Conv2D(8, 3))(keras.ops.ones((2, 4, 32, 32, 3))).shape  # (2, 4, 30, 30, 8)
     """
 
-    def __init__(self, layer: keras.Layer, remat: bool = False, **kwargs):
+    def __init__(self, layer: keras.Layer, remat: bool = False, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
         self.remat = bool(remat)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if len(input_shape) < 3 or not input_shape[1]:
             raise ShapeError(
                 f"{self.name}: expected inputs [B, T, ...] with a known number of time steps, got shape {tuple(input_shape)}. "
@@ -49,7 +52,7 @@ class OverTime(keras.layers.Wrapper):
             self.layer.build((None, *input_shape[2:]))
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         again = again_of(inputs) if self.remat else None
         if again is None:
             return self._folded(inputs)
@@ -58,12 +61,12 @@ class OverTime(keras.layers.Wrapper):
             note_again(outputs, lambda: self._folded(again()))
         return outputs
 
-    def _folded(self, inputs):
+    def _folded(self, inputs: Tensor) -> Tensor:
         outputs = self.layer(ops.reshape(inputs, (-1, *ops.shape(inputs)[2:])))
         return ops.reshape(outputs, (-1, inputs.shape[1], *ops.shape(outputs)[1:]))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:2], *self.layer.compute_output_shape((None, *input_shape[2:]))[1:])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "remat": self.remat}

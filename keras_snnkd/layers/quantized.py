@@ -1,13 +1,16 @@
 """Synapses whose weights are rounded to what 8 bits can hold."""
 
+from typing import Any
+
 import keras
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Tensor
 from keras_snnkd.layers.fake_quant import SPIKE_STEP
 from keras_snnkd.neurons.fake_quant import fake_quant_weights
 
 
-class Quantized:
+class Quantized(keras.layers.Layer):
     """What both synapses share: per output channel ``c`` of the kernel ``w``, in each call anew::
 
         s_c = max |w_c| / 127,   w_c <- s_c floor(w_c / s_c + 1/2),   b_c likewise in steps input_step s_c
@@ -18,17 +21,17 @@ class Quantized:
         ValueError: If `input_step` is not above 0.
     """
 
-    def __init__(self, *sizes, input_step: float = SPIKE_STEP, **kwargs):
+    def __init__(self, *sizes: Any, input_step: float = SPIKE_STEP, **kwargs: Any) -> None:
         super().__init__(*sizes, **{**kwargs, "use_bias": True, "dtype": "float32"})
         if not input_step > 0:
             raise ValueError(f"{self.name}: input_step must be above 0, got {input_step}")
         self.input_step = float(input_step)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         kernel, bias = fake_quant_weights(self.kernel, self.bias, self.input_step)
         return self.activation(self.product(inputs, kernel) + bias)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = {**super().get_config(), "input_step": self.input_step}
         del config["use_bias"]
         return config
@@ -56,10 +59,10 @@ class QuantizedConv2D(Quantized, keras.layers.Conv2D):
         >>> QuantizedConv2D(8, 3, padding="same")(keras.ops.ones((2, 8, 8, 1))).shape  # (2, 8, 8, 8)
     """
 
-    def __init__(self, filters: int, kernel_size: int | tuple[int, int], input_step: float = SPIKE_STEP, **kwargs):
+    def __init__(self, filters: int, kernel_size: int | tuple[int, int], input_step: float = SPIKE_STEP, **kwargs: Any) -> None:
         super().__init__(filters, kernel_size, input_step=input_step, **kwargs)
 
-    def product(self, inputs, kernel):
+    def product(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         return self.convolution_op(inputs, kernel)
 
 
@@ -82,8 +85,8 @@ class QuantizedDense(Quantized, keras.layers.Dense):
         >>> QuantizedDense(10)(keras.ops.ones((2, 64))).shape  # (2, 10)
     """
 
-    def __init__(self, units: int, input_step: float = SPIKE_STEP, **kwargs):
+    def __init__(self, units: int, input_step: float = SPIKE_STEP, **kwargs: Any) -> None:
         super().__init__(units, input_step=input_step, **kwargs)
 
-    def product(self, inputs, kernel):
+    def product(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         return keras.ops.matmul(inputs, kernel)

@@ -1,9 +1,12 @@
 """Readouts: from what the output neurons do over T steps to one vector of logits, `[B, T, C] -> [B, C]`, in float32."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Shape, Tensor
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.neurons.dynamics import exporting_integers
 
@@ -18,19 +21,19 @@ class Readout(keras.Layer):
     over_time: str
     """How steps become one vector: `"mean"`, `"sum"` or `"last"`, the words of `keras_snnkd.edge`."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
 
-    def of_steps(self, inputs):
+    def of_steps(self, inputs: Tensor) -> Tensor:
         """What of each step is averaged, added up or taken, `[B, T, C] -> [B, T, C]`."""
         return inputs
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if len(input_shape) < 3:
             raise ShapeError(f"{self.name}: a readout takes [B, T, C], got shape {tuple(input_shape)}; an ANN needs none")
         super().build(input_shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], *input_shape[2:])
 
 
@@ -44,7 +47,7 @@ class MeanOverTime(Readout):
 
     over_time = "mean"
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         if not exporting_integers():
             return ops.mean(inputs, axis=1)
         steps, units = inputs.shape[1:]  # a product, since runtimes differ in how they round a mean of integers
@@ -62,7 +65,7 @@ class SpikeCount(Readout):
 
     over_time = "sum"
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.sum(inputs, axis=1)
 
 
@@ -76,7 +79,7 @@ class LastStep(Readout):
 
     over_time = "last"
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return inputs[:, -1]
 
 
@@ -93,8 +96,8 @@ class SoftmaxSum(Readout):
 
     over_time = "sum"
 
-    def of_steps(self, inputs):
+    def of_steps(self, inputs: Tensor) -> Tensor:
         return ops.softmax(inputs, axis=-1)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.sum(self.of_steps(inputs), axis=1)

@@ -18,11 +18,13 @@ The state is ``u`` and ``w``: the spikes of the step before are found again from
 """
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
 
+from keras_snnkd._types import Tensor
 from keras_snnkd.neurons.dynamics import Dynamics, export_spike, summed_to
 from keras_snnkd.surrogates import step
 
@@ -60,34 +62,39 @@ class AdaptiveDynamics(Dynamics):
         """The smallest potential at which the neuron fires."""
         return float(np.nextafter(np.float32(self.threshold), np.float32(np.inf)))
 
-    def given(self, learned):
-        learned = iter(learned)
-        adaptation = [next(learned) for _ in range(4)] if self.adapts else [next(learned), None, None, None]
-        return Parameters(*adaptation, next(learned, None))
+    def given(self, learned: Sequence[Tensor]) -> Tensor:
+        count = 4 if self.adapts else 1
+        adaptation = dict(zip(("alpha", "beta", "a", "b"), learned[:count], strict=False))
+        return Parameters(**adaptation, V=learned[count] if self.recurrent else None)
 
-    def theta(self, state):
+    def theta(self, state: Sequence[Tensor]) -> Tensor:
         return self.first_above
 
-    def fire(self, h, theta, spike):
+    def fire(self, h: Tensor, theta: Tensor, spike: Callable[[Tensor], Tensor]) -> Tensor:
         return spike(h - self.first_above)
 
-    def after_reset(self, h, spike, theta=None):
+    def after_reset(self, h: Tensor, spike: Tensor, theta: Tensor | None = None) -> Tensor:
         return super().after_reset(h, spike, self.threshold)
 
-    def step(self, x, state, given, fire=None):
-        spike_of = export_spike() or fire or self.surrogate
+    def step(
+        self, x: Tensor, state: Sequence[Tensor], given: Any, fire: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        spike_of: Any = export_spike() or fire or self.surrogate
         u = state[0]
         spike = self.fire(u, None, spike_of)
         v = self.after_reset(u, ops.stop_gradient(spike) if self.detach_reset else spike)
         current = x + ops.matmul(spike, given.V) if self.recurrent else x
-        after = ()
+        after: tuple[Tensor, ...] = ()
         if self.adapts:
             after = (given.beta * state[1] + given.a * self._coupled(u, v) + given.b * spike,)
             current = current - after[0]
         u = given.alpha * v + (1 - given.alpha) * current
         return self.fire(u, None, spike_of), u, (u, *after)
 
-    def step_adjoint(self, x, state, h, given, g_output, g_state):
+    def step_adjoint(
+        self, x: Tensor, state: Sequence[Tensor], h: Tensor, given: Any, g_output: Tensor, g_state: Sequence[Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...], Any]:
+        assert self.surrogate is not None
         u = state[0]
         spike = step(u - self.first_above)
         v = self.after_reset(u, spike)
@@ -95,7 +102,8 @@ class AdaptiveDynamics(Dynamics):
         g_x = (1 - given.alpha) * g_u
         g_v = given.alpha * g_u
         g_learned = [summed_to(g_u * (v - h) / (1 - given.alpha), given.alpha)]
-        g_spike, g_coupled, before = 0.0, 0.0, ()
+        g_spike, g_coupled = 0.0, 0.0
+        before: tuple[Tensor, ...] = ()
         if self.adapts:
             g_w = g_state[1] - g_x
             before = (given.beta * g_w,)
@@ -117,11 +125,11 @@ class AdaptiveDynamics(Dynamics):
         g_u = g_u + g_spike * self.surrogate.derivative(u - self.first_above)
         return g_x, (g_u, *before), tuple(g_learned)
 
-    def _coupled(self, u, v):
+    def _coupled(self, u: Tensor, v: Tensor) -> Tensor:
         return v if self.coupling == "symplectic" else u
 
 
-def _products(spikes, gradients):
+def _products(spikes: Tensor, gradients: Tensor) -> Tensor:
     """``sum over all but the last axis of spikes^T gradients``, `[C, C]`."""
     channels = spikes.shape[-1]
     return ops.matmul(ops.transpose(ops.reshape(spikes, (-1, channels))), ops.reshape(gradients, (-1, channels)))

@@ -1,13 +1,14 @@
 """Neurons with an adaptation current and with recurrent synapses, after Bittar and Garner."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Tensor
 from keras_snnkd.errors import ShapeError, unknown_name
 from keras_snnkd.neurons.adaptation import COUPLINGS, AdaptiveDynamics
 from keras_snnkd.neurons.base import ResettingLayer, SpikingCell, check_number, check_tau
@@ -22,7 +23,7 @@ class ParameterizedLayer(ResettingLayer):
 
     recurrent = False
 
-    def __init__(self, tau, threshold, reset, detach_reset, surrogate, **kwargs):
+    def __init__(self, tau: Limits, threshold: float, reset: str, detach_reset: bool, surrogate: str | Surrogate, **kwargs: Any) -> None:
         super().__init__(threshold, reset, 0.0, True, detach_reset, surrogate, **kwargs)
         self.tau = _limits(self, "tau", tau, check_tau)
         self.dynamics = self.dynamics_of(None)
@@ -43,7 +44,7 @@ class ParameterizedLayer(ResettingLayer):
         channels = input_shape[-1]
         if channels is None:
             raise ShapeError(f"{self.name}: its parameters need a known number of neurons, got shape {tuple(input_shape)}")
-        self._limited = []
+        self._limited: list[tuple[keras.Variable, float, float]] = []
         self._add("alpha", channels, *map(_decay, self.tau))
         self._add_parameters(channels)
         if self.recurrent:
@@ -61,12 +62,12 @@ class ParameterizedLayer(ResettingLayer):
         self._limited.append((weight, low, high))
 
     @property
-    def learned(self) -> tuple:
+    def learned(self) -> tuple[Tensor, ...]:
         limited = tuple(ops.clip(ops.convert_to_tensor(weight), low, high) for weight, low, high in self._limited)
         return (*limited, self.recurrent_kernel) if self.recurrent else limited
 
     @property
-    def recurrent_kernel(self):
+    def recurrent_kernel(self) -> Tensor:
         """The recurrent weights that are used: ``V`` with a diagonal of zeros, `[C, C]`, from row to column."""
         V = ops.convert_to_tensor(self.V)
         return V * (1.0 - ops.eye(V.shape[0], dtype=V.dtype))
@@ -81,7 +82,19 @@ class ParameterizedLayer(ResettingLayer):
 class AdaptingLayer(ParameterizedLayer):
     """Base of the neurons with an adaptation current."""
 
-    def __init__(self, tau, tau_adaptation, a_limits, b_limits, coupling, threshold, reset, detach_reset, surrogate, **kwargs):
+    def __init__(
+        self,
+        tau: Limits,
+        tau_adaptation: Limits,
+        a_limits: Limits,
+        b_limits: Limits,
+        coupling: str,
+        threshold: float,
+        reset: str,
+        detach_reset: bool,
+        surrogate: str | Surrogate,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(tau, threshold, reset, detach_reset, surrogate, **kwargs)
         if coupling not in COUPLINGS:
             raise unknown_name("coupling", coupling, COUPLINGS)
@@ -163,8 +176,8 @@ class AdLIF(AdaptingLayer):
         reset: str = "soft",
         detach_reset: bool = False,
         surrogate: str | Surrogate = "rectangle",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(tau, tau_adaptation, a_limits, b_limits, coupling, threshold, reset, detach_reset, surrogate, **kwargs)
 
 
@@ -194,8 +207,8 @@ class RLIF(ParameterizedLayer):
         reset: str = "soft",
         detach_reset: bool = False,
         surrogate: str | Surrogate = "rectangle",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(tau, threshold, reset, detach_reset, surrogate, **kwargs)
 
 
@@ -227,8 +240,8 @@ class RadLIF(AdaptingLayer):
         reset: str = "soft",
         detach_reset: bool = False,
         surrogate: str | Surrogate = "rectangle",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(tau, tau_adaptation, a_limits, b_limits, coupling, threshold, reset, detach_reset, surrogate, **kwargs)
 
 
@@ -257,7 +270,7 @@ def _decay(tau: float) -> float:
     return math.exp(-1 / tau)
 
 
-def _limits(layer: keras.Layer, name: str, limits: Limits, check) -> tuple[float, float]:
+def _limits(layer: keras.Layer, name: str, limits: Limits, check: Callable[[keras.Layer, str, Any], float]) -> tuple[float, float]:
     """Two numbers in order, or a `ValueError`."""
     if not isinstance(limits, (list, tuple)) or len(limits) != 2:
         raise ValueError(f"{layer.name}: {name} must be two numbers, the smallest and the largest value, got {limits!r}")

@@ -52,8 +52,8 @@ class ALIF(ResettingLayer):
         decay_input: bool = True,
         detach_reset: bool = True,
         surrogate: str | Surrogate = "atan",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(threshold, reset, v_reset, decay_input, detach_reset, surrogate, **kwargs)
         self.tau = check_tau(self, "tau", tau)
         self.adaptation = check_number(self, "adaptation", adaptation)

@@ -1,11 +1,13 @@
 """What all neurons share: a layer for whole sequences and a cell for one step, around one `Dynamics`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_snnkd import surrogates
+from keras_snnkd._types import Shape, Tensor
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.neurons.dynamics import Dynamics
 from keras_snnkd.neurons.scan import charge, scan, state_dtype
@@ -36,7 +38,7 @@ class SpikingLayer(keras.Layer):
 
     dynamics: Dynamics
 
-    def __init__(self, return_state: bool = False, **kwargs):
+    def __init__(self, return_state: bool = False, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)  # the membrane potential stays float32 under a mixed policy
         self.return_state = return_state
 
@@ -46,16 +48,16 @@ class SpikingLayer(keras.Layer):
         return self.dynamics.threshold is not None
 
     @property
-    def leak(self):
+    def leak(self) -> Tensor:
         """The learned leak as a tensor, or `None` where it is a constant of the dynamics."""
         return None
 
     @property
-    def learned(self) -> tuple:
+    def learned(self) -> tuple[Tensor, ...]:
         """The tensors that are learned in place of constants of the dynamics; see `Dynamics.given`."""
         return () if self.leak is None else (self.leak,)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if len(input_shape) < 3 or input_shape[1] == 0:
             raise ShapeError(
                 f"{self.name}: neurons take currents [B, T, ...] with at least one time step, got shape {tuple(input_shape)}. "
@@ -63,20 +65,20 @@ class SpikingLayer(keras.Layer):
             )
         super().build(input_shape)
 
-    def call(self, inputs, initial_state=None):
+    def call(self, inputs: Tensor, initial_state: Sequence[Tensor] | None = None) -> Tensor:
         if initial_state is not None:
             initial_state = self._checked(initial_state, inputs)
         outputs = scan(self.dynamics, inputs, self.learned, initial_state, self.return_state, self.compute_dtype)
         return [outputs[0], *outputs[1]] if self.return_state else outputs
 
-    def membrane(self, inputs):
+    def membrane(self, inputs: Tensor) -> Tensor:
         """The membrane potentials before the reset, `[B, T, ...]`, to which currents `[B, T, ...]` charge these neurons from rest.
 
         Differentiable, also through the resets of earlier steps.
         """
         return charge(self.dynamics, inputs, self.learned)
 
-    def _checked(self, state, inputs):
+    def _checked(self, state: Sequence[Tensor] | None, inputs: Tensor) -> Sequence[Tensor] | None:
         state = list(state) if isinstance(state, (list, tuple)) else [state]
         expected = (inputs.shape[0], *inputs.shape[2:])
         found = [tuple(part.shape) for part in state]
@@ -85,13 +87,13 @@ class SpikingLayer(keras.Layer):
             raise ShapeError(f"{self.name}: initial_state must be {self.dynamics.state_size} array(s) of shape {expected}, got {found}")
         return state
 
-    def step(self, inputs, states):
+    def step(self, inputs: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """One time step: currents `[B, ...]` and a list of states to outputs `[B, ...]` and the list of new states."""
         given = self.dynamics.given(self.learned)
         output, _, states = self.dynamics.step(ops.cast(inputs, states[0].dtype), tuple(states), given)
         return ops.cast(output, self.compute_dtype), list(states)
 
-    def compute_output_spec(self, inputs, initial_state=None):
+    def compute_output_spec(self, inputs: Tensor, initial_state: Sequence[Tensor] | None = None) -> Any:
         outputs = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
         if not self.return_state:
             return outputs
@@ -105,7 +107,9 @@ class SpikingLayer(keras.Layer):
 class ResettingLayer(SpikingLayer):
     """Neurons that fire and are reset. Holds the arguments that all of them have; see `LIF` for their meaning."""
 
-    def __init__(self, threshold, reset, v_reset, decay_input, detach_reset, surrogate, **kwargs):
+    def __init__(
+        self, threshold: float, reset: str, v_reset: float, decay_input: bool, detach_reset: bool, surrogate: Any, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.threshold = check_number(self, "threshold", threshold)
         self.reset = reset
@@ -114,7 +118,7 @@ class ResettingLayer(SpikingLayer):
         self.detach_reset = bool(detach_reset)
         self.surrogate = surrogates.get(surrogate)
 
-    def make_dynamics(self, leak: float | None, **more) -> Dynamics:
+    def make_dynamics(self, leak: float | None, **more: Any) -> Dynamics:
         """The dynamics with these arguments and `leak`."""
         return Dynamics(leak, self.threshold, self.reset, self.v_reset, self.decay_input, self.detach_reset, self.surrogate, **more)
 
@@ -152,7 +156,7 @@ class SpikingCell(keras.Layer):
 
     layer_class: type[SpikingLayer]
 
-    def __init__(self, units: int, **neuron):
+    def __init__(self, units: int, **neuron: Any) -> None:
         own = {name: neuron.pop(name) for name in ("name", "dtype", "trainable") if name in neuron}
         super().__init__(autocast=False, **own)
         if isinstance(units, bool) or not isinstance(units, int) or units < 1:
@@ -173,16 +177,16 @@ class SpikingCell(keras.Layer):
     def output_size(self) -> int:
         return self.units
 
-    def get_initial_state(self, batch_size=None) -> list:
+    def get_initial_state(self, batch_size: int | None = None) -> list[Tensor]:
         return list(self.neuron.dynamics.initial_state((batch_size, self.units)))
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if input_shape[-1] != self.units:
             raise ShapeError(f"{self.name}: {self.units} neurons take currents [B, {self.units}], got shape {tuple(input_shape)}")
         self.neuron.build((input_shape[0], 1, *input_shape[1:]))
         super().build(input_shape)
 
-    def call(self, inputs, states):
+    def call(self, inputs: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         return self.neuron.step(inputs, states)
 
     def get_config(self) -> dict[str, Any]:
@@ -191,14 +195,14 @@ class SpikingCell(keras.Layer):
         return {**neuron, **super().get_config(), "units": self.units}
 
 
-def check_number(layer: keras.Layer, name: str, value) -> float:
+def check_number(layer: keras.Layer, name: str, value: Any) -> float:
     """`value` as a float, or a `ValueError` that names the layer and the argument. What float32 cannot hold is not finite."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -FLOAT32_MAX <= value <= FLOAT32_MAX:
         raise ValueError(f"{layer.name}: {name} must be a finite number (of float32), got {value!r}")
     return float(value)
 
 
-def check_tau(layer: keras.Layer, name: str, tau) -> float:
+def check_tau(layer: keras.Layer, name: str, tau: Any) -> float:
     """A time constant in ms, at least one time step (1 ms)."""
     tau = check_number(layer, name, tau)
     if tau <= 1:

@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 
+from keras_snnkd._types import Tensor
+
 _NOTE = "_keras_snnkd_currents"
 
 
@@ -40,12 +42,12 @@ def in_tensorflow_graph() -> bool:
     return not tf.executing_eagerly()
 
 
-def note(tensor, currents: Currents) -> None:
+def note(tensor: Tensor, currents: Currents) -> None:
     """Leave on `tensor` how it was made; no effect outside a TensorFlow graph."""
     if in_tensorflow_graph():
         setattr(tensor, _NOTE, currents)
 
 
-def currents_of(tensor) -> Currents:
+def currents_of(tensor: Tensor) -> Currents:
     """What was noted on `tensor`; by default, that it is its own source."""
     return getattr(tensor, _NOTE, None) or Currents(tensor, tensor)

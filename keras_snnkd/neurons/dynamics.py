@@ -22,10 +22,12 @@ gradients ``gs`` of the spikes, the carried ``gv``, ``ga`` (adjoints of ``v[t]``
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from keras import ops
 
+from keras_snnkd._types import Shape, Tensor
 from keras_snnkd.surrogates import Surrogate, step
 
 RESETS = ("hard", "soft")
@@ -38,7 +40,7 @@ _export_spike = None
 
 
 @contextlib.contextmanager
-def export_form(spike: str = "floor"):
+def export_form(spike: str = "floor") -> Iterator[None]:
     """While it lasts, neurons are traced in plain operators without gradients, for converters.
 
     Args:
@@ -53,7 +55,7 @@ def export_form(spike: str = "floor"):
         _export_spike = before
 
 
-def export_spike() -> Callable | None:
+def export_spike() -> Callable[[Tensor], Tensor] | None:
     """The operators of the step while neurons are traced for a converter, else `None`."""
     return _export_spike
 
@@ -97,7 +99,7 @@ class Dynamics:
     adaptation: float = 0.0
     adaptation_decay: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.reset not in RESETS:
             raise ValueError(f"reset must be one of {', '.join(map(repr, RESETS))}, got {self.reset!r}")
         if self.reset == "soft" and self.v_reset != 0:
@@ -120,50 +122,52 @@ class Dynamics:
         """Number of arrays in the state: the membrane potential, and the adaptation if there is one."""
         return 2 if self.adapts else 1
 
-    def initial_state(self, shape, dtype="float32"):
+    def initial_state(self, shape: Shape, dtype: str = "float32") -> tuple[Tensor, ...]:
         """The resting state for neurons of `shape`."""
         return (ops.full(shape, self.v_reset, dtype), ops.zeros(shape, dtype))[: self.state_size]
 
-    def given(self, learned):
+    def given(self, learned: Sequence[Tensor]) -> Tensor:
         """What `step` and `step_adjoint` take as `leak`, from the tensors that are learned: the leak, or nothing."""
         return learned[0] if learned else self.leak
 
-    def above_rest(self, v):
+    def above_rest(self, v: Tensor) -> Tensor:
         """``v - r``."""
         return v - self.v_reset if self.v_reset else v
 
-    def charge(self, x, v, leak):
+    def charge(self, x: Tensor, v: Tensor, leak: Tensor) -> Tensor:
         """The membrane potential before the reset, ``h``."""
         if self.decay_input:
             return v + (x - self.above_rest(v)) * leak
         return v - self.above_rest(v) * leak + x if self.leak != 0 else v + x
 
-    def charge_adjoint(self, x, v, leak, g_h):
+    def charge_adjoint(self, x: Tensor, v: Tensor, leak: Tensor, g_h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The gradients of the charge's arguments, that of the leak element by element, for the gradient ``gh``."""
         above = self.above_rest(v)
         g_x, g_leak = (g_h * leak, g_h * (x - above)) if self.decay_input else (g_h, -g_h * above)
         return g_x, g_h * (1 - leak), g_leak
 
-    def theta(self, state):
+    def theta(self, state: Sequence[Tensor]) -> Tensor:
         """The threshold in this state."""
         return self.threshold + self.adaptation * state[1] if self.adapts else self.threshold
 
-    def fire(self, h, theta, spike):
+    def fire(self, h: Tensor, theta: Tensor, spike: Callable[[Tensor], Tensor]) -> Tensor:
         """Spikes, made by the function `spike` of ``h - theta``."""
         return spike(h - theta)
 
-    def after_reset(self, h, spike, theta):
+    def after_reset(self, h: Tensor, spike: Tensor, theta: Tensor) -> Tensor:
         """The membrane potential after the reset."""
         if self.reset == "soft":
             return h - spike * theta
         kept = (1 - spike) * h
         return kept + spike * self.v_reset if self.v_reset else kept
 
-    def adapt(self, a, spike):
+    def adapt(self, a: Tensor, spike: Tensor) -> Tensor:
         """The adaptation after the step, ``a``."""
         return self.adaptation_decay * a + spike
 
-    def step(self, x, state, leak, fire=None):
+    def step(
+        self, x: Tensor, state: Sequence[Tensor], leak: Tensor, fire: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """One time step.
 
         Args:
@@ -180,14 +184,17 @@ class Dynamics:
         if self.threshold is None:
             return h, h, (h,)
         theta = self.theta(state)
-        spike = self.fire(h, theta, _export_spike or fire or self.surrogate)
+        spike_of: Any = _export_spike or fire or self.surrogate
+        spike = self.fire(h, theta, spike_of)
         reset = ops.stop_gradient(spike) if self.detach_reset else spike
-        state_after = (self.after_reset(h, reset, theta),)
+        state_after: tuple[Tensor, ...] = (self.after_reset(h, reset, theta),)
         if self.adapts:
             state_after += (self.adapt(state[1], spike),)
         return spike, h, state_after
 
-    def step_adjoint(self, x, state, h, leak, g_output, g_state):
+    def step_adjoint(
+        self, x: Tensor, state: Sequence[Tensor], h: Tensor, leak: Tensor, g_output: Tensor, g_state: Sequence[Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
         """The step's derivative, backward.
 
         Args:
@@ -211,6 +218,7 @@ class Dynamics:
             g_spike = g_output + g_state[1] if self.adapts else g_output
             if not self.detach_reset:
                 g_spike = g_spike + g_v * (self.v_reset - h if hard else -theta)
+            assert self.surrogate is not None
             g_u = g_spike * self.surrogate.derivative(h - theta)
             g_h = g_u + (g_v * (1 - spike) if hard else g_v)
         g_x, g_v_before, g_leak = self.charge_adjoint(x, state[0], leak, g_h)
@@ -221,6 +229,6 @@ class Dynamics:
         return g_x, (g_v_before, g_a if hard else g_a - self.adaptation * spike * g_v), g_learned
 
 
-def summed_to(gradient, parameter):
+def summed_to(gradient: Tensor, parameter: Tensor) -> Tensor:
     """The gradient of a parameter that was broadcast over the first axes, from that of each use."""
     return ops.sum(gradient, axis=tuple(range(len(gradient.shape) - len(parameter.shape))))

@@ -9,8 +9,11 @@ arXiv:1712.05877). Where the file of integers is being written, TensorFlow's own
 range of the tensor.
 """
 
+from typing import Any
+
 from keras import ops
 
+from keras_snnkd._types import Tensor
 from keras_snnkd.neurons.dynamics import exporting, exporting_integers
 
 LEVELS = 256
@@ -23,7 +26,7 @@ def whole_range(minimum: float, maximum: float) -> tuple[float, int]:
     return step, round(-minimum / step)
 
 
-def fake_quant(x, minimum: float, maximum: float):
+def fake_quant(x: Tensor, minimum: float, maximum: float) -> Tensor:
     """`x` rounded to 8 bits; see this module's equations.
 
     Args:
@@ -39,15 +42,15 @@ def fake_quant(x, minimum: float, maximum: float):
     step, zero = whole_range(minimum, maximum)
     lowest, highest = -zero, LEVELS - 1 - zero
 
-    def rounded(x):
+    def rounded(x: Tensor) -> Tensor:
         return ops.clip(ops.floor(x / step + 0.5), lowest, highest) * step
 
     if exporting():
         return rounded(x)
 
     @ops.custom_gradient
-    def straight_through(x):
-        def grad(*args, upstream=None):
+    def straight_through(x: Tensor) -> Any:
+        def grad(*args: Any, upstream: Tensor | None = None) -> Any:
             upstream = args[0] if upstream is None else upstream
             return upstream * inside(x, minimum, maximum)
 
@@ -56,17 +59,17 @@ def fake_quant(x, minimum: float, maximum: float):
     return straight_through(x)
 
 
-def inside(x, minimum: float, maximum: float):
+def inside(x: Tensor, minimum: float, maximum: float) -> Tensor:
     """1 where `x` is in the range, else 0."""
     return ops.cast(ops.logical_and(x >= minimum, x <= maximum), x.dtype)
 
 
-def in_range(x, minimum: float, maximum: float):
+def in_range(x: Tensor, minimum: float, maximum: float) -> Tensor:
     """`x`, whose values are in this range's 8 bits already: only a converter to integers has to be told."""
     return _tell(x, minimum, maximum) if exporting_integers() else x
 
 
-def fake_quant_weights(kernel, bias, input_step: float):
+def fake_quant_weights(kernel: Tensor, bias: Tensor, input_step: float) -> tuple[Tensor, Tensor]:
     """A kernel rounded to -127..127 steps ``max |w_c| / 127`` of each output channel c, and a bias in whole steps of the products.
 
     The gradient passes unchanged. LiteRT's converter finds the same steps in the rounded kernel.
@@ -83,14 +86,14 @@ def fake_quant_weights(kernel, bias, input_step: float):
     largest = ops.max(ops.abs(kernel), axis=tuple(range(len(kernel.shape) - 1)))
     step = ops.stop_gradient(ops.where(largest > 0, largest, 1.0) / 127)
 
-    def rounded(w, step):
+    def rounded(w: Tensor, step: float) -> Tensor:
         nearest = ops.floor(w / step + 0.5) * step
         return nearest if exporting() else w + ops.stop_gradient(nearest - w)  # exact: the two are within a factor of 2, or one is 0
 
     return rounded(kernel, step), rounded(bias, step * input_step)
 
 
-def _tell(x, minimum, maximum):
+def _tell(x: Tensor, minimum: float, maximum: float) -> Tensor:
     import tensorflow as tf
 
     step, zero = whole_range(minimum, maximum)

@@ -1,6 +1,9 @@
 """Integrate-and-fire neuron: no leak."""
 
+from typing import Any
+
 from keras_snnkd._public import public
+from keras_snnkd._types import Config
 from keras_snnkd.neurons.base import ResettingLayer, SpikingCell
 from keras_snnkd.surrogates import Surrogate
 
@@ -30,12 +33,12 @@ class IF(ResettingLayer):
         v_reset: float = 0.0,
         detach_reset: bool = True,
         surrogate: str | Surrogate = "atan",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(threshold, reset, v_reset, False, detach_reset, surrogate, **kwargs)
         self.dynamics = self.make_dynamics(leak=0.0)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["decay_input"]
         return config

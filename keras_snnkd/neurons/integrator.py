@@ -35,7 +35,7 @@ class LeakyIntegrator(TimeConstant):
         >>> kd.neurons.LeakyIntegrator(tau=2.0)(keras.ops.ones((1, 3, 1)))[0, :, 0]  # 0.5, 0.75, 0.875
     """
 
-    def __init__(self, tau: float = 2.0, decay_input: bool = True, learn_tau: str | None = None, **kwargs):
+    def __init__(self, tau: float = 2.0, decay_input: bool = True, learn_tau: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.decay_input = bool(decay_input)
         self.dynamics = Dynamics(leak=self.set_tau(tau, learn_tau), threshold=None, decay_input=self.decay_input)

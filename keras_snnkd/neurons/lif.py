@@ -65,8 +65,8 @@ class LIF(TimeConstant, ResettingLayer):
         detach_reset: bool = True,
         surrogate: str | Surrogate = "atan",
         learn_tau: str | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(threshold, reset, v_reset, decay_input, detach_reset, surrogate, **kwargs)
         self.dynamics = self.make_dynamics(leak=self.set_tau(tau, learn_tau))
 

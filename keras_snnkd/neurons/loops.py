@@ -1,10 +1,15 @@
 """Loops over time, unrolled or not."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
+from keras_snnkd._types import Tensor
 
-def over_time(body, carry, sequences, reverse=False, stack=True):
+
+def over_time(body: Callable[..., Any], carry: Any, sequences: Sequence[Any], reverse: bool = False, stack: bool = True) -> tuple[Any, Any]:
     """`body(carry, [x_t, ...]) -> carry, (y_t, ...)` for each step of `[B, T, ...]` sequences, or of lists of T arrays.
 
     Returns the last carry and the outputs, each `[B, T, ...]`, or as the caller will hand them back to this function if not `stack`.
@@ -23,18 +28,18 @@ def over_time(body, carry, sequences, reverse=False, stack=True):
     return carry, [ops.moveaxis(y, 0, 1) for y in outputs]
 
 
-def _while_loop(body, carry, sequences, reverse):
+def _while_loop(body: Callable[..., Any], carry: Any, sequences: Sequence[Any], reverse: bool) -> tuple[Any, list[Tensor]]:
     """`ops.scan`, which on TensorFlow takes only outputs of the carry's structure, shapes and dtypes."""
     import tensorflow as tf
 
     steps = tf.shape(sequences[0])[0]
 
-    def step_at(i, carry):
+    def step_at(i: Tensor, carry: Any) -> Any:
         at = steps - 1 - i if reverse else i
         carry, ys = body(carry, [x[at] for x in sequences])
         return at, carry, ys
 
-    def one_more(i, carry, rows):
+    def one_more(i: Tensor, carry: Any, rows: Any) -> Any:
         at, carry, ys = step_at(i, carry)
         return i + 1, carry, tuple(row.write(at, y) for row, y in zip(rows, ys, strict=True))
 

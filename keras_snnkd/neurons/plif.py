@@ -1,5 +1,7 @@
 """Leaky integrate-and-fire neuron that learns its time constant."""
 
+from typing import Any
+
 from keras_snnkd._public import public
 from keras_snnkd.neurons.base import SpikingCell
 from keras_snnkd.neurons.lif import LIF
@@ -41,8 +43,8 @@ class PLIF(LIF):
         detach_reset: bool = True,
         surrogate: str | Surrogate = "atan",
         learn_tau: str = "layer",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(tau, threshold, reset, v_reset, decay_input, detach_reset, surrogate, learn_tau, **kwargs)
 
 

@@ -1,10 +1,12 @@
 """Neurons whose membranes are 8-bit integers."""
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from keras_snnkd import surrogates
 from keras_snnkd._public import public
+from keras_snnkd._types import Shape, Tensor
 from keras_snnkd.neurons.base import SpikingLayer
 from keras_snnkd.neurons.dynamics import Dynamics, exporting, exporting_integers
 from keras_snnkd.neurons.fake_quant import fake_quant, in_range, inside
@@ -40,48 +42,49 @@ class QuantizedDynamics(Dynamics):
     @property
     def adaptation_limits(self) -> tuple[float, float]:
         """Those of the adaptation ``a``, so that ``beta a`` has the steps of the membrane."""
-        return tuple(limit / self.adaptation for limit in self.limits)
+        low, high = self.limits
+        return low / self.adaptation, high / self.adaptation
 
     @property
     def kept(self) -> float:
         """What the leak leaves of a potential in one step."""
         return (1 - self.leak) * HALF_ROUNDS_TO_REST if self.leak else 1.0
 
-    def initial_state(self, shape, dtype="float32"):
+    def initial_state(self, shape: Shape, dtype: str = "float32") -> tuple[Tensor, ...]:
         """The resting state; one zero that stands for all where a file is written, which would hold each of them."""
         return super().initial_state((1,) * len(shape) if exporting() else shape, dtype)
 
-    def charge(self, x, v, leak):
+    def charge(self, x: Tensor, v: Tensor, leak: Tensor) -> Tensor:
         return fake_quant(self._sum(x, v), *self.limits)
 
-    def _sum(self, x, v):
+    def _sum(self, x: Tensor, v: Tensor) -> Tensor:
         driven = fake_quant(x * self.leak if self.decay_input else x, *self.limits)
         return (fake_quant(v * self.kept, *self.limits) if self.leak else v) + driven
 
-    def charge_adjoint(self, x, v, leak, g_h):
+    def charge_adjoint(self, x: Tensor, v: Tensor, leak: Tensor, g_h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         g_h = g_h * inside(self._sum(x, v), *self.limits)
         gain = self.leak if self.decay_input else 1.0
         return g_h * gain * inside(x * gain, *self.limits), g_h * self.kept, None  # the leak is a constant
 
-    def theta(self, state):
+    def theta(self, state: Sequence[Tensor]) -> Tensor:
         if not self.adapts:
             return self.threshold
         rise = in_range(self.adaptation * state[1], *self.limits)
         return fake_quant(self.threshold + rise, *self.limits)
 
-    def fire(self, h, theta, spike):
+    def fire(self, h: Tensor, theta: Tensor, spike: Callable[[Tensor], Tensor]) -> Tensor:
         if not exporting_integers():
             return spike(h - theta)
         # whole steps apart, the step function is a clipped line, which integers compute by saturation, without a comparison
         below = in_range(theta - self.resolution, *self.limits) if self.adapts else theta - self.resolution
         return in_range(in_range(h - below, *self.limits) / self.resolution, 0, 1)
 
-    def after_reset(self, h, spike, theta):
+    def after_reset(self, h: Tensor, spike: Tensor, theta: Tensor) -> Tensor:
         if self.reset == "soft":
             return in_range(h - in_range(spike * theta, *self.limits), *self.limits)
         return in_range(in_range(1 - spike, 0, 1) * h, *self.limits)
 
-    def adapt(self, a, spike):
+    def adapt(self, a: Tensor, spike: Tensor) -> Tensor:
         kept = fake_quant(self.adaptation_decay * a, *self.adaptation_limits)
         return fake_quant(kept + spike, *self.adaptation_limits)
 
@@ -131,8 +134,8 @@ class QuantizedNeuron(SpikingLayer):
         adaptation: float = 0.0,
         adaptation_decay: float = 0.0,
         range_exponent: int = 1,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if threshold is not None and range_exponent < 1:
             raise ValueError(f"{self.name}: range_exponent must be at least 1, so that membranes reach the threshold, got {range_exponent}")
@@ -163,9 +166,10 @@ class QuantizedNeuron(SpikingLayer):
         Example:
             >>> QuantizedNeuron.of(keras_snnkd.neurons.LIF(tau=4.0), range_exponent=2)
         """
-        dynamics = layer.dynamics
+        dynamics: Any = layer.dynamics
+        leak: Any = dynamics.leak if layer.leak is None else layer.leak
         arguments = {
-            "leak": float(dynamics.leak if layer.leak is None else layer.leak),
+            "leak": float(leak),
             "threshold": None if dynamics.threshold is None else dynamics.threshold - dynamics.v_reset,
             "reset": dynamics.reset,
             "decay_input": dynamics.decay_input,
@@ -178,8 +182,9 @@ class QuantizedNeuron(SpikingLayer):
         }
         return cls(**{**arguments, **changes}, range_exponent=range_exponent)
 
-    def step(self, inputs, states):
-        ranges = [self.dynamics.limits, *([self.dynamics.adaptation_limits] if self.dynamics.adapts else [])]
+    def step(self, inputs: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        dynamics: Any = self.dynamics
+        ranges = [dynamics.limits, *([dynamics.adaptation_limits] if dynamics.adapts else [])]
         return super().step(inputs, [in_range(state, *limits) for state, limits in zip(states, ranges, strict=True)])
 
     def get_config(self) -> dict[str, Any]:

@@ -5,25 +5,27 @@ backward pass has used them. Making them again is one more run of the neurons, a
 the neurons leave on their spikes how to make them again; a layer that wants to, calls that in its gradient and lets go of its input.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from keras_snnkd._types import Tensor
 from keras_snnkd.neurons.currents import in_tensorflow_graph
 
 _NOTE = "_keras_snnkd_again"
 
 
-def note_again(tensor, again: Callable) -> None:
+def note_again(tensor: Tensor, again: Callable[[], Tensor]) -> None:
     """Leave on `tensor` a function that makes it again; no effect outside a TensorFlow graph."""
     if in_tensorflow_graph():
         setattr(tensor, _NOTE, again)
 
 
-def again_of(tensor) -> Callable | None:
+def again_of(tensor: Tensor) -> Callable[[], Tensor] | None:
     """The function noted on `tensor`, if there is one."""
     return getattr(tensor, _NOTE, None)
 
 
-def forgetting(function: Callable, inputs, again: Callable):
+def forgetting(function: Callable[..., Tensor], inputs: Tensor, again: Callable[[], Tensor]) -> Tensor:
     """``function(inputs)``, whose gradient calls ``again()`` instead of keeping `inputs`.
 
     Args:
@@ -37,8 +39,8 @@ def forgetting(function: Callable, inputs, again: Callable):
     import tensorflow as tf
 
     @tf.custom_gradient
-    def run(inputs):
-        def grad(upstream, variables=()):
+    def run(inputs: Tensor) -> Any:
+        def grad(upstream: Tensor, variables: Sequence[Any] = ()) -> Any:
             with tf.control_dependencies([upstream]):  # not before the backward pass comes here
                 remade = again()
             with tf.GradientTape() as tape:

@@ -8,11 +8,13 @@ A longer sequence is a chain of such kernels, `CHUNK` steps each, and one of mor
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
+from keras_snnkd._types import Tensor
 from keras_snnkd.neurons.currents import Currents, currents_of, in_tensorflow_graph
 from keras_snnkd.neurons.dynamics import Dynamics, exporting
 from keras_snnkd.neurons.loops import over_time
@@ -34,7 +36,14 @@ COMPILED_LIMIT = 64
 """Sequences up to this length are compiled in a TensorFlow graph, whose size grows with T."""
 
 
-def scan(dynamics: Dynamics, currents, learned: Sequence = (), initial_state=None, return_state: bool = False, dtype: str | None = None):
+def scan(
+    dynamics: Dynamics,
+    currents: Tensor,
+    learned: Sequence[Tensor] = (),
+    initial_state: Sequence[Tensor] | None = None,
+    return_state: bool = False,
+    dtype: str | None = None,
+) -> Tensor | tuple[Tensor, tuple[Tensor, ...]]:
     """Run neurons over a sequence; differentiable by the hand-written adjoint.
 
     Args:
@@ -65,10 +74,10 @@ def scan(dynamics: Dynamics, currents, learned: Sequence = (), initial_state=Non
     else:
 
         @ops.custom_gradient
-        def run(target, *parameters):
+        def run(target: Tensor, *parameters: Tensor) -> Any:
             tensors = [*(known or (target,)), *made.scale_and_shift, *parameters]
 
-            def grad(*args, upstream=None):
+            def grad(*args: Any, upstream: Tensor | None = None) -> Any:
                 upstream = keras.tree.flatten(args if upstream is None else upstream)  # JAX gives one tuple, TensorFlow each by itself
                 g_target, *more = plan.run("backward", *tensors, *upstream)
                 g_target = ops.cast(g_target, target.dtype)
@@ -81,7 +90,7 @@ def scan(dynamics: Dynamics, currents, learned: Sequence = (), initial_state=Non
     return (outputs[0], tuple(outputs[1:])) if return_state else outputs[0]
 
 
-def _made(currents):
+def _made(currents: Tensor) -> Currents:
     """How the currents were made, as far as that is used: all of it in a compiled scan, in a file that every step has the same ones."""
     if _compiles(currents):
         return currents_of(currents)
@@ -91,7 +100,7 @@ def _made(currents):
     return Currents(currents, currents)
 
 
-def charge(dynamics: Dynamics, currents, learned: Sequence = ()):
+def charge(dynamics: Dynamics, currents: Tensor, learned: Sequence[Tensor] = ()) -> Tensor:
     """The membrane potentials before the reset, `[B, T, ...]`, of neurons that start at rest.
 
     Differentiated by the backend, step by step: the adjoint of `scan` knows the spikes alone.
@@ -105,7 +114,7 @@ def charge(dynamics: Dynamics, currents, learned: Sequence = ()):
     given = dynamics.given([ops.cast(tensor, dtype) for tensor in learned])
     shape = ops.shape(currents)
 
-    def body(state, x):
+    def body(state: Sequence[Tensor], x: Tensor) -> tuple[Any, tuple[Tensor, ...]]:
         _, h, state = dynamics.step(ops.cast(x[0], dtype), state, given)
         return state, (h,)
 
@@ -125,7 +134,7 @@ class _Plan:
     return_state: bool
     dtype: str
 
-    def run(self, method, *tensors):
+    def run(self, method: str, *tensors: Tensor) -> Any:
         """`forward` or `backward`, compiled where that is possible."""
         if not (self.repeats or self.scaled or _compiles(tensors[0])):
             return getattr(self, method)(*tensors)
@@ -133,7 +142,7 @@ class _Plan:
             return _compile(self, method)(*tensors)
         return getattr(self, f"{method}_in_chunks")(*tensors)
 
-    def unpack(self, tensors):
+    def unpack(self, tensors: Sequence[Tensor]) -> tuple[Any, Sequence[Tensor], Sequence[Tensor]]:
         """Currents as `[B, T, ...]` or a list of T arrays, the learned tensors, and the state, both in its dtype."""
         source, *rest = tensors
         dtype = state_dtype(source.dtype)
@@ -145,7 +154,7 @@ class _Plan:
             shape = ops.shape(source)
             state = self.dynamics.initial_state((shape[0], *shape[1 if self.repeats else 2 :]), dtype)
 
-        def current(x):
+        def current(x: Tensor) -> Tensor:
             x = ops.cast(x, dtype)
             return x * scale + shift if self.scaled else x
 
@@ -153,26 +162,26 @@ class _Plan:
             return [current(source)] * self.repeats, learned, state
         return [current(x) for x in ops.unstack(source, axis=1)] if _unrolls(source) else source, learned, state
 
-    def forward(self, *tensors):
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         currents, learned, state = self.unpack(tensors)
         given = self.dynamics.given(learned)
 
-        def body(state, x):
+        def body(state: Sequence[Tensor], x: Tensor) -> tuple[Any, tuple[Tensor, ...]]:
             output, _, state = self.dynamics.step(ops.cast(x[0], state[0].dtype), state, given, step)
             return state, (ops.cast(output, self.dtype),)
 
         state, (outputs,) = over_time(body, state, [currents])
         return (outputs, *state) if self.return_state else (outputs,)
 
-    def backward(self, *tensors):
+    def backward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         inputs = 1 + 2 * self.scaled + self.learned + self.given_state * self.dynamics.state_size
-        tensors, (g_outputs, *g_state) = tensors[:inputs], tensors[inputs:]
+        tensors, (g_outputs, *given_back) = tensors[:inputs], tensors[inputs:]
         currents, learned, state = self.unpack(tensors)
         given = self.dynamics.given(learned)
         dtype = state[0].dtype
-        g_state = tuple(ops.cast(g, dtype) for g in g_state) or tuple(ops.zeros_like(part) for part in state)
+        g_state = tuple(ops.cast(g, dtype) for g in given_back) or tuple(ops.zeros_like(part) for part in state)
 
-        def charge_again(state, x):
+        def charge_again(state: Sequence[Tensor], x: Tensor) -> tuple[Any, tuple[Tensor, ...]]:
             before = state
             _, h, state = self.dynamics.step(ops.cast(x[0], dtype), state, given, step)
             return state, (h, *before)
@@ -180,7 +189,7 @@ class _Plan:
         _, remembered = over_time(charge_again, state, [currents], stack=False)
         kept = dtype if self.repeats else tensors[0].dtype  # summed over time before it is rounded
 
-        def back(carry, xs):
+        def back(carry: Any, xs: Any) -> tuple[Any, tuple[Tensor, ...]]:
             g_state, g_learned = carry
             x, g_output, h, *before = xs
             g_x, g_state, more = self.dynamics.step_adjoint(ops.cast(x, dtype), tuple(before), h, given, ops.cast(g_output, dtype), g_state)
@@ -198,11 +207,11 @@ class _Plan:
         gradients = (*g_learned, *(g_state if self.given_state else ()))
         return (sum(g_currents) if self.repeats else g_currents, *map(_cast_like, gradients, parameters))
 
-    def last_state(self, *tensors):
+    def last_state(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """`forward` without outputs."""
         return dataclasses.replace(self, return_state=True).forward(*tensors)[1:]
 
-    def forward_in_chunks(self, *tensors):
+    def forward_in_chunks(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """`forward` by a chain of kernels that hand on the state."""
         pieces, _, state, _ = self.chunks(tensors)
         outputs = []
@@ -212,30 +221,31 @@ class _Plan:
         outputs = ops.concatenate(outputs, axis=1)
         return (outputs, *state) if self.return_state else (outputs,)
 
-    def backward_in_chunks(self, *tensors):
+    def backward_in_chunks(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """`backward` likewise, from the last kernel to the first; each starts from the state that comes in again by `last_state`."""
         pieces, sizes, state, (g_outputs, *g_state) = self.chunks(tensors)
         states = [state]
         for plan, piece in pieces[:-1]:
             states.append(_compile(plan, "last_state")(*piece, *states[-1]))
         g_state = g_state or [ops.zeros_like(part) for part in state]
-        g_currents, g_learned = [], []
+        g_pieces: list[Tensor] = []
+        g_learned: list[Sequence[Tensor]] = []
         for (plan, piece), before, g_output in reversed(list(zip(pieces, states, _split(g_outputs, sizes), strict=True))):
             g_piece, *more = _compile(plan, "backward")(*piece, *before, g_output, *g_state)
-            g_currents.insert(0, g_piece)
+            g_pieces.insert(0, g_piece)
             g_learned.append(more[: self.learned])
             g_state = more[self.learned :]
-        g_currents = sum(g_currents) if self.repeats else ops.concatenate(g_currents, axis=1)
+        g_currents = sum(g_pieces) if self.repeats else ops.concatenate(g_pieces, axis=1)
         return (g_currents, *map(sum, zip(*g_learned, strict=True)), *(g_state if self.given_state else ()))
 
-    def chunks(self, tensors):
+    def chunks(self, tensors: Sequence[Tensor]) -> tuple[list[Any], list[int], Sequence[Tensor], Sequence[Tensor]]:
         """Of each chunk the plan and its tensors up to the state; the chunks' sizes; the initial state; the upstream gradients."""
         count = 1 + 2 * self.scaled + self.learned
-        (source, *constants), state, upstream = tensors[:count], tensors[count:], ()
+        (source, *constants), more = tensors[:count], tensors[count:]
         if self.given_state:
-            state, upstream = state[: self.dynamics.state_size], state[self.dynamics.state_size :]
+            state, upstream = more[: self.dynamics.state_size], more[self.dynamics.state_size :]
         else:
-            state, upstream = self.unpack(tensors[:count])[2], state
+            state, upstream = self.unpack(tensors[:count])[2], more
         steps = self.repeats or source.shape[1]
         sizes = [min(CHUNK, steps - start) for start in range(0, steps, CHUNK)]
         sources = [source] * len(sizes) if self.repeats else _split(source, sizes)
@@ -244,33 +254,33 @@ class _Plan:
         return [(plan, [piece, *constants]) for plan, piece in zip(plans, sources, strict=True)], sizes, state, upstream
 
 
-def _cast_like(gradient, tensor):
+def _cast_like(gradient: Tensor, tensor: Tensor) -> Tensor:
     return ops.cast(gradient, tensor.dtype)
 
 
-def _split(sequence, sizes):
+def _split(sequence: Tensor, sizes: Sequence[int]) -> list[Tensor]:
     """`[B, T, ...]` in pieces of these lengths."""
     import tensorflow as tf
 
     return tf.split(sequence, sizes, axis=1)
 
 
-def _unrolls(currents):
+def _unrolls(currents: Tensor) -> bool:
     steps = currents.shape[1]
     return steps is not None and (steps <= UNROLL_LIMIT or exporting())  # converters want no loops
 
 
-def _compiles(currents):
+def _compiles(currents: Tensor) -> bool:
     return in_tensorflow_graph() and currents.shape[1] is not None and currents.shape[1] <= COMPILED_LIMIT and not exporting()
 
 
-def state_dtype(dtype) -> str:
+def state_dtype(dtype: Any) -> str:
     """The dtype of the state of neurons whose currents have this one."""
     return "float64" if keras.backend.standardize_dtype(dtype) == "float64" else "float32"
 
 
 @functools.cache
-def _compile(plan, method):
+def _compile(plan: "_Plan", method: str) -> Callable[..., Any]:
     """The element-wise loop as one XLA kernel. Convolutions around it stay with the libraries that do them best."""
     import tensorflow as tf
 

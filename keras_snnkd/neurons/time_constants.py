@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_snnkd._types import Shape, Tensor
 from keras_snnkd.errors import ShapeError, unknown_name
 from keras_snnkd.neurons.base import SpikingLayer, check_tau
 
@@ -39,8 +40,8 @@ class TimeConstant(SpikingLayer):
             shape = self._shape_of_taus(input_shape)
             self.w = self.add_weight(shape=shape, initializer=start, dtype="float32", autocast=False, name="w")
 
-    def _shape_of_taus(self, input_shape: tuple[int | None, ...]) -> tuple[int, ...]:
-        first = {"layer": len(input_shape), "channel": -1, "neuron": 2}[self.learn_tau]
+    def _shape_of_taus(self, input_shape: Shape) -> Shape:
+        first = {"layer": len(input_shape), "channel": -1, "neuron": 2}[str(self.learn_tau)]
         shape = tuple(input_shape[first:])
         if None in shape:
             raise ShapeError(
@@ -49,7 +50,7 @@ class TimeConstant(SpikingLayer):
         return shape
 
     @property
-    def leak(self):
+    def leak(self) -> Tensor:
         return ops.sigmoid(ops.convert_to_tensor(self.w)) if self.learn_tau else None
 
     def tau_config(self) -> dict[str, Any]:

@@ -85,7 +85,7 @@ _OF_SPIKES = ("spike_train", "membrane")
 """Objectives that only a spiking teacher has something for."""
 
 
-def _method(entry) -> Method:
+def _method(entry: str | Mapping[str, Any]) -> Method:
     """An objective, or a method's name, as a method."""
     mapping = {"objective": entry} if isinstance(entry, str) else entry
     name = mapping.get("objective")

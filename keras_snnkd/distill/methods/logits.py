@@ -1,8 +1,10 @@
 """Methods that compare outputs: soft targets in their many forms."""
 
+from typing import Any
+
 from keras_snnkd.distill.methods.method import Method, objective, soft_targets
 
-_FULL_RANGE = {
+_FULL_RANGE: dict[str, Any] = {
     "label_weight": 0.0,
     "source": "Yu et al., ICML 2025, arXiv:2501.15925",
     "equation": "mean_t CE(z_S[t]) + 0.2 mean_t tau^2 KL(p_T || p_S[t]) + 0.5 mean_t tau^2 KL(p_ens || p_S[t]), tau = 3",

@@ -20,7 +20,7 @@ class Method:
 
     Args:
         name: In recipes and on the command line.
-        objectives: Mappings for `keras_snnkd.objectives.get`; a weight may be a schedule (`keras_snnkd.distill.schedules`).
+        objectives: Names or mappings for `keras_snnkd.objectives.get`; a weight may be a schedule (`keras_snnkd.distill.schedules`).
         label_weight: Factor of the label loss, or a schedule; 0 where an objective takes its place.
         teacher: What teaches in the paper: `"ann"`, `"snn"`, `"any"`, or `"self"`: the student. Others work where their taps fit.
         start: Where the student's weights come from: `"scratch"`, `"ann_twin"`: its ANN twin, trained first, or `"shrunk"`: the
@@ -39,7 +39,7 @@ class Method:
     """
 
     name: str
-    objectives: tuple[Mapping[str, Any], ...]
+    objectives: tuple[str | Mapping[str, Any], ...]
     label_weight: Weight = 1.0
     teacher: str = "ann"
     start: str = "scratch"

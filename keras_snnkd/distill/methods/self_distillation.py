@@ -1,8 +1,10 @@
 """Methods in which a network learns from itself: from its own steps, exits or longer runs."""
 
+from typing import Any
+
 from keras_snnkd.distill.methods.method import Method, objective, soft_targets
 
-_CONFIDENT = {"teacher": "self", "source": "Ding et al., NeurIPS 2025, arXiv:2510.07924", "trust": "paper"}
+_CONFIDENT: dict[str, Any] = {"teacher": "self", "source": "Ding et al., NeurIPS 2025, arXiv:2510.07924", "trust": "paper"}
 
 METHODS = (
     Method(

@@ -1,8 +1,10 @@
 """Methods of a spiking teacher: spike trains, firing rates and membrane potentials."""
 
+from typing import Any
+
 from keras_snnkd.distill.methods.method import Method, objective, soft_targets
 
-_DISTILLING_SPIKES = {
+_DISTILLING_SPIKES: dict[str, Any] = {
     "teacher": "snn",
     "source": "Kushawaha et al., ICPR 2020, arXiv:2005.00288",
 }

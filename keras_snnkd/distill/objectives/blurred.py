@@ -1,9 +1,12 @@
 """Objectives on blurred features."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Shapes, Tensor
 from keras_snnkd.distill.align import Alignment
 from keras_snnkd.distill.objective import Objective, check_positive, mean_over_time
 from keras_snnkd.distill.objectives.pairs import flat
@@ -44,7 +47,7 @@ class BlurredFeature(Objective):
 
     default_tap = "neurons"
 
-    def __init__(self, blur_ratio: float = 0.15, use_clip: bool = True, seed: int | None = None, **kwargs):
+    def __init__(self, blur_ratio: float = 0.15, use_clip: bool = True, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.blur_ratio = check_positive(self, "blur_ratio", blur_ratio, or_zero=True)
         if self.blur_ratio > 1:
@@ -52,13 +55,13 @@ class BlurredFeature(Objective):
         self.use_clip = bool(use_clip)
         self.seed = seed
         self.layers: dict[str, keras.Layer] = {}
-        self.resize = None
+        self.resize: Alignment | None = None
 
     @property
-    def helpers(self):
+    def helpers(self) -> list[keras.Layer]:
         return list(self.layers.values())
 
-    def build(self, teacher_shape, student_shape):
+    def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
         super().build(teacher_shape, student_shape)
         teacher, student = self.built_shapes
         if len(student) not in (4, 5) or len(teacher) not in (2, 3, 4, 5):
@@ -81,7 +84,7 @@ class BlurredFeature(Objective):
         self.layers["mask"] = ChannelMask(self.blur_ratio, self.seed, dtype="float32", name=f"{self.name}_mask")
         self.layers["mask"].build((None, None, None, depth))
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         teacher, student = mean_over_time(teacher_outputs), mean_over_time(student_outputs)
         if self.resize:
             teacher, student = self.resize(teacher, student)
@@ -95,21 +98,21 @@ class BlurredFeature(Objective):
             restored = ops.mean(restored, axis=(1, 2))
         return ops.sum(ops.square(flat(restored - teacher)), axis=1)
 
-    def _mask(self, features):
+    def _mask(self, features: Tensor) -> Tensor:
         return self.layers["mask"](features)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "blur_ratio": self.blur_ratio, "use_clip": self.use_clip, "seed": self.seed}
 
 
 class ChannelMask(keras.Layer):
     """For features `[B, H, W, D]` zeros and ones `[B, 1, 1, D]`: each is 0 with probability `ratio`."""
 
-    def __init__(self, ratio: float, seed: int | None = None, **kwargs):
+    def __init__(self, ratio: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ratio = ratio
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         shape = ops.shape(inputs)
         return ops.cast(keras.random.uniform((shape[0], 1, 1, shape[-1]), seed=self.seed_generator) >= self.ratio, inputs.dtype)

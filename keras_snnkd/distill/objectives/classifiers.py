@@ -1,5 +1,7 @@
 """What the objectives share that look through a classifier, the layer `classifier` of a model."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -33,12 +35,12 @@ def frozen(inputs: int, classes: int, name: str, use_bias: bool = False) -> kera
     return dense
 
 
-def copy_to(weight: keras.Variable, value) -> None:
+def copy_to(weight: keras.Variable, value: Any) -> None:
     """Set a weight to a copy: on JAX an array in two models would be gone from one when the other trains."""
     weight.assign(ops.copy(ops.convert_to_tensor(value)))
 
 
-def misread(objective, model: keras.Model, tap: str, size: str) -> ShapeError:
+def misread(objective: Any, model: keras.Model, tap: str, size: str) -> ShapeError:
     """The error for a tap that is not what the classifier reads."""
     inputs = classifier_of(model).kernel.shape[0]
     return ShapeError(
@@ -47,6 +49,6 @@ def misread(objective, model: keras.Model, tap: str, size: str) -> ShapeError:
     )
 
 
-def is_pair(shapes) -> bool:
+def is_pair(shapes: Any) -> bool:
     """Whether these are the shapes of two taps, and not the shape of one."""
     return len(shapes) == 2 and all(isinstance(shape, tuple) for shape in shapes)

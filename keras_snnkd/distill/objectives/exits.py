@@ -1,9 +1,12 @@
 """Objectives on early exits: classifiers on hidden layers, which learn from and with the network's output."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Shape, Shapes, Tensor
 from keras_snnkd.distill.objective import as_shapes, check_positive, has_time, mean_over_time
 from keras_snnkd.distill.objectives.logits import TemperedObjective
 from keras_snnkd.distill.objectives.probabilities import cross_entropy
@@ -77,8 +80,8 @@ class Exits(TemperedObjective):
         distillation_weight: float = 0.3,
         width: int = 64,
         per_time_step: bool = False,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(temperature, **kwargs)
         for kind, name, known in (("target", target, TARGETS), ("distance", distance, DISTANCES)):
             if name not in known:
@@ -95,10 +98,10 @@ class Exits(TemperedObjective):
         self.branches: list[tuple[keras.Layer, keras.Layer]] = []
 
     @property
-    def helpers(self):
+    def helpers(self) -> list[keras.Layer]:
         return [layer for branch in self.branches for layer in branch]
 
-    def build(self, teacher_shape, student_shape):
+    def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
         shapes = as_shapes(student_shape)
         if not isinstance(shapes[0], tuple) or len(shapes) < 2:
             raise self.misfit(None, student_shape, "name at least one hidden layer and, last, the logits")
@@ -108,7 +111,7 @@ class Exits(TemperedObjective):
         self.built_shapes = (None, shapes)
         self.branches = [self._branch(shape, shapes[-1][-1], index) for index, shape in enumerate(shapes[:-1], start=1)]
 
-    def _branch(self, shape, classes, index):
+    def _branch(self, shape: Shape, classes: int, index: int) -> tuple[keras.Layer, ...]:
         common = {"activation": "relu", "dtype": "float32", "name": f"{self.name}_branch{index}"}
         if len(shape) > 3:
             features = keras.layers.Conv2D(self.width, 3, strides=2, padding="same", **common)
@@ -119,7 +122,7 @@ class Exits(TemperedObjective):
         classifier.build((None, self.width))
         return features, classifier
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         *hidden, logits = map(mean_over_time, student_outputs)
         exits = []
         for rates, (features, classifier) in zip(hidden, self.branches, strict=True):
@@ -128,7 +131,7 @@ class Exits(TemperedObjective):
         steps = next(shape[1] for shape in self.built_shapes[1] if has_time(shape)) if self.per_time_step else 1
         return self.of_exits(ops.stack([*exits, logits], axis=1), y_true) / steps
 
-    def of_exits(self, exits, y_true=None):
+    def of_exits(self, exits: Tensor, y_true: Tensor | None = None) -> Tensor:
         """The loss of each sample, `[B]`, from the logits of all exits, `[B, E, C]`, the network's own last; not divided by T."""
         target, valid = self.target_and_validity(exits, y_true)
         target = target[:, None]
@@ -140,7 +143,7 @@ class Exits(TemperedObjective):
             loss += self.label_weight * ops.sum(cross_entropy(labels, exits[:, :-1]), axis=1)
         return loss
 
-    def target_and_validity(self, exits, y_true=None):
+    def target_and_validity(self, exits: Tensor, y_true: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The target `[B, C]` of exits `[B, E, C]`, without gradient, and 1 for each sample that has one, else 0, `[B]`."""
         exits = ops.stop_gradient(exits)
         if self.target == "final":
@@ -149,6 +152,6 @@ class Exits(TemperedObjective):
         target = ops.sum(right * exits, axis=1) / ops.maximum(ops.sum(right, axis=1), 1)
         return target, ops.cast(ops.sum(ops.abs(target), axis=-1) > 1e-6, exits.dtype)  # of zeros, as the official code has it
 
-    def get_config(self):
+    def get_config(self) -> Config:
         names = ("target", "distance", "label_weight", "distillation_weight", "width", "per_time_step")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,10 +1,12 @@
 """Objectives on feature maps, layer by layer."""
 
 import math
+from typing import Any
 
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Shape, Tensor
 from keras_snnkd.distill.align import Alignment
 from keras_snnkd.distill.objective import check_positive, mean_of_sample, mean_over_time, sum_over_time
 from keras_snnkd.distill.objectives.pairs import LayerPairs, flat, norm, unit
@@ -57,7 +59,7 @@ class FeatureMap(LayerPairs):
         >>> kd.objectives.FeatureMap(teacher_tap=stages, weight=100.0)
     """
 
-    def __init__(self, reduction: str = "mean", distance: str = "mse", temperature: float = 1.0, **kwargs):
+    def __init__(self, reduction: str = "mean", distance: str = "mse", temperature: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if reduction not in REDUCTIONS:
             raise unknown_name("reduction", reduction, REDUCTIONS)
@@ -69,7 +71,7 @@ class FeatureMap(LayerPairs):
         self.distance = distance
         self.temperature = check_positive(self, "temperature", temperature)
 
-    def pair_losses(self, teacher, student, align):
+    def pair_losses(self, teacher: Tensor, student: Tensor, align: Alignment) -> Tensor:
         teacher, student = align(mean_over_time(teacher), mean_over_time(student))
         if self.distance == "magnitude":
             return ops.broadcast_to(ops.abs(norm(student) - norm(teacher)), (ops.shape(student)[0],))
@@ -78,7 +80,7 @@ class FeatureMap(LayerPairs):
         means = mean_of_sample((ops.square if self.distance == "mse" else ops.abs)(student - teacher))
         return means if self.reduction == "mean" else means * _elements(teacher)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "reduction": self.reduction, "distance": self.distance, "temperature": self.temperature}
 
 
@@ -109,7 +111,7 @@ class ActiveFeatures(LayerPairs):
         >>> kd.objectives.ActiveFeatures(weight=1e-5).compute_loss(teacher_maps, student_maps)
     """
 
-    def pair_losses(self, teacher, student, align):
+    def pair_losses(self, teacher: Tensor, student: Tensor, align: Alignment) -> Tensor:
         teacher, student = align(sum_over_time(teacher), sum_over_time(student))
         active = ops.cast(ops.logical_or(student > 0, teacher > 0), student.dtype)
         samples = ops.sum(flat(active * ops.square(student - teacher)), axis=1)
@@ -146,16 +148,16 @@ class AttentionMap(LayerPairs):
         >>> kd.objectives.AttentionMap(teacher_tap=["block1_neuron", "block2_neuron"])
     """
 
-    def alignment(self, teacher_shape, student_shape):
+    def alignment(self, teacher_shape: Shape, student_shape: Shape) -> Alignment:
         if len(teacher_shape) not in (4, 5) or len(student_shape) not in (4, 5):
             raise self.misfit(teacher_shape, student_shape, "both must be maps [B, H, W, D] or [B, T, H, W, D]")
         return Alignment(self, (*teacher_shape[:-1], 1), (*student_shape[:-1], 1))
 
-    def pair_losses(self, teacher, student, align):
+    def pair_losses(self, teacher: Tensor, student: Tensor, align: Alignment) -> Tensor:
         maps = (ops.sum(ops.square(mean_over_time(x)), axis=-1, keepdims=True) for x in (teacher, student))
         teacher, student = (unit(flat(x)) for x in align(*maps))
         return ops.sum(ops.square(student - teacher), axis=1)
 
 
-def _elements(x):
+def _elements(x: Tensor) -> float:
     return float(math.prod(x.shape[1:]))

@@ -1,8 +1,12 @@
 """Objectives that judge the student's features by the teacher's classifier."""
 
+from typing import Any
+
+import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Shapes, Tensor
 from keras_snnkd.distill.align import Alignment
 from keras_snnkd.distill.objective import Objective, Tap, check_positive, mean_over_time
 from keras_snnkd.distill.objectives.classifiers import classifier_of, copy_to, frozen, is_pair, misread
@@ -44,17 +48,18 @@ class TeacherHead(Objective):
 
     default_tap = ("features", "logits")
 
-    def __init__(self, temperature: float = 4.0, student_tap: Tap | None = None, **kwargs):
+    def __init__(self, temperature: float = 4.0, student_tap: Tap | None = None, **kwargs: Any) -> None:
         super().__init__(student_tap=student_tap or "features", **kwargs)
         self.temperature = check_positive(self, "temperature", temperature)
         self.soft_targets = SoftTargets(self.temperature)
-        self.align = self.head = None
+        self.align: Any = None  # an `Alignment`, once it is built
+        self.head: Any = None  # a `Dense`, likewise
 
     @property
-    def helpers(self):
+    def helpers(self) -> list[keras.Layer]:
         return [*self.align.helpers, self.head] if self.head else []
 
-    def build(self, teacher_shape, student_shape):
+    def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
         super().build(teacher_shape, student_shape)
         teacher, student = self.built_shapes
         if not (is_pair(teacher) and all(len(shape) in (2, 3) for shape in (*teacher, student))) or is_pair(student):
@@ -65,17 +70,17 @@ class TeacherHead(Objective):
         self.align = Alignment(self, (None, width), (None, student[-1]))
         self.head = frozen(width, classes, f"{self.name}_classifier", use_bias=True)
 
-    def connect(self, teacher, student):
+    def connect(self, teacher: keras.Model, student: keras.Model) -> None:
         dense = classifier_of(teacher)
         if dense.kernel.shape != self.head.kernel.shape:
             raise misread(self, teacher, self.teacher_tap[0], str(self.head.kernel.shape[0]))
         copy_to(self.head.kernel, dense.kernel)
         copy_to(self.head.bias, dense.bias if dense.use_bias else ops.zeros_like(self.head.bias))
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         _, logits = teacher_outputs
         _, features = self.align(None, mean_over_time(student_outputs))
         return self.soft_targets.losses(logits, self.head(features))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "temperature": self.temperature}

@@ -1,9 +1,12 @@
 """Keras' own distillation losses as objectives."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Tensor
 from keras_snnkd.distill.objective import Objective, snake_case
 from keras_snnkd.distill.taps import OUTPUT
 
@@ -26,14 +29,22 @@ class KerasLoss(Objective):
 
     divided_by_replicas = True
 
-    def __init__(self, loss: keras.distillation.DistillationLoss, weight: float = 1.0, name: str | None = None):
+    def __init__(self, loss: keras.distillation.DistillationLoss, weight: float = 1.0, name: str | None = None) -> None:
         loss = keras.saving.deserialize_keras_object(loss) if isinstance(loss, dict) else loss
-        taps = [getattr(loss, f"{role}_layer_name", None) or OUTPUT for role in ("teacher", "student")]
-        super().__init__(*taps, weight=weight, name=name or snake_case(type(loss).__name__))
+        teacher_tap = getattr(loss, "teacher_layer_name", None) or OUTPUT
+        student_tap = getattr(loss, "student_layer_name", None) or OUTPUT
+        super().__init__(teacher_tap, student_tap, weight=weight, name=name or snake_case(type(loss).__name__))
         self.loss = loss
 
-    def compute_loss(self, teacher_outputs, student_outputs, y_true=None, sample_weight=None, **kwargs):
+    def compute_loss(
+        self,
+        teacher_outputs: Tensor,
+        student_outputs: Tensor,
+        y_true: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
         return self.loss.compute_loss(ops.stop_gradient(teacher_outputs), student_outputs)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"loss": keras.saving.serialize_keras_object(self.loss), "weight": self.weight, "name": self.name}

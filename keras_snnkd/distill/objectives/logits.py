@@ -1,11 +1,14 @@
 """Objectives on logits."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Shapes, Tensor
 from keras_snnkd.distill.objective import Objective, check_positive, has_time, mean_over_time, sum_over_time
 from keras_snnkd.distill.objectives.probabilities import cross_entropy, head_tail_kl, kl, likeliest, probabilities
 from keras_snnkd.errors import ShapeError, unknown_name
@@ -15,7 +18,7 @@ TIMES = ("mean", "sum", "per_step")
 FORMS = ("code", "paper")
 
 
-DISTANCES = {
+DISTANCES: dict[str, Callable[[Tensor, Tensor, Any], Tensor]] = {
     "kl": lambda teacher, student, _: kl(teacher, student),
     "reverse_kl": lambda teacher, student, _: kl(student, teacher),
     "mixed_kl": lambda teacher, student, of: of.forward_weight * kl(teacher, student) + of.reverse_weight * kl(student, teacher),
@@ -25,7 +28,7 @@ DISTANCES = {
 """From softened logits of teacher and student, `[..., C]`, and the objective, which holds the constants."""
 
 
-def paired_steps(teacher, student):
+def paired_steps(teacher: Tensor, student: Tensor) -> Tensor:
     """Logits `[B, T or 1, C]` of the teacher for the student's steps `[B, T, C]`; of another T, or without time, its mean."""
     same = has_time(teacher) and teacher.shape[1] == student.shape[1]
     return teacher if same else ops.expand_dims(mean_over_time(teacher), 1)
@@ -37,7 +40,7 @@ class LogitObjective(Objective):
     needs_steps = False
     """Whether the student's logits must be those of every step, `[B, T, C]`."""
 
-    def build(self, teacher_shape, student_shape):
+    def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
         super().build(teacher_shape, student_shape)
         if self.needs_steps and not has_time(student_shape):
             raise self.misfit(teacher_shape, student_shape, "the student's tap must be the logits of every step, [B, T, C]")
@@ -45,7 +48,7 @@ class LogitObjective(Objective):
             if shape is not None and (len(shape) not in (2, 3) or shape[-1] != student_shape[-1]):
                 raise self.misfit(teacher_shape, student_shape, "both must be logits [B, C] or [B, T, C] of the same classes")
 
-    def label_probabilities(self, y_true, logits):
+    def label_probabilities(self, y_true: Tensor, logits: Tensor) -> Tensor:
         """Labels `[B, C]` of logits `[..., C]`: class numbers `[B]` or `[B, 1]` as one-hot, soft labels `[B, C]` as they are.
 
         Raises:
@@ -61,7 +64,7 @@ class LogitObjective(Objective):
             return ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), classes)
         raise ShapeError(f"{self.name}: labels must be [B], [B, 1] or [B, {classes}], got {list(y_true.shape)}")
 
-    def right_steps(self, y_true, logits):
+    def right_steps(self, y_true: Tensor, logits: Tensor) -> Tensor:
         """1 where the likeliest class of a step (or exit) `[B, T, C]` is the label's, else 0, `[B, T, 1]`; of equal ones the first."""
         label = likeliest(self.label_probabilities(y_true, logits))
         return ops.cast(likeliest(logits) == label[:, None], logits.dtype)[..., None]
@@ -70,19 +73,19 @@ class LogitObjective(Objective):
 class TemperedObjective(LogitObjective):
     """A `LogitObjective` with one temperature, greater than 0."""
 
-    def __init__(self, temperature: float, **kwargs):
+    def __init__(self, temperature: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.temperature = check_positive(self, "temperature", temperature)
 
-    def divergence(self, target, logits):
+    def divergence(self, target: Tensor, logits: Tensor) -> Tensor:
         """``tau^2 KL(softmax(target / tau) || softmax(logits / tau))``, `[..., C] -> [...]`."""
         return self.temperature**2 * kl(self.softened(target), self.softened(logits))
 
-    def softened(self, logits):
+    def softened(self, logits: Tensor) -> Tensor:
         """``logits / tau``."""
         return logits / self.temperature
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "temperature": self.temperature}
 
 
@@ -150,8 +153,8 @@ class SoftTargets(TemperedObjective):
         forward_weight: float = 0.2,
         reverse_weight: float = 0.7,
         head_mass: float = 0.5,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(temperature, **kwargs)
         self.student_temperature = student_temperature
         if student_temperature is not None:
@@ -166,7 +169,7 @@ class SoftTargets(TemperedObjective):
         self.reverse_weight = check_positive(self, "reverse_weight", reverse_weight, or_zero=True)
         self.head_mass = check_share(self, "head_mass", head_mass)
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         tau_t = self.temperature
         tau_s = self.student_temperature or tau_t
         teacher, student = self._in_time(teacher_outputs, student_outputs)
@@ -175,13 +178,13 @@ class SoftTargets(TemperedObjective):
             distance = distance / teacher.shape[-1]
         return tau_t * tau_s * (ops.mean(distance, axis=1) if len(distance.shape) == 2 else distance)
 
-    def _in_time(self, teacher, student):
+    def _in_time(self, teacher: Tensor, student: Tensor) -> tuple[Tensor, Tensor]:
         if self.time == "per_step" and has_time(student):
             return paired_steps(teacher, student), student
         reduce = sum_over_time if self.time == "sum" else mean_over_time
         return reduce(teacher), reduce(student)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         names = ("student_temperature", "reduction", "time", "distance", "forward_weight", "reverse_weight", "head_mass")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -214,10 +217,10 @@ class WeightedSoftTargets(TemperedObjective):
         >>> kd.objectives.WeightedSoftTargets().compute_loss(teacher_logits, student_logits, y_true=labels)
     """
 
-    def __init__(self, temperature: float = 2.0, **kwargs):
+    def __init__(self, temperature: float = 2.0, **kwargs: Any) -> None:
         super().__init__(temperature, **kwargs)
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         teacher, student = mean_over_time(teacher_outputs), mean_over_time(student_outputs)
         labels = self.label_probabilities(y_true, student)
         of_teacher, of_student = (cross_entropy(labels, logits) for logits in (teacher, student))
@@ -259,7 +262,7 @@ class NoisySoftTargets(TemperedObjective):
         >>> kd.objectives.NoisySoftTargets(seed=0).compute_loss(teacher_logits, student_logits)
     """
 
-    def __init__(self, temperature: float = 2.0, noise: float = 0.1, form: str = "code", seed: int | None = None, **kwargs):
+    def __init__(self, temperature: float = 2.0, noise: float = 0.1, form: str = "code", seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(temperature, **kwargs)
         self.noise = check_share(self, "noise", noise)
         if form not in FORMS:
@@ -269,10 +272,10 @@ class NoisySoftTargets(TemperedObjective):
         self._source = keras.layers.GaussianNoise(1.0, seed=seed, dtype="float32", name=f"{self.name}_source")
 
     @property
-    def helpers(self):
+    def helpers(self) -> list[keras.Layer]:
         return [self._source]  # so that the distiller keeps the state of its seed generator
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         teacher, student = mean_over_time(teacher_outputs), mean_over_time(student_outputs)
         center = ops.mean(student, axis=-1, keepdims=True)
         variance = ops.sum(ops.square(student - center), axis=-1, keepdims=True) / (student.shape[-1] - 1)
@@ -287,15 +290,15 @@ class NoisySoftTargets(TemperedObjective):
             disturbed = self.softened(student + self.noise * (center + deviation * normal))
         return self.temperature**2 * kl(self.softened(teacher), disturbed)
 
-    def _normal(self, like):
+    def _normal(self, like: Tensor) -> Tensor:
         """Standard normal noise of the shape of `like`."""
         return self._source(ops.zeros_like(like), training=True)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "noise": self.noise, "form": self.form, "seed": self.seed}
 
 
-def check_share(objective, name, value):
+def check_share(objective: object, name: str, value: Any) -> float:
     """`value` as a float of at least 0 and below 1, or a `ValueError`."""
     share = check_positive(objective, name, value, or_zero=True)
     if share >= 1:

@@ -3,6 +3,8 @@
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Shape, Tensor
+from keras_snnkd.distill.align import Alignment
 from keras_snnkd.distill.objective import has_time, mean_of_sample
 from keras_snnkd.distill.objectives.pairs import LayerPairs
 
@@ -38,11 +40,11 @@ class Membrane(LayerPairs):
 
     default_tap = "neurons.membrane"
 
-    def alignment(self, teacher_shape, student_shape):
+    def alignment(self, teacher_shape: Shape, student_shape: Shape) -> Alignment:
         if not has_time(teacher_shape) or not has_time(student_shape) or teacher_shape[1] != student_shape[1]:
             raise self.misfit(teacher_shape, student_shape, "both must be membrane potentials [B, T, ...] of the same T")
         return super().alignment(teacher_shape, student_shape)
 
-    def pair_losses(self, teacher, student, align):
+    def pair_losses(self, teacher: Tensor, student: Tensor, align: Alignment) -> Tensor:
         teacher, student = align(teacher, student)
         return mean_of_sample(ops.square(student - teacher))

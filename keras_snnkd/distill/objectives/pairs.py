@@ -1,7 +1,12 @@
 """What the objectives share that compare layers pair by pair."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 from keras import ops
 
+from keras_snnkd._types import Shape, Shapes, Tensor
 from keras_snnkd.distill.align import Alignment
 from keras_snnkd.distill.objective import Objective, taps_of
 
@@ -19,7 +24,7 @@ class LayerPairs(Objective):
 
     default_tap = "neurons"
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         teacher, student = taps_of(self.teacher_tap), taps_of(self.student_tap)
         if len(teacher) != len(student):
@@ -30,42 +35,42 @@ class LayerPairs(Objective):
         self.alignments: list[Alignment] = []
 
     @property
-    def helpers(self):
+    def helpers(self) -> list[keras.Layer]:
         return [helper for alignment in self.alignments for helper in alignment.helpers]
 
-    def build(self, teacher_shape, student_shape):
+    def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
         super().build(teacher_shape, student_shape)
         pairs = zip(*(shapes if isinstance(shapes[0], tuple) else (shapes,) for shapes in self.built_shapes), strict=True)
         self.alignments = [self.alignment(*pair) for pair in pairs]
 
-    def alignment(self, teacher_shape: tuple, student_shape: tuple) -> Alignment:
+    def alignment(self, teacher_shape: Shape, student_shape: Shape) -> Alignment:
         """What brings one pair together; a place to check its shapes."""
         return Alignment(self, teacher_shape, student_shape)
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         pairs = zip(_listed(teacher_outputs), _listed(student_outputs), self.alignments, strict=True)
         return sum(self.pair_losses(teacher, student, align) for teacher, student, align in pairs)
 
-    def pair_losses(self, teacher, student, align):
+    def pair_losses(self, teacher: Tensor, student: Tensor, align: Alignment) -> Tensor:
         """The loss of each sample for one pair, `[B]`; ``teacher, student = align(teacher, student)`` makes their shapes equal."""
         raise NotImplementedError(f"{type(self).__name__} must define pair_losses(teacher, student, align)")
 
 
-def _listed(outputs):
+def _listed(outputs: Tensor) -> Sequence[Tensor]:
     return outputs if isinstance(outputs, (list, tuple)) else [outputs]
 
 
-def flat(x):
+def flat(x: Tensor) -> Tensor:
     """All but the batch axis as one, `[B, ...] -> [B, N]`."""
     return ops.reshape(x, (ops.shape(x)[0], -1))
 
 
-def norm(x):
+def norm(x: Tensor) -> Tensor:
     """The Euclidean norm of all elements; where they are all 0, they get no gradient."""
     return ops.sqrt(ops.maximum(ops.sum(ops.square(x)), _TINY))
 
 
-def unit(x):
+def unit(x: Tensor) -> Tensor:
     """Rows `[B, N]` of norm 1; a row of zeros stays one, and gets no gradient."""
     squares = ops.sum(ops.square(x), axis=1, keepdims=True)
     return ops.where(squares > _TINY, x / ops.sqrt(ops.maximum(squares, _TINY)), 0.0)

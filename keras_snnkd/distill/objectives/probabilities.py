@@ -6,6 +6,8 @@ leaves of it may be negative. Here it is a sum of terms none of which is.
 
 from keras import ops
 
+from keras_snnkd._types import Tensor
+
 SERIES = 0.25
 """Below this ratio of logarithms, ``exp(-d) - 1 + d`` is summed as a series."""
 
@@ -13,17 +15,17 @@ NEAR = 1.0
 """Logits that differ by less than this, but for a common shift, have their ratio from the differences."""
 
 
-def likeliest(logits):
+def likeliest(logits: Tensor) -> Tensor:
     """The class with the largest logit, `[..., C] -> [...]`; of equal ones the first, also of -0.0 and 0.0, which Keras orders."""
     return ops.argmax(ops.where(logits == 0, ops.zeros_like(logits), logits), axis=-1)
 
 
-def probabilities(logits):
+def probabilities(logits: Tensor) -> Tensor:
     """``softmax(logits)`` over the last axis, which may be of one class."""
     return ops.exp(ops.log_softmax(logits))
 
 
-def log_ratio(logits, others):
+def log_ratio(logits: Tensor, others: Tensor) -> Tensor:
     """``log softmax(logits) - log softmax(others)``, `[..., C]`, to as many digits as the logits differ by."""
     differences = _from_largest(logits) - _from_largest(others)
     differences = differences - ops.stop_gradient(ops.mean(differences, axis=-1, keepdims=True))
@@ -33,12 +35,12 @@ def log_ratio(logits, others):
     return ops.where(near, small - shift, ops.log_softmax(logits) - ops.log_softmax(others))
 
 
-def _from_largest(logits):
+def _from_largest(logits: Tensor) -> Tensor:
     """Logits less their largest: what is common to all classes changes nothing, and would cost digits."""
     return logits - ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))
 
 
-def divergence_terms(p, q, ratio):
+def divergence_terms(p: Tensor, q: Tensor, ratio: Tensor) -> Tensor:
     """``p log(p / q) - p + q``, of which none is negative: as p and q have the same sum, their sum over C is the divergence.
 
     Args:
@@ -52,13 +54,13 @@ def divergence_terms(p, q, ratio):
     return ops.where(near & (p > 0), p * series, p * ratio - p + q)
 
 
-def kl(logits, others):
+def kl(logits: Tensor, others: Tensor) -> Tensor:
     """``sum over C of p (log p - log q)`` with p and q the softmax of the logits, or their logarithms; `[..., C] -> [...]`."""
     terms = divergence_terms(probabilities(logits), probabilities(others), log_ratio(logits, others))
     return ops.sum(terms, axis=-1)
 
 
-def floored_kl(logits, others, least: float):
+def floored_kl(logits: Tensor, others: Tensor, least: float) -> Tensor:
     """As `kl`, of ``p + least`` and ``q + least``."""
     p, q, ratio = probabilities(logits), probabilities(others), log_ratio(logits, others)
     near = ops.abs(ratio) < NEAR
@@ -67,12 +69,12 @@ def floored_kl(logits, others, least: float):
     return ops.sum(divergence_terms(p, q, ops.where(near, ops.log1p(gap / q), ops.log(p) - ops.log(q))), axis=-1)
 
 
-def cross_entropy(p, logits):
+def cross_entropy(p: Tensor, logits: Tensor) -> Tensor:
     """``- sum over C of p log softmax(logits)``, `[..., C] -> [...]`; a class that p gives nothing adds nothing."""
     return -ops.sum(p * ops.where(p > 0, ops.log_softmax(logits), ops.zeros_like(logits)), axis=-1)
 
 
-def head_tail_kl(logits, others, head_mass):
+def head_tail_kl(logits: Tensor, others: Tensor, head_mass: float) -> Tensor:
     """AKL: ``g KL(p || q) + (1 - g) KL(q || p)`` with g the share of the head in ``|p - q|``; no gradient flows through g."""
     p, q = ops.stop_gradient(probabilities(logits)), ops.stop_gradient(probabilities(others))
     order = ops.argsort(-p, axis=-1)

@@ -1,8 +1,12 @@
 """Objectives on firing rates."""
 
+from typing import Any
+
+import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Shapes, Tensor
 from keras_snnkd.distill.align import Alignment
 from keras_snnkd.distill.objective import Objective, mean_of_sample, mean_over_time
 from keras_snnkd.errors import unknown_name
@@ -38,34 +42,34 @@ class FiringRate(Objective):
 
     default_tap = "neurons"
 
-    def __init__(self, per: str = "channel", **kwargs):
+    def __init__(self, per: str = "channel", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if per not in PER:
             raise unknown_name("per", per, PER)
         self.per = per
-        self.align = None
+        self.align: Any = None  # an `Alignment`, once it is built
 
     @property
-    def helpers(self):
+    def helpers(self) -> list[keras.Layer]:
         return self.align.helpers if self.align else []
 
-    def build(self, teacher_shape, student_shape):
+    def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
         super().build(teacher_shape, student_shape)
         if self.per == "channel":
             self.align = Alignment(self, (None, teacher_shape[-1]), (None, student_shape[-1]))
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         teacher, student = _rates(teacher_outputs), _rates(student_outputs)
         if self.per == "layer":
             return ops.square(ops.mean(student, axis=1) - ops.mean(teacher, axis=1))
         teacher, student = self.align(teacher, student)
         return mean_of_sample(ops.square(student - teacher))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "per": self.per}
 
 
-def _rates(x):
+def _rates(x: Tensor) -> Tensor:
     """`[B, (T,) (H, W,) D]` to the mean over all but batch and channels, `[B, D]`."""
     x = mean_over_time(x)
     return ops.mean(x, axis=(1, 2)) if len(x.shape) == 4 else x

@@ -1,8 +1,11 @@
 """Objectives on how the samples of a batch relate to each other."""
 
+from typing import Any
+
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Tensor
 from keras_snnkd.distill.objective import Objective, mean_over_time
 from keras_snnkd.distill.objectives.pairs import flat, unit
 from keras_snnkd.errors import unknown_name
@@ -43,13 +46,13 @@ class SampleRelations(Objective):
 
     default_tap = "neurons"
 
-    def __init__(self, relation: str = "cosine", **kwargs):
+    def __init__(self, relation: str = "cosine", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if relation not in RELATIONS:
             raise unknown_name("relation", relation, RELATIONS)
         self.relation = relation
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         teacher, student = (flat(mean_over_time(x)) for x in (teacher_outputs, student_outputs))
         others = 1 - ops.eye(ops.shape(student)[0])
         if self.relation == "cosine":
@@ -58,28 +61,28 @@ class SampleRelations(Objective):
             differences = _huber(_distances(student, others) - _distances(teacher, others))
         return _mean(differences, others, axis=1)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "relation": self.relation}
 
 
-def _cosines(x):
+def _cosines(x: Tensor) -> Tensor:
     """`[B, N] -> [B, B]`."""
     x = unit(x)
     return x @ ops.transpose(x)
 
 
-def _distances(x, others):
+def _distances(x: Tensor, others: Tensor) -> Tensor:
     """`[B, N] -> [B, B]`, in units of their mean."""
     squares = ops.sum(ops.square(x), axis=1)
     distances = ops.sqrt(ops.maximum(squares[:, None] + squares - 2 * x @ ops.transpose(x), 1e-12))
     return distances / ops.maximum(_mean(distances, others), 1e-6)
 
 
-def _huber(x):
+def _huber(x: Tensor) -> Tensor:
     size = ops.abs(x)
     return ops.where(size <= 1, ops.square(x) / 2, size - 0.5)
 
 
-def _mean(x, others, axis=None):
+def _mean(x: Tensor, others: Tensor, axis: int | None = None) -> Tensor:
     """The mean over pairs of different samples; 0 where there are none."""
     return ops.sum(x * others, axis=axis) / ops.maximum(ops.sum(others, axis=axis), 1)

@@ -1,10 +1,13 @@
 """Objectives on saliency maps: where in the image the evidence for a class is."""
 
 import math
+from typing import Any
 
+import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Shape, Shapes, Tensor
 from keras_snnkd.distill.align import Alignment
 from keras_snnkd.distill.objective import Objective, Tap, check_positive, mean_over_time, sum_over_time, taps_of
 from keras_snnkd.distill.objectives.classifiers import classifier_of, copy_to, frozen, is_pair, misread
@@ -68,8 +71,8 @@ class SaliencyMap(Objective):
         squared: bool = False,
         teacher_tap: Tap | None = None,
         student_tap: Tap | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         if student_map not in STUDENT_MAPS:
             raise unknown_name("student_map", student_map, STUDENT_MAPS)
         teacher_tap = teacher_tap or self.default_tap
@@ -83,13 +86,15 @@ class SaliencyMap(Objective):
         self.student_map = student_map
         self.temperature = check_positive(self, "temperature", temperature)
         self.squared = bool(squared)
-        self.align = self.rows = self.student_classifier = None
+        self.align: Any = None  # an `Alignment`, once it is built
+        self.rows: Any = None  # a `Dense`, likewise
+        self.student_classifier: Any = None  # a function, once it is connected
 
     @property
-    def helpers(self):
+    def helpers(self) -> list[keras.Layer]:
         return [self.rows] if self.rows else []
 
-    def build(self, teacher_shape, student_shape):
+    def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
         super().build(teacher_shape, student_shape)
         teacher, student = self.built_shapes
         pairs = [teacher, student] if self.student_map == "cam" else [teacher, (student, ())]
@@ -103,19 +108,19 @@ class SaliencyMap(Objective):
         self.align = Alignment(self, *((*maps[:-1], 1) for maps, _ in pairs))
         self.rows = frozen(math.prod(teacher[0][-3:]), teacher[1][-1], f"{self.name}_rows")
 
-    def connect(self, teacher, student):
+    def connect(self, teacher: keras.Model, student: keras.Model) -> None:
         shapes = [shapes[0] for shapes in self.built_shapes]
         copy_to(self.rows.kernel, ops.reshape(self._rows(teacher, self.teacher_tap[0], shapes[0]), self.rows.kernel.shape))
         if self.student_map == "cam":
             self._rows(student, self.student_tap[0], shapes[1])  # its checks
             self.student_classifier = lambda: self._rows(student, self.student_tap[0], shapes[1])
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         teacher, student = (flat(x) / self.temperature for x in self.maps(teacher_outputs, student_outputs))
         divergence = floored_kl(teacher, student, least=1e-10)
         return divergence * self.temperature**2 if self.squared else divergence
 
-    def maps(self, teacher_outputs, student_outputs):
+    def maps(self, teacher_outputs: Tensor, student_outputs: Tensor) -> list[Tensor]:
         """The normalized maps of teacher and student, `[B, H, W, 1]` each."""
         features, logits = teacher_outputs
         teacher = _class_map(features, logits, ops.reshape(self.rows.kernel, (*features.shape[-3:], logits.shape[-1])))
@@ -124,10 +129,11 @@ class SaliencyMap(Objective):
         elif self.student_classifier is None:
             raise ValueError(f"{self.name}: the student's classifier is not known; call connect(teacher, student) first")
         else:
-            student = _class_map(*student_outputs, ops.stop_gradient(self.student_classifier()))
+            maps, answers = student_outputs
+            student = _class_map(maps, answers, ops.stop_gradient(self.student_classifier()))
         return [_normalized(x) for x in self.align(teacher, student)]
 
-    def _rows(self, model, tap, shape):
+    def _rows(self, model: keras.Model, tap: str, shape: Shape) -> Tensor:
         """The weight of each feature of a map for each class, `[H, W, D, C]`.
 
         The classifier sees the map as a grid of cells, each pooled to one place: the whole map as one, or every place by itself.
@@ -142,17 +148,17 @@ class SaliencyMap(Objective):
         rows = ops.reshape(ops.convert_to_tensor(dense.kernel), (*grids[0], depth, classes))
         return ops.repeat(ops.repeat(rows, height // grids[0][0], axis=0), width // grids[0][1], axis=1)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "student_map": self.student_map, "temperature": self.temperature, "squared": self.squared}
 
 
-def _class_map(features, logits, rows):
+def _class_map(features: Tensor, logits: Tensor, rows: Tensor) -> Tensor:
     """``relu(sum over D of W[k, h, w, d] F[h, w, d])`` for the predicted class k, `[B, H, W, 1]`."""
     predicted = likeliest(mean_over_time(logits))
     weights = ops.take(ops.moveaxis(rows, -1, 0), predicted, axis=0)
     return ops.relu(ops.sum(weights * mean_over_time(features), axis=-1, keepdims=True))
 
 
-def _normalized(maps):
+def _normalized(maps: Tensor) -> Tensor:
     maps = maps - ops.min(maps)
     return maps / (ops.max(maps) + 1e-3)

@@ -1,10 +1,12 @@
 """Objectives by which the time steps of a student teach each other."""
 
 import math
+from typing import Any
 
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Tensor
 from keras_snnkd.distill.objectives.logits import TemperedObjective
 from keras_snnkd.distill.objectives.probabilities import cross_entropy, probabilities
 from keras_snnkd.errors import unknown_name
@@ -19,7 +21,7 @@ class StepTeaching(TemperedObjective):
     uses_teacher = False
     needs_steps = True
 
-    def __init__(self, temperature: float = 3.0, **kwargs):
+    def __init__(self, temperature: float = 3.0, **kwargs: Any) -> None:
         super().__init__(temperature, **kwargs)
 
 
@@ -54,14 +56,14 @@ class CorrectSteps(StepTeaching):
         >>> kd.objectives.CorrectSteps(weight=0.5).compute_loss(None, student_logits, y_true=labels)
     """
 
-    def __init__(self, ensemble: str = "correct", temperature: float = 3.0, **kwargs):
+    def __init__(self, ensemble: str = "correct", temperature: float = 3.0, **kwargs: Any) -> None:
         super().__init__(temperature, **kwargs)
         if ensemble not in ENSEMBLES:
             raise unknown_name("ensemble", ensemble, ENSEMBLES)
         self.ensemble = ensemble
         self.one_label = ensemble == "correct"
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         if self.ensemble == "all":
             target = ops.mean(student_outputs, axis=1, keepdims=True)
         else:
@@ -70,7 +72,7 @@ class CorrectSteps(StepTeaching):
             target = ops.sum(right * student_outputs, axis=1, keepdims=True) / count
         return ops.mean(self.divergence(ops.stop_gradient(target), student_outputs), axis=1)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "ensemble": self.ensemble}
 
 
@@ -107,7 +109,7 @@ class TemporalKnowledgeSharing(StepTeaching):
 
     one_label = True
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         right = self.right_steps(y_true, student_outputs)
         p = probabilities(self.softened(ops.sum(right * student_outputs, axis=1, keepdims=True)))
         return self.temperature**2 * ops.mean(cross_entropy(p, student_outputs), axis=1)
@@ -141,7 +143,7 @@ class StepAlignment(StepTeaching):
         >>> kd.objectives.StepAlignment(weight=0.15).compute_loss(None, student_logits)
     """
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         others = ops.stop_gradient(student_outputs)
         probabilities = ops.softmax(others)
         entropy = -ops.sum(probabilities * ops.log(probabilities + 1e-8), axis=-1)
@@ -192,7 +194,9 @@ class ConfidentSteps(StepTeaching):
         >>> kd.objectives.ConfidentSteps("weak_to_strong").compute_loss(None, student_logits)
     """
 
-    def __init__(self, direction: str = "strong_to_weak", cascade: bool = False, temperature: float = 2.0, detach: bool = False, **kwargs):
+    def __init__(
+        self, direction: str = "strong_to_weak", cascade: bool = False, temperature: float = 2.0, detach: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(temperature, **kwargs)
         if direction not in DIRECTIONS:
             raise unknown_name("direction", direction, DIRECTIONS)
@@ -200,7 +204,7 @@ class ConfidentSteps(StepTeaching):
         self.cascade = cascade
         self.detach = detach
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         confidence = ops.mean(ops.max(ops.softmax(student_outputs), axis=-1), axis=0)
         order = ops.argsort(confidence)
         pairs = self.cascade and student_outputs.shape[1] > 1
@@ -210,6 +214,6 @@ class ConfidentSteps(StepTeaching):
         target = ops.stop_gradient(target) if self.detach else target
         return ops.mean(self.divergence(target, ops.take(student_outputs, taught, axis=1)), axis=1)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         names = ("direction", "cascade", "detach")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

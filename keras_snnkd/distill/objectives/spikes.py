@@ -1,10 +1,13 @@
 """Objectives on spike trains."""
 
 import math
+from typing import Any
 
+import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Shapes, Tensor
 from keras_snnkd.distill.align import Alignment
 from keras_snnkd.distill.objective import Objective, check_positive, has_time, mean_of_sample
 
@@ -44,7 +47,7 @@ class SpikeTrain(Objective):
 
     default_tap = "neurons"
 
-    def __init__(self, window: int | None = None, stride: int | None = None, filter_tau: float | None = None, **kwargs):
+    def __init__(self, window: int | None = None, stride: int | None = None, filter_tau: float | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         for name, value in (("window", window), ("stride", stride)):
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
@@ -54,13 +57,13 @@ class SpikeTrain(Objective):
         self.window = window
         self.stride = stride
         self.filter_tau = filter_tau if filter_tau is None else check_positive(self, "filter_tau", filter_tau)
-        self.align = None
+        self.align: Any = None  # an `Alignment`, once it is built
 
     @property
-    def helpers(self):
+    def helpers(self) -> list[keras.Layer]:
         return self.align.helpers if self.align else []
 
-    def build(self, teacher_shape, student_shape):
+    def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
         super().build(teacher_shape, student_shape)
         if not has_time(teacher_shape) or not has_time(student_shape):
             raise self.misfit(
@@ -78,7 +81,7 @@ class SpikeTrain(Objective):
             raise self.misfit(teacher_shape, student_shape, f"the window of {self.window} steps is longer than the student's T={steps}")
         self.align = Alignment(self, teacher_shape, student_shape)
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         if self.filter_tau:
             teacher, student = self._filtered(teacher_outputs), self._filtered(student_outputs)
         else:
@@ -91,7 +94,8 @@ class SpikeTrain(Objective):
         teacher, student = self.align(teacher, student)
         return mean_of_sample(ops.square(student - teacher))
 
-    def _filtered(self, spikes):
+    def _filtered(self, spikes: Tensor) -> Tensor:
+        assert self.filter_tau is not None
         decay = math.exp(-1 / self.filter_tau)
         trace, traces = 0.0, []
         for spike in ops.unstack(spikes, axis=1):
@@ -99,11 +103,11 @@ class SpikeTrain(Objective):
             traces.append(trace)
         return ops.stack(traces, axis=1)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "window": self.window, "stride": self.stride, "filter_tau": self.filter_tau}
 
 
-def _window_rates(spikes, window, stride):
+def _window_rates(spikes: Tensor, window: int, stride: int) -> Tensor:
     """Rates `[B, K, ...]` of the windows that fit into `[B, T, ...]`."""
     steps = ops.unstack(spikes, axis=1)  # once: the gradient of a slice writes the whole tensor for each window
     starts = range(0, len(steps) - window + 1, stride)

@@ -1,8 +1,11 @@
 """Objectives on the logits of every time step: against labels, entropy, a teacher aligned to the student's errors."""
 
+from typing import Any
+
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Tensor
 from keras_snnkd.distill.objectives.logits import LogitObjective, TemperedObjective, paired_steps
 from keras_snnkd.distill.objectives.probabilities import cross_entropy, likeliest, probabilities
 
@@ -38,7 +41,7 @@ class StepLabels(LogitObjective):
     uses_teacher = False
     needs_steps = True
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         labels = ops.expand_dims(self.label_probabilities(y_true, student_outputs), 1)
         return ops.mean(cross_entropy(labels, student_outputs), axis=1)
 
@@ -75,10 +78,10 @@ class StepEntropy(TemperedObjective):
     uses_teacher = False
     needs_steps = True
 
-    def __init__(self, temperature: float = 1.0, **kwargs):
+    def __init__(self, temperature: float = 1.0, **kwargs: Any) -> None:
         super().__init__(temperature, **kwargs)
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         softened = self.softened(student_outputs)
         return -ops.mean(cross_entropy(probabilities(softened), softened), axis=1)
 
@@ -117,10 +120,10 @@ class ErrorAlignment(TemperedObjective):
     needs_steps = True
     one_label = True
 
-    def __init__(self, temperature: float = 3.0, **kwargs):
+    def __init__(self, temperature: float = 3.0, **kwargs: Any) -> None:
         super().__init__(temperature, **kwargs)
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         teacher, student = paired_steps(teacher_outputs, student_outputs), student_outputs
         classes = student.shape[-1]
         label = ops.one_hot(likeliest(self.label_probabilities(y_true, student)), classes)[:, None]
@@ -132,6 +135,6 @@ class ErrorAlignment(TemperedObjective):
         return ops.mean(self.divergence(teacher, student), axis=1)
 
 
-def _logit(logits, one_hot):
+def _logit(logits: Tensor, one_hot: Tensor) -> Tensor:
     """The logit of one class, `[B, T, 1]`."""
     return ops.sum(logits * one_hot, axis=-1, keepdims=True)
