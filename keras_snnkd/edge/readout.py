@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_snnkd.errors import InputError
+
 
 def so_far(total, latest, steps, readout: str):
     """The readout after some time steps: what the model's output would be with T of just so many.
@@ -16,6 +18,21 @@ def so_far(total, latest, steps, readout: str):
         `[..., C]`.
     """
     return {"mean": lambda: total / steps, "sum": lambda: total, "last": lambda: latest}[readout]()
+
+
+def likeliest(logits: np.ndarray) -> np.ndarray:
+    """The class with the largest logit, `[..., C] -> [...]`; of equal ones the first, and 0.0 and -0.0 are equal.
+
+    Raises:
+        InputError: If a logit is NaN: such an answer is none.
+    """
+    logits = np.asarray(logits)
+    if logits.dtype.kind == "f" and (bad := np.isnan(logits).any(axis=-1)).any():
+        raise InputError(
+            f"{np.sum(bad):,} of {np.size(bad):,} answers are NaN; look for NaN in the weights, and for inputs that are not scaled as in "
+            "training"
+        )
+    return logits.argmax(axis=-1)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_snnkd.edge.contents import read_contents
 from keras_snnkd.edge.images import check_finite, check_images
-from keras_snnkd.edge.readout import so_far, softmax
+from keras_snnkd.edge.readout import likeliest, so_far, softmax
 from keras_snnkd.edge.tensors import signature
 from keras_snnkd.errors import FileFormatError, InputError, ShapeError
 from keras_snnkd.files.staging import check_seal
@@ -52,7 +52,7 @@ class Runner:
 
     Example:
         >>> runner = Runner("student.tflite")
-        >>> accuracy = (runner.predict(images).argmax(-1) == labels).mean()
+        >>> accuracy = kd.metrics.accuracy(runner.predict(images), labels)
         >>> Runner("student_streaming.tflite").run(images[0], until_confidence=0.9).prediction
     """
 
@@ -162,7 +162,7 @@ class Runner:
             confidence = float(softmax(logits).max())
             if until_confidence is not None and confidence >= until_confidence:
                 break
-        return Answer(logits.astype("float32"), int(logits.argmax()), confidence, used)
+        return Answer(logits.astype("float32"), int(likeliest(logits)), confidence, used)
 
     def _check_streaming(self):
         if not self.streaming:

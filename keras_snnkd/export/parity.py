@@ -29,6 +29,7 @@ import keras
 import numpy as np
 
 from keras_snnkd.edge.images import check_images
+from keras_snnkd.edge.readout import likeliest
 from keras_snnkd.errors import ExportError
 from keras_snnkd.export.freeze import LOGITS, freeze, functional, is_float32, spiking_layers, tapped
 from keras_snnkd.export.report import ExportReport
@@ -171,7 +172,7 @@ def _compare(logits, theirs, differs):
     """Arrays over samples, `[n]`."""
     largest = np.sort(logits, axis=-1)[:, -2:]
     return {
-        "equal": theirs.argmax(-1) == logits.argmax(-1),
+        "equal": likeliest(theirs) == likeliest(logits),
         "difference": np.abs(theirs - logits).max(-1),
         "lead": largest[:, -1] - largest[:, 0],
         "low": logits.min(-1),

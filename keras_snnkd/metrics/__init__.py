@@ -1,5 +1,6 @@
 """What a network does beside being right or wrong: how much it fires, how soon it answers, how many operations it takes, what they cost."""
 
+from keras_snnkd.metrics.accuracy import accuracy, agreement, predictions
 from keras_snnkd.metrics.anytime import Anytime, anytime
 from keras_snnkd.metrics.energy import Energy, energy
 from keras_snnkd.metrics.firing import Activity, ActivityMeter, activity, raster
@@ -13,12 +14,15 @@ __all__ = [
     "Anytime",
     "Energy",
     "Operations",
+    "accuracy",
     "activation_sparsity",
     "activity",
+    "agreement",
     "anytime",
     "connection_sparsity",
     "energy",
     "footprint",
+    "predictions",
     "raster",
     "synaptic_operations",
     "twin_operations",

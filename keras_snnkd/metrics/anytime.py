@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_snnkd.edge.readout import so_far, softmax
+from keras_snnkd.edge.readout import likeliest, so_far, softmax
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.keras_internals import producer
 from keras_snnkd.layers import FakeQuant
@@ -171,6 +171,8 @@ def _confidence(answers):
 
 def _right(answers, labels):
     labels = np.asarray(labels)
+    if answers.ndim != 3:
+        raise ShapeError(f"expected the logits of every step, [N, T, C], got an array of shape {list(answers.shape)}")
     if labels.shape != answers.shape[:1]:
         raise ShapeError(f"expected one label for each of {len(answers)} images, got an array of shape {labels.shape}")
-    return answers.argmax(-1) == labels[:, None]
+    return likeliest(answers) == labels[:, None]

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_snnkd.layers import OverTime
 from keras_snnkd.metrics.measurement import Measurement, calls
 from keras_snnkd.metrics.operations import synapses
 from keras_snnkd.neurons import SpikingLayer
@@ -39,12 +40,13 @@ def connection_sparsity(model: keras.Model) -> float:
     return sum(int(np.sum(kernel == 0)) for kernel in kernels.values()) / total if total else 0.0
 
 
-def activation_sparsity(model: keras.Model, images: Any, batch_size: int = 128) -> float:
+def activation_sparsity(model: keras.Model, images: Any, batch_size: int = 128) -> float | None:
     """The share of activations that are zero, over all neurons, time steps and images::
 
         activation sparsity = number of s[b, t, n] = 0 / number of s[b, t, n]
 
-    Activations are the spikes of all neurons that can fire, and in an ANN the outputs of its ReLU and sigmoid layers. The name and the
+    Activations are the spikes of all neurons that can fire, and in an ANN the outputs of its ReLUs and sigmoids,
+    layers of their own or the `activation` of another. The name and the
     definition are NeuroBench's (Yik et al., 2025, Nature Communications 16:1545, arXiv:2304.04640).
 
     Args:
@@ -53,7 +55,7 @@ def activation_sparsity(model: keras.Model, images: Any, batch_size: int = 128) 
         batch_size: Images at a time.
 
     Returns:
-        0..1; 0 where there are no activations.
+        0..1; `None` where no layer is known to be of neurons: then nothing is known of their activations either.
 
     Raises:
         ShapeError: If the images do not fit the model.
@@ -64,7 +66,7 @@ def activation_sparsity(model: keras.Model, images: Any, batch_size: int = 128) 
     """
     outputs = {name: output for name, layer, _, output in calls(model) if _is_activation(layer)}
     if not outputs:
-        return 0.0
+        return None
 
     def count(values):
         return {name: ops.sum(ops.cast(value != 0, "float32"), axis=tuple(range(1, value.ndim))) for name, value in values.items()}
@@ -78,6 +80,5 @@ def activation_sparsity(model: keras.Model, images: Any, batch_size: int = 128) 
 def _is_activation(layer: keras.Layer) -> bool:
     if isinstance(layer, SpikingLayer):
         return layer.dynamics.threshold is not None
-    return isinstance(layer, keras.layers.ReLU) or (
-        isinstance(layer, keras.layers.Activation) and getattr(layer.activation, "__name__", None) in ACTIVATIONS
-    )
+    inner = layer.layer if isinstance(layer, OverTime) else layer
+    return isinstance(inner, keras.layers.ReLU) or getattr(getattr(inner, "activation", None), "__name__", None) in ACTIVATIONS

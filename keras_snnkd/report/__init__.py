@@ -25,6 +25,7 @@ from keras_snnkd.report.card_page import write_card_page
 from keras_snnkd.report.card_summary import card_summary
 from keras_snnkd.report.page import write_report
 from keras_snnkd.report.search import search_markdown, search_table
+from keras_snnkd.report.sizes import larger_sentences
 from keras_snnkd.report.summary import summary
 from keras_snnkd.report.table import comparison_markdown, comparison_table, markdown, table
 from keras_snnkd.report.targets import target_markdown, target_table
@@ -33,6 +34,7 @@ __all__ = [
     "card_summary",
     "comparison_markdown",
     "comparison_table",
+    "larger_sentences",
     "markdown",
     "search_markdown",
     "search_table",

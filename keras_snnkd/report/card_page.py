@@ -115,7 +115,7 @@ def _point(target: Mapping[str, Any]) -> dict[str, Any]:
 
 def _missing(card: Card, state: str, title: str, said: str) -> str:
     """What was not written, with the reasons."""
-    rows = [target for target in card.get("targets") or [] if target.get("state") == state]
+    rows = [target for target in card.get("targets") or [] if target and target.get("state") == state]
     return markup.section(title, said, *(markup.paragraph(f"{label(row)}: {row.get('reason') or 'no reason given'}") for row in rows))
 
 
@@ -152,24 +152,31 @@ def _constants(energy: Mapping[str, Any]) -> str:
     if not constants:
         return ""
     return (
-        f"Energy is an estimate, of {energy['arithmetic']} arithmetic: {constants['mac']} pJ a multiply-accumulate, {constants['ac']} pJ "
-        f"an accumulate ({constants['made_of']}). Source: {constants['source']}. Not counted: {energy.get('not_counted')}."
+        f"Energy is an estimate, of {energy.get('arithmetic') or 'float32'} arithmetic: {formats.small(constants.get('mac'))} pJ a "
+        f"multiply-accumulate, {formats.small(constants.get('ac'))} pJ an accumulate "
+        f"({constants.get('made_of') or 'of terms that are not told'}). "
+        f"Source: {constants.get('source') or formats.NOTHING}. Not counted: {energy.get('not_counted') or formats.NOTHING}."
     )
 
 
 def _anytime(found: Mapping[str, Any] | None, name: str) -> str:
-    if not found:
+    if not found or not found.get("accuracy"):
         return ""
     columns: list[Column] = [(f"{t} step{'s' if t > 1 else ''}", [[formats.percent(a)]]) for t, a in enumerate(found["accuracy"], 1)]
     threshold = (
-        f"The threshold is the smallest confidence at which stopping early costs at most {100 * found['tolerance']:g} points on "
-        f"{formats.count(found['calibration_samples'])} validation images."
+        f"The threshold is the smallest confidence at which stopping early costs at most {_points(found.get('tolerance'))} points on "
+        f"{formats.count(found.get('calibration_samples'))} validation images."
         if found.get("threshold") is not None
         else "At no confidence does stopping early cost little enough."
     )
     said = "Accuracy on the test images if the network answers after so many time steps; a streaming file can stop at any of them."
     picture = markup.picture(plots.anytime({name: found}), "Accuracy against time steps")
     return markup.section("Answers before the last step", said, picture, markup.table(columns, text=0), markup.note(threshold))
+
+
+def _points(share: object) -> str:
+    """0.005 -> 0.5."""
+    return formats.NOTHING if formats.number(share) is None else f"{100 * share:g}"
 
 
 def _rates(activity: Mapping[str, Any], name: str) -> str:

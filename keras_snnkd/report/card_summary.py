@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_snnkd.report import formats
+from keras_snnkd.report.sizes import larger_sentences
 from keras_snnkd.report.targets import label, milliseconds, written
 
 
 def card_summary(card: Mapping[str, Any]) -> list[str]:
-    """What a card says: its smallest file, its energy beside the ANN twin's, its early answers.
+    """What a card says: its smallest file, that file's energy beside the ANN twin's, files that rounding made no smaller, early answers.
 
     Args:
         card: See `keras_snnkd.run.card`.
@@ -19,45 +20,59 @@ def card_summary(card: Mapping[str, Any]) -> list[str]:
     Example:
         >>> print(*kd.report.card_summary(card), sep="\\n")
     """
-    sentences = [_smallest(card), energy_sentence((card.get("cost") or {}).get("energy")), _early(card.get("anytime"))]
+    best = _smallest(card)
+    file_energy = (best or {}).get("energy")
+    sentences = [
+        _said_of(best, card) if best else "",
+        energy_sentence(file_energy or (card.get("cost") or {}).get("energy"), label(best) if best and file_energy else "the Keras model"),
+        *larger_sentences({label(target): target.get("bytes") for target in written(card.get("targets") or [])}),
+        _early(card.get("anytime")),
+    ]
     return [sentence for sentence in sentences if sentence]
 
 
-def _smallest(card: Mapping[str, Any]) -> str:
-    sized = [target for target in written(card.get("targets") or []) if target.get("bytes") and target.get("test_accuracy") is not None]
-    if not sized:
-        return ""
-    best = min(sized, key=lambda target: target["bytes"])
+def _smallest(card: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The smallest file of those whose accuracy is known."""
+    sized = [target for target in written(card.get("targets") or []) if formats.number(target.get("bytes"))]
+    sized = [target for target in sized if formats.number(target.get("test_accuracy")) is not None]
+    return min(sized, key=lambda target: target["bytes"], default=None)
+
+
+def _said_of(file: Mapping[str, Any], card: Mapping[str, Any]) -> str:
     keras = (card.get("model") or {}).get("accuracy")
     beside = f" (the Keras model: {formats.percent(keras)})" if formats.number(keras) is not None else ""
-    time = milliseconds(best)
+    time = milliseconds(file)
     takes = f", and takes {formats.small(time)} ms an image with one thread" if time else ""
     return (
-        f"The smallest file, {label(best)}, has {formats.size(best['bytes'])}, classifies {formats.percent(best['test_accuracy'])} of "
-        f"{formats.count(best.get('test_images'))} test images rightly{beside}{takes}."
+        f"The smallest file, {label(file)}, has {formats.size(file['bytes'])}, classifies {formats.percent(file['test_accuracy'])} of "
+        f"{formats.count(file.get('test_images'))} test images rightly{beside}{takes}."
     )
 
 
-def energy_sentence(estimate: Mapping[str, Any] | None) -> str:
+def energy_sentence(estimate: Mapping[str, Any] | None, whose: str) -> str:
     """What the estimate says of a network and its ANN twin, also where the ANN wins; nothing for an ANN, which is its own twin.
 
     Args:
         estimate: What `Energy.to_dict` gives.
+        whose: The file, or what else computes in this arithmetic.
     """
-    if not estimate or not estimate.get("effective") or estimate["dense"] == estimate["twin_dense"]:
+    known = {name: formats.number((estimate or {}).get(name)) for name in ("effective", "dense", "twin_dense", "twin_effective")}
+    ours, dense, twin_dense = known["effective"], known["dense"], known["twin_dense"]
+    if not estimate or not ours or dense is None or twin_dense is None or dense == twin_dense:
         return ""
-    fair = estimate.get("twin_effective") is not None
-    twin = estimate["twin_effective"] if fair else estimate["twin_dense"]
-    ratio = twin / estimate["effective"]
+    fair = known["twin_effective"] is not None
+    twin = known["twin_effective"] if fair else twin_dense
+    ratio = twin / ours
     if ratio >= 1:
         verdict = f"{ratio:.1f} times less than"
     else:
-        verdict = f"{1 / ratio:.1f} times as much as"
+        verdict = f"{1 / ratio:.1f} times as much as" if ratio else "more than"
     return (
-        f"Estimated energy of arithmetic on hardware that computes at spikes only: {formats.nanojoules(estimate['effective'])} an image, "
+        f"Estimated energy of {whose}, {estimate.get('arithmetic', 'float32')} arithmetic alone, on hardware that computes at spikes only: "
+        f"{formats.nanojoules(ours)} an image, "
         f"{verdict} its ANN twin on hardware that {'skips zeros too' if fair else 'skips nothing'} ({formats.nanojoules(twin)})"
-        f"{'' if ratio >= 1 else ': the ANN wins'}. On a CPU, which skips nothing, it is {formats.nanojoules(estimate['dense'])} against "
-        f"{formats.nanojoules(estimate['twin_dense'])}: {_winner(estimate['dense'], estimate['twin_dense'])}."
+        f"{'' if ratio >= 1 else ': the ANN wins'}. On a CPU, which skips nothing, it is {formats.nanojoules(dense)} against "
+        f"{formats.nanojoules(twin_dense)}: {_winner(dense, twin_dense)}."
     )
 
 
@@ -66,7 +81,8 @@ def _winner(ours: float, twin: float) -> str:
 
 
 def _early(found: Mapping[str, Any] | None) -> str:
-    if not found or found.get("threshold") is None:
+    names = ("threshold", "mean_steps", "accuracy_at_threshold")
+    if not found or any(formats.number(found.get(name)) is None for name in names) or not found.get("accuracy"):
         return ""
     return (
         f"Stopping at a confidence of {found['threshold']:.3f} takes {found['mean_steps']:.2f} of {len(found['accuracy'])} time steps on "

@@ -136,7 +136,7 @@ def _values(allowed) -> str:
 
 
 def _curves(run: Run, labels: Names, colors: Names) -> str:
-    histories = {name: h for name, h in (run.get("histories") or {}).items() if h.get("val_accuracy") or h.get("val_loss")}
+    histories = {name: h for name, h in (run.get("histories") or {}).items() if h and (h.get("val_accuracy") or h.get("val_loss"))}
     if not histories:
         return ""
     svg = plots.learning_curves(*_labelled(histories, labels, colors))
@@ -160,7 +160,7 @@ def _sizes(run: Run, labels: Names, colors: Names) -> str:
 
 
 def _work(run: Run, labels: Names, colors: Names) -> str:
-    activity = {name: measured for name, measured in (run.get("activity") or {}).items() if measured.get("rates")}
+    activity = {name: measured for name, measured in (run.get("activity") or {}).items() if measured and measured.get("rates")}
     body = []
     if activity:
         rates = {name: measured["rates"] for name, measured in activity.items()}
@@ -192,7 +192,7 @@ def _raster(run: Run, labels: Names) -> str:
 
 
 def _exports(run: Run, labels: Names) -> str:
-    exports = run.get("exports") or []
+    exports = [export for export in run.get("exports") or [] if export]
     names = [str(labels.get(export.get("model"), export.get("model") or formats.NOTHING)) for export in exports]
     targets = [str(export.get("target") or formats.NOTHING) for export in exports]
     columns: list[Column] = [

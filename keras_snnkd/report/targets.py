@@ -52,13 +52,13 @@ def target_columns(targets: Targets) -> list[Column]:
 
 def written(targets: Targets) -> list[Mapping[str, Any]]:
     """Those of which there is a file."""
-    return [target for target in targets if target.get("state", "written") == "written"]
+    return [target for target in targets if target and target.get("state", "written") == "written"]
 
 
 def milliseconds(target: Mapping[str, Any], threads: int = 1) -> float | None:
     """Median time for an image: of a streaming file, that of all its steps."""
-    times = {row["threads"]: row["p50_ms"] for row in target.get("latency") or []}
-    return times[threads] * (target.get("runs_per_image") or 1) if threads in times else None
+    time = formats.number(_timed(target, threads).get("p50_ms"))
+    return None if time is None else time * (target.get("runs_per_image") or 1)
 
 
 def label(target: Mapping[str, Any]) -> str:
@@ -67,20 +67,27 @@ def label(target: Mapping[str, Any]) -> str:
 
 
 def _threads(targets: Targets) -> list[int]:
-    return sorted({row["threads"] for target in targets for row in target.get("latency") or []})
+    return sorted(
+        {row["threads"] for target in targets for row in target.get("latency") or [] if row and formats.number(row.get("threads"))}
+    )
+
+
+def _timed(target: Mapping[str, Any], threads: int) -> Mapping[str, Any]:
+    """The times with so many threads; empty if there are none."""
+    return next((row for row in target.get("latency") or [] if row and row.get("threads") == threads), {})
 
 
 def _time(target: Mapping[str, Any], threads: int) -> list[str]:
-    row = next((row for row in target.get("latency") or [] if row["threads"] == threads), None)
-    if row is None:
+    row = _timed(target, threads)
+    if not row:
         return [formats.NOTHING]
     streaming = (target.get("runs_per_image") or 1) > 1
-    more = f"{formats.small(row['p50_ms'])} a step" if streaming else f"p95 {formats.small(row['p95_ms'])}"
+    more = f"{formats.small(row.get('p50_ms'))} a step" if streaming else f"p95 {formats.small(row.get('p95_ms'))}"
     return [f"{formats.small(milliseconds(target, threads))} ms", more]
 
 
 def _memory(target: Mapping[str, Any]) -> list[str]:
-    held = next((row.get("memory_bytes") for row in target.get("latency") or []), None)
+    held = next((row.get("memory_bytes") for row in target.get("latency") or [] if row), None)
     arena = (target.get("micro") or {}).get("arena_bytes")
     return [formats.size(held), *([f"arena {formats.size(arena)}"] if arena else [])]
 

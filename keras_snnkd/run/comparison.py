@@ -22,6 +22,7 @@ from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.methods import Method
 from keras_snnkd.errors import KDError
 from keras_snnkd.files.staging import read_json, remove_unfinished, sha256, write_json
+from keras_snnkd.metrics.accuracy import accuracy as accuracy_of
 from keras_snnkd.metrics.measurement import Measurement
 from keras_snnkd.run.evaluation import MEASURED_IMAGES, measure, test_images
 from keras_snnkd.run.experiment import Experiment, check_folder, check_resume, load_teacher
@@ -305,13 +306,14 @@ class Gauge:
         if self._model is None:
             self._model = keras.models.clone_model(model)
             spikes = {layer.name: layer.output for layer in self._model.layers if getattr(layer, "emits_spikes", False)}
+            self._fires = bool(spikes)
             self._run = Measurement(self._model, {**spikes, OUTPUT: self._model.outputs[0]}, _reduce)
         self._model.set_weights(model.get_weights())
         restart_random_layers(self._model, 0)
         logits, spikes = zip(*self._run.batches(self.images, 250), strict=True)
         spikes = np.concatenate(spikes)[:MEASURED_IMAGES]
-        accuracy = float(np.mean(np.concatenate(logits).argmax(-1) == self.labels))
-        return {"accuracy": accuracy, "spikes_per_image": float(spikes.mean()) if spikes.any() else None}
+        accuracy = accuracy_of(np.concatenate(logits), self.labels)
+        return {"accuracy": accuracy, "spikes_per_image": float(spikes.mean()) if self._fires else None}
 
 
 OUTPUT = "the model's output"

@@ -17,6 +17,7 @@ from keras_snnkd.files.extras import MissingPackageError
 from keras_snnkd.run import evaluation
 from keras_snnkd.run.card import save_card
 from keras_snnkd.run.finetuning import calibration_images
+from keras_snnkd.run.twin import check_twin
 
 MICRO_SAMPLES = 20
 """Test images on which LiteRT for Microcontrollers is compared with LiteRT."""
@@ -47,6 +48,7 @@ class EdgeExport:
 
     Raises:
         UnknownNameError: For an unknown target.
+        ShapeError: If `twin` is another network than the model's ANN twin.
 
     Example:
         >>> card = EdgeExport(student, kd.data.load("digits"), "edge", ["dynamic"]).run()
@@ -69,6 +71,8 @@ class EdgeExport:
         from rich.console import Console
 
         self.names, self.everything = select(targets), "all" in targets
+        if twin is not None:
+            check_twin(model, twin)
         self.model, self.data, self.folder, self.io, self.aware, self.twin = model, data, Path(folder), io, aware, twin
         self.label, self.facts = label or model.name.replace("_", " "), dict(facts or {})
         self.console = console or Console()
@@ -88,7 +92,7 @@ class EdgeExport:
         images, labels = evaluation.test_images(self.data)
         with self.console.status(f"measuring {self.label}"):
             row, activity = evaluation.measure(self.model, self.data)
-            predicted = evaluation.predict(self.model, images).argmax(-1)
+            logits = evaluation.predict(self.model, images)
             cost = self._cost(images, labels, metrics.Operations(**row["synaptic_operations"]))
         self.timesteps = row["timesteps"]
         samples = images[: evaluation.PARITY_SAMPLES]
@@ -97,7 +101,7 @@ class EdgeExport:
         entries = []
         for name in self.names:
             with self.console.status(f"writing and measuring {TARGETS[name].label}"):
-                entries.append(self._target(name, images, labels, predicted, cost))
+                entries.append(self._target(name, images, labels, logits, cost))
         card = {
             "title": f"{self.data.name}: {self.label}",
             "dataset": {**evaluation.describe_data(self.data), **self.facts.pop("dataset", {})},
@@ -117,7 +121,7 @@ class EdgeExport:
         self._complain(entries, page)
         return card
 
-    def _target(self, name, images, labels, predicted, cost):
+    def _target(self, name, images, labels, logits, cost):
         """One entry of the card's `targets`."""
         target = TARGETS[name]
         entry = {"target": name, "label": target.label, "path": target.file, "state": "left out"}
@@ -139,8 +143,8 @@ class EdgeExport:
         entry["energy"] = metrics.energy(operations, cost["twin_dense"], twin, target.arithmetic).to_dict()
         entry["runs_per_image"] = self.timesteps if target.one_step else 1
         with target.runnable(path) as file:
-            theirs = target.open(file)(images).argmax(-1)
-            entry["test_accuracy"], entry["test_agreement"] = float(np.mean(theirs == labels)), float(np.mean(theirs == predicted))
+            theirs = target.open(file)(images)
+            entry["test_accuracy"], entry["test_agreement"] = metrics.accuracy(theirs, labels), metrics.agreement(theirs, logits)
             entry["test_images"] = len(labels)
             if target.timed:
                 entry["latency"] = self._latency(target, file)
@@ -172,9 +176,9 @@ class EdgeExport:
         """The card's `cost`; operations and sparsity on the first of the test images."""
         few, twin, theirs = images[: evaluation.MEASURED_IMAGES], None, None
         if self.twin is not None:
-            right = evaluation.predict(self.twin, images).argmax(-1) == labels
             theirs = metrics.synaptic_operations(self.twin, few)
-            twin = {"name": self.twin.name, "accuracy": float(np.mean(right)), "synaptic_operations": theirs.to_dict()}
+            right = metrics.accuracy(evaluation.predict(self.twin, images), labels)
+            twin = {"name": self.twin.name, "accuracy": right, "synaptic_operations": theirs.to_dict()}
         twin_dense = metrics.twin_operations(self.model)
         return {
             "footprint": metrics.footprint(self.model),
@@ -206,7 +210,8 @@ class EdgeExport:
         for entry in entries:
             if entry["state"] != "written":
                 self.console.print(f"{entry['state']}: {entry['label']}: {entry['reason']}", highlight=False, markup=False, soft_wrap=True)
-        for note in self.notes:
+        sizes = {entry["label"]: entry.get("bytes") for entry in entries if entry["state"] == "written"}
+        for note in [*self.notes, *report.larger_sentences(sizes)]:
             self.console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
         self.console.print(f"card: {page}", highlight=False, soft_wrap=True)
 

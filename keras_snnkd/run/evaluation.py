@@ -15,6 +15,7 @@ import numpy as np
 from keras_snnkd import data as datasets
 from keras_snnkd import export, metrics
 from keras_snnkd._version import __version__
+from keras_snnkd.errors import ShapeError
 from keras_snnkd.export.freeze import timesteps
 from keras_snnkd.weights.transfer import restart_random_layers
 
@@ -37,19 +38,49 @@ def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], di
 
     Raises:
         ShapeError: If the model does not fit the data.
+        InputError: If it gives NaN.
     """
+    check_fits(model, data)
     images, labels = test_images(data)
     restart_random_layers(model, 0)
     few = images[:MEASURED_IMAGES]
     activity = metrics.activity(model, few)
     row = {
-        "accuracy": float(np.mean(predict(model, images).argmax(-1) == labels)),
+        "accuracy": metrics.accuracy(predict(model, images), labels),
         "parameters": model.count_params(),
         "timesteps": timesteps(model),
         "spikes_per_image": activity.spikes_per_image if activity.rates else None,
         "synaptic_operations": metrics.synaptic_operations(model, few).to_dict(),
     }
     return row, activity.to_dict()
+
+
+def check_fits(model: keras.Model, data: datasets.Data, called: str = "") -> None:
+    """Refuse a model that does not take a data set's images and give a logit for each of its classes.
+
+    Args:
+        model: Any model.
+        data: The data set.
+        called: What to call the model; its name by default.
+
+    Raises:
+        ShapeError: If it does not fit, or is not built.
+    """
+    called, expected = called or f"the model {model.name}", f"images {tuple(data.image_shape)} of {data.num_classes} classes"
+    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    if not inputs or not outputs:
+        raise ShapeError(f"{called} is not built, so that its shapes are not known; call it on a batch, or give it a keras.Input")
+    if len(inputs) > 1 or len(outputs) > 1:
+        raise ShapeError(f"{called} has {len(inputs)} inputs and {len(outputs)} outputs; expected one of each, for {expected}")
+    image, logits = tuple(inputs[0].shape[1:]), tuple(outputs[0].shape[1:])
+    fits = len(image) == len(data.image_shape) and all(size in (None, want) for size, want in zip(image, data.image_shape, strict=True))
+    if len(logits) != 1:
+        raise ShapeError(f"{called} gives {list(logits)} for an image; expected one logit for each of {data.num_classes} classes, [C]")
+    if not fits or logits[0] != data.num_classes:
+        raise ShapeError(
+            f"{called} takes images {image} and knows {logits[0]} classes, {data.name} has {expected}; name the model's data set "
+            "(--dataset)"
+        )
 
 
 def export_checked(
@@ -71,14 +102,14 @@ def export_checked(
         ExportError: If an exported file does not do what the model does.
     """
     images, labels = test_images(data)
-    predicted = predict(model, images).argmax(-1)
+    logits = predict(model, images)
     row: dict[str, Any] = {"bytes": {}, "exported_accuracy": {}}
     found = []
     for entry in export.export_all(model, run / "export" / name, images[:PARITY_SAMPLES], quantizations=quantizations):
         content = {**entry.to_dict(), "path": Path(entry.path).relative_to(run).as_posix()}
         if entry.path.endswith(".tflite"):
-            theirs = export.LiteRT(entry.path).predict(images).argmax(-1)
-            accuracy, agreement = float(np.mean(theirs == labels)), float(np.mean(theirs == predicted))
+            theirs = export.LiteRT(entry.path).predict(images)
+            accuracy, agreement = metrics.accuracy(theirs, labels), metrics.agreement(theirs, logits)
             kind = entry.target.split()[-1]
             row["bytes"][kind], row["exported_accuracy"][kind] = entry.bytes, accuracy
             content.update(test_accuracy=accuracy, test_agreement=agreement, test_images=len(labels))
@@ -102,7 +133,7 @@ def raster(model: keras.Model, data: datasets.Data, name: str) -> dict[str, Any]
     trains = metrics.raster(model, images[0])
     if not trains:
         return None
-    guess = int(predict(model, images)[0].argmax())
+    (guess,) = metrics.predictions(predict(model, images))
     return {
         "image": images[0].round(3).tolist(),
         "label": data.class_names[int(labels[0])],

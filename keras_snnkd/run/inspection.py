@@ -8,16 +8,17 @@ from keras_snnkd import data as datasets
 from keras_snnkd import models, report
 from keras_snnkd.data.loaders import takes_resize
 from keras_snnkd.distill.taps import TapModel, tap_names
-from keras_snnkd.errors import FileFormatError, KDError, ShapeError, unknown_name
+from keras_snnkd.errors import FileFormatError, KDError, unknown_name
 from keras_snnkd.export.litert import IO
 from keras_snnkd.export.targets import OF_INTEGERS, select
 from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.card import CARD, read_card
-from keras_snnkd.run.evaluation import measure
+from keras_snnkd.run.evaluation import check_fits, measure
 from keras_snnkd.run.experiment import Experiment, check_folder
 from keras_snnkd.run.finetuning import finetune_int8
 from keras_snnkd.run.modes import Mode
 from keras_snnkd.run.progress import Progress
+from keras_snnkd.run.twin import check_twin
 
 DATASET = "digits"
 """Of a model whose data set neither a card nor an option tells."""
@@ -74,7 +75,7 @@ def export(options, console, command: str) -> int:
     card = read_card(path) or {}
     data = _data(options, path, card)
     model, folder = _model(path, data), _folder(Mode.EXPORT, path, options)
-    twin = _model(_path(Mode.EXPORT, options.twin), data) if options.twin else None
+    twin = _twin(model, _path(Mode.EXPORT, options.twin), data) if options.twin else None
     facts = {"command": command, "dataset": {"source": _dataset(options, path, card)}}
     if card.get("training"):
         facts["training"] = card["training"]
@@ -143,13 +144,15 @@ def _dataset(options, path: Path, card: dict) -> str:
 
 def _model(path: Path, data: datasets.Data):
     model = models.load(path)
-    found, expected = (tuple(model.input_shape[1:]), model.output_shape[-1]), (tuple(data.image_shape), data.num_classes)
-    if found != expected:
-        raise ShapeError(
-            f"{path} takes images {found[0]} and knows {found[1]} classes, {data.name} has images {expected[0]} of "
-            f"{expected[1]} classes; name the model's data set (--dataset)"
-        )
+    check_fits(model, data, str(path))
     return model
+
+
+def _twin(model, path: Path, data: datasets.Data):
+    """The model's ANN twin from its file."""
+    twin = _model(path, data)
+    check_twin(model, twin, str(path))
+    return twin
 
 
 def _folder(mode: Mode, path: Path, options) -> Path:

@@ -32,7 +32,19 @@ def test_zeros_of_a_relu_count_and_those_of_a_linear_output_do_not():
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.Activation("linear")(keras.layers.Activation("relu")(inputs)))
     assert metrics.activation_sparsity(model, np.array([[-1.0, 0.0, 2.0, 3.0], [1.0, 1.0, 1.0, -1.0]])) == 3 / 8
-    assert metrics.activation_sparsity(keras.Model(inputs, keras.layers.Activation("linear")(inputs)), np.zeros((1, 4))) == 0
+    assert metrics.activation_sparsity(keras.Model(inputs, keras.layers.Activation("linear")(inputs)), np.zeros((1, 4))) is None
+
+
+def test_a_relu_inside_a_layer_of_weights_counts_and_neurons_that_nobody_knows_are_not_taken_for_silent_ones():
+    class Neurons(keras.layers.Layer):
+        def call(self, inputs):
+            return keras.ops.cast(inputs > 0.5, inputs.dtype)
+
+    images = np.array([[-1.0, 0.0, 2.0, 3.0]], "float32")
+    inside = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, activation="relu", kernel_initializer="identity")])
+    unknown = keras.Sequential([keras.Input((4,)), Neurons()])
+    assert metrics.activation_sparsity(inside, images) == 2 / 4
+    assert metrics.activation_sparsity(unknown, images) is None
 
 
 def test_footprint_counts_bytes_of_weights_and_moments_in_their_own_format():

@@ -1,5 +1,6 @@
 """The card of a model: its data, its sentences, and its page as a browser sees it."""
 
+import copy
 import html.parser
 import io
 import json
@@ -13,7 +14,7 @@ import rich.console
 from keras_snnkd import metrics, report
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.metrics import Operations
-from keras_snnkd.report import plots
+from keras_snnkd.report import formats, plots
 from keras_snnkd.run.card import read_card, save_card
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -178,30 +179,67 @@ def test_the_page_in_a_browser_shows_every_section_every_target_and_loads_nothin
     assert any("Horowitz" in text and "Not counted: memory access" in text for text in said)
 
 
-def test_the_summary_tells_the_smallest_file_the_energy_and_the_early_answers(card):
+def test_the_summary_tells_the_smallest_file_its_energy_and_the_early_answers(card):
     smallest, cost, early = report.card_summary(card)
     assert smallest.startswith(
         "The smallest file, LiteRT streaming, has 21.0 kB, classifies 95.50 % of 360 test images rightly (the Keras model"
     )
     assert smallest.endswith("takes 0.08 ms an image with one thread.")
-    assert "1.36 nJ an image, 2.0 times less than its ANN twin on hardware that skips zeros too (2.76 nJ). On a CPU" in cost
-    assert cost.endswith("it is 18.4 nJ against 4.6 nJ: there the ANN wins.")
+    assert cost.startswith("Estimated energy of LiteRT streaming, int8 arithmetic alone, on hardware that computes at spikes only: 0.13 nJ")
+    assert "1.4 times less than its ANN twin on hardware that skips zeros too (0.18 nJ). On a CPU" in cost
+    assert cost.endswith("it is 1.2 nJ against 0.3 nJ: there the ANN wins.")
     assert (
         early
         == "Stopping at a confidence of 0.850 takes 1.50 of 4 time steps on average, with 95.70 % of the test images classified rightly."
     )
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_the_figures_of_the_headline_are_those_of_the_file_it_names(card, place):
+    card["targets"][place]["bytes"] = 5_000
+    named, other = (card["targets"][number]["energy"] for number in (place, 1 - place))
+    said = report.card_summary(card)[1]
+    assert f"Estimated energy of {card['targets'][place]['label']}, " in said
+    for name in ("effective", "dense", "twin_dense", "twin_effective"):
+        assert formats.nanojoules(named[name]) in said
+        assert formats.nanojoules(other[name]) not in said
+
+
+def test_without_files_or_their_energy_it_is_that_of_the_keras_model(card):
+    for target in card["targets"]:
+        target.pop("energy", None)
+    assert "Estimated energy of the Keras model, float32 arithmetic alone" in report.card_summary(card)[1]
+    assert "1.36 nJ" in report.card_summary(card)[1]
+
+
 def test_the_summary_says_so_where_the_ann_wins_and_nothing_of_an_ann(card):
-    card["cost"]["energy"] = energy(500, 5000)
+    card["targets"][1]["energy"] = energy(500, 5000)
     assert (
         "6.8 nJ an image, 2.5 times as much as its ANN twin on hardware that skips zeros too (2.76 nJ): the ANN wins."
         in report.card_summary(card)[1]
     )
-    card["cost"]["energy"] = energy(100, 1000, twin=None)
+    card["targets"][1]["energy"] = energy(100, 1000, twin=None)
     assert "3.4 times less than its ANN twin on hardware that skips nothing (4.6 nJ)" in report.card_summary(card)[1]
     ann = metrics.energy(TWIN, 1000.0, TWIN).to_dict()
     assert report.card_summary({"cost": {"energy": ann}}) == []
+
+
+@pytest.mark.parametrize(
+    ("label", "plain", "size", "said"),
+    [
+        ("LiteRT int8", "LiteRT float32", 32_001, "is larger than"),
+        ("LiteRT dynamic", "LiteRT float32", 32_000, "is no smaller than"),
+        ("LiteRT float16", "LiteRT float32", 40_000, "is larger than"),
+        ("LiteRT streaming int8", "LiteRT streaming float32", 32_001, "is larger than"),
+        ("LiteRT int8", "LiteRT float32", 31_999, None),
+        ("LiteRT int8", "LiteRT float32", None, None),
+    ],
+)
+def test_a_file_of_fewer_bits_that_is_no_smaller_is_said_to_be(label, plain, size, said):
+    targets = [{"label": plain, "bytes": 32_000}, {"label": label, "bytes": size}]
+    found = report.card_summary({"targets": targets})
+    assert [f"{label} {said} {plain} ({size:,} bytes, 32,000): " in sentence for sentence in found] == ([True] if said else [])
+    assert not report.card_summary({"targets": [targets[0], {**targets[1], "state": "refused"}]})
 
 
 def test_tables_of_targets_show_what_is_written_and_nothing_else(card):
@@ -227,6 +265,41 @@ def test_whatever_is_missing_is_left_out(card, tmp_path, monkeypatch):
             assert _Elements(text).texts("h1")
             assert "None" not in text
             assert "nan" not in text
+
+
+def places(content, place=()):
+    """The ways to everything in a card or a run."""
+    items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for name, value in items:
+        yield (*place, name)
+        yield from places(value, (*place, name))
+
+
+def without(content, place, value):
+    """The same with this value in that place."""
+    changed = found = copy.deepcopy(content)
+    for name in place[:-1]:
+        found = found[name]
+    found[place[-1]] = value
+    return changed
+
+
+def test_any_value_may_be_unknown(card, monkeypatch, tmp_path):
+    for picture in ("targets", "anytime", "raster", "firing_rates"):
+        monkeypatch.setattr(plots, picture, lambda *_: "<svg></svg>")
+    card = json.loads(json.dumps(card))
+    for place in places(card):
+        for unknown in (None, float("nan")) if not isinstance(value_of(card, place), (dict, list)) else (None,):
+            content = without(card, place, unknown)
+            report.write_card_page(tmp_path / "card.html", content)
+            report.target_table(content.get("targets") or [])
+            report.target_markdown(content.get("targets") or [])
+
+
+def value_of(content, place):
+    for name in place:
+        content = content[name]
+    return content
 
 
 def test_a_target_with_nothing_measured_and_an_empty_card_are_pages(tmp_path):
