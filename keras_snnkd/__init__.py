@@ -7,6 +7,7 @@ imported when they are first used (PEP 562).
 
 import importlib
 import importlib.util
+from typing import Any
 
 from keras_snnkd._version import __version__
 
@@ -78,7 +79,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _CLASSES:
         value = getattr(importlib.import_module(f"{__name__}.{_CLASSES[name]}"), name)
     else:
@@ -90,11 +91,11 @@ def __getattr__(name):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def _register():
+def _register() -> None:
     """Enter the classes of saved files in Keras' table, if Keras is there."""
     try:
         import keras  # noqa: F401

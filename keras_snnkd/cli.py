@@ -6,7 +6,9 @@ import logging
 import shlex
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from keras_snnkd.errors import KDError
 from keras_snnkd.run.modes import WITHOUT_TRAINING, Mode
@@ -29,7 +31,7 @@ to saved_models/<name>.
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         raise KDError(f"{message}; see python train.py --help")
 
 
@@ -210,7 +212,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def _dispatch(options, arguments, console) -> int:
+def _dispatch(options: argparse.Namespace, arguments: Sequence[str], console: Any) -> int:
     mode = options.mode or (None if options.recipe else Mode.DISTILL)
     command = shlex.join(["python", "train.py", *arguments])
     if mode in WITHOUT_TRAINING:
@@ -247,7 +249,7 @@ def _dispatch(options, arguments, console) -> int:
     return 0
 
 
-def _recipe(options, mode):
+def _recipe(options: argparse.Namespace, mode: str | None) -> Any:
     from keras_snnkd.run.recipe import Recipe
 
     given = {name: value for name, value in vars(options).items() if name not in RUN_OPTIONS and value is not None}
@@ -259,7 +261,7 @@ def _recipe(options, mode):
     return Recipe.from_dict({**base.to_dict(), **given, **({"mode": mode} if mode else {})})
 
 
-def _warn_of_unused(mode, options, recipe=None):
+def _warn_of_unused(mode: str, options: argparse.Namespace, recipe: Any = None) -> None:
     """Say which options on the command line do nothing in this mode."""
     from keras_snnkd.run.unused import unused
 
@@ -275,7 +277,7 @@ def _names(text: str) -> list[str]:
     return [text] if ":" in text else text.split(",")
 
 
-def _short(objective: dict):
+def _short(objective: dict) -> Any:
     """`all` is a word of its own, in place of an objective."""
     return "all" if objective == {"objective": "all"} else objective
 
@@ -319,7 +321,7 @@ def read_setting(text: str) -> tuple[str, list | dict]:
     return name, found
 
 
-def _folder(options, recipe) -> Path:
+def _folder(options: argparse.Namespace, recipe: Any) -> Path:
     """The run's folder: a new one, or with `--resume` the newest of that name."""
     if options.out:
         return Path(options.out)
@@ -331,7 +333,7 @@ def _folder(options, recipe) -> Path:
     return newest if options.resume and number > 1 else folder
 
 
-def _finish(results, folder, shelf, console) -> None:
+def _finish(results: dict[str, Any], folder: Path, shelf: Path, console: Any) -> None:
     """Print the table, and put the last student on the shelf."""
     from keras_snnkd import report
     from keras_snnkd.run.card import write_card

@@ -8,6 +8,7 @@ is. Names are joined with `+`: `"flip+crop"`.
 from collections.abc import Callable
 from typing import NamedTuple
 
+from keras_snnkd._types import Tensor
 from keras_snnkd.errors import unknown_name
 
 
@@ -26,7 +27,7 @@ class Augmentation(NamedTuple):
     choices: Callable
     apply: Callable
 
-    def draw(self, count: int, image_shape: tuple[int, int, int], seed):
+    def draw(self, count: int, image_shape: tuple[int, int, int], seed: Tensor) -> Tensor:
         """The random integers of `count` images of shape (H, W, C), int32 `[count, k]`, from an int32 seed `[2]`."""
         import tensorflow as tf
 
@@ -34,12 +35,12 @@ class Augmentation(NamedTuple):
         return tf.cast(tf.random.stateless_uniform([count, len(choices)], seed) * choices, tf.int32)
 
 
-def unchanged(images, integers):
+def unchanged(images: Tensor, integers: Tensor) -> Tensor:
     """The images as they are."""
     return images
 
 
-def flip(images, integers):
+def flip(images: Tensor, integers: Tensor) -> Tensor:
     """Mirror each image left to right with probability 1/2."""
     import tensorflow as tf
 
@@ -48,17 +49,17 @@ def flip(images, integers):
     return tf.gather(images, columns, axis=2, batch_dims=1)
 
 
-def crop(images, integers):
+def crop(images: Tensor, integers: Tensor) -> Tensor:
     """Move each image by up to H // 8 and W // 8 pixels each way; what comes in from outside is 0."""
     return _move(images, integers, *_eighths(*images.shape[1:3]))
 
 
-def shift(images, integers):
+def shift(images: Tensor, integers: Tensor) -> Tensor:
     """Move each image by at most one pixel each way, for images as small as the 8x8 digits."""
     return _move(images, integers, 1, 1)
 
 
-def cutout(images, integers):
+def cutout(images: Tensor, integers: Tensor) -> Tensor:
     """Set one square of each image to 0 (DeVries and Taylor, 2017, arXiv:1708.04552).
 
     The centre is any pixel and the half side is H // 4, so the square is H // 2 wide, or less where the border cuts it.
@@ -73,7 +74,7 @@ def cutout(images, integers):
     return images * tf.cast(~square[..., None], images.dtype)
 
 
-def _eighths(height, width):
+def _eighths(height: int, width: int) -> tuple[int, int]:
     return max(1, height // 8), max(1, width // 8)
 
 
@@ -100,10 +101,10 @@ def augmentation(names: str) -> Augmentation:
         if part not in AUGMENTATIONS:
             raise unknown_name("augmentation", part, AUGMENTATIONS)
 
-    def choices(height, width):
+    def choices(height: int, width: int) -> list[int]:
         return [choice for part in parts for choice in AUGMENTATIONS[part].choices(height, width)]
 
-    def apply(images, integers):
+    def apply(images: Tensor, integers: Tensor) -> Tensor:
         first = 0
         for part in parts:
             last = first + len(AUGMENTATIONS[part].choices(*images.shape[1:3]))
@@ -114,7 +115,7 @@ def augmentation(names: str) -> Augmentation:
     return Augmentation(choices, apply)
 
 
-def _move(images, corner, rows: int, columns: int):
+def _move(images: Tensor, corner: Tensor, rows: int, columns: int) -> Tensor:
     """Pad with zeros by `rows` and `columns`, then cut a window of the first size out of each image, with its upper left at `corner`."""
     import tensorflow as tf
 
@@ -124,6 +125,6 @@ def _move(images, corner, rows: int, columns: int):
     return tf.gather(window, corner[:, 1:] + tf.range(width), axis=2, batch_dims=1)
 
 
-def _within(positions, centre, half: int):
+def _within(positions: Tensor, centre: Tensor, half: int) -> Tensor:
     """Which `positions` lie in `[centre - half, centre + half)`."""
     return (positions >= centre - half) & (positions < centre + half)

@@ -3,11 +3,14 @@
 import functools
 import hashlib
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from keras_snnkd._types import Tensor
 from keras_snnkd.data.augment import augmentation
 from keras_snnkd.data.mixup import check_mixup, shares
 from keras_snnkd.files.pictures import Resize
@@ -27,7 +30,7 @@ def fitting_batch_size(count: int) -> int:
     return next((size for size in (128, 64, 32, 16) if count >= STEPS * size), 8)
 
 
-def check_settings(batch_size, augment, seed, views=None, mixup=0.0) -> None:
+def check_settings(batch_size: object, augment: Any, seed: object, views: Any = None, mixup: Any = 0.0) -> None:
     """Refuse settings that cannot give batches.
 
     Raises:
@@ -89,7 +92,7 @@ class Data:
     notes: tuple[str, ...] = ()
     resize: Resize | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_settings(self.batch_size, self.augment, self.seed, self.views, self.mixup)
 
     @property
@@ -98,7 +101,7 @@ class Data:
         return max(1, len(self.train_arrays[0]) // self.batch_size)
 
     @property
-    def train(self):
+    def train(self) -> Any:
         """Training batches, one epoch a pass: the k-th pass over one `data.train` is epoch k, the same in each run.
 
         A `tf.data.Dataset` of images float32 in [0, 1) `[B, H, W, C]` and labels int32 `[B]`. Each access starts at epoch 0.
@@ -107,13 +110,13 @@ class Data:
 
         passes = itertools.count()
 
-        def next_pass():
+        def next_pass() -> Iterator[Any]:
             yield next(passes)
 
         epoch = tf.data.Dataset.from_generator(next_pass, output_signature=tf.TensorSpec([], tf.int64))
         return self._batches(epoch, self.steps_per_epoch)
 
-    def training(self, initial_epoch: int = 0, places: bool = False, replicas: range = range(1), of: int = 1):
+    def training(self, initial_epoch: int = 0, places: bool = False, replicas: range = range(1), of: int = 1) -> Any:
         """Training batches of all epochs from `initial_epoch` on, one after the other, without end.
 
         A resumed run sees the batches that an uninterrupted one would have seen.
@@ -140,7 +143,7 @@ class Data:
             raise ValueError(f"initial_epoch must be at least 0, got {initial_epoch}.")
         return self._batches(tf.data.Dataset.counter(initial_epoch), tf.data.INFINITE_CARDINALITY, places, replicas, of)
 
-    def view(self, number: int, indices):
+    def view(self, number: int, indices: Tensor) -> Any:
         """Some training images as they are in one view; the very pixels of the training batches.
 
         Args:
@@ -162,12 +165,12 @@ class Data:
             return self._shown(images, np.asarray(indices), look)
 
     @property
-    def validation(self):
+    def validation(self) -> Any:
         """Validation batches: every image once, in fixed order, not augmented. Shapes as in `train`."""
         return self._in_order(self.validation_arrays)
 
     @property
-    def test(self):
+    def test(self) -> Any:
         """Test batches: every image once, in fixed order, not augmented. Shapes as in `train`."""
         return self._in_order(self.test_arrays)
 
@@ -197,7 +200,7 @@ class Data:
             digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()
 
-    def _batches(self, epochs, cardinality: int, places: bool = False, replicas: range = range(1), of: int = 1):
+    def _batches(self, epochs: Any, cardinality: int, places: bool = False, replicas: range = range(1), of: int = 1) -> Any:
         """Shuffled, augmented batches of each of `epochs`, a dataset of numbers; or some parts of each batch."""
         import tensorflow as tf
 
@@ -207,7 +210,7 @@ class Data:
             raise ValueError(f"{size} images in a batch cannot be divided evenly among {of} devices; choose a --batch-size that can")
         images, labels = _on_cpu(self.train_arrays)
 
-        def plan(epoch):
+        def plan(epoch: Tensor) -> Any:
             view = epoch if self.views is None else epoch % self.views
             order = tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), self._seed(epoch, 0))
             parts = tf.reshape(order[: steps * size], [steps, of, size // of])[:, replicas.start : replicas.stop]
@@ -215,14 +218,14 @@ class Data:
             look = tf.nest.map_structure(lambda drawn: tf.gather(drawn, indices), self._look(view))
             return tf.data.Dataset.from_tensor_slices((indices, look, view * count + indices))
 
-        def batch(indices, look, place):
+        def batch(indices: Tensor, look: dict[str, Tensor], place: Tensor) -> Any:
             content = self._shown(functools.partial(tf.gather, images), indices, look), self._labelled(labels, indices, look)
             return (*content, place) if places else content
 
         batches = epochs.flat_map(plan).apply(tf.data.experimental.assert_cardinality(cardinality))
         return batches.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
-    def _look(self, view):
+    def _look(self, view: Tensor) -> dict[str, Tensor]:
         """What decides how each training image looks in a view: random integers `[N, k]`; for mixup also the partner and its integers,
         and the share of the image itself, `[N]`."""
         import tensorflow as tf
@@ -235,7 +238,7 @@ class Data:
         share = shares(self.mixup, count, self._seed(view, 3))
         return {"integers": integers, "partner": partner, "partner_integers": tf.gather(integers, partner), "share": share}
 
-    def _shown(self, images, indices, look):
+    def _shown(self, images: Tensor, indices: Tensor, look: dict[str, Tensor]) -> Tensor:
         """The pixels of training images; `images` gives those of some indices, as bytes."""
         augment = augmentation(self.augment).apply
         own = augment(_to_float(images(indices)), look["integers"])
@@ -245,7 +248,7 @@ class Data:
         share = look["share"][:, None, None, None]
         return share * own + (1 - share) * other
 
-    def _labelled(self, labels, indices, look):
+    def _labelled(self, labels: Tensor, indices: Tensor, look: dict[str, Tensor]) -> Tensor:
         """Their class numbers `[B]`, or with mixup the shares of the classes `[B, C]`."""
         import tensorflow as tf
 
@@ -256,20 +259,20 @@ class Data:
         other = tf.one_hot(tf.gather(labels, look["partner"]), self.num_classes)
         return share * tf.one_hot(own, self.num_classes) + (1 - share) * other
 
-    def _seed(self, number, purpose: int):
+    def _seed(self, number: Tensor, purpose: int) -> Tensor:
         """The seed of epoch or view `number`: for the order (purpose 0), the augmentation (1), or mixup's partners (2) and shares (3)."""
         import tensorflow as tf
 
         fold = tf.random.experimental.stateless_fold_in
         return fold(fold([self.seed, 0], tf.cast(number, tf.int64)), purpose)  # 0 as int32 would give another seed
 
-    def _in_order(self, arrays: Arrays):
+    def _in_order(self, arrays: Arrays) -> Any:
         """Batches of all of `arrays`, the last one perhaps smaller."""
         import tensorflow as tf
 
         images, labels = _on_cpu(arrays)
 
-        def batch(start):
+        def batch(start: Tensor) -> Any:
             part = slice(start, start + self.batch_size)
             return _to_float(images[part]), labels[part]
 
@@ -277,7 +280,7 @@ class Data:
         return starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
-def _on_cpu(arrays: Arrays):
+def _on_cpu(arrays: Arrays) -> tuple[Tensor, ...]:
     """The arrays as tensors in main memory, where the pipeline gathers from them; a GPU would otherwise hold the whole set."""
     import tensorflow as tf
 
@@ -285,7 +288,7 @@ def _on_cpu(arrays: Arrays):
         return tuple(tf.convert_to_tensor(array) for array in arrays)
 
 
-def _to_float(images):
+def _to_float(images: Tensor) -> Tensor:
     """Images uint8 0..255 as multiples of 1/256 in float32, which a network with rounded weights adds up exactly (see `rounding`)."""
     import tensorflow as tf
 

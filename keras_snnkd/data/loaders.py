@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,7 @@ def takes_resize(name: str | os.PathLike) -> bool:
     return os.fspath(name) not in names() and Path(name).suffix != ".npz"
 
 
-def _reader(name, data_dir, limit, size=None) -> Callable[[], Source]:
+def _reader(name: str, data_dir: Any, limit: int | None, size: int | None = None) -> Callable[[], Source]:
     """What reads the data set called `name`. Known names come before folders of the same name."""
     text, path = os.fspath(name), Path(name).expanduser()
     if text == "digits":

@@ -2,6 +2,8 @@
 
 import math
 
+from keras_snnkd._types import Tensor
+
 
 def check_mixup(strength: float) -> None:
     """Raise a `ValueError` unless `strength` is a number of at least 0."""
@@ -9,7 +11,7 @@ def check_mixup(strength: float) -> None:
         raise ValueError(f"mixup must be a number of at least 0 (0 for none), got {strength!r}.")
 
 
-def shares(strength: float, count: int, seed):
+def shares(strength: float, count: int, seed: Tensor) -> Tensor:
     """How much of each of `count` mixed images is the image itself, float32 `[count]`, from an int32 seed `[2]`.
 
     With l drawn from Beta(a, a), an image is ``x = s x_own + (1 - s) x_other``, where ``s = max(l, 1 - l)``: the image itself is at least

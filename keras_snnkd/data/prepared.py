@@ -3,7 +3,7 @@
 import os
 import threading
 import urllib.request
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def host_answers(url: str) -> _Answer:
     """Whether `url` can be reached (through the proxy of the environment, if there is one) within `PROBE_SECONDS`."""
     answer = []
 
-    def ask():
+    def ask() -> None:
         try:
             urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS).close()
             answer.append(_Answer(True, ""))
@@ -76,7 +76,7 @@ def host_answers(url: str) -> _Answer:
     return answer[0] if answer else _Answer(False, f"no answer in {PROBE_SECONDS:.0f} s")
 
 
-def _prepare(name: str, builder) -> None:
+def _prepare(name: str, builder: Any) -> None:
     url = SETS[name]
     answer = host_answers(url)
     if not answer.reached:
@@ -87,7 +87,7 @@ def _prepare(name: str, builder) -> None:
         raise _unavailable(name, builder, f"preparing it failed ({type(error).__name__}: {_first_line(error)})") from error
 
 
-def _unavailable(name: str, builder, reason: str) -> DatasetUnavailableError:
+def _unavailable(name: str, builder: Any, reason: str) -> DatasetUnavailableError:
     return DatasetUnavailableError(
         f"data set {name!r} is not prepared in {builder.data_dir}, and {reason}.\n"
         f"Ways out: prepare it on a machine with a network (load({name!r}, data_dir=FOLDER)) and copy FOLDER here; "
@@ -96,7 +96,7 @@ def _unavailable(name: str, builder, reason: str) -> DatasetUnavailableError:
     )
 
 
-def _arrays(builder, part: str, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
+def _arrays(builder: Any, part: str, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
     import tensorflow_datasets as tfds
 
     in_order = tfds.ReadConfig(interleave_cycle_length=1)

@@ -43,7 +43,7 @@ def classify(options: argparse.Namespace) -> str:
         confidence = (card.get("anytime") or {}).get("threshold")
     confidence = 0.9 if confidence is None else confidence
 
-    def run():
+    def run() -> Answer:
         if runner.streaming or options.steps or options.until_confidence is not None:
             return runner.run(image, until_confidence=confidence, max_steps=options.steps)
         logits = runner.predict(image[np.newaxis])[0]
@@ -112,7 +112,7 @@ def _card_resize(card: dict[str, Any], path: Path) -> bool | None:
     return found["keep_aspect"]
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m keras_snnkd.edge", description="Classify an image with an exported student.")
     parser.add_argument("model", type=Path, help=".tflite file; class names are read from a card.json beside it")
     parser.add_argument("image", type=Path, help="picture (with Pillow installed), or .npy array: an image, or frames for a streaming file")
@@ -133,7 +133,7 @@ def _parser():
     return parser
 
 
-def _count(text):
+def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text}")
     return int(text)

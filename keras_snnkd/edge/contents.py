@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def read_contents(path: str | Path) -> Contents:
         ) from error
 
 
-def _contents(model, builtin, floats):
+def _contents(model: Any, builtin: Any, floats: Any) -> Contents:
     names, custom = [], set()
     for code in model.operatorCodes:
         number = max(code.builtinCode, code.deprecatedBuiltinCode)

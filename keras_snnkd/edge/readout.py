@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from keras_snnkd._types import Array
 from keras_snnkd.errors import InputError
 
 
-def so_far(total, latest, steps, readout: str):
+def so_far(total: Array, latest: Array, steps: int, readout: str) -> Array:
     """The readout after some time steps: what the model's output would be with T of just so many.
 
     Args:

@@ -1,12 +1,14 @@
 """Runs `.tflite` files, whole ones and step by step."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from keras_snnkd._types import Array
 from keras_snnkd.edge.contents import read_contents
 from keras_snnkd.edge.images import check_finite, check_images
 from keras_snnkd.edge.readout import likeliest, so_far, softmax
@@ -56,7 +58,7 @@ class Runner:
         >>> Runner("student_streaming.tflite").run(images[0], until_confidence=0.9).prediction
     """
 
-    def __init__(self, path: str | Path, threads: int = 1):
+    def __init__(self, path: str | Path, threads: int = 1) -> None:
         self.path = Path(path)
         self.contents = read_contents(self.path)
         check_seal(self.path, required=False)
@@ -164,7 +166,7 @@ class Runner:
                 break
         return Answer(logits.astype("float32"), int(likeliest(logits)), confidence, used)
 
-    def _check_streaming(self):
+    def _check_streaming(self) -> None:
         if not self.streaming:
             raise FileFormatError(
                 f"{self.path} computes all its time steps in one call, predict(images); reset, step and run take a file that "
@@ -184,7 +186,7 @@ class Runner:
             frames = check_finite(check_images(frames, self.image_shape, self._image.dtype))
             yield min(max_steps or len(frames), len(frames)), iter(frames)
 
-    def _collect(self, batch, names):
+    def _collect(self, batch: Array, names: Sequence[str]) -> dict[str, Array]:
         """Outputs by name for a batch."""
         rows = []
         if not self.streaming:
@@ -197,7 +199,7 @@ class Runner:
             self.reset()
         return {name: np.concatenate([row[name] for row in rows]) for name in names}
 
-    def _over_time(self, steps):
+    def _over_time(self, steps: Any) -> dict[str, Array]:
         """The outputs of one sample from those of its steps."""
         together = {name: np.concatenate([step[name] for step in steps], axis=1) for name in steps[0] if name != LOGITS}
         if LOGITS in steps[0]:
@@ -205,7 +207,7 @@ class Runner:
             together[LOGITS] = so_far(logits.sum(0), logits[-1], len(steps), self.readout).astype("float32")
         return together
 
-    def _invoke(self, image, names):
+    def _invoke(self, image: Array, names: Sequence[str]) -> dict[str, Array]:
         """Outputs by name for one image, `[1, ...]` each; moves the state on."""
         image = image[np.newaxis]
         self._interpreter.set_tensor(self._image.index, image if image.dtype == self._image.dtype else self._image.encode(image))
@@ -218,7 +220,7 @@ class Runner:
         return {name: self._outputs[name].decode(self._interpreter.get_tensor(self._outputs[name].index)) for name in names}
 
 
-def _interpreter(path, threads):
+def _interpreter(path: Path, threads: int) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     try:

@@ -74,7 +74,7 @@ class Signature:
     timesteps: int | None
 
 
-def signature(interpreter) -> Signature:
+def signature(interpreter: Any) -> Signature:
     """The signature of a file with its tensors allocated; without one in the file, the names are those of the tensors."""
     for key in interpreter.get_signature_list() or {}:
         runner = interpreter.get_signature_runner(key)

@@ -6,12 +6,16 @@ python -P _clock.py '{"path": ..., "threads": [1, 2], "rounds": 5, "seconds": 0.
 import json
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from keras_snnkd._types import Array
 
-def litert(path, threads):
+
+def litert(path: Path, threads: int) -> Callable[[], Any]:
     """A function that runs a `.tflite` file once."""
     from ai_edge_litert.interpreter import Interpreter
 
@@ -22,7 +26,7 @@ def litert(path, threads):
     return interpreter.invoke
 
 
-def onnx(path, threads):
+def onnx(path: Path, threads: int) -> Callable[[], Any]:
     """A function that runs an `.onnx` file once."""
     import onnxruntime
 
@@ -35,7 +39,7 @@ def onnx(path, threads):
     return lambda: session.run(None, feed)
 
 
-def saved_model(path, threads):
+def saved_model(path: Path, threads: int) -> Callable[[], Any]:
     """A function that runs a SavedModel once. TensorFlow takes its number of threads once in a process."""
     import tensorflow as tf
 
@@ -47,14 +51,14 @@ def saved_model(path, threads):
     specs = signature.structured_input_signature[1]
     feed = {name: tf.constant(anything([size or 1 for size in spec.shape], spec.dtype.as_numpy_dtype)) for name, spec in specs.items()}
 
-    def run():
+    def run() -> Any:
         return [output.numpy() for output in signature(**feed).values()]
 
     run.loaded = loaded  # it owns the variables
     return run
 
 
-def anything(shape, dtype):
+def anything(shape: Sequence[int], dtype: Any) -> Array:
     """Values of a kind that the file may get: 0..1, or all there are of an integer type."""
     draw, dtype = np.random.default_rng(0), np.dtype(dtype)
     if dtype.kind == "f":
@@ -62,19 +66,19 @@ def anything(shape, dtype):
     return draw.integers(np.iinfo(dtype).min, np.iinfo(dtype).max + 1, shape, dtype)
 
 
-def clock(runs, rounds, seconds):
+def clock(runs: Sequence[Callable[[], Any]], rounds: int, seconds: float) -> list[Any]:
     """For each function the milliseconds of its runs, an array a round. The functions take turns, so that drift meets all of them."""
     for run in runs:
         _times(run, seconds / 2)  # warm-up
     return list(zip(*([_times(run, seconds) for run in runs] for _ in range(rounds)), strict=True))
 
 
-def percentile(rounds, q):
+def percentile(rounds: Any, q: float) -> float:
     """Of each round, then the median of these."""
     return float(np.median([np.percentile(times, q) for times in rounds]))
 
 
-def _times(run, seconds):
+def _times(run: Callable[[], Any], seconds: float) -> Array:
     times, end = [], time.perf_counter() + seconds
     while len(times) < 5 or time.perf_counter() < end:
         start = time.perf_counter()
@@ -83,7 +87,7 @@ def _times(run, seconds):
     return np.array(times)
 
 
-def memory():
+def memory() -> int | None:
     """Bytes of anonymous memory of this process; `None` where the system does not tell."""
     try:
         line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon"))
@@ -92,7 +96,7 @@ def memory():
     return 1024 * int(line.split()[1])
 
 
-def main(path, threads, rounds, seconds, output):
+def main(path: Path, threads: int, rounds: int, seconds: float, output: str) -> None:
     load = saved_model if Path(path).is_dir() else onnx if path.endswith(".onnx") else litert
     first = load(path, threads[0])  # stays, so that what a runtime takes once and for all is not counted below
     first()

@@ -6,6 +6,7 @@ python -P _micro.py '{"path": ..., "samples": ..., "output": ...}'
 import json
 import os
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ GRAIN = 16
 """Bytes to which the arena is found; tensors in it are aligned so."""
 
 
-def micro(content, arena):
+def micro(content: bytes, arena: int) -> Any:
     """The file in an arena of so many bytes, or `None` if it is too small."""
     from tflite_micro import runtime
 
@@ -26,7 +27,7 @@ def micro(content, arena):
         return None
 
 
-def runs(content, arena):
+def runs(content: bytes, arena: int) -> bool:
     """Whether the file runs in an arena of so many bytes; in a process of its own, since in one that is too small it may crash."""
     child = os.fork()
     if child == 0:
@@ -37,7 +38,7 @@ def runs(content, arena):
     return os.waitpid(child, 0)[1] == 0
 
 
-def smallest_arena(content):
+def smallest_arena(content: bytes) -> int | None:
     """Bytes of the smallest arena in which the file runs, found by trying; `None` if it does in none."""
     low, high = 1024, 65536  # in less it computes with sizes below zero
     while not runs(content, high):
@@ -50,7 +51,7 @@ def smallest_arena(content):
     return high
 
 
-def main(path, samples, output):
+def main(path: str, samples: str, output: str) -> None:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     images = np.load(samples)

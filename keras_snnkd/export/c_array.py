@@ -1,7 +1,9 @@
 """Export to C: a `.tflite` file as an array in a header, for LiteRT for Microcontrollers (TensorFlow Lite Micro)."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +93,7 @@ def read_c_array(text: str) -> bytes:
     return bytes(int(byte, 16) for byte in re.findall(r"0x([0-9a-f]{2})\b", array))
 
 
-def _read(path, content):
+def _read(path: str | Path, content: bytes) -> tuple[list[str], str]:
     """Lines on inputs and outputs, and what `_hybrid` finds."""
     from ai_edge_litert.schema_py_generated import ModelT
 
@@ -102,7 +104,7 @@ def _read(path, content):
         raise FileFormatError(f"{path} is damaged: {type(error).__name__} at its inputs or outputs. Export it again.") from error
 
 
-def _header(name, content, comment):
+def _header(name: str, content: bytes, comment: Sequence[str]) -> str:
     upper = name.upper()
     codes = [f"0x{byte:02x}" for byte in content]
     rows = [f"    {', '.join(codes[start : start + PER_LINE])}," for start in range(0, len(codes), PER_LINE)]
@@ -130,19 +132,19 @@ def _header(name, content, comment):
     )
 
 
-def _identifier(text):
+def _identifier(text: str) -> str:
     word = re.sub(r"[^A-Za-z0-9_]", "_", text)
     if not word or word[0].isdigit() or word.startswith("_"):  # a leading underscore is the compiler's
         word = f"model_{word.lstrip('_')}"
     return f"{word}_model" if word in KEYWORDS else word
 
 
-def _plain(text):
+def _plain(text: str) -> str:
     """A name from a file, as a comment in C can have it: a backslash would continue it."""
     return re.sub(r"[^A-Za-z0-9_.:/; -]", "?", text)
 
 
-def _description(model):
+def _description(model: Any) -> list[str]:
     """Lines on the inputs and outputs, with the names of the signature where there is one."""
     graph = model.subgraphs[0]
     signature = model.signatureDefs[0] if model.signatureDefs else None
@@ -157,20 +159,20 @@ def _description(model):
     return lines
 
 
-def _dtype(tensor):
+def _dtype(tensor: Any) -> str:
     from ai_edge_litert.schema_py_generated import TensorType
 
     return next(name.lower() for name, code in vars(TensorType).items() if code == tensor.type and not name.startswith("_"))
 
 
-def _scale(tensor):
+def _scale(tensor: Any) -> str:
     quantization = tensor.quantization
     if quantization is None or quantization.scale is None or len(quantization.scale) != 1:
         return ""
     return f", value = {float(np.float32(quantization.scale[0])):.9g} (q - {int(quantization.zeroPoint[0])})".replace("- -", "+ ")
 
 
-def _hybrid(model):
+def _hybrid(model: Any) -> str:
     """The tensors with which an operator multiplies int8 constants by floats, or an empty text."""
     from ai_edge_litert.schema_py_generated import TensorType
 

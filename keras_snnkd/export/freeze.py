@@ -101,11 +101,11 @@ def is_float32(model: keras.Model) -> bool:
     return all(layer.dtype_policy.name == "float32" for layer in all_layers(model))
 
 
-def _in_float32(layer):
+def _in_float32(layer: keras.Layer) -> keras.Layer:
     return layer.__class__.from_config(_policies_to_float32(layer.get_config()))
 
 
-def _policies_to_float32(config: Any):
+def _policies_to_float32(config: Any) -> Any:
     """A config in which each dtype policy, of the layer or of one that it wraps, is float32."""
     if isinstance(config, dict):
         if str(config.get("class_name", "")).endswith("DTypePolicy"):
@@ -116,7 +116,7 @@ def _policies_to_float32(config: Any):
     return config
 
 
-def _check_backend(model):
+def _check_backend(model: keras.Model) -> None:
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise ExportError(
@@ -126,7 +126,7 @@ def _check_backend(model):
         )
 
 
-def _check_deterministic(model):
+def _check_deterministic(model: keras.Model) -> None:
     for layer in model.layers:
         if isinstance(layer, Poisson):
             raise ExportError(
@@ -135,7 +135,7 @@ def _check_deterministic(model):
             )
 
 
-def _check_finite(model):
+def _check_finite(model: keras.Model) -> None:
     for weight in model.weights:
         if not np.all(np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32")))):
             raise ExportError(

@@ -201,7 +201,7 @@ def write_files(
         return reports
 
 
-def _spike(quantize):
+def _spike(quantize: str) -> str:
     """The operators of the step; see `keras_snnkd.neurons.dynamics.export_form`."""
     return "where" if quantize == "int8" else "floor"
 

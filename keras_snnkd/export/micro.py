@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_snnkd._types import Array
 from keras_snnkd.edge import read_contents
 from keras_snnkd.errors import ExportError, UnsupportedError
 from keras_snnkd.export import _micro
@@ -101,7 +102,7 @@ def micro(path: str | Path, samples: np.ndarray) -> MicroReport:
             return _compare(path, int(found["arena"]), found["micro"], found["litert"], ROUNDING if integers else TOLERANCE)
 
 
-def _compare(path, arena, ours, litert, tolerance):
+def _compare(path: Path, arena: int, ours: Array, litert: Array, tolerance: float) -> MicroReport:
     difference = np.abs(ours - litert).max(1)
     allowed = tolerance * np.ptp(litert)
     agreement = float(np.mean(difference <= allowed))

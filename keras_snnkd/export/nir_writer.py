@@ -1,6 +1,8 @@
 """From a Keras model to a NIR graph."""
 
 import functools
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,6 +22,7 @@ from keras.layers import (
     ZeroPadding2D,
 )
 
+from keras_snnkd._types import Array, Shape, Tensor
 from keras_snnkd._version import __version__
 from keras_snnkd.errors import UnsupportedError
 from keras_snnkd.layers import OverTime
@@ -40,7 +43,7 @@ class Writer:
         path: Of the file, for messages.
     """
 
-    def __init__(self, package, model, path):
+    def __init__(self, package: Any, model: keras.Model, path: Path) -> None:
         self.package, self.model, self.path = package, model, path
         self.taken = {layer.name for layer in model.layers}
         self.nodes, self.edges, self.said = {}, [], {"encoder": WITHOUT_ENCODER}
@@ -51,7 +54,7 @@ class Writer:
         self.timed = set()  # whether it has a time axis
         self.folded = set()  # whether it comes from a batch norm that the synapse before has taken up
 
-    def graph(self):
+    def graph(self) -> Any:
         """The `nir.NIRGraph`.
 
         Raises:
@@ -83,23 +86,23 @@ class Writer:
         said = {**self.said, "dt": DT, "created_by": f"keras_snnkd {__version__}"}
         return self.package.NIRGraph(self.nodes, self.edges, metadata=said)
 
-    def refused(self, layer, reason, advice="build the model without it"):
+    def refused(self, layer: keras.Layer, reason: str, advice: str = "build the model without it") -> UnsupportedError:
         return UnsupportedError(f"{self.path} not written: layer {layer.name!r} ({type(layer).__name__}) {reason}; {advice}.")
 
-    def add(self, name, node, sources):
+    def add(self, name: str, node: Any, sources: list[str]) -> list[str]:
         """A node that reads the sum of `sources`."""
         self.nodes[name] = node
         self.edges += [(source, name) for source in sources]
         return [name]
 
-    def free_name(self, name):
+    def free_name(self, name: str) -> str:
         """A name for a node that stands for no layer."""
         while name in self.taken:
             name += "_"
         self.taken.add(name)
         return name
 
-    def shape(self, tensor):
+    def shape(self, tensor: Tensor) -> Shape:
         """Of one sample at one step, in NIR's order: `(C, H, W)` or `(N,)`."""
         shape = tensor.shape[2 if id(tensor) in self.timed else 1 :]
         return (shape[-1], *shape[:-1])
@@ -107,11 +110,11 @@ class Writer:
     # Layers; each returns the names of the nodes whose sum is the layer's output
 
     @functools.singledispatchmethod
-    def write(self, inner, layer, sources):
+    def write(self, inner: Any, layer: keras.Layer, sources: list[str]) -> Any:
         raise self.refused(layer, f"is a {type(inner).__name__}, for which NIR has no node")
 
     @write.register
-    def _(self, inner: InputLayer, layer, sources):
+    def _(self, inner: InputLayer, layer: keras.Layer, sources: list[str]) -> Any:
         shape = self.shape(layer.output)
         if len(shape) not in (1, 3) or None in shape:
             raise self.refused(layer, f"takes {shape}, expected maps [H, W, C] or vectors [N] of fixed size")
@@ -120,7 +123,7 @@ class Writer:
         return self.add(self.free_name("input"), self.package.Input(np.array(shape)), [])
 
     @write.register
-    def _(self, inner: Encoder, layer, sources):
+    def _(self, inner: Encoder, layer: keras.Layer, sources: list[str]) -> Any:
         self.said["encoder"] = self.known_name(inner, layer, ENCODERS)
         self.said["timesteps"] = inner.timesteps
         if self.said["encoder"] != "direct" and not isinstance(self.nodes[sources[0]], self.package.Input):
@@ -128,37 +131,37 @@ class Writer:
         return sources
 
     @write.register
-    def _(self, inner: Readout, layer, sources):
+    def _(self, inner: Readout, layer: keras.Layer, sources: list[str]) -> Any:
         self.said["readout"] = self.known_name(inner, layer, READOUTS)
         self.add(self.free_name("output"), self.package.Output(np.array(self.shape(layer.input))), sources)
         return None
 
     @write.register(Add)
     @write.register(Dropout)
-    def _(self, inner, layer, sources):
+    def _(self, inner: Any, layer: keras.Layer, sources: list[str]) -> Any:
         return sources
 
     @write.register
-    def _(self, inner: Activation, layer, sources):
+    def _(self, inner: Activation, layer: keras.Layer, sources: list[str]) -> Any:
         self.check_linear(inner, layer)
         return sources
 
     @write.register
-    def _(self, inner: ReLU, layer, sources):
+    def _(self, inner: ReLU, layer: keras.Layer, sources: list[str]) -> Any:
         raise self.refused(layer, "is no spiking neuron, and NIR has no activation functions", "export its spiking twin (neuron='lif')")
 
     @write.register
-    def _(self, inner: MaxPooling2D, layer, sources):
+    def _(self, inner: MaxPooling2D, layer: keras.Layer, sources: list[str]) -> Any:
         raise self.refused(layer, "takes maxima, for which NIR has no node", "build and train the model with pooling='average'")
 
     @write.register
-    def _(self, inner: BatchNormalization, layer, sources):
+    def _(self, inner: BatchNormalization, layer: keras.Layer, sources: list[str]) -> Any:
         if id(layer.output) not in self.folded:
             raise self.refused(layer, "cannot be folded into a synapse", "put it right behind the convolution or dense layer")
         return sources
 
     @write.register
-    def _(self, inner: ZeroPadding2D, layer, sources):
+    def _(self, inner: ZeroPadding2D, layer: keras.Layer, sources: list[str]) -> Any:
         (top, bottom), (left, right) = inner.padding
         if (top, left) != (bottom, right):
             raise self.refused(layer, f"pads {inner.padding}, and NIR pads both sides alike")
@@ -166,7 +169,7 @@ class Writer:
         return sources
 
     @write.register
-    def _(self, inner: Conv2D, layer, sources):
+    def _(self, inner: Conv2D, layer: keras.Layer, sources: list[str]) -> Any:
         self.check_linear(inner, layer)
         rows, columns = inner.kernel_size
         if inner.groups != 1 or rows != columns or inner.data_format != "channels_last":
@@ -186,7 +189,7 @@ class Writer:
         return self.add(layer.name, node, sources)
 
     @write.register
-    def _(self, inner: Dense, layer, sources):
+    def _(self, inner: Dense, layer: keras.Layer, sources: list[str]) -> Any:
         self.check_linear(inner, layer)
         if len(self.shape(layer.input)) != 1:
             raise self.refused(layer, "reads maps pixel by pixel", "flatten them, or use a 1x1 convolution")
@@ -196,20 +199,20 @@ class Writer:
         return self.add(layer.name, self.package.Affine(np.ascontiguousarray(weight.T), bias), sources)
 
     @write.register
-    def _(self, inner: AveragePooling2D, layer, sources):
+    def _(self, inner: AveragePooling2D, layer: keras.Layer, sources: list[str]) -> Any:
         if self.own_padding(inner, layer, np.array(self.shape(layer.input)[1:])).any():
             raise self.refused(layer, "pads its maps", "use padding='valid'")
         node = self.package.AvgPool2d(np.array(inner.pool_size), np.array(inner.strides), np.array([0, 0]))
         return self.add(layer.name, node, sources)
 
     @write.register
-    def _(self, inner: GlobalAveragePooling2D, layer, sources):
+    def _(self, inner: GlobalAveragePooling2D, layer: keras.Layer, sources: list[str]) -> Any:
         channels, *size = self.shape(layer.input)
         names = self.add(layer.name, self.package.AvgPool2d(np.array(size), np.array(size), np.array([0, 0])), sources)
         return names if inner.keepdims else self.flatten(self.free_name(f"{layer.name}_flatten"), (channels, 1, 1), names)
 
     @write.register
-    def _(self, inner: Flatten, layer, sources):
+    def _(self, inner: Flatten, layer: keras.Layer, sources: list[str]) -> Any:
         channels, *size = self.shape(layer.input)
         if not size:
             return sources
@@ -217,20 +220,20 @@ class Writer:
         return self.flatten(layer.name, (channels, *size), sources)
 
     @write.register
-    def _(self, inner: ALIF, layer, sources):
+    def _(self, inner: ALIF, layer: keras.Layer, sources: list[str]) -> Any:
         raise self.refused(layer, "has an adaptive threshold, which NIR does not know", "train with neuron='lif'")
 
     @write.register(AdLIF)
     @write.register(RLIF)
     @write.register(RadLIF)
-    def _(self, inner, layer, sources):
+    def _(self, inner: Any, layer: keras.Layer, sources: list[str]) -> Any:
         reason = "has an adaptation current or recurrent synapses, for which NIR has no node"
         raise self.refused(layer, reason, "train with neuron='lif'")
 
     @write.register(LIF)
     @write.register(PLIF)
     @write.register(LeakyIntegrator)
-    def _(self, inner, layer, sources):
+    def _(self, inner: Any, layer: keras.Layer, sources: list[str]) -> Any:
         self.check_reset(inner, layer)
         leak = inner.dynamics.leak if inner.leak is None else _numpy(inner.leak)
         rest = inner.dynamics.v_reset
@@ -242,27 +245,27 @@ class Writer:
         return self.add(layer.name, kind(**self.for_each_neuron(layer, values)), sources)
 
     @write.register
-    def _(self, inner: IF, layer, sources):
+    def _(self, inner: IF, layer: keras.Layer, sources: list[str]) -> Any:
         self.check_reset(inner, layer)
         values = {"r": 1 / DT, "v_threshold": above(inner.threshold), "v_reset": inner.v_reset}
         return self.add(layer.name, self.package.IF(**self.for_each_neuron(layer, values)), sources)
 
     # Parts of them
 
-    def known_name(self, inner, layer, classes):
+    def known_name(self, inner: Any, layer: keras.Layer, classes: Any) -> str:
         for name, kind in classes.items():
             if type(inner) is kind:
                 return name
         raise self.refused(layer, f"is a {type(inner).__name__}, which a file cannot name", f"use one of {', '.join(classes)}")
 
-    def flatten(self, name, shape, sources):
+    def flatten(self, name: str, shape: Shape, sources: list[str]) -> list[str]:
         return self.add(name, self.package.Flatten(np.array(shape), 0, -1), sources)
 
-    def for_each_neuron(self, layer, values):
+    def for_each_neuron(self, layer: keras.Layer, values: Any) -> dict[str, Array]:
         shape = self.shape(layer.input)
         return {name: np.full(shape, value) for name, value in values.items()}
 
-    def in_nir_order(self, layer, values):
+    def in_nir_order(self, layer: keras.Layer, values: Any) -> Array:
         """What each neuron or channel has, `[(H, W,) C]`, for each neuron as NIR orders them."""
         channels, *size = self.shape(layer.input)
         values = np.broadcast_to(values, (*size, channels))
@@ -270,14 +273,14 @@ class Writer:
             return np.moveaxis(values.reshape(maps), -1, 0).ravel()
         return np.moveaxis(values, -1, 0)
 
-    def folded_weights(self, inner, layer):
+    def folded_weights(self, inner: Any, layer: keras.Layer) -> tuple[Array, Array]:
         """Kernel ``w s`` and bias ``beta + (bias - mean) s`` with the batch norm that follows, ``s = gamma / sqrt(variance + epsilon)``."""
         if (norm := following_norm(layer, self.model)) is not None:
             self.folded.add(id(norm.output))
         kernel, bias = folded(inner, norm)
         return kernel.astype("float32"), bias.astype("float32")
 
-    def own_padding(self, inner, layer, size):
+    def own_padding(self, inner: Any, layer: keras.Layer, size: Any) -> Any:
         """Zeros on each side that the layer adds to maps of `size` itself."""
         if inner.padding == "valid":
             return np.array([0, 0])
@@ -292,14 +295,14 @@ class Writer:
             )
         return total // 2
 
-    def check_linear(self, inner, layer):
+    def check_linear(self, inner: Any, layer: keras.Layer) -> None:
         if inner.activation is not keras.activations.linear:
             raise self.refused(layer, f"has the activation {inner.activation.__name__!r}, and NIR has no activation functions")
 
-    def check_reset(self, inner, layer):
+    def check_reset(self, inner: Any, layer: keras.Layer) -> None:
         if inner.emits_spikes and inner.reset != "hard":
             raise self.refused(layer, "subtracts the threshold at a spike (a soft reset), which NIR cannot say", "train with reset='hard'")
 
 
-def _numpy(weight):
+def _numpy(weight: Any) -> Array:
     return keras.ops.convert_to_numpy(weight).astype("float64")

@@ -29,7 +29,7 @@ class ONNX:
         >>> accuracy = (ONNX("student.onnx").predict(images).argmax(-1) == labels).mean()
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path) -> None:
         _, onnxruntime = extra("onnx", "onnx", "onnxruntime")
         self.path = Path(path)
         self.contents = read_onnx_contents(self.path)

@@ -21,13 +21,15 @@ one again: a current that lies between two steps may be rounded to one or the ot
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_snnkd._types import Array
 from keras_snnkd.edge.images import check_images
 from keras_snnkd.edge.readout import likeliest
 from keras_snnkd.errors import ExportError
@@ -83,7 +85,7 @@ class Reference:
         ShapeError: If the samples do not fit.
     """
 
-    def __init__(self, model: keras.Model, samples: np.ndarray):
+    def __init__(self, model: keras.Model, samples: np.ndarray) -> None:
         self.model = functional(model)
         frozen = freeze(self.model)
         self.samples = check_images(samples, self.model.inputs[0].shape[1:])
@@ -155,7 +157,7 @@ def verify(
     return _judged(target, path, size, operators, found, reference.taps, limits)
 
 
-def _malformed(found, expected):
+def _malformed(found: Any, expected: Any) -> list[str]:
     """What makes further comparison pointless: other shapes, NaN."""
     faults = []
     for name, array in found.items():
@@ -168,7 +170,7 @@ def _malformed(found, expected):
     return faults
 
 
-def _compare(logits, theirs, differs):
+def _compare(logits: Array, theirs: Array, differs: Array) -> dict[str, Any]:
     """Arrays over samples, `[n]`."""
     largest = np.sort(logits, axis=-1)[:, -2:]
     return {
@@ -181,7 +183,7 @@ def _compare(logits, theirs, differs):
     }
 
 
-def _judged(target, path, size, operators, found, taps, limits):
+def _judged(target: str, path: Path, size: int, operators: dict[str, int], found: Any, taps: Sequence[str], limits: Any) -> ExportReport:
     samples, exact = len(found["equal"]), limits.rounding is not None
     spread = float(found["high"].max() - found["low"].min())
     shares = {name: float(found[name].mean()) for name in taps}
@@ -207,7 +209,7 @@ def _judged(target, path, size, operators, found, taps, limits):
     )
 
 
-def _refused(path, faults, limits=EXACT):
+def _refused(path: Path, faults: Sequence[str], limits: Any = EXACT) -> ExportError:
     advice = {
         HALF: "Keep quantize='float32'.",
         QUANTIZED: "Round the weights first (keras_snnkd.models.round_weights; train.py --weight-bits 8), or keep quantize='float32'.",

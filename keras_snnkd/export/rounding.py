@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_snnkd._types import Array
 from keras_snnkd.neurons import SpikingLayer
 from keras_snnkd.surrogates import step
 
@@ -45,7 +46,7 @@ def unexplained(model: keras.Model, images: np.ndarray, differs: dict[str, np.nd
     return faults
 
 
-def distance_to_threshold(layer: SpikingLayer, currents) -> np.ndarray:
+def distance_to_threshold(layer: SpikingLayer, currents: Array) -> np.ndarray:
     """``|h[t] - theta[t]|`` of each neuron and step, `[B, T, ...]`, for currents `[B, T, ...]`."""
     dynamics = layer.dynamics
     given = dynamics.given(layer.learned)

@@ -25,7 +25,7 @@ class SavedModel:
         >>> logits = SavedModel("student").predict(images)
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path) -> None:
         import tensorflow as tf
 
         self.path = Path(path)

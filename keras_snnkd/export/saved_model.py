@@ -2,10 +2,12 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_snnkd._types import Tensor
 from keras_snnkd.errors import OutputError
 from keras_snnkd.export.freeze import LOGITS, freeze
 from keras_snnkd.export.parity import EXACT, Reference, verify
@@ -77,7 +79,7 @@ def write_archive(model: keras.Model, folder: Path, batch_size: int | None = Non
     """
     import tensorflow as tf
 
-    def serve(*inputs):
+    def serve(*inputs: Tensor) -> dict[str, Tensor]:
         outputs = model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
         return outputs if isinstance(outputs, dict) else {LOGITS: outputs}
 
@@ -92,7 +94,7 @@ def write_archive(model: keras.Model, folder: Path, batch_size: int | None = Non
         raise OutputError(f"cannot write {folder}: {error.message}. Check free space and permissions, or choose another folder.") from error
 
 
-def _operators(signature):
+def _operators(signature: Any) -> dict[str, int]:
     from collections import Counter
 
     found = Counter(node.op for node in signature.graph.as_graph_def().node)

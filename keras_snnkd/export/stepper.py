@@ -1,13 +1,16 @@
 """Export of one time step, with the neurons' state as inputs and outputs: for streams, for long T, and for answers before step T."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_snnkd._types import Array, Shape, Tensor
 from keras_snnkd.edge.tensors import STEP_SIGNATURE
 from keras_snnkd.errors import UnsupportedError
 from keras_snnkd.export.freeze import LOGITS, first_line, freeze, timesteps
@@ -100,7 +103,7 @@ def write_streaming(
     return write_files(reference, models, files, finals, target="streaming", endpoint=signature, calibration=seen, io=io)
 
 
-def _inputs_seen(model, images, T):
+def _inputs_seen(model: keras.Model, images: Array, T: int) -> dict[str, Array]:
     """The inputs of a model of one step while it runs T steps on each image (or sequence of frames), by name, `[N T, ...]`."""
     shapes = {tensor.name: tensor.shape for tensor in model.inputs}
     seen = {name: [] for name in shapes}
@@ -162,7 +165,7 @@ def one_step(model: keras.Model, taps: list[str] = ()) -> Step:
     return Step(_model(inputs, outputs, over_time), _model(inputs, {**outputs, **spikes}, over_time), readout)
 
 
-def _model(inputs, outputs, over_time):
+def _model(inputs: Any, outputs: Any, over_time: bool) -> keras.Model:
     if not over_time:
         return keras.Model(inputs, outputs)
     inner = keras.Model(inputs, outputs)  # the file takes a frame, without the time axis
@@ -171,7 +174,7 @@ def _model(inputs, outputs, over_time):
     return keras.Model([image, *states], inner([ops.expand_dims(image, 1), *states]))
 
 
-def _readout(model):
+def _readout(model: keras.Model) -> str:
     """How the steps of a model become its output; refuses models that have no steps, or more state than that of their neurons."""
     if not any(isinstance(layer, SpikingLayer) for layer in model.layers):
         raise UnsupportedError(f"{model.name} has no neurons, so there are no time steps to stream; use keras_snnkd.export.litert.")
@@ -198,11 +201,11 @@ class _Walk:
         spikes: Outputs of the neurons, by layer.
     """
 
-    def __init__(self, model_name):
+    def __init__(self, model_name: str) -> None:
         self.model_name = model_name
         self.before, self.after, self.spikes = {}, {}, {}
 
-    def call(self, layer, *args, **kwargs):
+    def call(self, layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         """As `layer(*args, **kwargs)`, for one step."""
         if isinstance(layer, Encoder):
             return self._encode(layer, *args)
@@ -212,14 +215,14 @@ class _Walk:
             return ops.squeeze(layer.of_steps(args[0]), 1)
         return layer(*args, **kwargs)
 
-    def _encode(self, encoder, inputs):
+    def _encode(self, encoder: Encoder, inputs: Any) -> Tensor:
         if not encoder.needs_clock:
             return ops.expand_dims(encoder.at(inputs), 1)
         step = self._state(encoder.name, "step", (1,))
         outputs, self.after[step.name] = _EncoderStep(encoder, name=f"{step.name}_once")(inputs, step)
         return outputs
 
-    def _fire(self, neuron, inputs, initial_state=None):
+    def _fire(self, neuron: SpikingLayer, inputs: Any, initial_state: Any = None) -> Tensor:
         if initial_state is not None or neuron.return_state:
             raise UnsupportedError(
                 f"{self.model_name}: layer {neuron.name!r} takes or gives its state in the model itself; build it without: a "
@@ -232,7 +235,7 @@ class _Walk:
         self.spikes.setdefault(neuron.name, spikes)  # as in Keras, `layer.output` is that of the first use
         return spikes
 
-    def _state(self, layer, part, shape):
+    def _state(self, layer: keras.Layer, part: str, shape: Shape) -> Tensor:
         name = re.sub(r"\W", "_", f"{layer}_{part}")
         while name in self.before:  # a layer that is used twice has two states
             name += "_again"
@@ -243,11 +246,11 @@ class _Walk:
 class _NeuronStep(keras.Layer):
     """One time step of neurons: currents `[1, 1, ...]` and states `[1, ...]` to spikes and new states; rest is 0."""
 
-    def __init__(self, neuron, name):
+    def __init__(self, neuron: SpikingLayer, name: str) -> None:
         super().__init__(name=name)
         self.neuron = neuron
 
-    def call(self, inputs, states):
+    def call(self, inputs: Any, states: Sequence[Tensor]) -> Any:
         dynamics = self.neuron.dynamics
         v, *rest = states
         v = v + dynamics.v_reset if dynamics.v_reset else v
@@ -258,9 +261,9 @@ class _NeuronStep(keras.Layer):
 class _EncoderStep(keras.Layer):
     """One time step of an encoder that reads the number of the step."""
 
-    def __init__(self, encoder, name):
+    def __init__(self, encoder: Encoder, name: str) -> None:
         super().__init__(name=name)
         self.encoder = encoder
 
-    def call(self, inputs, step):
+    def call(self, inputs: Any, step: Tensor) -> Any:
         return [ops.expand_dims(self.encoder.at(inputs, step), 1), step + 1]

@@ -2,11 +2,11 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -82,29 +82,29 @@ class Target:
     runnable: Callable[[Path], AbstractContextManager[Path]] = nullcontext
 
 
-def _saved_model(order, path):
+def _saved_model(order: Order, path: Path) -> ExportReport:
     with staged(path) as (folder,):
         return write_saved_model(order.reference, folder, path)
 
 
-def _litert(quantize, order, path):
+def _litert(quantize: str, order: Order, path: Path) -> ExportReport:
     with staged(path) as (file,):
         (report,) = write_litert(order.source(quantize), {quantize: file}, [path], order.calibration, order.io)
     return report
 
 
-def _streaming(quantize, order, path):
+def _streaming(quantize: str, order: Order, path: Path) -> ExportReport:
     with staged(path) as (file,):
         (report,) = write_streaming(order.source(quantize), {quantize: file}, [path], order.calibration, order.io)
     return report
 
 
-def _by(export, order, path):
+def _by(export: Callable[..., ExportReport], order: Order, path: Path) -> ExportReport:
     """By a function of the model that knows nothing of an order."""
     return export(order.reference.model, path, samples=order.reference.samples)
 
 
-def _c_array(order, path):
+def _c_array(order: Order, path: Path) -> ExportReport:
     """The int8 file as an array, which has its size: the text of the header is longer."""
     if "int8" in order.refused:
         raise order.refused["int8"]
@@ -115,7 +115,7 @@ def _c_array(order, path):
 
 
 @contextmanager
-def _unpacked(header):
+def _unpacked(header: Path) -> Iterator[Path]:
     """The file in a header, for a while."""
     with tempfile.TemporaryDirectory() as work:
         path = Path(work, header.name).with_suffix(".tflite")
@@ -123,28 +123,28 @@ def _unpacked(header):
         yield path
 
 
-def _run_litert(path):
+def _run_litert(path: Path) -> Callable[..., Any]:
     return LiteRT(path).predict
 
 
-def _run_saved_model(path):
+def _run_saved_model(path: Path) -> Callable[..., Any]:
     return SavedModel(path).predict
 
 
-def _run_onnx(path):
+def _run_onnx(path: Path) -> Callable[..., Any]:
     return ONNX(path).predict
 
 
-def _run_nir(path):
+def _run_nir(path: Path) -> Callable[..., Any]:
     return partial(from_nir(path).predict, batch_size=128, verbose=0)
 
 
-def _litert_target(quantize, arithmetic="float32", **more):
+def _litert_target(quantize: str, arithmetic: str = "float32", **more: Any) -> Target:
     write = partial(_litert, quantize)
     return Target(f"LiteRT {quantize}", f"model_{quantize}.tflite", write, _run_litert, arithmetic, **more)
 
 
-def _streaming_target(quantize, arithmetic="float32", **more):
+def _streaming_target(quantize: str, arithmetic: str = "float32", **more: Any) -> Target:
     more = {"one_step": True, "unrolled": False, **more}
     write = partial(_streaming, quantize)
     return Target(f"LiteRT streaming {quantize}", f"model_streaming_{quantize}.tflite", write, _run_litert, arithmetic, **more)

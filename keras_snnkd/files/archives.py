@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from keras_snnkd.errors import FileFormatError
 
@@ -40,7 +41,7 @@ def check_archive(path: str | Path, names: Collection[str] | None = None) -> Non
         raise FileFormatError(f"not a readable archive: {_told(error)}") from error
 
 
-def _check_names(found, allowed):
+def _check_names(found: Any, allowed: Any) -> None:
     for name in found:
         parts = name.replace("\\", "/").split("/")
         if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or "\0" in name:
@@ -51,5 +52,5 @@ def _check_names(found, allowed):
             raise FileFormatError(f"{name!r} does not belong in it; expected {', '.join(allowed)}")
 
 
-def _told(error):
+def _told(error: Exception) -> str:
     return str(error) if isinstance(error, FileFormatError) else f"{type(error).__name__}: {str(error)[:200]}"

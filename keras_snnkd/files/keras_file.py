@@ -99,7 +99,7 @@ def check_config(config: Any) -> None:
                 _check_class(value)
 
 
-def _check_class(config):
+def _check_class(config: Any) -> None:
     name, module, registered = (config.get(key) for key in ("class_name", "module", "registered_name"))
     if name in TENSORS:
         dtype = str(config["config"]["dtype"])
@@ -116,16 +116,16 @@ def _check_class(config):
         )
 
 
-def _registered(name):
+def _registered(name: Any) -> bool:
     """Whether the running program offers this name to Keras; what a file says does not add to that."""
     return isinstance(name, str) and keras.saving.get_registered_object(name) is not None
 
 
-def _is_activation(module, name):
+def _is_activation(module: Any, name: Any) -> bool:
     return module in ("builtins", "keras.activations") and callable(getattr(keras.activations, name, None)) and not name.startswith("_")
 
 
-def _computes(module, name):
+def _computes(module: Any, name: Any) -> bool:
     if not isinstance(module, str) or not isinstance(name, str):
         return False
     part = module.removeprefix("keras.")
@@ -174,7 +174,7 @@ def check_weights(content: bytes) -> int:
     return elements
 
 
-def _weights_of(config):
+def _weights_of(config: Any) -> int:
     """The number of a model's weights, without memory for them."""
     with without_memory():
         model = keras.saving.deserialize_keras_object(copy.deepcopy(config), safe_mode=True)

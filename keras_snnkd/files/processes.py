@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from keras_snnkd.errors import ExportError
 
@@ -68,7 +69,7 @@ def run_converter(kind: str, script: str, jobs: list[dict], seconds: float) -> N
         raise ExportError(f"the {kind} converter ended without an error but did not write {', '.join(missing)}.")
 
 
-def _end(process):
+def _end(process: subprocess.Popen[Any]) -> None:
     """End a process, and with it those that it started."""
     if os.name == "nt":
         process.kill()

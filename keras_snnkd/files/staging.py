@@ -68,7 +68,7 @@ def staged(*finals: str | Path) -> Iterator[list[Path]]:
         ) from error
 
 
-def _flush(path):
+def _flush(path: Path) -> None:
     """Wait until the disk has a file, or all files of a folder; names follow in the order in which they were given."""
     for place in path.rglob("*") if path.is_dir() else [path]:
         if place.is_file():
@@ -132,7 +132,7 @@ def read_json(path: str | Path, signed: bool = False) -> Any:
     return content
 
 
-def _digest(content):
+def _digest(content: Any) -> str:
     """The SHA-256 of a mapping, which is the same for what JSON makes of it."""
     plain = json.loads(json.dumps({name: value for name, value in content.items() if name != SHA256}))
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
@@ -177,7 +177,7 @@ def check_seal(path: str | Path, context: bytes = b"", required: bool = True) ->
         raise FileFormatError(f"{path} has no checksum at its end: it is cut short, foreign, or of an earlier version")
 
 
-def _sum(path, context, size=None):
+def _sum(path: Path, context: bytes, size: int | None = None) -> str:
     """The SHA-256 of a file's first `size` bytes, and of `context`."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_snnkd._types import Array
 from keras_snnkd.edge.readout import likeliest, so_far, softmax
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.keras_internals import producer
@@ -165,11 +166,11 @@ def final_readout(model: keras.Model) -> Readout:
     return last
 
 
-def _confidence(answers):
+def _confidence(answers: Array) -> Array:
     return softmax(answers).max(axis=-1)
 
 
-def _right(answers, labels):
+def _right(answers: Array, labels: Array) -> Array:
     labels = np.asarray(labels)
     if answers.ndim != 3:
         raise ShapeError(f"expected the logits of every step, [N, T, C], got an array of shape {list(answers.shape)}")

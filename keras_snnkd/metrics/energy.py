@@ -100,7 +100,7 @@ def energy(operations: Operations, twin_dense: float, twin: Operations | None = 
         raise unknown_name("arithmetic", arithmetic, CONSTANTS)
     constants = CONSTANTS[arithmetic]
 
-    def effective(counted):
+    def effective(counted: Any) -> float:
         return (constants.mac * counted.effective_macs + constants.ac * counted.effective_acs) / 1000
 
     return Energy(

@@ -76,7 +76,7 @@ class ActivityMeter:
         >>> meter(images).rates["block1_neuron"]
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model) -> None:
         self._spikes = _spikes(model)
         self.layers = {name: layer for name, layer, *_ in calls(model) if name in self._spikes}
         """The layers that can fire, in the order in which they run."""

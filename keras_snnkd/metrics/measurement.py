@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_snnkd._types import Tensor
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.keras_internals import nodes
 
@@ -53,14 +54,14 @@ class Measurement(keras.Model):
         reduce: From the dictionary of values to what is brought back; in `keras.ops`.
     """
 
-    def __init__(self, model: keras.Model, tensors: Mapping[str, Any], reduce: Callable[[dict], Any]):
+    def __init__(self, model: keras.Model, tensors: Mapping[str, Any], reduce: Callable[[dict], Any]) -> None:
         super().__init__(name="measurement")
         self.taps = keras.Model(model.inputs[0], dict(tensors))
         self.reduce = reduce
         if keras.backend.backend() == "tensorflow":
             self.jit_compile = False  # neurons compile themselves; convolutions are faster outside XLA on CPUs
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Any:
         return self.reduce(self.taps(images, training=False))
 
     def batches(self, images: Any, batch_size: int) -> Iterator[Any]:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_snnkd._types import Tensor
 from keras_snnkd.layers import OverTime
 from keras_snnkd.metrics.measurement import Measurement, calls
 from keras_snnkd.neurons import SpikingLayer
@@ -69,7 +70,7 @@ def synaptic_operations(model: keras.Model, images: Any, batch_size: int = 128) 
     if not counters:
         return Operations(0.0, 0.0, 0.0, {})
 
-    def count(values):
+    def count(values: dict[str, Tensor]) -> Any:
         return {name: counters[name].count(x) for name, x in values.items()}
 
     dense, effective, binary = dict.fromkeys(counters, 0.0), dict.fromkeys(counters, 0.0), dict.fromkeys(counters, True)
@@ -129,7 +130,7 @@ class _Synapse:
     outputs is the number of connections in use. Output channels are summed before, so that this costs a fraction of the layer itself.
     """
 
-    def __init__(self, layer: keras.Layer):
+    def __init__(self, layer: keras.Layer) -> None:
         self.timed = isinstance(layer, OverTime)
         self.layer = layer.layer if self.timed else layer
         kernel = ops.convert_to_numpy(self.layer.kernel)
@@ -140,7 +141,7 @@ class _Synapse:
         groups = getattr(self.layer, "groups", 1)
         return mask.astype("float32").reshape(*mask.shape[:-1], groups, -1).sum(axis=-1)
 
-    def count(self, x):
+    def count(self, x: Tensor) -> Any:
         """Connections in use at each position of the output, those of one image, and whether the input `[B, (T,) ...]` is spikes."""
         nonzero = x != 0
         spikes = ops.all(ops.logical_or(ops.logical_not(nonzero), ops.abs(x) == 1))
@@ -151,14 +152,14 @@ class _Synapse:
             mask = ops.reshape(mask, (-1, mask.shape[1] if self.timed else 1, *mask.shape[-3:]))
         return self._connections(mask, self.used), self._connections(ops.ones_like(mask[:1]), self.all), spikes
 
-    def connections(self, tensor) -> float:
+    def connections(self, tensor: Tensor) -> float:
         """All connections for one image and one time step of an input `[B, (T,) ...]`."""
         shape = tensor.shape[2 if self.timed else 1 :]
         if isinstance(self.layer, keras.layers.Dense):
             shape = (int(np.prod(shape[:-1])), shape[-1])
         return float(ops.convert_to_numpy(self._connections(ops.ones((1, 1, *shape)), self.all)).sum(dtype="float64"))
 
-    def _connections(self, mask, fan_out):
+    def _connections(self, mask: Tensor, fan_out: Tensor) -> Tensor:
         """`[B, T, ...]` to the number of connections at each position of the output, `[B T, ...]`."""
         folded = ops.reshape(mask, (-1, *mask.shape[2:]))
         if isinstance(self.layer, keras.layers.Dense):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_snnkd._types import Tensor
 from keras_snnkd.layers import OverTime
 from keras_snnkd.metrics.measurement import Measurement, calls
 from keras_snnkd.metrics.operations import synapses
@@ -68,7 +69,7 @@ def activation_sparsity(model: keras.Model, images: Any, batch_size: int = 128) 
     if not outputs:
         return None
 
-    def count(values):
+    def count(values: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: ops.sum(ops.cast(value != 0, "float32"), axis=tuple(range(1, value.ndim))) for name, value in values.items()}
 
     batches = Measurement(model, outputs, count).batches(images, batch_size)

@@ -4,6 +4,7 @@ python -P _nir_contents.py student.nir contents.npz
 """
 
 import sys
+from typing import Any
 
 import h5py
 import numpy as np
@@ -32,7 +33,7 @@ def contents(path: str) -> dict[str, np.ndarray]:
         return {name: _read(array) for name, array in _arrays(file).items()}
 
 
-def _arrays(file):
+def _arrays(file: h5py.File) -> dict[str, Any]:
     found, pending, objects, size = {}, [("", file)], 0, 0
     while pending:
         name, item = pending.pop()
@@ -56,7 +57,7 @@ def _arrays(file):
     return found
 
 
-def _read(array):
+def _read(array: Any) -> Any:
     return np.array(array.asstr()[()], str) if h5py.check_string_dtype(array.dtype) else array[()]
 
 

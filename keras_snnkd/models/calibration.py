@@ -61,6 +61,6 @@ def calibrate(model: keras.Model, images: np.ndarray) -> Calibration:
     )
 
 
-def _twins(layer):
+def _twins(layer: keras.Layer) -> list[QuantizedNeuron]:
     exponents = INTEGRATOR_EXPONENTS if layer.dynamics.threshold is None else EXPONENTS
     return [QuantizedNeuron.of(layer, exponent) for exponent in exponents]

@@ -1,6 +1,7 @@
 """Plain convolutional network."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -25,7 +26,7 @@ def ConvNet(  # noqa: N802 - reads as a class, like keras.applications
     normalization: str = "batch",
     remat: bool = False,
     name: str = "convnet",
-    **neuron_arguments,
+    **neuron_arguments: Any,
 ) -> keras.Model:
     """A plain convolutional network: per width ``3x3 convolution - batch norm - neurons``, with 2x2 pooling where asked.
 

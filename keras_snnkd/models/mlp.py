@@ -1,6 +1,7 @@
 """Fully connected network."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -19,7 +20,7 @@ def MLP(  # noqa: N802 - reads as a class, like keras.applications
     normalization: str = "batch",
     remat: bool = False,
     name: str = "mlp",
-    **neuron_arguments,
+    **neuron_arguments: Any,
 ) -> keras.Model:
     """A fully connected network: per width ``dense - batch norm - neurons``, then a classifier.
 

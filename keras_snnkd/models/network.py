@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_snnkd import layers, neurons
+from keras_snnkd._types import Tensor
 from keras_snnkd.errors import ShapeError, unknown_name
 from keras_snnkd.layers.encoders import check_timesteps, is_count
 
@@ -66,7 +67,7 @@ class Network:
         normalization: str = "batch",
         arguments: dict[str, Any] | None = None,
         remat: bool = False,
-    ):
+    ) -> None:
         if not isinstance(image_shape, (list, tuple)) or len(image_shape) != 3 or not all(map(is_count, image_shape)):
             raise ShapeError(f"image_shape must be (H, W, C), three whole numbers above 0, got {image_shape!r}")
         if not is_count(num_classes) or num_classes < 2:
@@ -98,14 +99,14 @@ class Network:
             self.start = ENCODERS[encoder](self.timesteps, name="encoder")(self.image)
             self.timed = True
 
-    def synapse(self, x, layer: keras.Layer):
+    def synapse(self, x: Tensor, layer: keras.Layer) -> Tensor:
         """`layer` on `x`, over time where `x` has time; named as the layer is."""
         if not self.timed:
             return layer(x)
         name = layer.name
         return layers.OverTime(layer, self.remat, name=name)(x)
 
-    def normalize(self, x, name: str, branches: int = 1):
+    def normalize(self, x: Tensor, name: str, branches: int = 1) -> Tensor:
         """Batch normalization over batch, time and space; tdBN scales down where several branches are added."""
         common = {"momentum": BATCH_NORM_MOMENTUM, "name": name}
         if self.normalization == "threshold" and self.spiking:
@@ -113,7 +114,7 @@ class Network:
             return layers.ThresholdBatchNormalization(threshold, alpha=branches**-0.5, **common)(x)
         return layers.BatchNormalization(**common)(x)
 
-    def fire(self, x, name: str):
+    def fire(self, x: Tensor, name: str) -> Tensor:
         """Neurons; the first ones in the network start the time axis."""
         if not self.spiking:
             return keras.layers.ReLU(name=name)(x)
@@ -122,7 +123,7 @@ class Network:
             self.timed = True
         return self.neuron(**self.neuron_arguments, name=name)(x)
 
-    def conv(self, x, width: int, name: str, kernel: int = 3, stride: int = 1, branches: int = 1):
+    def conv(self, x: Tensor, width: int, name: str, kernel: int = 3, stride: int = 1, branches: int = 1) -> Tensor:
         """Convolution without bias, and normalization. A stride pads evenly on all sides, as other frameworks do.
 
         `branches` says how many such outputs will be added.
@@ -136,12 +137,12 @@ class Network:
         )
         return self.normalize(x, f"{name}_norm", branches)
 
-    def dense(self, x, width: int, name: str):
+    def dense(self, x: Tensor, width: int, name: str) -> Tensor:
         """Fully connected layer without bias, and normalization."""
         x = self.synapse(x, keras.layers.Dense(width, use_bias=False, kernel_initializer="he_normal", name=f"{name}_dense"))
         return self.normalize(x, f"{name}_norm")
 
-    def model(self, x, name: str) -> keras.Model:
+    def model(self, x: Tensor, name: str) -> keras.Model:
         """Classifier and readout on features `x` `[B, (T,) F]`, and the finished model."""
         x = self.synapse(x, keras.layers.Dense(self.num_classes, name="classifier"))
         if not self.spiking:

@@ -14,6 +14,7 @@ NIR's neurons fire above the threshold, ours at it: the thresholds are neighbour
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def fifteen_digits(value: float) -> float:
     return float(f"{value:.15g}")
 
 
-def read_graph(path: str | Path):
+def read_graph(path: str | Path) -> Any:
     """The `nir.NIRGraph` in a file, which is unpacked in a process of its own.
 
     Args:
@@ -97,7 +98,7 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [""])[0][:300]
 
 
-def _tree(arrays):
+def _tree(arrays: dict[str, Any]) -> dict[str, Any]:
     """Nested dicts, with texts and single numbers as Python's, as nir takes them."""
     tree = {}
     for name, array in arrays.items():

@@ -2,12 +2,15 @@
 
 import graphlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_snnkd import layers, neurons
+from keras_snnkd._types import Array, Tensor
 from keras_snnkd.errors import FileFormatError, KDError
 from keras_snnkd.models.network import ENCODERS
 from keras_snnkd.models.nir_file import READOUTS, WITHOUT_ENCODER, at, fifteen_digits, first_line
@@ -23,7 +26,7 @@ class Reader:
         dt: Seconds of a time step.
     """
 
-    def __init__(self, path: Path, graph, timesteps: int, dt: float):
+    def __init__(self, path: Path, graph: Any, timesteps: int, dt: float) -> None:
         self.path, self.graph, self.timesteps, self.dt = path, graph, timesteps, dt
         self.kinds = {node: type(content).__name__ for node, content in graph.nodes.items()}
         self.taken: set[str] = set()
@@ -64,7 +67,7 @@ class Reader:
         logits = READOUTS[readout](name=self.free_name("readout"))(logits)
         return keras.Model(self.image, logits, name=_legal(name))
 
-    def refused(self, reason):
+    def refused(self, reason: str) -> FileFormatError:
         return FileFormatError(f"{self.path} cannot be read as a Keras model: {reason}")
 
     def free_name(self, wanted: str) -> str:
@@ -77,7 +80,7 @@ class Reader:
 
     # Tensors
 
-    def reads(self, node):
+    def reads(self, node: str) -> Tensor:
         """What a node reads: edges that meet are added."""
         tensors = [self.tensors[source] for source in self.sources[node]]
         if len(tensors) == 1:
@@ -88,7 +91,7 @@ class Reader:
         total = keras.layers.Add(name=self.free_name(f"{node}_add"), dtype="float32")(tensors)
         return self.note_time(total, tensors[0])
 
-    def in_time(self, x):
+    def in_time(self, x: Tensor) -> Tensor:
         """`x` with a time axis."""
         if id(x) in self.timed:
             return x
@@ -96,19 +99,19 @@ class Reader:
         self.timed.add(id(x))
         return x
 
-    def note_time(self, x, like):
+    def note_time(self, x: Tensor, like: Tensor) -> Tensor:
         if id(like) in self.timed:
             self.timed.add(id(x))
         return x
 
-    def synapse(self, x, layer_class, name, weights=(), **arguments):
+    def synapse(self, x: Tensor, layer_class: Any, name: str, weights: Sequence[Any] = (), **arguments: Any) -> Tensor:
         """A layer on `x`, over time where `x` has time."""
         layer = layer_class(name=name, dtype="float32", **arguments)
         y = layers.OverTime(layer, name=name, dtype="float32")(x) if id(x) in self.timed else layer(x)
         layer.set_weights(weights)
         return self.note_time(y, x)
 
-    def neurons(self, node, layer_class, taus=None, **arguments):
+    def neurons(self, node: str, layer_class: Any, taus: Any = None, **arguments: Any) -> Tensor:
         """Neurons of one class; `taus`, in NIR's order, where each has its own."""
         read = self.reads(node)
         x = self.in_time(read)
@@ -123,7 +126,7 @@ class Reader:
             self.flattened[id(y)] = self.flattened[id(read)]
         return self.note_time(y, x)
 
-    def in_nir_order(self, x):
+    def in_nir_order(self, x: Tensor) -> Tensor:
         """Keras flattens maps channels last, which the next matrix takes up; without one, a vector is put in NIR's order here."""
         if id(x) not in self.flattened:
             return x
@@ -133,7 +136,7 @@ class Reader:
 
     # Nodes, by their kind
 
-    def read_input(self, node, content):
+    def read_input(self, node: str, content: Any) -> Tensor:
         shape = tuple(map(int, np.asarray(content.input_type["input"]).reshape(-1)))
         if len(shape) not in (1, 3) or min(shape) < 1:
             raise self.refused(f"its input has shape {shape}, expected (N,) or (C, H, W)")
@@ -147,10 +150,10 @@ class Reader:
         self.timed.add(id(x))
         return x
 
-    def read_output(self, node, content):
+    def read_output(self, node: str, content: Any) -> Tensor:
         return self.in_nir_order(self.reads(node))
 
-    def read_affine(self, node, content):
+    def read_affine(self, node: str, content: Any) -> Tensor:
         x, weight = self.reads(node), _numbers(content.weight)
         units, fan_in = weight.shape
         if id(x) in self.flattened:
@@ -163,7 +166,7 @@ class Reader:
 
     read_linear = read_affine
 
-    def read_conv2d(self, node, content):
+    def read_conv2d(self, node: str, content: Any) -> Tensor:
         x, weight, stride, dilation = self.reads(node), _numbers(content.weight), _pair(content.stride), _pair(content.dilation)
         if int(content.groups) != 1:
             raise self.refused(f"node {node!r} is a convolution in {int(content.groups)} groups")
@@ -185,19 +188,19 @@ class Reader:
             padding="same" if same else "valid",
         )
 
-    def padded(self, x, node, padding):
+    def padded(self, x: Tensor, node: str, padding: Any) -> Tensor:
         if not any(padding):
             return x
         return self.synapse(x, keras.layers.ZeroPadding2D, self.free_name(f"{node}_pad"), padding=padding)
 
-    def read_avgpool2d(self, node, content):
+    def read_avgpool2d(self, node: str, content: Any) -> Tensor:
         x, size, stride, padding = self.reads(node), _pair(content.kernel_size), _pair(content.stride), _pair(content.padding)
         if size == tuple(x.shape[-3:-1]) and not any(padding):
             return self.synapse(x, keras.layers.GlobalAveragePooling2D, self.names[node], keepdims=True)
         x = self.padded(x, node, padding)
         return self.synapse(x, keras.layers.AveragePooling2D, self.names[node], pool_size=size, strides=stride)
 
-    def read_flatten(self, node, content):
+    def read_flatten(self, node: str, content: Any) -> Tensor:
         x = self.reads(node)
         shape = x.shape[2 if id(x) in self.timed else 1 :]
         if len(shape) == 1:
@@ -208,24 +211,24 @@ class Reader:
         self.flattened[id(y)] = shape
         return y
 
-    def read_lif(self, node, content):
+    def read_lif(self, node: str, content: Any) -> Tensor:
         threshold, v_reset = at(_uniform(content.v_threshold)), _uniform(content.v_reset)
         if not np.isclose(v_reset, _uniform(content.v_leak)):
             raise self.refused(f"node {node!r} rests at {_uniform(content.v_leak)} and is reset to {v_reset}; here both are one")
         return self.neurons(node, neurons.LIF, threshold=threshold, v_reset=v_reset, **self.leak(node, content))
 
-    def read_li(self, node, content):
+    def read_li(self, node: str, content: Any) -> Tensor:
         if _uniform(content.v_leak) != 0:
             raise self.refused(f"node {node!r} integrates and rests at {_uniform(content.v_leak)}, expected 0")
         return self.neurons(node, neurons.LeakyIntegrator, **self.leak(node, content))
 
-    def read_if(self, node, content):
+    def read_if(self, node: str, content: Any) -> Tensor:
         r = _uniform(content.r)
         if not np.isclose(r * self.dt, 1, rtol=1e-6):
             raise self.refused(f"node {node!r} has r = {r:g}, expected 1 / dt = {1 / self.dt:g}; was it written for another step (dt)?")
         return self.neurons(node, neurons.IF, threshold=at(_uniform(content.v_threshold)), v_reset=_uniform(content.v_reset))
 
-    def leak(self, node, content):
+    def leak(self, node: str, content: Any) -> dict[str, Any]:
         """`tau` in steps, and whether the leak multiplies the input."""
         taus, r = np.asarray(content.tau, "float64") / self.dt, np.asarray(content.r, "float64")
         alike = len(np.unique(taus)) == 1
@@ -239,19 +242,19 @@ class Reader:
         raise self.refused(f"node {node!r} has {said}, expected 1 or tau / dt = {taus.min():g}; was it written for another step (dt)?")
 
 
-def _legal(name):
+def _legal(name: str) -> str:
     """`name` as TensorFlow takes names of scopes."""
     return re.sub(r"^[^A-Za-z0-9.]", "n", re.sub(r"[^A-Za-z0-9_.-]", "_", name)) or "n"
 
 
-def _numbers(array):
+def _numbers(array: Any) -> Array:
     array = np.asarray(array)
     if array.dtype.kind not in "fiu" or not array.size or not np.all(np.isfinite(array)):
         raise ValueError(f"an array of {array.dtype}, shape {array.shape}, where finite numbers are expected")
     return array.astype("float32")
 
 
-def _uniform(array):
+def _uniform(array: Any) -> float:
     """The one value of all neurons, in float64."""
     values = np.unique(np.asarray(array, "float64"))
     if len(values) != 1 or not np.isfinite(values[0]):
@@ -259,7 +262,7 @@ def _uniform(array):
     return float(values[0])
 
 
-def _pair(value):
+def _pair(value: Any) -> tuple[int, int]:
     """Two whole numbers, where NIR allows one."""
     values = np.asarray(value).reshape(-1)
     if values.dtype.kind not in "iu" or len(values) not in (1, 2) or values.min() < 0:

@@ -1,8 +1,11 @@
 """Quantization-aware networks: the network that an 8-bit file will compute, in Keras, so that it can be trained."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
+from keras_snnkd._types import Array, Config, Tensor
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.layers import Direct, FakeQuant, LastStep, MeanOverTime, OverTime, QuantizedConv2D, QuantizedDense, SpikeCount
 from keras_snnkd.models.calibration import calibrate
@@ -94,7 +97,7 @@ def is_quantize_aware(model: keras.Model) -> bool:
 class _Rebuild:
     """Goes through a model layer by layer; remembers of each tensor its counterpart and the range in which that is rounded."""
 
-    def __init__(self, source, images):
+    def __init__(self, source: keras.Model, images: Array) -> None:
         self.source = keras.Model(source.inputs[0], source.outputs[0])
         self.norms = [following_norm(layer, self.source) for layer in self.source.layers if type(_inner(layer)) in SYNAPSES]
         unknown = [layer for layer in self.source.operations if not self._known(layer)]
@@ -105,12 +108,12 @@ class _Rebuild:
         self.leaked = set()  # neurons whose leak is in the synapse before them
         self.made = {}
 
-    def _known(self, layer):
+    def _known(self, layer: keras.Layer) -> bool:
         kinds = (keras.layers.InputLayer, SpikingLayer, *SAME_RANGE, *ROUNDED)
         inner = _inner(layer)
         return type(inner) in SYNAPSES or isinstance(inner, kinds) or any(layer is norm for norm in self.norms) or _is_identity(inner)
 
-    def model(self, name):
+    def model(self, name: str) -> keras.Model:
         start = self.source.inputs[0]
         image = keras.Input(start.shape[1:], name=self.source.layers[0].name)
         low, high = self.seen.ranges[self.source.layers[0].name]
@@ -121,7 +124,7 @@ class _Rebuild:
             self.made[id(layer.output)] = self._place(layer, inputs, read)
         return keras.Model(image, self.made[id(self.source.outputs[0])][0], name=name)
 
-    def _place(self, layer, inputs, read):
+    def _place(self, layer: keras.Layer, inputs: Tensor, read: Any) -> tuple[Tensor, Any]:
         """The counterpart of a layer on `inputs`, of which the first is rounded in the range `read`: its output, and that one's range."""
         inner = _inner(layer)
         if type(inner) in SYNAPSES:
@@ -136,7 +139,7 @@ class _Rebuild:
             return outputs, read
         return self._rounded(layer, outputs, read if isinstance(inner, keras.layers.AveragePooling2D) else self._range(layer))
 
-    def _synapse(self, layer, inputs, read):
+    def _synapse(self, layer: keras.Layer, inputs: Tensor, read: Any) -> tuple[Tensor, Any]:
         inner, norm = _inner(layer), following_norm(layer, self.source)
         kernel, bias = folded(inner, norm)
         neuron = self._neuron_behind((norm or layer).output)
@@ -151,14 +154,14 @@ class _Rebuild:
         synapse.set_weights([kernel, bias])
         return (outputs, None) if norm is not None else self._rounded(layer, outputs, self._range(layer))
 
-    def _rounded(self, layer, outputs, limits, name=None):
+    def _rounded(self, layer: keras.Layer, outputs: Tensor, limits: Any, name: str | None = None) -> tuple[Tensor, Any]:
         """`outputs` in 8 bits; a ReLU that follows is computed before they are rounded."""
         behind = readers(layer.output, self.source)
         if len(behind) == 1 and isinstance(_inner(behind[0]), keras.layers.ReLU):
             return (keras.layers.Activation("linear", dtype="float32", name=name)(outputs) if name else outputs), None
         return FakeQuant(*limits, name=name or f"{layer.name}_quant")(outputs), limits
 
-    def _range(self, layer):
+    def _range(self, layer: keras.Layer) -> Any:
         """Of currents that one layer of neurons reads, that of its membranes, in the same steps; else what was seen."""
         neuron = self._neuron_behind(layer.output)
         if neuron is None:
@@ -167,27 +170,27 @@ class _Rebuild:
         factor = 1 / twin.dynamics.leak if twin.dynamics.decay_input else 1.0
         return tuple(limit * factor for limit in twin.dynamics.limits)
 
-    def _neuron_behind(self, tensor):
+    def _neuron_behind(self, tensor: Tensor) -> SpikingLayer | None:
         """The neurons that alone read a tensor, perhaps repeated over time, or `None`."""
         behind = readers(tensor, self.source)
         if len(behind) == 1 and isinstance(behind[0], Direct):
             return self._neuron_behind(behind[0].output)
         return behind[0] if len(behind) == 1 and isinstance(behind[0], SpikingLayer) else None
 
-    def _neuron(self, layer):
+    def _neuron(self, layer: keras.Layer) -> QuantizedNeuron:
         leaks = layer.dynamics.decay_input and layer.name not in self.leaked
         return QuantizedNeuron.of(layer, self.seen.exponents[layer.name], decay_input=leaks)
 
 
-def _inner(layer):
+def _inner(layer: keras.Layer) -> keras.Layer:
     return layer.layer if isinstance(layer, OverTime) else layer
 
 
-def _is_identity(layer):
+def _is_identity(layer: keras.Layer) -> bool:
     return isinstance(layer, keras.layers.Activation) and is_linear(layer)
 
 
-def _in_float32(config):
+def _in_float32(config: Config) -> dict[str, Any]:
     """A layer's config with the dtype policy float32, also of the layer that it wraps."""
     if "layer" in config:
         wrapped = config["layer"]
@@ -195,7 +198,7 @@ def _in_float32(config):
     return {**config, "dtype": "float32"}
 
 
-def _fresh(config):
+def _fresh(config: Config) -> dict[str, Any]:
     """A config's values as objects, such as initializers."""
     return {
         key: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) and "class_name" in value else value

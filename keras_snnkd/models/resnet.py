@@ -1,6 +1,7 @@
 """Residual network."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -20,7 +21,7 @@ def ResNet(  # noqa: N802 - reads as a class, like keras.applications
     normalization: str = "batch",
     remat: bool = False,
     name: str = "resnet",
-    **neuron_arguments,
+    **neuron_arguments: Any,
 ) -> keras.Model:
     """A residual network for small images; the defaults are the ResNet-18 of the CIFAR literature.
 

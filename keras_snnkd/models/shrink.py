@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
+from keras_snnkd._types import Array
 from keras_snnkd.errors import ShapeError, unknown_name
 
 
@@ -74,13 +75,13 @@ def shrink_weights(
     return len(found)
 
 
-def _error(source, target, layer, reason):
+def _error(source: keras.Model, target: keras.Model, layer: keras.Layer, reason: str) -> ShapeError:
     return ShapeError(
         f"cannot shrink {source.name} to {target.name}: layer {layer.name!r}, {reason}; to leave it at its start, give skip={(layer.name,)}"
     )
 
 
-def _shrunk(source, larger, target, layer, rescale):
+def _shrunk(source: keras.Model, larger: keras.Layer, target: keras.Model, layer: keras.Layer, rescale: bool) -> list[Array]:
     """The weights of `layer`, from those of its counterpart `larger`."""
     arrays, wanted = larger.get_weights(), [tuple(weight.shape) for weight in layer.weights]
     shapes = [array.shape for array in arrays]
@@ -92,7 +93,7 @@ def _shrunk(source, larger, target, layer, rescale):
     return [_of_channels(array, shape, pixels[0], rescale) for array, shape in zip(arrays, wanted, strict=True)]
 
 
-def _of_channels(array, shape, pixels, rescale):
+def _of_channels(array: Array, shape: tuple[int, ...], pixels: int, rescale: bool) -> Array:
     """`array` with the channels that `shape` asks for; the rows of a matrix are channels of so many pixels."""
     if len(shape) == 4 and rescale:
         array = array * math.sqrt(array.shape[-1] / shape[-1])
@@ -103,11 +104,11 @@ def _of_channels(array, shape, pixels, rescale):
     return _cycled(array, -1, shape[-1]) if shape else array
 
 
-def _cycled(array, axis, count):
+def _cycled(array: Array, axis: int, count: int) -> Array:
     return np.take(array, np.arange(count) % array.shape[axis], axis)
 
 
-def _pixels(model, layer):
+def _pixels(model: keras.Model, layer: keras.Layer) -> int:
     """Of the flattened maps that a layer reads; 1 if there are none."""
     makers = {id(other.output): other for other in model.layers}
     before = makers.get(id(layer.input))
@@ -118,5 +119,5 @@ def _pixels(model, layer):
     return 1
 
 
-def _inner(layer):
+def _inner(layer: keras.Layer) -> keras.Layer:
     return getattr(layer, "layer", layer)

@@ -41,7 +41,7 @@ def with_timesteps(model: keras.Model, timesteps: int, name: str | None = None) 
             f"{model.name} has no encoder such as keras_snnkd.layers.Direct that makes its time steps; its T cannot be changed"
         )
 
-    def place(layer):
+    def place(layer: keras.Layer) -> keras.Layer:
         if isinstance(layer, Encoder):
             return type(layer).from_config({**layer.get_config(), "timesteps": timesteps})
         return unconnected(layer)

@@ -130,7 +130,7 @@ def _search(run: Run) -> list[str]:
     ]
 
 
-def _values(allowed) -> str:
+def _values(allowed: Any) -> str:
     """The values that a setting could take."""
     return f"{allowed['low']:g} to {allowed['high']:g}" if isinstance(allowed, dict) else ", ".join(map(str, allowed))
 

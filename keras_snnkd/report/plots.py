@@ -8,7 +8,7 @@ import contextlib
 import io
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -331,7 +331,7 @@ def trade_off(
     return svg()
 
 
-def _decades(axis, sizes: Sequence[float]) -> None:
+def _decades(axis: Any, sizes: Sequence[float]) -> None:
     """Readable numbers on a logarithmic axis of sizes."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -341,7 +341,7 @@ def _decades(axis, sizes: Sequence[float]) -> None:
 
 
 @contextlib.contextmanager
-def _figure(width: float, height: float, columns: int = 1, rows: int = 1, first: float = 1.0):
+def _figure(width: float, height: float, columns: int = 1, rows: int = 1, first: float = 1.0) -> Iterator[Any]:
     """A figure in the house style, its axes, and a function that writes it once it is drawn. Keeps away from pyplot's global state."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -363,7 +363,7 @@ def _figure(width: float, height: float, columns: int = 1, rows: int = 1, first:
         yield figure, list(axes), svg
 
 
-def _bars(axis, values) -> None:
+def _bars(axis: Any, values: Any) -> None:
     """Horizontal bars with their numbers, from (height, value)."""
     for height, value in values:
         axis.barh(height, value, height=0.62, color=COLORS[0])
@@ -371,7 +371,7 @@ def _bars(axis, values) -> None:
     axis.margins(x=0.28)
 
 
-def _energy_bars(axis, rows) -> None:
+def _energy_bars(axis: Any, rows: Any) -> None:
     """Full bars where zeros are skipped, outlined ones where nothing is, and a mark for the ANN twin, from (height, row)."""
     for height, row in rows:
         ours, dense, twin = row["energy"], row.get("energy_dense") or 0, row.get("energy_twin")
@@ -384,7 +384,7 @@ def _energy_bars(axis, rows) -> None:
     axis.margins(x=0.28)
 
 
-def _dots(axis, values) -> None:
+def _dots(axis: Any, values: Any) -> None:
     """Dots with their numbers, from (height, value), on an axis that starts near the smallest."""
     for height, value in values:
         axis.plot(value, height, "o", color=COLORS[0], markersize=7)
@@ -394,7 +394,7 @@ def _dots(axis, values) -> None:
     axis.set_xlim(lowest - 0.3 * room, highest + 0.9 * room)
 
 
-def _legend(figure, axis) -> None:
+def _legend(figure: Any, axis: Any) -> None:
     handles, labels = axis.get_legend_handles_labels()
     if len(labels) > 1:
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))

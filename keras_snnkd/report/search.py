@@ -10,7 +10,7 @@ Search = Mapping[str, Any]
 """The `search` of a run; see `keras_snnkd.report`."""
 
 
-def search_table(search: Search):
+def search_table(search: Search) -> Any:
     """The Pareto front of a search for the terminal, as a `rich.table.Table`.
 
     Args:
@@ -74,16 +74,16 @@ def search_columns(rows: Sequence[Mapping[str, Any]], chosen: str | None = None,
     return columns
 
 
-def _widths(recipe) -> str:
+def _widths(recipe: dict[str, Any]) -> str:
     return "-".join(str(width) for width in recipe["student"]["widths"] if width != "pool")
 
 
-def _loss(recipe) -> str:
+def _loss(recipe: dict[str, Any]) -> str:
     """Every term with its weight."""
     parts = [f"{formats.weight(entry.get('weight', 1.0))} {_named(entry)}" for entry in recipe["objectives"]]
     return " + ".join([f"{formats.weight(recipe['label_weight'])} label", *parts]) if parts else "label"
 
 
-def _named(entry) -> str:
+def _named(entry: Any) -> str:
     temperature = entry.get("temperature")
     return f"{entry['objective']}(temperature {formats.small(temperature)})" if temperature is not None else entry["objective"]

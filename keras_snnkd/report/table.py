@@ -14,7 +14,7 @@ Column = tuple[str, list[list[str]]]
 _FILES = {"keras": ".keras file", "float32": "LiteRT float32", "dynamic": "LiteRT dynamic"}
 
 
-def table(rows: Rows):
+def table(rows: Rows) -> Any:
     """The final table for the terminal.
 
     Args:
@@ -29,7 +29,7 @@ def table(rows: Rows):
     return printed(model_columns(rows))
 
 
-def comparison_table(rows: Rows):
+def comparison_table(rows: Rows) -> Any:
     """The table of compared methods for the terminal.
 
     Args:
@@ -44,7 +44,7 @@ def comparison_table(rows: Rows):
     return printed(comparison_columns(rows))
 
 
-def printed(columns: list[Column]):
+def printed(columns: list[Column]) -> Any:
     """Columns as a `rich.table.Table`; the lines of a cell stand below each other."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -141,7 +141,7 @@ def verdict(row: Mapping[str, Any]) -> str:
     return "better" if low > 0 else "worse" if high < 0 else "no difference seen"
 
 
-def _interval(interval):
+def _interval(interval: Any) -> str:
     return formats.NOTHING if interval is None else " to ".join(map(formats.points, interval))
 
 

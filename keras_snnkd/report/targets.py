@@ -10,7 +10,7 @@ Targets = Sequence[Mapping[str, Any]]
 """The `targets` of a card that are written; see `keras_snnkd.run.card`."""
 
 
-def target_table(targets: Targets):
+def target_table(targets: Targets) -> Any:
     """The table of exported files for the terminal, as a `rich.table.Table`.
 
     Args:

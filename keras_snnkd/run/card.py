@@ -78,7 +78,7 @@ def read_card(model_path: str | Path) -> dict[str, Any] | None:
     return card
 
 
-def _check_types(card):
+def _check_types(card: dict[str, Any]) -> None:
     """A `TypeError` unless the parts that others read are mappings of the values they expect."""
     expected = {"model": {"accuracy": (int, float), "label": str}, "dataset": {"test": int}, "training": {}}
     for part, values in expected.items():
@@ -129,7 +129,7 @@ def _training(content: Mapping[str, Any]) -> dict[str, Any]:
     return {name: content[name] for name in ("command", "recipe", "machine", "versions") if name in content}
 
 
-def _readme(results, row) -> str:
+def _readme(results: dict[str, Any], row: dict[str, Any]) -> str:
     data = results["dataset"]
     return "\n".join(
         [

@@ -16,6 +16,8 @@ import numpy as np
 from keras import ops
 
 from keras_snnkd import models, report
+from keras_snnkd._types import Logs
+from keras_snnkd.data.data import Data
 from keras_snnkd.distill import methods
 from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
@@ -171,7 +173,7 @@ class Comparison(Experiment):
         self._check_left()
         return found
 
-    def _failed(self, stage, error):
+    def _failed(self, stage: Stage, error: Exception) -> None:
         """Tell of a stage that is left out."""
         if stage.name in self.problems:
             return
@@ -179,7 +181,7 @@ class Comparison(Experiment):
         self.problems[stage.name] = text if isinstance(error, (KDError, ValueError)) else f"{type(error).__name__}: {text}"
         self.console.print(f"{stage.name} is left out: {self.problems[stage.name]}", style="yellow", highlight=False, markup=False)
 
-    def _check_left(self):
+    def _check_left(self) -> None:
         """Raise if there is nothing left to compare."""
         if ALONE in self.problems:
             raise KDError(f"the student alone cannot be trained: {self.problems[ALONE]}")
@@ -227,7 +229,7 @@ class Comparison(Experiment):
         report.write_report(self.folder / "report.html", content)
         return content
 
-    def _train_teachers(self, resume, closing) -> dict[str, keras.Model]:
+    def _train_teachers(self, resume: bool, closing: contextlib.ExitStack) -> dict[str, keras.Model]:
         stages = self.stages()
         if not stages:
             return self._from_file
@@ -235,19 +237,19 @@ class Comparison(Experiment):
         results = Chain(stages, self.folder).run(self.data, resume, lambda stage: self._callbacks(stage, titles[stage.name], closing))
         return {**{name: result.model for name, result in results.items()}, **self._from_file}
 
-    def _run_seed(self, number, teachers, gauge) -> dict[str, dict[str, Any]]:
+    def _run_seed(self, number: int, teachers: dict[str, keras.Model], gauge: Any) -> dict[str, dict[str, Any]]:
         """Train all arms with one seed; what was measured, by arm."""
         folder = self.folder / f"seed{self.recipe.seed}"
         stages = [stage for stage in self._arm_stages(teachers) if stage.name not in self.problems]
         title = f"[seed {number}/{self.recipe.seeds}] {{}}"
         counter = Counter("{}: teacher's outputs, {:,} of {:,} images", self.console)
 
-        def callbacks(stage):
+        def callbacks(stage: Stage) -> list[keras.callbacks.Callback]:
             counter.close()
             index = stages.index(stage) + 1
             return [self._health(), _Line(f"{title.format(stage.name)} ({index} of {len(stages)})", self.console)]
 
-        def tell(stage, done, total):
+        def tell(stage: Stage, done: int, total: int) -> None:
             counter(title.format(stage.name), done, total)
 
         try:
@@ -265,7 +267,7 @@ class Comparison(Experiment):
         write_json(path, before, signed=True)
         return {name: before[name] for name in trained}
 
-    def _content(self, measured, teachers) -> dict[str, Any]:
+    def _content(self, measured: Any, teachers: dict[str, keras.Model]) -> dict[str, Any]:
         rows = []
         for name, model in teachers.items():
             row, _ = measure(model, self.data)
@@ -297,7 +299,7 @@ class Gauge:
         data: The data set.
     """
 
-    def __init__(self, data):
+    def __init__(self, data: Data) -> None:
         self.images, self.labels = test_images(data)
         self._model: keras.Model | None = None
 
@@ -319,7 +321,7 @@ class Gauge:
 OUTPUT = "the model's output"
 
 
-def _reduce(values):
+def _reduce(values: Any) -> Any:
     """Logits `[B, C]` and spikes `[B]`."""
     logits = ops.cast(values[OUTPUT], "float32")
     spikes = ops.zeros_like(logits[:, 0])
@@ -332,14 +334,14 @@ def _reduce(values):
 class _Line(keras.callbacks.Callback):
     """One line when a stage has been trained."""
 
-    def __init__(self, title, console):
+    def __init__(self, title: str, console: Any) -> None:
         super().__init__()
         self.title, self.console = title, console
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         self.started = time.monotonic()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs = None) -> None:
         seconds = time.monotonic() - self.started
         self.console.print(f"{self.title}: {seconds:.0f} s", highlight=False, markup=False, soft_wrap=True)
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_snnkd import export, metrics, report
+from keras_snnkd._types import Array
 from keras_snnkd.data import Data
 from keras_snnkd.errors import ExportError, FileFormatError, UnsupportedError
 from keras_snnkd.export.litert import UNROLLED_STEPS
@@ -66,8 +67,8 @@ class EdgeExport:
         twin: keras.Model | None = None,
         label: str = "",
         facts: Mapping[str, Any] | None = None,
-        console=None,
-    ):
+        console: Any = None,
+    ) -> None:
         from rich.console import Console
 
         self.names, self.everything = select(targets), "all" in targets
@@ -121,7 +122,7 @@ class EdgeExport:
         self._complain(entries, page)
         return card
 
-    def _target(self, name, images, labels, logits, cost):
+    def _target(self, name: str, images: Array, labels: Array, logits: Array, cost: dict[str, Any]) -> dict[str, Any]:
         """One entry of the card's `targets`."""
         target = TARGETS[name]
         entry = {"target": name, "label": target.label, "path": target.file, "state": "left out"}
@@ -152,7 +153,7 @@ class EdgeExport:
                 entry["micro"] = self._micro(target, file, images[:MICRO_SAMPLES])
         return entry
 
-    def _latency(self, target, path):
+    def _latency(self, target: Any, path: Path) -> list[dict[str, Any]]:
         """The times of a file; a note where it cannot be timed."""
         try:
             return [found.to_dict() for found in export.latency(path, THREADS)]
@@ -160,7 +161,7 @@ class EdgeExport:
             self.notes.append(f"{target.label} was not timed: {str(error).replace(str(path), target.file)}")
             return []
 
-    def _micro(self, target, path, samples):
+    def _micro(self, target: Any, path: Path, samples: Array) -> dict[str, Any] | None:
         """The arena on a microcontroller; a note where it cannot be had."""
         try:
             return export.micro(path, samples).to_dict() | {"path": target.file}
@@ -172,7 +173,7 @@ class EdgeExport:
             self.notes.append(note)
         return None
 
-    def _cost(self, images, labels, operations):
+    def _cost(self, images: Array, labels: Array, operations: Any) -> dict[str, Any]:
         """The card's `cost`; operations and sparsity on the first of the test images."""
         few, twin, theirs = images[: evaluation.MEASURED_IMAGES], None, None
         if self.twin is not None:
@@ -190,7 +191,7 @@ class EdgeExport:
             "energy": metrics.energy(operations, twin_dense, theirs).to_dict(),
         }
 
-    def _anytime(self, images, labels):
+    def _anytime(self, images: Array, labels: Array) -> Any:
         if not self.timesteps:
             return None
         try:
@@ -199,12 +200,12 @@ class EdgeExport:
             self.notes.append(f"Answers before the last step were not measured: {error}")
             return None
 
-    def _validation(self):
+    def _validation(self) -> tuple[Array, ...]:
         """Validation images as float32 and labels."""
         batches = list(self.data.validation)
         return tuple(np.concatenate([np.asarray(batch[place]) for batch in batches]) for place in (0, 1))
 
-    def _tell(self, entries, page):
+    def _tell(self, entries: list[dict[str, Any]], page: Path) -> None:
         """Print what was written and what was not."""
         self.console.print(report.target_table(entries))
         for entry in entries:
@@ -215,7 +216,7 @@ class EdgeExport:
             self.console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
         self.console.print(f"card: {page}", highlight=False, soft_wrap=True)
 
-    def _complain(self, entries, page):
+    def _complain(self, entries: list[dict[str, Any]], page: Path) -> None:
         """Raise what has to be raised, once everything else is written."""
         bad = [entry for entry in entries if entry["state"] == "refused" or (entry["state"] == "left out" and not self.everything)]
         if bad:

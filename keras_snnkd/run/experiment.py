@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class Experiment:
         >>> results = kd.experiment.Experiment(kd.Recipe(dataset="digits"), "runs/mine").run()
     """
 
-    def __init__(self, recipe: Recipe, folder: str | Path, console=None, command: str = ""):
+    def __init__(self, recipe: Recipe, folder: str | Path, console: Any = None, command: str = "") -> None:
         from rich.console import Console
 
         self.recipe = recipe.resolved()
@@ -102,16 +102,16 @@ class Experiment:
         direct = self._taught("student_direct", method, teacher=teacher, **arguments)
         return [*stages, *assistants, alone, *start, direct, distilled(teacher=above)]
 
-    def _student(self, name, **more) -> Stage:
+    def _student(self, name: str, **more: Any) -> Stage:
         """The student, alone if `more` does not say more."""
         r = self.recipe
         return self._stage(name, **{"spec": r.student, "epochs": r.epochs, "rate": r.learning_rate, "cache_views": r.cache or None, **more})
 
-    def _taught(self, name, method, **more) -> Stage:
+    def _taught(self, name: str, method: Any, **more: Any) -> Stage:
         """The student, or another model in its place, trained by a method."""
         return self._student(name, objectives=method.objectives, label_weight=method.label_weight, **more)
 
-    def _assistants(self, method, teacher, name="assistant"):
+    def _assistants(self, method: Any, teacher: Any, name: str = "assistant") -> tuple[Any, list[Stage]]:
         """The last assistant's name, and the stages of all of them."""
         stages = []
         for number, spec in enumerate(self.recipe.assistants, start=1):
@@ -120,14 +120,14 @@ class Experiment:
             teacher = stages[-1].name
         return teacher, stages
 
-    def _start(self, start, teacher):
+    def _start(self, start: str, teacher: Any) -> tuple[list[Stage], dict[str, Any]]:
         """The stages that a student's start needs, and more arguments of its own stage."""
         if start == "ann_twin":
             twin = {**models.specification(self.recipe.student), "neuron": "relu"}
             return [self._student("student_ann", spec=twin)], {"start_from": "student_ann"}
         return [], ({"start_from": teacher, "transfer": models.shrink_weights} if start == "shrunk" else {})
 
-    def _teacher(self):
+    def _teacher(self) -> tuple[Any, list[Stage]]:
         """The teacher as a stage's name, a loaded model or a function of the student, and the stages that train it."""
         r = self.recipe
         if r.teacher == ITSELF:
@@ -140,7 +140,7 @@ class Experiment:
         twin = stage("teacher_ann", spec={**models.specification(r.teacher), "neuron": "relu"}, epochs=r.ann_epochs)
         return "teacher", [twin, stage("teacher", epochs=r.teacher_epochs, stop=r.teacher_stop, start_from="teacher_ann")]
 
-    def _teacher_stage(self, name, **more) -> Stage:
+    def _teacher_stage(self, name: str, **more: Any) -> Stage:
         """A teacher, or its twin."""
         r = self.recipe
         common = {"timesteps": r.teacher_timesteps, "rate": r.teacher_learning_rate, "label_smoothing": r.label_smoothing}
@@ -150,7 +150,18 @@ class Experiment:
     def _trained_teacher(self) -> keras.Model:
         return load_teacher(teacher_file(self.recipe), self.data)
 
-    def _stage(self, name, *, spec, epochs, rate, neuron=None, timesteps=None, file=None, **more) -> Stage:
+    def _stage(
+        self,
+        name: str,
+        *,
+        spec: Any,
+        epochs: int,
+        rate: float,
+        neuron: str | None = None,
+        timesteps: int | None = None,
+        file: Any = None,
+        **more: Any,
+    ) -> Stage:
         """A stage; `file` is where its teacher, a model, comes from, or will be once it is trained."""
         r = self.recipe
         spec = models.specification(spec)
@@ -211,7 +222,7 @@ class Experiment:
             raise ExportError(f"{refused[0]} Everything else is in {self.folder / 'report.html'}")
         return content
 
-    def _train(self, stages, resume):
+    def _train(self, stages: list[Stage], resume: bool) -> Any:
         """The results of all stages."""
         check_folder(self.folder)
         chain = Chain(stages, self.folder)
@@ -225,11 +236,11 @@ class Experiment:
             counter = Counter("{}: teacher's outputs, {:,} of {:,} images", self.console)
             closing.callback(counter.close)
 
-            def callbacks(stage):
+            def callbacks(stage: Stage) -> list[keras.callbacks.Callback]:
                 counter.close()
                 return self._callbacks(stage, numbers[stage.name], closing)
 
-            def progress(stage, done, total):
+            def progress(stage: Stage, done: int, total: int) -> None:
                 counter(numbers[stage.name], done, total)
 
             results = chain.run(self.data, resume, callbacks, progress)
@@ -237,18 +248,18 @@ class Experiment:
             self.recipe.save(written)
         return results
 
-    def _prepare(self):
+    def _prepare(self) -> None:
         """What holds for the whole process; and what came is said back."""
         for line in datasets.describe(self.data):
             self.console.print(line, highlight=False, markup=False)
         if self.recipe.deterministic:
             make_deterministic(self.recipe.seed)
 
-    def _health(self):
+    def _health(self) -> TrainingHealth:
         """Watches a stage on the first validation images."""
         return TrainingHealth(np.asarray(next(iter(self.data.validation))[0])[:WATCHED_IMAGES], self.recipe.on_problem)
 
-    def _export(self, model, name, notes):
+    def _export(self, model: keras.Model, name: str, notes: list[str]) -> tuple[dict[str, Any], list[Any]]:
         """Export one model; without 8-bit weights, and with a note, where these change too many predictions. Nothing without TensorFlow."""
         if keras.backend.backend() != "tensorflow":
             if EXPORT_LATER not in notes:
@@ -261,7 +272,7 @@ class Experiment:
                 notes.append(f"{name.replace('_', ' ')}: {error}")
         return {}, []
 
-    def _callbacks(self, stage, title, closing):
+    def _callbacks(self, stage: Stage, title: str, closing: contextlib.ExitStack) -> list[keras.callbacks.Callback]:
         if not strategy.is_chief():
             return []
         progress = Progress(title, self.console)
@@ -356,7 +367,7 @@ def check_resume(recipe: Recipe, folder: Path, resume: bool, may_change: Sequenc
 
 
 @contextlib.contextmanager
-def _policy(precision):
+def _policy(precision: str) -> Iterator[None]:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
@@ -365,6 +376,6 @@ def _policy(precision):
         keras.config.set_dtype_policy(before)
 
 
-def _columns(history):
+def _columns(history: list[dict[str, Any]]) -> dict[str, list[Any]]:
     """`[{"loss": 1}, {"loss": 2}]` to `{"loss": [1, 2]}`."""
     return {name: [row.get(name) for row in history] for name in dict.fromkeys(name for row in history for name in row)}

@@ -18,7 +18,7 @@ CALIBRATION_IMAGES = 256
 SOFT_TARGETS: dict[str, Any] = {"objective": "soft_targets", "temperature": 2.0, "weight": 1.0}
 
 
-def calibration_images(data, count: int = CALIBRATION_IMAGES) -> np.ndarray:
+def calibration_images(data: Any, count: int = CALIBRATION_IMAGES) -> np.ndarray:
     """Training images, spread over the set, as a network sees them: float32 `[count, H, W, C]`.
 
     Args:
@@ -77,7 +77,7 @@ def int8_stage(
 
 def finetune_int8(
     student: keras.Model,
-    data,
+    data: Any,
     folder: str | Path,
     epochs: int = 3,
     *,

@@ -1,10 +1,12 @@
 """Whether training goes well: NaN, an exploding loss, layers that are silent or always fire."""
 
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from keras_snnkd._types import Logs
 from keras_snnkd.distill.divergence import ADVICE, Divergence
 from keras_snnkd.distill.moments import Moment, MomentEstimator
 from keras_snnkd.errors import UnhealthyTrainingError, unknown_name
@@ -60,14 +62,14 @@ class TrainingHealth(Divergence):
         >>> distiller.fit(data.train, epochs=20, callbacks=[health])
     """
 
-    def __init__(self, images: Any = None, on_problem: str = "warn"):
+    def __init__(self, images: Any = None, on_problem: str = "warn") -> None:
         super().__init__()
         if on_problem not in ON_PROBLEM:
             raise unknown_name("on_problem", on_problem, ON_PROBLEM)
         self.images = images
         self.on_problem = on_problem
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         self.student = getattr(self.model, "student", self.model)
         self._meter = None if self.images is None else ActivityMeter(self.student)
         self._moments = None if self.images is None else MomentEstimator(self.student)
@@ -76,11 +78,11 @@ class TrainingHealth(Divergence):
         self._told: set[str] = set()
         self._terms = self._first = None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         super().on_epoch_begin(epoch, logs)
         self._starts = True
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         super().on_train_batch_end(batch, logs)
         self._steps += 1
         if "loss" not in (logs or {}):
@@ -93,7 +95,7 @@ class TrainingHealth(Divergence):
             what = f"the loss exploded: {loss:.4g} in epoch {self.epoch + 1}, step {batch + 1}, and {self._first:.4g} at first. {ADVICE}"
             self._problems({"loss": what}, {"loss"})
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         super().on_epoch_end(epoch, logs)
         problems = self._layers()
         if (problems or _gap(logs or {}) > GAP) and (lagging := self._lagging()):
@@ -108,13 +110,13 @@ class TrainingHealth(Divergence):
         self.model.set_weights(self._good)
         super().stop(error)
 
-    def _compare_with(self, loss):
+    def _compare_with(self, loss: float) -> None:
         """Take this loss as the first one, if the loss is another sum than before."""
         describe = getattr(self.model, "describe", str)
         if self._terms != describe():
             self._terms, self._first = describe(), abs(loss)
 
-    def _layers(self):
+    def _layers(self) -> dict[str, Any]:
         """What is wrong with the layers, by name."""
         if self._meter is None:
             return {}
@@ -134,21 +136,21 @@ class TrainingHealth(Divergence):
                 )
         return found
 
-    def _problems(self, found, looked_at):
+    def _problems(self, found: Any, looked_at: Any) -> Iterator[Any]:
         """Warn of what is new among what was looked at, or stop."""
         self._told -= looked_at - set(found)
         if found and self.on_problem == "stop":
             self.stop(UnhealthyTrainingError(" ".join(f"{self.student.name}: {what}" for what in found.values())))
         self._warn(found)
 
-    def _warn(self, found):
+    def _warn(self, found: Any) -> None:
         """Warn of what is new."""
         for name, what in found.items():
             if name not in self._told:
                 warnings.warn(f"{self.student.name}: {what}", stacklevel=2)
         self._told |= set(found)
 
-    def _lagging(self):
+    def _lagging(self) -> str:
         """That the batch norms' moving moments are not those of the network, if so: by far not, and too few steps to follow."""
         if self._moments is None or not self._moments.stale(self._steps):
             return ""

@@ -1,8 +1,12 @@
 """What the command line does without training: a dry run, `--mode evaluate` and `--mode export`."""
 
+import argparse
 import contextlib
 import json
 from pathlib import Path
+from typing import Any
+
+import keras
 
 from keras_snnkd import data as datasets
 from keras_snnkd import models, report
@@ -24,7 +28,7 @@ DATASET = "digits"
 """Of a model whose data set neither a card nor an option tells."""
 
 
-def dry_run(experiment: Experiment, console) -> int:
+def dry_run(experiment: Experiment, console: Any) -> int:
     """Build everything a run would train, and print shapes, parameters, taps, losses and the resolved recipe."""
     data = experiment.data
     say = lambda text: console.print(text, highlight=False, markup=False)  # noqa: E731
@@ -42,7 +46,7 @@ def dry_run(experiment: Experiment, console) -> int:
     return 0
 
 
-def evaluate(options, console) -> int:
+def evaluate(options: argparse.Namespace, console: Any) -> int:
     """`--mode evaluate`: accuracy, size and activity of the model in `options.model`, beside what its card says.
 
     Raises:
@@ -62,7 +66,7 @@ def evaluate(options, console) -> int:
     return 0
 
 
-def export(options, console, command: str) -> int:
+def export(options: argparse.Namespace, console: Any, command: str) -> int:
     """`--mode export`: the files of `options.target` of the model in `options.model`, checked and measured, and their card.
 
     Raises:
@@ -95,7 +99,7 @@ def export(options, console, command: str) -> int:
     return 0
 
 
-def _check(options, targets: list[str]) -> None:
+def _check(options: argparse.Namespace, targets: list[str]) -> None:
     """Refuse what does not go together."""
     if options.io not in (None, *IO):
         raise unknown_name("type of input and output", options.io, IO)
@@ -106,7 +110,7 @@ def _check(options, targets: list[str]) -> None:
         raise KDError(f"{option} is for files of integers; add one of {', '.join(sorted(OF_INTEGERS))} to --target")
 
 
-def _finetuned(model, data, folder: Path, epochs: int, console):
+def _finetuned(model: keras.Model, data: datasets.Data, folder: Path, epochs: int, console: Any) -> keras.Model:
     """The model made ready for integers by so many epochs."""
     with contextlib.closing(Progress("fine-tuning for int8", console)) as progress:
         return finetune_int8(model, data, folder, epochs, callbacks=[progress])
@@ -120,7 +124,7 @@ def _path(mode: Mode, model: str | None) -> Path:
     return path / "model.keras" if path.is_dir() else path
 
 
-def _data(options, path: Path, card: dict) -> datasets.Data:
+def _data(options: argparse.Namespace, path: Path, card: dict) -> datasets.Data:
     """The data set, with batches and augmentation as the card's model was trained."""
     recipe = (card.get("training") or {}).get("recipe") or {}
     name, known = _dataset(options, path, card), ["batch_size", "augment"]
@@ -131,7 +135,7 @@ def _data(options, path: Path, card: dict) -> datasets.Data:
     return datasets.load(name, data_dir=options.data_dir, limit=options.limit, **trained, **size)
 
 
-def _dataset(options, path: Path, card: dict) -> str:
+def _dataset(options: argparse.Namespace, path: Path, card: dict) -> str:
     """The data set that was asked for, or that the card beside the model names."""
     beside = path.with_name(CARD)
     if options.dataset or not beside.is_file():
@@ -142,20 +146,20 @@ def _dataset(options, path: Path, card: dict) -> str:
     raise FileFormatError(f"{beside} names no data set; give it with --dataset")
 
 
-def _model(path: Path, data: datasets.Data):
+def _model(path: Path, data: datasets.Data) -> keras.Model:
     model = models.load(path)
     check_fits(model, data, str(path))
     return model
 
 
-def _twin(model, path: Path, data: datasets.Data):
+def _twin(model: keras.Model, path: Path, data: datasets.Data) -> keras.Model:
     """The model's ANN twin from its file."""
     twin = _model(path, data)
     check_twin(model, twin, str(path))
     return twin
 
 
-def _folder(mode: Mode, path: Path, options) -> Path:
+def _folder(mode: Mode, path: Path, options: argparse.Namespace) -> Path:
     name = (path.parent.name or "model") if path.stem == "model" else path.stem
     folder = Path(options.out or Path("runs") / f"{mode}_{name}")
     check_folder(folder)

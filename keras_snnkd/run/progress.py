@@ -1,8 +1,11 @@
 """Progress of a stage, for a person at a terminal or reading a log."""
 
 import time
+from typing import Any
 
 import keras
+
+from keras_snnkd._types import Logs
 
 
 class Progress(keras.callbacks.Callback):
@@ -13,13 +16,13 @@ class Progress(keras.callbacks.Callback):
         console: A `rich.console.Console`.
     """
 
-    def __init__(self, title: str, console):
+    def __init__(self, title: str, console: Any) -> None:
         super().__init__()
         self.title = title
         self.console = console
         self.bar = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.started = time.monotonic()
@@ -32,25 +35,25 @@ class Progress(keras.callbacks.Callback):
             self.bar.start()
             self.task = self.bar.add_task(self.title, total=self.params["epochs"] * self.steps)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         if self.first_epoch is None:
             self.first_epoch = epoch
         if self.bar:
             title = f"{self.title}, epoch {epoch + 1}/{self.params['epochs']}"
             self.bar.update(self.task, completed=epoch * self.steps, description=title)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         if self.bar:
             self.bar.update(self.task, advance=1)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         done = epoch + 1 - self.first_epoch
         left = (time.monotonic() - self.started) / done * (self.params["epochs"] - epoch - 1)
         values = ", ".join(f"{name} {float(value):.4f}" for name, value in (logs or {}).items())
         line = f"{self.title} epoch {epoch + 1}/{self.params['epochs']}: {values}, {clock(left)} left"
         self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs = None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -68,7 +71,7 @@ class Counter:
         console: A `rich.console.Console`.
     """
 
-    def __init__(self, text: str, console):
+    def __init__(self, text: str, console: Any) -> None:
         self.text = text
         self.console = console
         self.status = None

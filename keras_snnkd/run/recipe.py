@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_snnkd import data, models, neurons
 from keras_snnkd.distill import methods, objectives, schedules
+from keras_snnkd.distill.methods import Method
 from keras_snnkd.errors import FileFormatError, unknown_name
 from keras_snnkd.files.staging import read_json, write_json
 from keras_snnkd.layers.encoders import check_timesteps
@@ -245,7 +246,7 @@ class Recipe:
         kinds = (True, False) if self.mode == Mode.COMPARE else ((self.teacher_neuron or self.neuron) != "relu",)
         return any(shipped.has(self.dataset, spiking) for spiking in kinds)
 
-    def _check_types(self):
+    def _check_types(self) -> None:
         for field in dataclasses.fields(self):
             value, kind = getattr(self, field.name), field.type
             allowed = kind | int if isinstance(0.0, kind) else kind
@@ -254,7 +255,7 @@ class Recipe:
             if isinstance(value, (dict, list)) and not _is_json(value):
                 raise ValueError(f"recipe setting {field.name} must hold finite numbers, texts, lists and mappings, got {value!r}")
 
-    def _check(self):
+    def _check(self) -> None:
         from keras_snnkd.data.augment import augmentation
         from keras_snnkd.data.mixup import check_mixup
 
@@ -358,7 +359,7 @@ class Recipe:
             raise FileFormatError(f"{path}: {error}") from None
 
 
-def _is_json(value) -> bool:
+def _is_json(value: Any) -> bool:
     """Whether JSON can hold a value, which it cannot NaN and infinities."""
     try:
         json.dumps(value, allow_nan=False)
@@ -377,7 +378,7 @@ def _searched(entry: str | dict) -> tuple:
     return method.objectives
 
 
-def _check_mixup(method) -> None:
+def _check_mixup(method: Method) -> None:
     """Raise a `ValueError` if a method asks for the one class of an image, while mixup shows mixtures of two."""
     for objective in map(objectives.get, method.objectives):
         if getattr(objective, "one_label", False):

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Tensor
 
 
 @public
@@ -27,11 +28,11 @@ class LabelCrossEntropy(keras.losses.Loss):
         >>> model.compile("adam", LabelCrossEntropy(label_smoothing=0.1), metrics=[label_accuracy()])
     """
 
-    def __init__(self, label_smoothing: float = 0.0, name: str = "label_cross_entropy", **kwargs):
+    def __init__(self, label_smoothing: float = 0.0, name: str = "label_cross_entropy", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.label_smoothing = check_smoothing(label_smoothing)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """The loss of each sample, `[B]`."""
         if not self.label_smoothing and not _are_shares(y_true, y_pred):
             return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
@@ -55,12 +56,12 @@ def check_smoothing(value: float) -> float:
     return float(value)
 
 
-def _hits(y_true, y_pred):
+def _hits(y_true: Tensor, y_pred: Tensor) -> Tensor:
     if _are_shares(y_true, y_pred):
         y_true = ops.argmax(y_true, axis=-1)
     return keras.metrics.sparse_categorical_accuracy(y_true, y_pred)
 
 
-def _are_shares(y_true, y_pred) -> bool:
+def _are_shares(y_true: Tensor, y_pred: Tensor) -> bool:
     """Whether labels are `[B, C]`, and not class numbers `[B]` or `[B, 1]`."""
     return len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] == y_pred.shape[-1]

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -58,7 +59,7 @@ def schedule(name: str, peak: float, steps: int) -> keras.optimizers.schedules.L
     return keras.optimizers.schedules.CosineDecay(start, steps - rising, warmup_target=peak, warmup_steps=rising)
 
 
-def optimizer(name: str, rate, weight_decay: float = 0.0) -> keras.optimizers.Optimizer:
+def optimizer(name: str, rate: Any, weight_decay: float = 0.0) -> keras.optimizers.Optimizer:
     """A new optimizer.
 
     Args:

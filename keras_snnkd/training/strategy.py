@@ -27,7 +27,7 @@ TF_CONFIG = '{"cluster": {"worker": ["host0:12345", "host1:12345"]}, "task": {"t
 """An example of that variable of the environment, for two machines, on the first one."""
 
 
-def get(name: str):
+def get(name: str) -> Any:
     """The strategy of this name. Across machines it must be made before anything runs on TensorFlow, and waits for all workers.
 
     Args:
@@ -62,7 +62,7 @@ def get(name: str):
 
 
 @contextlib.contextmanager
-def scope(strategy) -> Iterator[None]:
+def scope(strategy: Any) -> Iterator[None]:
     """The scope of a strategy, or nothing for `None`. Models and whatever else has variables are made in it.
 
     Raises:
@@ -80,12 +80,12 @@ def replicas() -> int:
     return _current().num_replicas_in_sync if _on_tensorflow() else 1
 
 
-def across_workers(strategy=None) -> bool:
+def across_workers(strategy: Any = None) -> bool:
     """Whether there are several workers."""
     return len(_tasks(strategy)) > 1
 
 
-def is_chief(strategy=None) -> bool:
+def is_chief(strategy: Any = None) -> bool:
     """Whether this worker writes the files: the chief of TF_CONFIG, or else its first worker. Alone, it is."""
     tasks = _tasks(strategy)
     if len(tasks) < 2:
@@ -133,7 +133,7 @@ def saved(path: str | Path) -> Iterator[Path]:
             yield Path(folder, Path(path).name)
 
 
-def batches(source, initial_epoch: int = 0):
+def batches(source: Any, initial_epoch: int = 0) -> Any:
     """``source.training(initial_epoch)``, of which each worker makes only its own part.
 
     Args:
@@ -150,7 +150,7 @@ def batches(source, initial_epoch: int = 0):
     if count == 1 or "replicas" not in inspect.signature(source.training).parameters:
         return source.training(initial_epoch)
 
-    def of_worker(context):
+    def of_worker(context: Any) -> Any:
         each = count // context.num_input_pipelines
         first = context.input_pipeline_id * each
         return source.training(initial_epoch, replicas=range(first, first + each), of=count)
@@ -167,32 +167,32 @@ def reducible(logs: dict[str, Any]) -> dict[str, Any]:
     return {name: tf.reshape(value, [1]) for name, value in logs.items()}
 
 
-def _on_tensorflow():
+def _on_tensorflow() -> bool:
     return keras.backend.backend() == "tensorflow"
 
 
-def _current():
+def _current() -> Any:
     import tensorflow as tf
 
     return tf.distribute.get_strategy()
 
 
 @functools.cache
-def _total(strategy):
+def _total(strategy: Any) -> Any:
     """The sum of a number over all replicas."""
     import tensorflow as tf
 
     return tf.function(lambda mine: strategy.reduce("SUM", strategy.run(tf.identity, (mine,)), axis=None), autograph=False)
 
 
-def _tasks(strategy=None):
+def _tasks(strategy: Any = None) -> list[tuple[str, int]]:
     """The workers as (type, index), the chief first; empty for one process by itself."""
     resolver = getattr(strategy or _current(), "cluster_resolver", None) if _on_tensorflow() else None
     jobs = resolver.cluster_spec().as_dict() if resolver else {}
     return [(job, index) for job in ("chief", "worker") for index in range(len(jobs.get(job, ())))]
 
 
-def _check_cluster(text):
+def _check_cluster(text: str) -> None:
     """Raise unless TF_CONFIG describes a cluster and a task in it."""
     try:
         config = json.loads(text or "")
@@ -208,7 +208,7 @@ def _check_cluster(text):
 
 
 @contextlib.contextmanager
-def _losses_told():
+def _losses_told() -> Iterator[None]:
     """TensorFlow's errors of lost workers in words. It misses a worker after some ten seconds."""
     import tensorflow as tf
 

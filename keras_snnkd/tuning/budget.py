@@ -89,7 +89,7 @@ class Footprints:
         build: Makes the untrained model of a recipe.
     """
 
-    def __init__(self, budget: Budget, images: np.ndarray, build: Callable[[Recipe], keras.Model]):
+    def __init__(self, budget: Budget, images: np.ndarray, build: Callable[[Recipe], keras.Model]) -> None:
         self.budget = budget
         self.images = images
         self.build = build
@@ -102,7 +102,7 @@ class Footprints:
             self._known[key] = self._measure(recipe)
         return self._known[key]
 
-    def _measure(self, recipe):
+    def _measure(self, recipe: Recipe) -> dict[str, float]:
         model = self.build(recipe)
         costs: dict[str, Any] = {"parameters": model.count_params()}
         if self.budget.synaptic_operations is not None and not self.budget.exceeded(costs):

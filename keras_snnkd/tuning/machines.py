@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from keras_snnkd.errors import KDError
 
@@ -30,7 +31,7 @@ def address() -> str:
     return f"{os.environ['KERASTUNER_ORACLE_IP']}:{os.environ['KERASTUNER_ORACLE_PORT']}"
 
 
-def wait_for(files: Iterable[Path], console) -> None:
+def wait_for(files: Iterable[Path], console: Any) -> None:
     """Return once all files are there, which the chief writes."""
     files = list(files)
     with console.status(f"waiting for the chief, who writes {files[-1]}"):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_snnkd import models, report
+from keras_snnkd._types import Array
 from keras_snnkd.errors import ExportError
 from keras_snnkd.files.staging import read_json, staged
 from keras_snnkd.report import plots
@@ -35,14 +36,14 @@ class Outcome:
         budget: What the chosen one may cost.
     """
 
-    def __init__(self, folder: Path, trials: Sequence[str], budget: Budget):
+    def __init__(self, folder: Path, trials: Sequence[str], budget: Budget) -> None:
         self.folder, self.budget = folder, budget
         paths = [folder / TRIALS / f"trial_{name}" / CANDIDATE for name in trials]
         rows = [read_json(path) for path in paths if path.exists()]
         self.trained = [row for row in rows if "failed" not in row]
         self.failed = [row for row in rows if "failed" in row]
 
-    def measured(self, images: np.ndarray, console) -> tuple[dict[str, Any], list[str]]:
+    def measured(self, images: np.ndarray, console: Any) -> tuple[dict[str, Any], list[str]]:
         """Export the front, choose, write `chosen.json` and `front.svg`.
 
         The chosen student is the most accurate that keeps the budget, of equal ones that with the fewest parameters.
@@ -84,7 +85,7 @@ class Outcome:
         row = min(self.trained, key=self.budget.excess)
         return f"the closest, {row['name']}, has {'; '.join(row['exceeded'])}"
 
-    def _export(self, row, images, notes):
+    def _export(self, row: dict[str, Any], images: Array, notes: list[str]) -> None:
         """Add bytes and latency of the trained student's own file."""
         if keras.backend.backend() != "tensorflow":
             if EXPORT_LATER not in notes:

@@ -58,7 +58,7 @@ class Search(Experiment):
         >>> results = kd.tuning.Search(recipe, "runs/searched").run()
     """
 
-    def __init__(self, recipe: Recipe, folder: str | Path, console=None, command: str = ""):
+    def __init__(self, recipe: Recipe, folder: str | Path, console: Any = None, command: str = "") -> None:
         super().__init__(recipe, folder, console, command)
         self.space = Space(self.recipe)
         self.budget = Budget.of(self.recipe)
@@ -121,7 +121,7 @@ class Search(Experiment):
                 found.update(Chain([self._candidate(name, recipe, teacher)], self.folder).check(steps))
         return found
 
-    def _check_budget(self):
+    def _check_budget(self) -> None:
         smallest = self.space.recipe(self.space.corner(min), self.recipe.epochs)
         exceeded = self.budget.exceeded(self.footprints(smallest))
         if exceeded:
@@ -180,12 +180,12 @@ class Search(Experiment):
             )
         return content
 
-    def _train_teacher(self, resume):
+    def _train_teacher(self, resume: bool) -> None:
         stages = self.stages()
         with contextlib.ExitStack() as closing:
             Chain(stages, self.folder).run(self.data, resume, lambda stage: self._callbacks(stage, stage.name, closing))
 
-    def _fill_cache(self):
+    def _fill_cache(self) -> None:
         """What the teacher does on the training images, for all candidates and workers."""
         data = dataclasses.replace(self.data, views=self.recipe.cache)
         cache = TeacherCache(self._trained, data, self._taps, self.folder / TRIALS / CACHES / f"teacher-{self.recipe.cache}")
@@ -239,7 +239,7 @@ class Search(Experiment):
         self.console.print(line(row, recipe, self.recipe.trials), highlight=False, markup=False, soft_wrap=True)
         return row["accuracy"] - self.budget.penalty(row)
 
-    def _measured(self, model) -> dict[str, Any]:
+    def _measured(self, model: keras.Model) -> dict[str, Any]:
         operations = metrics.synaptic_operations(model, self.images)
         activity = metrics.activity(model, self.images)
         return {

@@ -55,7 +55,7 @@ class Space:
         >>> Space(kd.Recipe(mode="tune", search={"timesteps": [1, 2], "tau": {"low": 1.5, "high": 3.0}}).resolved()).allowed["timesteps"]
     """
 
-    def __init__(self, recipe: Recipe):
+    def __init__(self, recipe: Recipe) -> None:
         self.base = recipe
         self.spec = models.specification(recipe.student)
         self.neuron = self.spec.get("neuron", recipe.neuron)
@@ -99,7 +99,7 @@ class Space:
         arguments = [f"{name}.{argument}" for name, entry in self.objectives.items() for argument in _arguments(entry)]
         return [name for name in [*neurons, *arguments] if name not in self.allowed]
 
-    def register(self, parameters) -> None:
+    def register(self, parameters: Any) -> None:
         """Declare every setting to a `keras_tuner.HyperParameters`."""
         for name, allowed in self.allowed.items():
             owner = name.split(".")[0]
@@ -109,7 +109,7 @@ class Space:
             with parameters.conditional_scope(owner, [True]) if depends else contextlib.nullcontext():
                 _declare(parameters, name, allowed)
 
-    def corner(self, which) -> dict[str, Any]:
+    def corner(self, which: str) -> dict[str, Any]:
         """The candidate of the least (`min`) or the largest (`max`) values, with every objective that may be in the loss."""
         found = {name: which([allowed["low"], allowed["high"]] if isinstance(allowed, dict) else allowed) for name, allowed in self.rest()}
         return {**found, **{name: True in self.allowed[name] for name in self.objectives}}
@@ -144,7 +144,7 @@ class Space:
         searched = {field.name: field.default for field in dataclasses.fields(Recipe) if field.name in SEARCH_FIELDS}
         return dataclasses.replace(self.base, **changed, **searched).resolved()
 
-    def _objective(self, name, entry, values, steps):
+    def _objective(self, name: str, entry: Any, values: Any, steps: Any) -> Any:
         """The mapping of one objective with the candidate's values."""
         prefix = f"{name}."
         chosen = {**entry, **{key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}}
@@ -157,7 +157,7 @@ SEARCH_FIELDS = ("tuner", "trials", "search", "max_params", "max_synops", "max_b
 """Fields of a recipe that only a search uses."""
 
 
-def _named(entries) -> dict[str, dict[str, Any]]:
+def _named(entries: Any) -> dict[str, dict[str, Any]]:
     """The objectives by name."""
     found: dict[str, dict[str, Any]] = {}
     for entry in entries:
@@ -171,13 +171,13 @@ def _named(entries) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _arguments(entry) -> list[str]:
+def _arguments(entry: Any) -> list[str]:
     """The arguments of an objective."""
     known = [*inspect.signature(type(registry.get(entry))).parameters, *inspect.signature(Objective).parameters]
     return [name for name in dict.fromkeys(known) if name not in ("kwargs", "name")]
 
 
-def _checked(name, values, whole) -> Allowed:
+def _checked(name: str, values: Any, whole: bool) -> Allowed:
     """Values as given by a user, in one type."""
     kinds = (bool, int, float, str)
     if isinstance(values, Mapping):
@@ -198,7 +198,7 @@ def _checked(name, values, whole) -> Allowed:
     return list(dict.fromkeys(values))
 
 
-def _declare(parameters, name, allowed) -> None:
+def _declare(parameters: Any, name: str, allowed: Any) -> None:
     if isinstance(allowed, dict):
         parameters.Float(name, allowed["low"], allowed["high"], sampling="log")
     elif len(allowed) == 1:
@@ -209,6 +209,6 @@ def _declare(parameters, name, allowed) -> None:
         parameters.Choice(name, allowed)
 
 
-def _short(value):
+def _short(value: Any) -> Any:
     """Plain data, and no more digits than say something."""
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value

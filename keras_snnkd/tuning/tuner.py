@@ -37,13 +37,13 @@ class _Whole:
 
     fits: Fits = staticmethod(lambda values: True)
 
-    def save(self):
+    def save(self) -> None:
         write_json(self._get_oracle_fname(), self.get_state())
 
-    def _save_trial(self, trial):
+    def _save_trial(self, trial: Any) -> None:
         write_json(Path(self._get_trial_dir(trial.trial_id), "trial.json"), trial.get_state())
 
-    def _duplicate(self, values):
+    def _duplicate(self, values: dict[str, Any]) -> bool:
         return super()._duplicate(values) or not self.fits(_plain(values))
 
 
@@ -54,7 +54,7 @@ class _Hyperband(_Whole, HyperbandOracle):
 class _Bayesian(_Whole, BayesianOptimizationOracle):
     """The candidate that a Gaussian process expects most of; where that one is known or too large, a random one."""
 
-    def populate_space(self, trial_id):
+    def populate_space(self, trial_id: str) -> Any:
         with warnings.catch_warnings(), threadpool_limits(1):  # its matrices are tiny, and threads cost more than they do
             warnings.filterwarnings("ignore", "The optimal value found for dimension|lbfgs failed to converge")  # few trials say little
             proposed = super().populate_space(trial_id)
@@ -87,7 +87,7 @@ class Tuner(BaseTuner):
         folder: Path,
         fits: Fits,
         train: Callable[[str, dict[str, Any], int], float],
-    ):
+    ) -> None:
         parameters = keras_tuner.HyperParameters()
         space.register(parameters)
         settings = {"objective": keras_tuner.Objective(SCORE, "max"), "hyperparameters": parameters, "seed": seed + 1}  # 0 is no seed there
@@ -104,7 +104,7 @@ class Tuner(BaseTuner):
             super().__init__(oracle, directory=folder.parent, project_name=folder.name)
         self.save()  # only what was saved once is reloaded
 
-    def run_trial(self, trial) -> dict[str, float]:
+    def run_trial(self, trial: Any) -> dict[str, float]:
         """The score of one candidate.
 
         Raises:
@@ -122,21 +122,21 @@ class Tuner(BaseTuner):
             raise keras_tuner.errors.FatalError from error
         return {SCORE: score}
 
-    def pre_create_trial(self):
+    def pre_create_trial(self) -> None:
         if self._is_worker():
             time.sleep(0.2)  # it asks again and again while others train
 
-    def save(self):
+    def save(self) -> None:
         if not self._is_worker():
             self.oracle.save()
         write_json(self._get_tuner_fname(), self.get_state())
 
-    def _get_tuner_fname(self):
+    def _get_tuner_fname(self) -> str:
         """The same file whether the search runs alone or as the chief of others."""
         name = f"worker_{self.tuner_id}" if self._is_worker() else "tuner"
         return str(Path(self.project_dir, f"{name}.json"))
 
 
-def _plain(values) -> dict[str, Any]:
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
     """A candidate's values without keras-tuner's own, as Python's numbers."""
     return {name: value.item() if hasattr(value, "item") else value for name, value in values.items() if not name.startswith("tuner/")}

@@ -1,7 +1,11 @@
 """A batch norm as part of the synapse before it, as every deployed form has it."""
 
+from typing import Any
+
 import keras
 import numpy as np
+
+from keras_snnkd._types import Array, Tensor
 
 
 def following_norm(layer: keras.Layer, model: keras.Model) -> keras.layers.BatchNormalization | None:
@@ -20,7 +24,7 @@ def is_linear(layer: keras.Layer) -> bool:
     return getattr(inner, "activation", None) in (None, keras.activations.linear)
 
 
-def readers(tensor, model: keras.Model) -> list[keras.Operation]:
+def readers(tensor: Tensor, model: keras.Model) -> list[keras.Operation]:
     """The layers, and operations such as `+`, of a functional model that read a tensor of it."""
     return [
         operation
@@ -53,5 +57,5 @@ def folded(synapse: keras.Layer, norm: keras.layers.BatchNormalization | None = 
     return kernel * factor, (bias - _numpy(norm.moving_mean)) * factor + (_numpy(norm.beta) if norm.center else 0.0)
 
 
-def _numpy(weight):
+def _numpy(weight: Any) -> Array:
     return keras.ops.convert_to_numpy(weight).astype("float64")

@@ -1,8 +1,11 @@
 """Trained weights, rounded to a grid on which sums of spikes are exact."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
+from keras_snnkd._types import Array
 from keras_snnkd.weights.folding import following_norm
 
 SCALE_BITS = 5
@@ -47,7 +50,7 @@ def round_weights(model: keras.Model) -> int:
     return rounded
 
 
-def _round(layer, matrix, norm, reads_image):
+def _round(layer: keras.Layer, matrix: Array, norm: keras.Layer | None, reads_image: bool) -> None:
     """`matrix` is the layer's kernel, `[weights of a channel, channels]`."""
     factor, gamma = 1.0, np.ones(matrix.shape[1])
     if norm is not None:
@@ -87,7 +90,7 @@ def significant(values: np.ndarray, bits: int) -> np.ndarray:
     return np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
 
 
-def _one_less(epsilon):
+def _one_less(epsilon: float) -> float:
     """The float32 to which a float32 epsilon is added to make 1."""
     epsilon = np.float32(epsilon)
     candidate = np.float32(1) - epsilon
@@ -96,7 +99,7 @@ def _one_less(epsilon):
     return candidate
 
 
-def _matrix(layer):
+def _matrix(layer: keras.Layer) -> Array | None:
     """The kernel as `[weights of an output channel, channels]` in float64; `None` for a layer without such a kernel."""
     if not isinstance(layer, (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)):
         return None
@@ -105,11 +108,11 @@ def _matrix(layer):
     return _numpy(layer.kernel).reshape(-1, channels)
 
 
-def _numpy(weight):
+def _numpy(weight: Any) -> Array:
     return keras.ops.convert_to_numpy(weight).astype("float64")
 
 
-def _reads_image(layer, model):
+def _reads_image(layer: keras.Layer, model: keras.Model) -> bool:
     """Whether a layer reads the model's input, perhaps padded or reshaped."""
     producers = {id(other.output): other for other in model.layers}
     before = producers.get(id(layer.input))

@@ -5,6 +5,7 @@ import hashlib
 import json
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -49,7 +50,7 @@ def load(path: str | Path) -> keras.Model:
 
 
 @contextlib.contextmanager
-def all_weights():
+def all_weights() -> Iterator[None]:
     """In the block, Keras raises an error for a layer that has no weights in a file, for which it has a warning otherwise."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "Skipping nested container")
