@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from keras_snnkd.errors import KDError
+from keras_snnkd.run.imports import import_classes
 from keras_snnkd.run.modes import WITHOUT_TRAINING, Mode
 
 HELP = """\
@@ -19,6 +20,7 @@ Compress a spiking network by knowledge distillation and put it on an edge devic
   python train.py                                             digits, distill; needs no network
   python train.py --dataset cifar10 --mode distill            teacher, student alone, student distilled, exported student
   python train.py --dataset fashion_mnist --mode multistage   teacher -> assistant -> student
+  python train.py --dataset my_images/ --teacher mine.keras   a Keras model of your own teaches (docs/your_model.md)
   python train.py --objective bkdsnn                          a published method: its objectives and weights (docs/methods)
   python train.py --mode compare --seeds 5                    one student under all methods, ranked against the student alone
   python train.py --mode tune --max-params 4000               the most accurate student of at most 4,000 parameters, as a recipe
@@ -75,6 +77,16 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--teacher-timesteps", type=int, metavar="T", help="time steps of the teacher (default: the student's)")
     group.add_argument("--neuron", metavar="NAME", help="lif (default) | if | plif | alif | relu")
     group.add_argument("--teacher-neuron", metavar="NAME", help="likewise for the teacher; relu for an ANN teacher")
+    group.add_argument(
+        "--teacher-scale", metavar="SCALE", type=read_scale,
+        help="of the images that a teacher from a file was trained on: auto (default) | 0..1 | 0..255 | -1..1 | torch | standardized | "
+        "LOW..HIGH",
+    )  # fmt: skip
+    group.add_argument("--teacher-outputs", metavar="KIND", help="of a teacher from a file: auto (default) | logits | probabilities")
+    group.add_argument(
+        "--import", metavar="MODULE", action="append", dest="imports",
+        help="a Python module with your own layers and models, which --teacher, --model and --twin files may then hold; it is run",
+    )  # fmt: skip
     group.add_argument("--teacher-start", metavar="HOW", help="scratch | ann: from the weights of its ANN twin, trained first")
 
     group = p.add_argument_group("distillation")
@@ -161,7 +173,7 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-OPTIONS = {"assistants": "assistant", "objectives": "objective"}
+OPTIONS = {"assistants": "assistant", "imports": "import", "objectives": "objective"}
 """Where an option's name is another than the setting's."""
 
 RUN_OPTIONS = (
@@ -172,6 +184,7 @@ RUN_OPTIONS = (
     "saved_models",
     "resume",
     "dry_run",
+    "imports",
     "model",
     "objectives",
     "target",
@@ -198,7 +211,7 @@ def main(arguments: list[str] | None = None) -> int:
     tell = functools.partial(Console(stderr=True, width=console.width).print, highlight=False, markup=False)
     options = None
     try:
-        options = parser().parse_args(arguments)
+        options = parser().parse_args(joined(arguments))
         logging.getLogger("tensorflow").setLevel("ERROR")
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: tell(f"warning: {message}", style="yellow")
@@ -215,6 +228,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _dispatch(options: argparse.Namespace, arguments: Sequence[str], console: Any) -> int:
     mode = options.mode or (None if options.recipe else Mode.DISTILL)
     command = shlex.join(["python", "train.py", *arguments])
+    for module in options.imports or ():
+        import_classes(module)
     if mode in WITHOUT_TRAINING:
         from keras_snnkd.run import inspection
 
@@ -297,6 +312,30 @@ def read_objective(text: str) -> dict:
         except (ValueError, SyntaxError):
             found[key] = value
     return found
+
+
+def read_scale(text: str) -> str | list[float]:
+    """`"0..255"` as it is, and `"-2..2"` to `[-2.0, 2.0]`; what is neither is refused later, with the names there are."""
+    from keras_snnkd.distill.scales import NAMES
+
+    low, dots, high = text.partition("..")
+    if text in NAMES or not dots:
+        return text
+    try:
+        return [float(low), float(high)]
+    except ValueError:
+        return text
+
+
+def joined(arguments: list[str]) -> list[str]:
+    """Arguments in which a scale below 0 stands with its option, since argparse takes what begins with `-` for an option."""
+    together: list[str] = []
+    for argument in arguments:
+        if together and together[-1] == "--teacher-scale":
+            together[-1] += f"={argument}"
+        else:
+            together.append(argument)
+    return together
 
 
 def read_setting(text: str) -> tuple[str, list | dict]:

@@ -43,11 +43,13 @@ def nodes(model: keras.Model) -> list[Any] | None:
 
 
 def call_again(model: keras.Model, inputs: keras.KerasTensor, call: Callable[..., Any]) -> Any:
-    """The outputs of a functional model on other inputs, where ``call(layer, *args, **kwargs)`` stands for the call of each layer.
+    """The outputs of a functional or built sequential model on other inputs.
 
+    ``call(layer, *args, **kwargs)`` stands for the call of each layer.
     `keras.models.clone_model` does the same, but cannot make a model with more inputs than it was given.
     """
-    return model._run_through_graph(inputs, call_fn=call)
+    graph = getattr(model, "_functional", None) or model
+    return graph._run_through_graph(inputs, call_fn=call)
 
 
 def unconnected(layer: keras.Layer) -> keras.Layer:

@@ -18,7 +18,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Who may import whom
 
-EVERYWHERE = ("_public", "_types", "_version", "errors", "files", "keras_internals", "training", "weights")
+EVERYWHERE = ("_public", "_types", "_version", "errors", "files", "graphs", "keras_internals", "training", "weights")
 """The lowest parts, which any part may import."""
 
 BELOW = {
@@ -118,6 +118,7 @@ REGISTERED = {
     if name.startswith(f"{PACKAGE}>") and cls.__module__.split(".")[1] in ("surrogates", "neurons", "layers")
 }
 REQUIRED = {
+    "Channels": lambda: {"channels": 3},
     "OverTime": lambda: {"layer": keras.layers.Dense(3)},
     "QuantizedConv2D": lambda: {"filters": 2, "kernel_size": 3},
     "QuantizedDense": lambda: {"units": 3},

@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from keras_snnkd._types import Array, Config, Tensor
+from keras_snnkd.distill import teachers
 from keras_snnkd.distill.packing import Packing
 from keras_snnkd.distill.taps import INPUTS, TEACHER, TapModel
 from keras_snnkd.errors import FileFormatError, KDError, OutputError
@@ -39,7 +40,8 @@ class TeacherCache:
     computed anew, with a warning.
 
     Args:
-        teacher: A built model.
+        teacher: A built model. What it gives is kept as logits, see `adapt_teacher`; one that was trained on images of another scale has to
+            be adapted before.
         data: A `keras_snnkd.data.Data`, either with a number of `views` or without augmentation.
         taps: The teacher's taps to keep, such as `distiller.teacher_taps`.
         folder: Of the files.
@@ -61,13 +63,13 @@ class TeacherCache:
                 f"the data shows new views of its images in each epoch (augment={data.augment!r}, mixup={data.mixup:g}), "
                 "which cannot be cached; limit them, such as kd.data.load(..., views=4)"
             )
-        self.teacher = teacher
+        self.teacher = teachers.adapted(teacher, scale=None, samples=teachers.samples_of(data.validation)).model
         self.data = dataclasses.replace(data, views=data.views or 1)
         self.taps = sorted(set(taps))
         if not self.taps:
             raise ValueError("there are no taps to cache; give those that the objectives read, distiller.teacher_taps")
         self.folder = Path(folder)
-        self._forward = _compiled(TapModel(teacher, self.taps))
+        self._forward = _compiled(TapModel(self.teacher, self.taps))
         count = len(data.train_arrays[0])
         self._parts = [
             range(view * count + first, view * count + min(first + PART, count))

@@ -15,12 +15,13 @@ import keras
 
 from keras_snnkd._types import Config
 from keras_snnkd._version import __version__
-from keras_snnkd.distill import schedules
+from keras_snnkd.distill import schedules, teachers
 from keras_snnkd.distill.cache import TeacherCache
 from keras_snnkd.distill.callbacks import WeightSchedule
 from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.distill.distiller import LABEL, Distiller
 from keras_snnkd.distill.divergence import Divergence
+from keras_snnkd.distill.label_loss import gives_logits
 from keras_snnkd.distill.moments import FreshMoments
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import FileFormatError, KDError, OutputError, UnhealthyTrainingError, unknown_name
@@ -42,6 +43,8 @@ _NOT_IN_EARLIER_RECORDS = {
     "schedule": "cosine",
     "label_smoothing": 0.0,
     "stop": None,
+    "teacher_outputs": "auto",
+    "teacher_scale": "auto",
 }
 """Settings that a stage's record leaves out at these values, as the records of earlier versions did."""
 
@@ -78,6 +81,7 @@ class Stage:
         cache_views: Train on so many augmented views of each image over and over, and compute the teacher's outputs on them once (see
             `TeacherCache`). `None` for new views in each epoch, and a teacher that runs in each step.
         seed: Of initial weights.
+        teacher_outputs, teacher_scale: Of a teacher that is a model: what it gives, and which images it takes; see `adapt_teacher`.
         settings: What else should be the same when the stage is resumed, as JSON: the student's specification, the data.
 
     Raises:
@@ -104,6 +108,8 @@ class Stage:
     cache_views: int | None = None
     seed: int = 0
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    teacher_outputs: str = "auto"
+    teacher_scale: str | Sequence[float] = "auto"
 
     def __post_init__(self) -> None:
         if not self.name or not self.name.replace("_", "").replace("-", "").isalnum():
@@ -131,10 +137,12 @@ class Stage:
         with warnings.catch_warnings():
             if self.teaches_itself:
                 warnings.filterwarnings("ignore", "the student .* is not smaller than its teacher")
-            distiller = Distiller(student, teacher, objectives, schedules.first(self.label_weight))
+            given = isinstance(self.teacher, keras.Model)  # others were trained here, on this data
+            form = {"teacher_outputs": self.teacher_outputs, "teacher_scale": self.teacher_scale if given else None}
+            distiller = Distiller(student, teacher, objectives, schedules.first(self.label_weight), **form)
         distiller.compile(
             optimizers.optimizer(self.optimizer, rate, self.weight_decay),
-            LabelCrossEntropy(self.label_smoothing),
+            LabelCrossEntropy(self.label_smoothing, from_logits=gives_logits(student)),
             metrics=[label_accuracy()],
         )
         return distiller
@@ -299,6 +307,10 @@ class Chain:
             raise KDError(f"{self.folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
         if resume and strategy.is_chief():
             remove_unfinished(self.folder)
+        self._samples = teachers.samples_of_data(data)
+        for stage in self.stages:
+            with _left_out(stage, failed):
+                self._judge_given(stage)
         results: dict[str, StageResult] = {}
         for stage in self.stages:
             if failed and stage.name not in self._teacher_taps:
@@ -309,6 +321,12 @@ class Chain:
         if not keep_cache and strategy.is_chief():
             shutil.rmtree(self.folder / CACHES, ignore_errors=True)
         return results
+
+    def _judge_given(self, stage: Stage) -> None:
+        """Raise a `TeacherError` now for a teacher that is given and knows nothing of this data."""
+        if isinstance(stage.teacher, keras.Model) and stage.teacher is not stage.start_from and self._samples is not None:
+            found = teachers.adapted(stage.teacher, stage.teacher_outputs, stage.teacher_scale, samples=self._samples)
+            teachers.judge(stage.teacher.name, found, self._samples)
 
     def _train(
         self,
@@ -336,6 +354,8 @@ class Chain:
         models = {name: result.model for name, result in results.items()}
         student = stage.start(models)
         distiller = stage.distiller(student, stage.find("teacher", models, student), data.steps_per_epoch)
+        if self._samples is not None and stage.teacher is not stage.start_from:
+            distiller.meet(self._samples.images, self._samples.labels)
         checkpoints = Checkpoints(folder)
         epoch = checkpoints.resume(distiller)
         started = time.monotonic()

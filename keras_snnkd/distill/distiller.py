@@ -8,9 +8,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_snnkd import graphs
 from keras_snnkd._public import public
 from keras_snnkd._types import Tensor
 from keras_snnkd.distill import objectives as registry
+from keras_snnkd.distill import teachers
+from keras_snnkd.distill.label_loss import check_label_loss
 from keras_snnkd.distill.objective import Objective, Tap, check_positive, taps_of
 from keras_snnkd.distill.taps import INPUTS, OUTPUT, TEACHER, TapModel
 from keras_snnkd.errors import KDError, ShapeError, unknown_name
@@ -38,10 +41,15 @@ class Distiller(Distributed, keras.Model):
     alone, so that both arms of a comparison run the same code.
 
     Args:
-        student: A built model with logits `[B, C]` as its output. It is trained in place.
+        student: A built model with logits `[B, C]` as its output. It is trained in place. One that ends in a softmax is distilled on the
+            logits before it, and takes a label loss on probabilities.
         teacher: A built model with as many classes, spiking or not, of any T. It is not changed.
         objectives: `Objective`s, names, mappings (see `keras_snnkd.objectives.get`), or Keras' `DistillationLoss`es.
         label_weight: Factor of the label loss, at least 0.
+        teacher_outputs: `"logits"`, `"probabilities"`, or `"auto"`: what the teacher's last activation and its outputs on real images tell.
+        teacher_scale: Of the images that the teacher was trained on; `"auto"` for the one on which it is right most often, where that is
+            clear, `None` for that of the student; see `adapt_teacher`. Outputs and scale are looked at by `meet`, which `fit` calls with
+            validation images.
 
     Raises:
         ShapeError: If teacher and student take other inputs, have other classes, or an objective's taps do not fit.
@@ -61,16 +69,21 @@ class Distiller(Distributed, keras.Model):
         teacher: keras.Model | None = None,
         objectives: Sequence[Objective | str | dict[str, Any]] = (),
         label_weight: float = 1.0,
+        teacher_outputs: str = "auto",
+        teacher_scale: str | Sequence[float] | None = "auto",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        graphs.check_built(student)
+        self.teacher_outputs, self.teacher_scale = teacher_outputs, teacher_scale
         self.objectives = _named(objectives)
         needs = [objective.name for objective in self.objectives if objective.uses_teacher and objective.built_shapes is None]
         if teacher is None and needs:
             raise ValueError(f"{', '.join(needs)} need a teacher; give one, or leave the objectives out to train the student alone")
         self.student = student
         self._student_taps = TapModel(student, [tap for objective in self.objectives for tap in taps_of(objective.student_tap)])
-        self._teacher = _Untracked(None)
+        self._teacher = _Untracked(None, None)
+        self._met, self._late = True, False
         if teacher is not None:
             self.teach(teacher)
         for objective in self.objectives:
@@ -90,7 +103,7 @@ class Distiller(Distributed, keras.Model):
 
     @property
     def teacher(self) -> keras.Model | None:
-        """The teacher."""
+        """The teacher, as it teaches: a model that gives logits."""
         return self._teacher.taps and self._teacher.taps.model
 
     @property
@@ -104,6 +117,44 @@ class Distiller(Distributed, keras.Model):
         Raises:
             ShapeError: If an objective's taps do not fit the student's.
         """
+        scale = "auto" if self.teacher_scale == "standardized" else self.teacher_scale  # of images that are not here yet
+        self._teach(teacher, teachers.adapted(teacher, self.teacher_outputs, scale).model)
+        self._met, self._late = False, False
+
+    def meet(self, images, labels=None) -> None:
+        """Look at the teacher on real images: take its outputs and the scale of its images for what they are.
+
+        `fit` does it with its validation data, or with its arrays. A teacher that is the student itself is passed over.
+
+        Args:
+            images: As the student gets them, `[N, ...]`; some hundred.
+            labels: Class numbers `[N]`, or one-hot `[N, C]`. Without them its scale and its accuracy are not looked at.
+
+        Raises:
+            TeacherError: If the teacher is hardly more often right than guessing.
+        """
+        if self.teacher is not None and not self._met and not _is_itself(self.student, self.teacher):
+            samples = teachers.Samples(images, None if labels is None else teachers.class_numbers(labels))
+            given = self._teacher.given
+            found = teachers.adapted(given, self.teacher_outputs, self.teacher_scale, samples=samples)
+            teachers.judge(given.name, found, samples)
+            if found.changes:
+                teachers.tell(given, found.changes)
+                self._teach(given, found.model)
+        self._met = True
+
+    def fit(self, x=None, y=None, *, validation_data=None, **kwargs):
+        """Keras' `fit`, once the teacher has been looked at on real images, see `meet`."""
+        if self.teacher is not None and not self._met:
+            samples = teachers.samples_of(validation_data) or (teachers.samples_of((x, y)) if y is not None else None)
+            if samples is not None:
+                before = self.teacher
+                self.meet(samples.images, samples.labels)
+                self._late = self.teacher is not before
+        return super().fit(x, y, validation_data=validation_data, **kwargs)
+
+    def _teach(self, given, teacher):
+        """Have `teacher` teach, which is what was made of the one that was given."""
         taps = TapModel(teacher, self.teacher_taps)
         _check_pair(self._student_taps, taps)
         for objective in self.objectives:
@@ -115,7 +166,7 @@ class Distiller(Distributed, keras.Model):
                 objective.connect(teacher, self.student)
             elif objective.built_shapes != shapes:
                 raise ShapeError(f"{objective.name} was built for taps {objective.built_shapes}, this teacher gives {shapes}")
-        self._teacher = _Untracked(taps)
+        self._teacher = _Untracked(taps, given)
         random = [layer for layer in [teacher, *all_layers(teacher)] if hasattr(layer, "seed_generator")]
         self._teacher_seeds = [layer.seed_generator for layer in random]  # tracked: JAX would draw the same numbers in every step
         self.train_function = None  # a traced one would keep the teacher before
@@ -124,9 +175,15 @@ class Distiller(Distributed, keras.Model):
         return [name for name in super().__dir__() if name != "teacher"]  # Keras' writers save every model they find by dir()
 
     def compile(self, optimizer: Any = "adam", loss: Any = None, *, jit_compile: bool | str | None = None, **kwargs: Any) -> None:
-        """Keras' `compile`. On TensorFlow `jit_compile` is off by default: neurons compile themselves, and CPUs are faster without."""
+        """Keras' `compile`. On TensorFlow `jit_compile` is off by default: neurons compile themselves, and CPUs are faster without.
+
+        Raises:
+            LossError: For a label loss on probabilities, such as `"sparse_categorical_crossentropy"`, of a student that gives logits, or
+                the other way round.
+        """
         if jit_compile is None:
             jit_compile = False if _on_tensorflow() else "auto"
+        check_label_loss(loss, self.student)
         super().compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile, **kwargs)
         self.optimizer.build(self.trainable_variables)
 
@@ -145,6 +202,11 @@ class Distiller(Distributed, keras.Model):
         if not self.teacher_taps:
             return {}
         if _with_taps(x):
+            if self._late:
+                raise KDError(
+                    "the batches bring the taps of the teacher as it was given, and its images or outputs had to be adapted; let it meet "
+                    "real images first, distiller.meet(images, labels), and cache distiller.teacher"
+                )
             missing = [tap for tap in self.teacher_taps if tap not in x[TEACHER]]
             if missing:
                 raise KDError(
@@ -181,8 +243,18 @@ class Distiller(Distributed, keras.Model):
         sample_weight: Tensor | None = None,
         training: bool = True,
     ) -> Tensor:
-        """The loss of the taps that `call` returns in training; of logits, the label loss."""
+        """The loss of the taps that `call` returns in training; with `training=False` the label loss of the student's outputs.
+
+        Raises:
+            ValueError: For the student's outputs alone in training, where the objectives would be left out.
+        """
         if not isinstance(y_pred, tuple):
+            if training and self.objectives:
+                raise ValueError(
+                    f"compute_loss got the student's outputs alone, from which {', '.join(self.objective_weights)} cannot be computed; "
+                    "give what distiller(x, training=True) returns, distiller.compute_loss(x, y, distiller(x, training=True)), or "
+                    "training=False for the label loss alone"
+                )
             return super().compute_loss(x, y, y_pred, sample_weight, training=training)
         teacher, student = y_pred
         replicas = strategy.replicas()
@@ -238,6 +310,8 @@ class Distiller(Distributed, keras.Model):
             "objectives": [serialize(objective) for objective in self.objectives],
             "shapes": [objective.built_shapes for objective in self.objectives],
             "label_weight": float(self.label_weight.numpy()),
+            "teacher_outputs": self.teacher_outputs,
+            "teacher_scale": self.teacher_scale,
         }
 
     @classmethod
@@ -274,10 +348,10 @@ def _on_tensorflow() -> bool:
 
 
 class _Untracked:
-    """Holds the teacher's taps where Keras does not look for layers."""
+    """Holds the teacher's taps, and the model that was given as the teacher, where Keras does not look for layers."""
 
-    def __init__(self, taps: TapModel | None) -> None:
-        self.taps = taps
+    def __init__(self, taps: TapModel | None, given: keras.Model | None) -> None:
+        self.taps, self.given = taps, given
 
 
 def _named(objectives: Sequence[Objective | str | dict[str, Any]]) -> list[Objective]:
@@ -302,10 +376,14 @@ def _check_pair(student_taps: TapModel, teacher_taps: TapModel) -> None:
     inputs = [tuple(taps.input_shape[1:]) for taps in (teacher_taps, student_taps)]
     if inputs[0] != inputs[1]:
         raise ShapeError(f"the teacher {teacher.name} takes inputs {inputs[0]} and the student {student.name} {inputs[1]}")
-    itself = {id(weight) for weight in student.weights} == {id(weight) for weight in teacher.weights}  # for another T
-    if student.count_params() >= teacher.count_params() and not itself:
+    if student.count_params() >= teacher.count_params() and not _is_itself(student, teacher):
         warnings.warn(
             f"the student {student.name} ({student.count_params():,} parameters) is not smaller than its teacher {teacher.name} "
             f"({teacher.count_params():,})",
             stacklevel=3,
         )
+
+
+def _is_itself(student, teacher) -> bool:
+    """Whether a teacher is the student, run for another T: it has the very weights."""
+    return {id(weight) for weight in student.weights} == {id(weight) for weight in teacher.weights}

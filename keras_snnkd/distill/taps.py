@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_snnkd import graphs
 from keras_snnkd._types import Shape, Shapes, Tensor
 from keras_snnkd.errors import unknown_name
 
@@ -13,6 +14,9 @@ OUTPUT = "output"
 
 MEMBRANE = ".membrane"
 """What follows a layer's name in the tap of its membrane potentials."""
+
+ACTIVATIONS = ("relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "hard_silu", "hard_swish", "softplus", "tanh")
+"""Activations of an ANN's hidden layers other than ReLU."""
 
 INPUTS, TEACHER = "inputs", "teacher"
 """The keys of inputs that bring the teacher's taps with them: `{"inputs": images, "teacher": {tap: [B, ...]}}`."""
@@ -24,16 +28,17 @@ class TapModel:
     Taps are layer names, and names that mean the same in every model:
 
     * `"output"`: what the model returns;
-    * `"logits"`: what its layer `readout` reads, `[B, T, C]` in a spiking network (so that objectives see every time step), else the
-      model's output `[B, C]`;
-    * `"features"`: what its layer `classifier` reads, `[B, T, F]` in a spiking network, else `[B, F]`;
-    * `"neurons"`: the last layer of spiking neurons, or in an ANN the last ReLU;
+    * `"logits"`: what its layer `readout` reads, `[B, T, C]` in a spiking network (so that objectives see every time step), else what a
+      softmax or sigmoid at its end reads, else the model's output `[B, C]`;
+    * `"features"`: what its layer `classifier`, or its last `Dense` layer, reads, `[B, T, F]` in a spiking network, else `[B, F]`;
+    * `"neurons"`: the last layer of spiking neurons, also of own ones (see `keras_snnkd.graphs.fires`), or in an ANN the last ReLU, or the
+      last of the other activations in `ACTIVATIONS`;
     * `"<layer>.membrane"`: the membrane potentials of a layer of spiking neurons before their reset, `[B, T, ...]`; of the last such
       layer, `"neurons.membrane"`. The neurons run once more for it.
 
-    The model is held outside Keras' tracking. Functional and Sequential models can be tapped at any layer but those inside nested models.
-    A subclassed model takes part by a method `call_with_taps(x, training) -> {"output": ..., name: ...}`; it is tried on one sample of
-    zeros to learn the shapes.
+    The model is held outside Keras' tracking. Functional and Sequential models can be tapped at any layer, also at those of models inside
+    them, which are laid open (see `keras_snnkd.graphs.flat`). A subclassed model takes part by a method
+    `call_with_taps(x, training) -> {"output": ..., name: ...}`; it is tried on one sample of zeros to learn the shapes.
 
     Args:
         model: A built model.
@@ -50,12 +55,14 @@ class TapModel:
     def __init__(self, model: keras.Model, names: Iterable[str] = ()) -> None:
         self.model = model
         self.names = list(dict.fromkeys(names))
-        if _is_graph(model):
-            tensors = {name: self._tensor(name) for name in self.names}
-            inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs  # a list of one makes Keras warn
-            self._forward = keras.Model(inputs, {OUTPUT: model.outputs[0], **tensors})
-            self.input_shape: Any = tuple(model.inputs[0].shape)
-            self.shapes = {name: tuple(tensor.shape) for name, tensor in {**tensors, OUTPUT: model.outputs[0]}.items()}
+        graphs.check_built(model)
+        if graphs.is_graph(model):
+            self._graph, self._logits = _laid_open(model)
+            tensors = {OUTPUT: self._graph.outputs[0], **{name: self._tensor(name) for name in self.names}}
+            inputs = self._graph.inputs
+            self._forward = keras.Model(inputs[0] if len(inputs) == 1 else inputs, tensors)  # a list of one makes Keras warn
+            self.input_shape: Any = tuple(inputs[0].shape)
+            self.shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
             return
         if hasattr(model, "call_with_taps"):
             self._forward = model.call_with_taps
@@ -85,32 +92,29 @@ class TapModel:
         return self.shapes[tap] if isinstance(tap, str) else tuple(self.shapes[name] for name in tap)
 
     def _tensor(self, name: str) -> Tensor:
-        layers = {layer.name: layer for layer in self.model.layers}
+        layers = {layer.name: layer for layer in self._graph.layers}
         if name == OUTPUT:
-            return self.model.outputs[0]
+            return self._graph.outputs[0]
         if name == "logits" and name not in layers:
-            return layers["readout"].input if "readout" in layers else self.model.outputs[0]
-        if name == "features" and name not in layers and "classifier" in layers:
-            return layers["classifier"].input
+            return self._logits
+        if name == "features" and name not in layers and (classifier := classifier_layer(self._graph)) is not None:
+            return classifier.input
         if name.endswith(MEMBRANE) and name not in layers:
             return self._membrane(name, self._layer(name.removesuffix(MEMBRANE), layers))
         return self._layer(name, layers).output
 
     def _layer(self, name: str, layers: dict[str, keras.Layer]) -> keras.Layer:
         if name == "neurons" and name not in layers:
-            firing = [layer for layer in self.model.layers if getattr(layer, "emits_spikes", False)]
-            firing = firing or [
-                layer for layer in self.model.layers if isinstance(layer, keras.layers.ReLU) or _activation(layer) == "relu"
-            ]
-            if firing:
-                return firing[-1]
+            found = _neurons(self._graph)
+            if found is not None:
+                return found
         if name not in layers:
             raise unknown_name(f"tap of {self.model.name}", name, tap_names(self.model))
         return layers[name]
 
     def _membrane(self, name: str, layer: keras.Layer) -> Tensor:
         if not hasattr(layer, "membrane"):
-            spiking = [other.name for other in self.model.layers if hasattr(other, "membrane")]
+            spiking = [other.name for other in self._graph.layers if hasattr(other, "membrane")]
             raise unknown_name(f"layer of {self.model.name} with membrane potentials", layer.name, spiking)
         return _Membrane(layer, name=name.replace(".", "_"))(keras.tree.flatten(layer.input)[0])
 
@@ -134,14 +138,36 @@ class _Membrane(keras.Layer):
 
 def tap_names(model: keras.Model) -> list[str]:
     """The taps that a model has, `"output"` and `"logits"` first."""
-    if not _is_graph(model):
+    if not graphs.is_graph(model):
         return [OUTPUT, "logits"]
     inputs = keras.layers.InputLayer
-    return [OUTPUT, "logits", *(layer.name for layer in model.layers if not isinstance(layer, inputs))]
+    return [OUTPUT, "logits", *(layer.name for layer in graphs.flat(model).layers if not isinstance(layer, inputs))]
 
 
-def _is_graph(model: keras.Model) -> bool:
-    return bool(getattr(model, "outputs", None))
+def classifier_layer(graph: keras.Model) -> keras.Layer | None:
+    """The layer `classifier` of a model without models inside, else its last `Dense` layer, perhaps over time."""
+    layers = {layer.name: layer for layer in graph.layers}
+    dense = [layer for layer in graph.layers if isinstance(getattr(layer, "layer", layer), keras.layers.Dense)]
+    return layers.get("classifier", dense[-1] if dense else None)
+
+
+def _laid_open(model: keras.Model) -> tuple[keras.Model, Tensor]:
+    """A graph of the same weights in which all taps can be had, and the tensor of its logits in it."""
+    graph = graphs.flat(model)
+    readout = next((layer for layer in graph.layers if layer.name == "readout"), None)
+    if readout is not None and not readout.weights and readout.input.shape[-1] == graph.outputs[0].shape[-1]:
+        return graph, readout.input
+    if graphs.last_activation(graph) in ("softmax", "sigmoid"):
+        return graphs.apart(graph)
+    return graph, graph.outputs[0]
+
+
+def _neurons(graph: keras.Model) -> keras.Layer | None:
+    """The last layer that fires, or whose activation is one of an ANN's."""
+    firing = [layer for layer in graph.layers if graphs.fires(layer)]
+    relu = [layer for layer in graph.layers if isinstance(layer, keras.layers.ReLU) or _activation(layer) == "relu"]
+    others = [layer for layer in graph.layers if _activation(layer) in ACTIVATIONS]
+    return next((layers[-1] for layers in (firing, relu, others) if layers), None)
 
 
 def _activation(layer: keras.Layer) -> str | None:

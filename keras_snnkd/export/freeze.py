@@ -6,10 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_snnkd import graphs
 from keras_snnkd.edge.runner import LOGITS
 from keras_snnkd.errors import ExportError, unknown_name
 from keras_snnkd.keras_internals import all_layers
-from keras_snnkd.layers import Poisson
+from keras_snnkd.layers import Poisson, logits_of
 from keras_snnkd.neurons import SpikingLayer
 
 
@@ -54,7 +55,9 @@ def freeze(model: keras.Model, batch_size: int | None = None, taps: Sequence[str
 
 
 def functional(model: keras.Model) -> keras.Model:
-    """The same layers as a functional model of one input and one output.
+    """The same layers as a functional model of one input and one output, the logits.
+
+    Models inside it are laid open, and a softmax or sigmoid at its end is left out.
 
     Raises:
         ExportError: If that cannot be had.
@@ -69,7 +72,8 @@ def functional(model: keras.Model) -> keras.Model:
         raise ExportError(
             f"{model.name} has {len(inputs)} inputs and {len(outputs)} outputs; an exporter takes one image and gives one vector of logits."
         )
-    return keras.Model(list(inputs), list(outputs), name=model.name)
+    logits = logits_of(graphs.flat(model))
+    return keras.Model(list(logits.inputs), list(logits.outputs), name=model.name)
 
 
 def tapped(model: keras.Model, taps: Sequence[str]) -> keras.Model:
@@ -87,13 +91,14 @@ def tapped(model: keras.Model, taps: Sequence[str]) -> keras.Model:
 
 
 def spiking_layers(model: keras.Model) -> list[str]:
-    """The names of the layers that fire, in the order in which they are computed."""
-    return [layer.name for layer in model.layers if isinstance(layer, SpikingLayer) and layer.dynamics.threshold is not None]
+    """The names of the layers that fire, own ones too, in the order in which they are computed."""
+    return [layer.name for layer in graphs.flat(model).layers if graphs.fires(layer)]
 
 
 def timesteps(model: keras.Model) -> int | None:
     """T of a model with neurons; `None` for an ANN, or if T is open."""
-    return next((layer.output.shape[1] for layer in model.layers if isinstance(layer, SpikingLayer)), None)
+    layers = graphs.flat(model).layers
+    return next((layer.output.shape[1] for layer in layers if isinstance(layer, SpikingLayer) or graphs.fires(layer)), None)
 
 
 def is_float32(model: keras.Model) -> bool:

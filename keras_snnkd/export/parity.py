@@ -29,6 +29,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_snnkd import graphs
 from keras_snnkd._types import Array
 from keras_snnkd.edge.images import check_images
 from keras_snnkd.edge.readout import likeliest
@@ -36,6 +37,7 @@ from keras_snnkd.errors import ExportError
 from keras_snnkd.export.freeze import LOGITS, freeze, functional, is_float32, spiking_layers, tapped
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.rounding import unexplained
+from keras_snnkd.layers import logits_of
 
 CHUNK = 64
 """Samples compared at a time, so that the spikes of many samples need not fit into memory together."""
@@ -87,10 +89,12 @@ class Reference:
 
     def __init__(self, model: keras.Model, samples: np.ndarray) -> None:
         self.model = functional(model)
-        frozen = freeze(self.model)
         self.samples = check_images(samples, self.model.inputs[0].shape[1:])
         if not np.all(np.isfinite(self.samples)):
             raise ExportError("the samples hold NaN or infinite values; a comparison needs real images.")
+        if graphs.looks_like_probabilities(self.model.predict_on_batch(self.samples[:CHUNK])):
+            self.model = logits_of(self.model, probabilities=True)
+        frozen = freeze(self.model)
         self.taps = spiking_layers(self.model)
         self.kernel_elements = sum(math.prod(weight.shape) for weight in self.model.weights if len(weight.shape) > 1)
         self.compared = self.model if is_float32(self.model) else frozen

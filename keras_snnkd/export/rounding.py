@@ -33,9 +33,11 @@ def unexplained(model: keras.Model, images: np.ndarray, differs: dict[str, np.nd
         pending &= ~rows
         layer = model.get_layer(name)
         currents = keras.Model(model.inputs[0], keras.tree.flatten(layer.input)[0])(images[rows], training=False)
+        if not can_be_judged(layer):
+            continue
         distance = distance_to_threshold(layer, currents)
-        allowed = rounding * (layer.dynamics.threshold + float(ops.max(ops.abs(currents))))
-        allowed += layer.dynamics.resolution * currents.shape[1]
+        allowed = rounding * (threshold_of(layer) + float(ops.max(ops.abs(currents))))
+        allowed += layer.dynamics.resolution * currents.shape[1] if isinstance(layer, SpikingLayer) else 0.0
         first = where[rows] & (np.cumsum(where[rows], axis=1) == 1)
         wrong = int((distance[first] > allowed).sum())
         if wrong:
@@ -46,8 +48,20 @@ def unexplained(model: keras.Model, images: np.ndarray, differs: dict[str, np.nd
     return faults
 
 
-def distance_to_threshold(layer: SpikingLayer, currents: Array) -> np.ndarray:
+def can_be_judged(layer: keras.Layer) -> bool:
+    """Whether a layer tells membrane and threshold; an own neuron may leave them out, and then its spikes are judged by their share."""
+    return isinstance(layer, SpikingLayer) or (hasattr(layer, "membrane") and hasattr(layer, "threshold"))
+
+
+def threshold_of(layer: keras.Layer) -> float:
+    """At which membrane potential a layer's neurons fire."""
+    return float(layer.dynamics.threshold if isinstance(layer, SpikingLayer) else layer.threshold)
+
+
+def distance_to_threshold(layer: keras.Layer, currents: Array) -> np.ndarray:
     """``|h[t] - theta[t]|`` of each neuron and step, `[B, T, ...]`, for currents `[B, T, ...]`."""
+    if not isinstance(layer, SpikingLayer):
+        return np.abs(ops.convert_to_numpy(layer.membrane(currents)) - threshold_of(layer))
     dynamics = layer.dynamics
     given = dynamics.given(layer.learned)
     currents = ops.cast(currents, "float32")

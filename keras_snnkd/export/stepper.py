@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_snnkd import graphs
 from keras_snnkd._types import Array, Shape, Tensor
 from keras_snnkd.edge.tensors import STEP_SIGNATURE
 from keras_snnkd.errors import UnsupportedError
@@ -23,7 +24,6 @@ from keras_snnkd.layers import FakeQuant
 from keras_snnkd.layers.encoders import Encoder
 from keras_snnkd.layers.readouts import Readout
 from keras_snnkd.metrics.anytime import final_readout
-from keras_snnkd.metrics.measurement import calls
 from keras_snnkd.neurons import SpikingLayer
 
 STATES = ("membrane", "adaptation")
@@ -176,10 +176,16 @@ def _model(inputs: Any, outputs: Any, over_time: bool) -> keras.Model:
 
 def _readout(model: keras.Model) -> str:
     """How the steps of a model become its output; refuses models that have no steps, or more state than that of their neurons."""
+    own = [layer for layer in model.layers if graphs.fires(layer) and not isinstance(layer, SpikingLayer)]
+    if own:
+        raise UnsupportedError(
+            f"{model.name}: the state of the own neurons {own[0].name!r} ({type(own[0]).__name__}) is not known, so that a streaming file "
+            "would lose it; use the layers of keras_snnkd.neurons, or keras_snnkd.export.litert."
+        )
     if not any(isinstance(layer, SpikingLayer) for layer in model.layers):
         raise UnsupportedError(f"{model.name} has no neurons, so there are no time steps to stream; use keras_snnkd.export.litert.")
     try:
-        layers = [layer for _, layer, _, _ in calls(model)]
+        layers = [layer for _, layer, _, _ in graphs.calls(model)]
         readout = final_readout(model).over_time
     except ValueError as error:
         raise UnsupportedError(f"{error}.") from error

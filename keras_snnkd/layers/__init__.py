@@ -1,5 +1,6 @@
 """Layers around the neurons: time folding, encoders, readouts, normalization."""
 
+from keras_snnkd.layers.adapters import Channels, Logits, logits_of
 from keras_snnkd.layers.encoders import Direct, Latency, Poisson
 from keras_snnkd.layers.fake_quant import FakeQuant
 from keras_snnkd.layers.normalization import BatchNormalization, ThresholdBatchNormalization
@@ -9,10 +10,12 @@ from keras_snnkd.layers.readouts import LastStep, MeanOverTime, SoftmaxSum, Spik
 
 __all__ = [
     "BatchNormalization",
+    "Channels",
     "Direct",
     "FakeQuant",
     "LastStep",
     "Latency",
+    "Logits",
     "MeanOverTime",
     "OverTime",
     "Poisson",
@@ -21,4 +24,5 @@ __all__ = [
     "SoftmaxSum",
     "SpikeCount",
     "ThresholdBatchNormalization",
+    "logits_of",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_snnkd import graphs
 from keras_snnkd._types import Array
 from keras_snnkd.edge.readout import likeliest, so_far, softmax
 from keras_snnkd.errors import ShapeError
@@ -110,6 +111,7 @@ def answers(model: keras.Model, images: np.ndarray, batch_size: int = 128) -> np
     Example:
         >>> accuracy_by_step = (answers(student, images).argmax(-1) == labels[:, None]).mean(0)
     """
+    model = graphs.flat(model)
     readout = final_readout(model)
     measurement = Measurement(model, {"steps": readout.input}, lambda values: readout.of_steps(values["steps"]))
     steps = np.concatenate(list(measurement.batches(images, batch_size))).astype("float64")

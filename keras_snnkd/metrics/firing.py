@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_snnkd.metrics.measurement import Measurement, calls
-from keras_snnkd.neurons import SpikingLayer
+from keras_snnkd import graphs
+from keras_snnkd.metrics.measurement import Measurement
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,8 @@ def activity(model: keras.Model, images: Any, batch_size: int = 128) -> Activity
     """Measure how much the neurons of a model fire, in one pass over the images.
 
     Only counts per neuron leave the compiled function, so that memory does not grow with the number of images. Networks without
-    spiking layers (ANN twins) have no rates and 0 spikes. Cells inside `keras.layers.RNN` are not seen.
+    spiking layers (ANN twins) have no rates and 0 spikes. Own neurons count too, see `keras_snnkd.graphs.fires`. Cells inside
+    `keras.layers.RNN` are not seen.
 
     Args:
         model: A functional model, images `[B, H, W, C]` to anything.
@@ -77,8 +78,9 @@ class ActivityMeter:
     """
 
     def __init__(self, model: keras.Model) -> None:
+        model = graphs.flat(model)
         self._spikes = _spikes(model)
-        self.layers = {name: layer for name, layer, *_ in calls(model) if name in self._spikes}
+        self.layers = {name: layer for name, layer, *_ in graphs.calls(model) if name in self._spikes}
         """The layers that can fire, in the order in which they run."""
         self._measurement = Measurement(model, self._spikes, _count) if self._spikes else None
 
@@ -119,6 +121,7 @@ def raster(model: keras.Model, image: Any, neurons: int = 100) -> dict[str, np.n
     """
     if neurons < 1:
         raise ValueError(f"neurons must be at least 1, got {neurons}")
+    model = graphs.flat(model)
     spikes = _spikes(model)
     if not spikes:
         return {}
@@ -132,10 +135,8 @@ def raster(model: keras.Model, image: Any, neurons: int = 100) -> dict[str, np.n
 
 
 def _spikes(model: keras.Model) -> dict[str, Any]:
-    """The symbolic spikes of all neurons that can fire."""
-    return {
-        name: output for name, layer, _, output in calls(model) if isinstance(layer, SpikingLayer) and layer.dynamics.threshold is not None
-    }
+    """The symbolic spikes of all neurons that can fire, own ones too."""
+    return {name: output for name, layer, _, output in graphs.calls(model) if graphs.fires(layer)}
 
 
 def _count(spikes: dict) -> dict:

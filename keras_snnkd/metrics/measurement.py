@@ -8,41 +8,6 @@ import numpy as np
 
 from keras_snnkd._types import Tensor
 from keras_snnkd.errors import ShapeError
-from keras_snnkd.keras_internals import nodes
-
-
-def calls(model: keras.Model) -> list[tuple[str, keras.Layer, Any, Any]]:
-    """The layers of a functional model in the order in which they run, once for each time they are called.
-
-    Args:
-        model: A functional or sequential model without models inside.
-
-    Returns:
-        `(name, layer, input, output)` per call, the tensors symbolic, and the first one where there are several. From the second call
-        of a shared layer on, the name ends in `:2`, `:3`, ...
-
-    Raises:
-        ValueError: If the model is subclassed, or holds another model as a layer.
-    """
-    made = nodes(model)
-    if made is None:
-        raise ValueError(
-            f"{model.name} is a {type(model).__name__}, whose layers cannot be read one by one; "
-            "expected a functional or sequential model that is built, such as kd.models.ConvNet(...) returns"
-        )
-    found, times = [], {}
-    for node in made:
-        layer = node.operation
-        if node.is_input or not isinstance(layer, keras.Layer):
-            continue
-        if isinstance(layer, keras.Model):
-            raise ValueError(
-                f"{model.name} holds the model {layer.name!r} as a layer, and what happens inside cannot be seen; build it flat"
-            )
-        times[layer.name] = times.get(layer.name, 0) + 1
-        name = layer.name if times[layer.name] == 1 else f"{layer.name}:{times[layer.name]}"
-        found.append((name, layer, node.input_tensors[0], node.output_tensors[0]))
-    return found
 
 
 class Measurement(keras.Model):

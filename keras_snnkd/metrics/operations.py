@@ -4,13 +4,10 @@ import dataclasses
 from typing import Any
 
 import keras
-import numpy as np
-from keras import ops
 
-from keras_snnkd._types import Tensor
-from keras_snnkd.layers import OverTime
-from keras_snnkd.metrics.measurement import Measurement, calls
-from keras_snnkd.neurons import SpikingLayer
+from keras_snnkd import graphs
+from keras_snnkd.metrics.measurement import Measurement
+from keras_snnkd.metrics.synapses import parts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +48,8 @@ def synaptic_operations(model: keras.Model, images: Any, batch_size: int = 128) 
     whether a layer's input is spikes is decided on all images together, not batch by batch.
 
     Args:
-        model: A functional model whose synapses are `Dense` and `Conv2D` layers, bare or in `OverTime`.
+        model: A functional model whose synapses are `Dense`, `Conv`, `DepthwiseConv`, `SeparableConv` (counted as its two) and
+            `ConvTranspose` layers, bare or in `OverTime`; models inside it are laid open.
         images: `[B, H, W, C]`, prepared as for the model.
         batch_size: Images at a time.
 
@@ -60,13 +58,17 @@ def synaptic_operations(model: keras.Model, images: Any, batch_size: int = 128) 
 
     Raises:
         ShapeError: If the images do not fit the model.
-        ValueError: If a layer of another kind has a matrix of weights, if there are no images, or if the model is not functional.
+        UncountableError: If a layer of another kind, such as attention, has a matrix of weights.
+        ValueError: If there are no images, or if the model is not functional.
 
     Example:
         >>> kd.metrics.synaptic_operations(student, images).effective_acs
     """
-    counters = {name: _Synapse(layer) for name, layer, _, _ in calls(model) if _is_synapse(layer)}
-    inputs = {name: tensor for name, _, tensor, _ in calls(model) if name in counters}
+    model = graphs.flat(model)
+    counters, inputs = {}, {}
+    for name, layer, tensor, _ in graphs.calls(model):
+        for part, synapse in parts(name, layer).items():
+            counters[part], inputs[part] = synapse, tensor
     if not counters:
         return Operations(0.0, 0.0, 0.0, {})
 
@@ -100,69 +102,5 @@ def twin_operations(model: keras.Model) -> float:
     Example:
         >>> kd.metrics.twin_operations(student)
     """
-    return sum(_Synapse(layer).connections(tensor) for _, layer, tensor, _ in calls(model) if _is_synapse(layer))
-
-
-def synapses(model: keras.Model) -> dict[str, keras.Layer]:
-    """By name, the `Dense` and `Conv2D` layers of a functional model, taken out of `OverTime`; once for each call.
-
-    Raises:
-        ValueError: If a layer of another kind has a matrix of weights, or if the model is not functional.
-    """
-    return {name: layer.layer if isinstance(layer, OverTime) else layer for name, layer, _, _ in calls(model) if _is_synapse(layer)}
-
-
-def _is_synapse(layer: keras.Layer) -> bool:
-    inner = layer.layer if isinstance(layer, OverTime) else layer
-    if isinstance(inner, (keras.layers.Dense, keras.layers.Conv2D)):
-        return True
-    if not isinstance(inner, SpikingLayer) and any(len(weight.shape) > 1 for weight in inner.weights):
-        raise ValueError(
-            f"layer {layer.name!r} is a {type(inner).__name__}; synaptic operations are counted for Dense and Conv2D, bare or in OverTime"
-        )
-    return False
-
-
-class _Synapse:
-    """Counts the connections of one layer.
-
-    The layer is applied to the mask of its nonzero inputs with the mask of its nonzero weights in place of the weights; the sum of the
-    outputs is the number of connections in use. Output channels are summed before, so that this costs a fraction of the layer itself.
-    """
-
-    def __init__(self, layer: keras.Layer) -> None:
-        self.timed = isinstance(layer, OverTime)
-        self.layer = layer.layer if self.timed else layer
-        kernel = ops.convert_to_numpy(self.layer.kernel)
-        self.used, self.all = self._fan_out(kernel != 0), self._fan_out(np.ones_like(kernel))
-
-    def _fan_out(self, mask: np.ndarray) -> np.ndarray:
-        """`[..., in, out] -> [..., in, 1]`; groups stay apart."""
-        groups = getattr(self.layer, "groups", 1)
-        return mask.astype("float32").reshape(*mask.shape[:-1], groups, -1).sum(axis=-1)
-
-    def count(self, x: Tensor) -> Any:
-        """Connections in use at each position of the output, those of one image, and whether the input `[B, (T,) ...]` is spikes."""
-        nonzero = x != 0
-        spikes = ops.all(ops.logical_or(ops.logical_not(nonzero), ops.abs(x) == 1))
-        mask = ops.cast(nonzero, "float32")
-        if isinstance(self.layer, keras.layers.Dense):
-            mask = ops.reshape(mask, (-1, int(np.prod(mask.shape[1:-1])), mask.shape[-1]))
-        else:
-            mask = ops.reshape(mask, (-1, mask.shape[1] if self.timed else 1, *mask.shape[-3:]))
-        return self._connections(mask, self.used), self._connections(ops.ones_like(mask[:1]), self.all), spikes
-
-    def connections(self, tensor: Tensor) -> float:
-        """All connections for one image and one time step of an input `[B, (T,) ...]`."""
-        shape = tensor.shape[2 if self.timed else 1 :]
-        if isinstance(self.layer, keras.layers.Dense):
-            shape = (int(np.prod(shape[:-1])), shape[-1])
-        return float(ops.convert_to_numpy(self._connections(ops.ones((1, 1, *shape)), self.all)).sum(dtype="float64"))
-
-    def _connections(self, mask: Tensor, fan_out: Tensor) -> Tensor:
-        """`[B, T, ...]` to the number of connections at each position of the output, `[B T, ...]`."""
-        folded = ops.reshape(mask, (-1, *mask.shape[2:]))
-        if isinstance(self.layer, keras.layers.Dense):
-            return ops.matmul(folded, fan_out)
-        layer = self.layer
-        return ops.conv(folded, fan_out, layer.strides, layer.padding, layer.data_format, layer.dilation_rate)
+    called = graphs.calls(model)
+    return sum(synapse.connections(tensor) for name, layer, tensor, _ in called for synapse in parts(name, layer).values())

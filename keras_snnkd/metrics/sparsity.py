@@ -6,11 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_snnkd import graphs
 from keras_snnkd._types import Tensor
 from keras_snnkd.layers import OverTime
-from keras_snnkd.metrics.measurement import Measurement, calls
-from keras_snnkd.metrics.operations import synapses
-from keras_snnkd.neurons import SpikingLayer
+from keras_snnkd.metrics.measurement import Measurement
+from keras_snnkd.metrics.synapses import synapses
 
 ACTIVATIONS = ("relu", "sigmoid")
 """The activations of an ANN whose zeros count; NeuroBench's list."""
@@ -25,7 +25,7 @@ def connection_sparsity(model: keras.Model) -> float:
     Nature Communications 16:1545, arXiv:2304.04640), which rounds the result to four places.
 
     Args:
-        model: A functional model whose synapses are `Dense` and `Conv2D` layers, bare or in `OverTime`.
+        model: As for `synaptic_operations`.
 
     Returns:
         0 for a dense network, 1 for one without connections; 0 also where there are no synapses.
@@ -36,7 +36,7 @@ def connection_sparsity(model: keras.Model) -> float:
     Example:
         >>> kd.metrics.connection_sparsity(student)
     """
-    kernels = {id(layer): ops.convert_to_numpy(layer.kernel) for layer in synapses(model).values()}  # a shared layer counts once
+    kernels = {id(synapse.weight): synapse.kernel for synapse in synapses(model).values()}  # a shared layer counts once
     total = sum(kernel.size for kernel in kernels.values())
     return sum(int(np.sum(kernel == 0)) for kernel in kernels.values()) / total if total else 0.0
 
@@ -46,9 +46,9 @@ def activation_sparsity(model: keras.Model, images: Any, batch_size: int = 128) 
 
         activation sparsity = number of s[b, t, n] = 0 / number of s[b, t, n]
 
-    Activations are the spikes of all neurons that can fire, and in an ANN the outputs of its ReLUs and sigmoids,
-    layers of their own or the `activation` of another. The name and the
-    definition are NeuroBench's (Yik et al., 2025, Nature Communications 16:1545, arXiv:2304.04640).
+    Activations are the spikes of all neurons that can fire, own ones too (see `keras_snnkd.graphs.fires`), and in an ANN the outputs of its
+    ReLUs and sigmoids, layers of their own or the `activation` of another. The name and the definition are NeuroBench's (Yik et al., 2025,
+    Nature Communications 16:1545, arXiv:2304.04640).
 
     Args:
         model: A functional model.
@@ -65,7 +65,8 @@ def activation_sparsity(model: keras.Model, images: Any, batch_size: int = 128) 
     Example:
         >>> kd.metrics.activation_sparsity(student, images)
     """
-    outputs = {name: output for name, layer, _, output in calls(model) if _is_activation(layer)}
+    model = graphs.flat(model)
+    outputs = {name: output for name, layer, _, output in graphs.calls(model) if _is_activation(layer)}
     if not outputs:
         return None
 
@@ -79,7 +80,6 @@ def activation_sparsity(model: keras.Model, images: Any, batch_size: int = 128) 
 
 
 def _is_activation(layer: keras.Layer) -> bool:
-    if isinstance(layer, SpikingLayer):
-        return layer.dynamics.threshold is not None
     inner = layer.layer if isinstance(layer, OverTime) else layer
-    return isinstance(inner, keras.layers.ReLU) or getattr(getattr(inner, "activation", None), "__name__", None) in ACTIVATIONS
+    named = getattr(getattr(inner, "activation", None), "__name__", None)
+    return graphs.fires(layer) or isinstance(inner, keras.layers.ReLU) or named in ACTIVATIONS

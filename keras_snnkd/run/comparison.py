@@ -192,7 +192,9 @@ class Comparison(Experiment):
     def _from_file(self) -> dict[str, keras.Model]:
         """The trained teachers that are wanted, by name."""
         wanted = {self._teacher_of(method) for method in self.arms.values()}
-        return {name: load_teacher(file, self.data, name) for name, file in self._files.items() if name in wanted}
+        return {
+            name: load_teacher(file, self.data, self.recipe, self.console, name) for name, file in self._files.items() if name in wanted
+        }
 
     def run(self, resume: bool = False) -> dict[str, Any]:
         """Train every arm with every seed, measure and report.

@@ -94,7 +94,7 @@ class EdgeExport:
         with self.console.status(f"measuring {self.label}"):
             row, activity = evaluation.measure(self.model, self.data)
             logits = evaluation.predict(self.model, images)
-            cost = self._cost(images, labels, metrics.Operations(**row["synaptic_operations"]))
+            cost = self._cost(images, labels, row)
         self.timesteps = row["timesteps"]
         samples = images[: evaluation.PARITY_SAMPLES]
         aware = None if self.aware is None else Reference(self.aware, samples)
@@ -139,9 +139,7 @@ class EdgeExport:
             return {**entry, "state": "refused", "reason": str(error)}
         self.order.written[name] = report
         entry |= {**report.to_dict(), "target": name, "path": target.file, "state": "written", "arithmetic": target.arithmetic}
-        operations = metrics.Operations(**cost["synaptic_operations"])
-        twin = metrics.Operations(**cost["twin"]["synaptic_operations"]) if cost["twin"] else None
-        entry["energy"] = metrics.energy(operations, cost["twin_dense"], twin, target.arithmetic).to_dict()
+        entry["energy"] = _energy(cost, target.arithmetic)
         entry["runs_per_image"] = self.timesteps if target.one_step else 1
         with target.runnable(path) as file:
             theirs = target.open(file)(images)
@@ -173,23 +171,24 @@ class EdgeExport:
             self.notes.append(note)
         return None
 
-    def _cost(self, images: Array, labels: Array, operations: Any) -> dict[str, Any]:
+    def _cost(self, images: Array, labels: Array, row: dict[str, Any]) -> dict[str, Any]:
         """The card's `cost`; operations and sparsity on the first of the test images."""
-        few, twin, theirs = images[: evaluation.MEASURED_IMAGES], None, None
+        few, twin = images[: evaluation.MEASURED_IMAGES], None
         if self.twin is not None:
-            theirs = metrics.synaptic_operations(self.twin, few)
+            theirs, _ = evaluation.attempt(metrics.synaptic_operations, self.twin, few)
             right = metrics.accuracy(evaluation.predict(self.twin, images), labels)
-            twin = {"name": self.twin.name, "accuracy": right, "synaptic_operations": theirs.to_dict()}
-        twin_dense = metrics.twin_operations(self.model)
-        return {
+            twin = {"name": self.twin.name, "accuracy": right, "synaptic_operations": theirs and theirs.to_dict()}
+        if "not_counted" in row:
+            self.notes.append(f"Operations and energy are not counted: {row['not_counted']}")
+        cost = {
             "footprint": metrics.footprint(self.model),
-            "connection_sparsity": metrics.connection_sparsity(self.model),
-            "activation_sparsity": metrics.activation_sparsity(self.model, few),
-            "synaptic_operations": operations.to_dict(),
-            "twin_dense": twin_dense,
+            "connection_sparsity": evaluation.attempt(metrics.connection_sparsity, self.model)[0],
+            "activation_sparsity": evaluation.attempt(metrics.activation_sparsity, self.model, few)[0],
+            "synaptic_operations": row["synaptic_operations"],
+            "twin_dense": evaluation.attempt(metrics.twin_operations, self.model)[0],
             "twin": twin,
-            "energy": metrics.energy(operations, twin_dense, theirs).to_dict(),
         }
+        return {**cost, "energy": _energy(cost)}
 
     def _anytime(self, images: Array, labels: Array) -> Any:
         if not self.timesteps:
@@ -221,3 +220,12 @@ class EdgeExport:
         bad = [entry for entry in entries if entry["state"] == "refused" or (entry["state"] == "left out" and not self.everything)]
         if bad:
             raise ExportError(f"{bad[0]['label']}: {bad[0]['reason']} Everything else is in {page}")
+
+
+def _energy(cost, arithmetic="float32"):
+    """The estimate from what was counted, or `None` where nothing was."""
+    if cost["synaptic_operations"] is None or cost["twin_dense"] is None:
+        return None
+    theirs = (cost["twin"] or {}).get("synaptic_operations")
+    twin = metrics.Operations(**theirs) if theirs else None
+    return metrics.energy(metrics.Operations(**cost["synaptic_operations"]), cost["twin_dense"], twin, arithmetic).to_dict()

@@ -5,7 +5,7 @@ import dataclasses
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], di
         data: The data set.
 
     Returns:
-        A row of the results' table, and the activity.
+        A row of the results' table, and the activity. What cannot be counted in this model is `None`, and `not_counted` in the row says
+        why.
 
     Raises:
         ShapeError: If the model does not fit the data.
@@ -44,15 +45,28 @@ def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], di
     images, labels = test_images(data)
     restart_random_layers(model, 0)
     few = images[:MEASURED_IMAGES]
-    activity = metrics.activity(model, few)
+    activity, unseen = attempt(metrics.activity, model, few)
+    operations, uncounted = attempt(metrics.synaptic_operations, model, few)
     row = {
         "accuracy": metrics.accuracy(predict(model, images), labels),
         "parameters": model.count_params(),
         "timesteps": timesteps(model),
-        "spikes_per_image": activity.spikes_per_image if activity.rates else None,
-        "synaptic_operations": metrics.synaptic_operations(model, few).to_dict(),
+        "spikes_per_image": activity.spikes_per_image if activity and activity.rates else None,
+        "synaptic_operations": operations and operations.to_dict(),
     }
-    return row, activity.to_dict()
+    if reasons := [reason for reason in dict.fromkeys((unseen, uncounted)) if reason]:
+        row["not_counted"] = "; ".join(reasons)
+    return row, activity.to_dict() if activity else {}
+
+
+def attempt(measure: Callable[..., Any], model: keras.Model, *arguments: Any) -> tuple[Any, str]:
+    """What a measurement gives and no reason, or `None` and the reason why this model does not have it."""
+    try:
+        return measure(model, *arguments), ""
+    except ShapeError:
+        raise
+    except ValueError as error:
+        return None, str(error)
 
 
 def check_fits(model: keras.Model, data: datasets.Data, called: str = "") -> None:
@@ -130,7 +144,7 @@ def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np
 def raster(model: keras.Model, data: datasets.Data, name: str) -> dict[str, Any] | None:
     """The spikes of one test image, for the report; `None` for an ANN."""
     images, labels = data.sample(1)
-    trains = metrics.raster(model, images[0])
+    trains, _ = attempt(metrics.raster, model, images[0])
     if not trains:
         return None
     (guess,) = metrics.predictions(predict(model, images))

@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_snnkd import data as datasets
 from keras_snnkd import models, report
-from keras_snnkd.distill import methods
+from keras_snnkd.distill import methods, teachers
 from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.errors import ExportError, KDError, OutputError
@@ -148,7 +148,7 @@ class Experiment:
 
     @functools.cached_property
     def _trained_teacher(self) -> keras.Model:
-        return load_teacher(teacher_file(self.recipe), self.data)
+        return load_teacher(teacher_file(self.recipe), self.data, self.recipe, self.console)
 
     def _stage(
         self,
@@ -177,6 +177,8 @@ class Experiment:
         if isinstance(more.get("teacher"), keras.Model):
             file = file or teacher_file(r)
             settings["teacher_sha256"] = sha256(file) if file and file.exists() else None
+            if (r.teacher_outputs, r.teacher_scale) != ("auto", "auto"):
+                settings["teacher_form"] = [r.teacher_outputs, r.teacher_scale]
         if isinstance(more.get("teacher"), functools.partial):
             settings["teacher_timesteps"] = more["teacher"].keywords["timesteps"]
         course = {"optimizer": r.optimizer, "schedule": r.schedule, "weight_decay": r.weight_decay}
@@ -296,6 +298,8 @@ class Experiment:
         for name, (model, record, _) in trained.items():
             with self.console.status(f"measuring and exporting {name}"):
                 row, activity[name] = measure(model, self.data)
+                if "not_counted" in row:
+                    notes.append(f"{name.replace('_', ' ')}: {row['not_counted']}")
                 files, found = self._export(model, name, notes)
             taught_by = record.get("teacher") or ("itself" if record.get("objectives") else None)
             rows.append(
@@ -321,11 +325,11 @@ class Experiment:
         }
 
 
-def load_teacher(file: Path, data: datasets.Data, name: str = "teacher") -> keras.Model:
-    """A trained teacher from its file.
+def load_teacher(file: Path, data: datasets.Data, recipe: Recipe, console, name: str = "teacher") -> keras.Model:
+    """A trained teacher from its file, as a model from the data's images to logits (see `keras_snnkd.adapt_teacher`).
 
     Raises:
-        KDError: If the card beside it names another data set than `data`.
+        KDError: If the card beside it names another data set than `data`, or the teacher knows no more of the data than guessing does.
         FileFormatError: If it cannot be read; see `keras_snnkd.models.load`.
     """
     trained_on = ((read_card(file) or {}).get("dataset") or {}).get("name")
@@ -334,9 +338,14 @@ def load_teacher(file: Path, data: datasets.Data, name: str = "teacher") -> kera
             f"the teacher {file} was trained on {trained_on}, and the students on {data.name}; give a teacher of {data.name}, or train one "
             "(--teacher train)"
         )
-    model = models.load(file)
-    model.name = name
-    return model
+    scale = recipe.teacher_scale if trained_on is None else None  # one with our card was trained on this data
+    samples = teachers.samples_of_data(data)
+    found = teachers.adapted(models.load(file), recipe.teacher_outputs, scale, data.image_shape, samples, data.num_classes)
+    for change in found.changes:
+        console.print(f"teacher {file}: {change}", highlight=False, markup=False, soft_wrap=True)
+    teachers.judge(str(file), found, samples)
+    found.model.name = name
+    return found.model
 
 
 def check_folder(folder: Path, option: str = "--out") -> None:

@@ -123,7 +123,8 @@ class TrainingHealth(Divergence):
         activity, found = self._meter(self.images), {}
         for name, layer in self._meter.layers.items():
             where = f"on {len(self.images)} images after epoch {self.epoch + 1}"
-            threshold = f"its threshold (now {layer.dynamics.threshold:g})"
+            now = getattr(getattr(layer, "dynamics", layer), "threshold", None)  # an own neuron may leave it out
+            threshold = "its threshold" if now is None else f"its threshold (now {now:g})"
             if activity.rates[name] == 0:
                 found[name] = (
                     f"{name} is silent: none of its neurons fired {where}, so that what comes after it sees nothing. "

@@ -3,14 +3,17 @@
 import dataclasses
 import json
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
-from keras_snnkd import data, models, neurons
-from keras_snnkd.distill import methods, objectives, schedules
+from keras_snnkd import data, graphs, models, neurons
+from keras_snnkd.distill import methods, objectives, schedules, teachers
 from keras_snnkd.distill.methods import Method
+from keras_snnkd.distill.scales import check_scale
 from keras_snnkd.errors import FileFormatError, unknown_name
 from keras_snnkd.files.staging import read_json, write_json
+from keras_snnkd.keras_internals import all_layers
 from keras_snnkd.layers.encoders import check_timesteps
 from keras_snnkd.run.health import ON_PROBLEM
 from keras_snnkd.run.modes import OF_RECIPES, Mode
@@ -65,6 +68,9 @@ class Recipe:
         neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for an ANN student.
         teacher_neuron: Likewise, for the teacher; `"relu"` for an ANN teacher. By default that of the methods' papers, and for objectives
             by themselves the student's. In mode `"compare"` a given one holds for all methods that it can teach.
+        teacher_outputs: What a teacher from a file gives: `"logits"`, `"probabilities"`, or `"auto"`, which looks (see `adapt_teacher`).
+        teacher_scale: Of the images that it was trained on: `"0..1"`, `"0..255"`, `"-1..1"`, `"torch"`, `"standardized"`, two numbers, or
+            `"auto"`, which tries them.
         objectives: Names or mappings of objectives, or names of published methods (`keras_snnkd.methods`), which `resolved` replaces by
             their objectives; soft targets and spike trains by default. A weight may be a schedule (`keras_snnkd.distill.schedules`). In
             mode `"compare"`, what is compared, each by itself: methods, objectives, or `"all"` methods, the default. In mode `"tune"`,
@@ -129,6 +135,8 @@ class Recipe:
     teacher_timesteps: int | None = None
     neuron: str = "lif"
     teacher_neuron: str | None = None
+    teacher_outputs: str = "auto"
+    teacher_scale: str | list = "auto"
     objectives: list | None = None
     label_weight: float | dict | None = None
     student_start: str | None = None
@@ -165,7 +173,21 @@ class Recipe:
     def resolved(self) -> "Recipe":
         """This recipe with methods replaced by what they are, every unset value filled in, and checked."""
         self._check_types()
-        return self._expanded()._filled()
+        return self._fitted()._expanded()._filled()
+
+    def _fitted(self) -> "Recipe":
+        """With the default objectives of an ANN teacher, if that is what the file holds."""
+        fits = self.objectives is None and self.teacher_neuron is None and self.mode in ("distill", "multistage", "tune")
+        if not fits or not is_file(self.teacher) or not Path(self.teacher).is_file():
+            return self
+        if any(graphs.fires(layer) for layer in all_layers(models.load(self.teacher))):
+            return self
+        warnings.warn(
+            f"{self.teacher} has no spiking neurons: its student learns from its logits, and from no spike trains; other objectives are "
+            "given by --objective",
+            stacklevel=3,
+        )
+        return dataclasses.replace(self, teacher_neuron="relu")
 
     def _expanded(self) -> "Recipe":
         """With what methods are in place of their names; compared ones stay names."""
@@ -265,6 +287,7 @@ class Recipe:
             ("neuron", self.neuron, neuron_names),
             ("neuron", self.teacher_neuron or self.neuron, neuron_names),
             ("precision", self.precision, PRECISIONS),
+            ("kind of teacher outputs", self.teacher_outputs, teachers.OUTPUTS),
             ("strategy", self.strategy, strategy.NAMES),
             ("tuner", self.tuner, TUNERS),
             ("teacher start", self.teacher_start, TEACHER_STARTS),
@@ -280,6 +303,7 @@ class Recipe:
         check_smoothing(self.label_smoothing)
         if self.teacher_stop is not None and not 1 <= self.teacher_stop <= self.teacher_epochs:
             raise ValueError(f"teacher_stop must be one of the {self.teacher_epochs} epochs of the teacher, got {self.teacher_stop!r}")
+        check_scale(self.teacher_scale)
         check_timesteps(self.timesteps)
         check_timesteps(self.teacher_timesteps)
         if self.teacher == SHIPPED and self.mode not in (Mode.TEACHER, Mode.BASELINE, Mode.COMPARE):

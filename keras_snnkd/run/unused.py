@@ -24,7 +24,10 @@ _BY_MODE = {
     Mode.MULTISTAGE: {"seeds"},
     Mode.TUNE: {"seeds", "assistants"},
 }
-_LOOKED_AT = {"mode", "model", "dataset", "data_dir", "limit", "resize", "keep_aspect", "out"}
+_FORM = {"teacher_outputs", "teacher_scale"}
+"""Of a teacher from a file."""
+
+_LOOKED_AT = {"mode", "model", "dataset", "data_dir", "limit", "resize", "keep_aspect", "out", "imports"}
 """By `--mode evaluate`."""
 
 _EXPORT = {"target", "io", "finetune", "twin"}
@@ -46,6 +49,8 @@ def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> l
         return sorted(set(given) - _LOOKED_AT - (_EXPORT if mode == Mode.EXPORT else set()))
     without = {*_BY_MODE.get(mode, ()), *_EXPORT, "model", *(() if mode == Mode.TUNE else _TUNING)}
     if recipe is not None:
+        if not is_file(recipe.teacher) or mode in ("teacher", "baseline"):
+            without = without | _FORM
         if is_file(recipe.teacher):
             without = without | _TEACHERS
         elif recipe.teacher == SHIPPED and mode != Mode.COMPARE:

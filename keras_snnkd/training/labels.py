@@ -11,12 +11,13 @@ from keras_snnkd._types import Tensor
 
 @public
 class LabelCrossEntropy(keras.losses.Loss):
-    """Cross-entropy of logits with labels, smoothed if wanted.
+    """Cross-entropy of logits (or probabilities) with labels, smoothed if wanted.
 
     ``loss[b] = -sum over c of q[b, c] log softmax(z[b])[c]``, where ``q = (1 - s) y + s / C`` for smoothing s.
 
     Args:
         label_smoothing: s, from 0 to less than 1 (Szegedy et al., 2016, arXiv:1512.00567).
+        from_logits: Whether the model gives logits; else it gives the probabilities of a softmax.
         **kwargs: Of `keras.losses.Loss`.
 
     Shapes: labels int `[B]` or shares of the classes `[B, C]`, logits `[B, C]`.
@@ -28,20 +29,23 @@ class LabelCrossEntropy(keras.losses.Loss):
         >>> model.compile("adam", LabelCrossEntropy(label_smoothing=0.1), metrics=[label_accuracy()])
     """
 
-    def __init__(self, label_smoothing: float = 0.0, name: str = "label_cross_entropy", **kwargs: Any) -> None:
+    def __init__(
+        self, label_smoothing: float = 0.0, name: str = "label_cross_entropy", from_logits: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(name=name, **kwargs)
+        self.from_logits = from_logits
         self.label_smoothing = check_smoothing(label_smoothing)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """The loss of each sample, `[B]`."""
         if not self.label_smoothing and not _are_shares(y_true, y_pred):
-            return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+            return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=self.from_logits)
         labels = y_true if _are_shares(y_true, y_pred) else ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), y_pred.shape[-1])
-        return keras.losses.categorical_crossentropy(labels, y_pred, from_logits=True, label_smoothing=self.label_smoothing)
+        return keras.losses.categorical_crossentropy(labels, y_pred, from_logits=self.from_logits, label_smoothing=self.label_smoothing)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+        return {**super().get_config(), "label_smoothing": self.label_smoothing, "from_logits": self.from_logits}
 
 
 def label_accuracy(name: str = "accuracy") -> keras.metrics.Metric:

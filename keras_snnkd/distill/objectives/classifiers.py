@@ -5,22 +5,24 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_snnkd import graphs
+from keras_snnkd.distill.taps import classifier_layer
 from keras_snnkd.errors import ShapeError, unknown_name
 
 CLASSIFIER = "classifier"
 
 
 def classifier_of(model: keras.Model) -> keras.layers.Dense:
-    """The fully connected layer `classifier` of a model, also where it runs over time.
+    """The fully connected layer `classifier` of a model, else its last one, also where it runs over time.
 
     Raises:
         UnknownNameError: If the model has no such layer.
         ValueError: If it is no `Dense`.
     """
-    layers = {layer.name: layer for layer in model.layers}
-    if CLASSIFIER not in layers:
-        raise unknown_name(f"layer of {model.name}", CLASSIFIER, layers)
-    layer = layers[CLASSIFIER]
+    graph = graphs.flat(model)
+    layer = classifier_layer(graph)
+    if layer is None:
+        raise unknown_name(f"layer of {model.name}", CLASSIFIER, [layer.name for layer in graph.layers])
     dense = getattr(layer, "layer", layer)
     if not isinstance(dense, keras.layers.Dense):
         raise ValueError(f"{model.name}: its layer '{CLASSIFIER}' must be a Dense, got a {type(dense).__name__}")

@@ -1,0 +1,370 @@
+"""Any Keras model as a teacher: what its outputs mean, on which scale it takes images, and whether it knows the data."""
+
+import dataclasses
+import math
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_snnkd import graphs
+from keras_snnkd.distill.scales import AUTO, Scale, check_scale, scale_of, scales
+from keras_snnkd.errors import InputError, KDError, ShapeError, unknown_name
+from keras_snnkd.layers import Channels, Logits, logits_of
+
+OUTPUTS = (AUTO, "logits", "probabilities")
+"""What a teacher's outputs may be said to be."""
+
+LOOKED_AT = 256
+"""Images on which a teacher is looked at, at most."""
+
+FEWEST = 20
+"""Images below which no teacher is judged."""
+
+MARGIN = 0.1
+"""Share of the way from guessing to knowing all that a teacher has to go, at least."""
+
+AS_THEY_ARE = "as they are"
+"""The name of no change of scale."""
+
+SURE = 0.97
+"""Accuracy from which on no other scale is tried."""
+
+
+class TeacherError(KDError, ValueError):
+    """A teacher that knows no more of the data than guessing does."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """Some real images on which a teacher is looked at.
+
+    Args:
+        images: `[N, ...]`, as the student gets them.
+        labels: Class numbers `[N]`, or `None` where they are not known.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None = None
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of who always says the commonest class."""
+        return float(np.bincount(self.labels).max() / len(self.labels))
+
+
+@dataclasses.dataclass(frozen=True)
+class Adapted:
+    """A teacher in the form that distillation takes.
+
+    Args:
+        model: From the data's images to logits; the teacher itself, if nothing had to change.
+        changes: What was changed, in words.
+        accuracy: On the samples; `None` without labels.
+        tried: Accuracy by scale, where several were tried.
+    """
+
+    model: keras.Model
+    changes: tuple[str, ...] = ()
+    accuracy: float | None = None
+    tried: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+def adapt_teacher(
+    teacher: keras.Model,
+    outputs: str = AUTO,
+    scale: str | Iterable[float] = AUTO,
+    image_shape: tuple[int, ...] | None = None,
+    samples: Any = None,
+) -> keras.Model:
+    """A Keras model as a teacher: from the data's images to logits, whatever images it takes and whatever it gives.
+
+    Args:
+        teacher: A built model, with one input and one output. It is not changed, and its weights are shared.
+        outputs: `"logits"`, `"probabilities"` (of a softmax, or of a sigmoid for each class), or `"auto"`: what its last activation says,
+            or else what its outputs on the samples look like.
+        scale: Of the images that it was trained on: `"0..1"`, `"0..255"`, `"-1..1"`, `"torch"` (ImageNet's mean and deviation),
+            `"standardized"` (mean 0, deviation 1 by channel), or two numbers; or `"auto"`: the one on which it is right most often.
+        image_shape: (H, W, C) of the data; images are then resized, and made grey or coloured, as the teacher takes them.
+        samples: Real images and labels, `(images, labels)`; needed for `"auto"` scales, and to judge an output by its values.
+
+    Returns:
+        The teacher itself, if nothing has to change. What does is told in a warning.
+
+    Raises:
+        TeacherError: If it is hardly more often right on the samples than guessing.
+        ShapeError: If its images cannot be made of these.
+        ValueError: For a model that is not built, or other arguments.
+
+    Example:
+        >>> teacher = kd.adapt_teacher(keras.saving.load_model("mine.keras"), samples=(images, labels))
+    """
+    seen = None if samples is None else samples_of(samples)
+    found = adapted(teacher, outputs, scale, image_shape, seen)
+    tell(teacher, found.changes)
+    judge(teacher.name, found, seen)
+    return found.model
+
+
+def tell(teacher: keras.Model, changes: Iterable[str]) -> None:
+    """A warning for each change."""
+    for change in changes:
+        warnings.warn(f"teacher {teacher.name}: {change}", stacklevel=3)
+
+
+def samples_of_data(data: Any) -> Samples | None:
+    """Validation images of a data set, and where they are few some of its training images, see `samples_of`.
+
+    Args:
+        data: Has `validation`, and perhaps `train_arrays` and `view` as `keras_snnkd.data.Data`.
+    """
+    if not hasattr(data, "train_arrays"):
+        return samples_of(data.validation)
+
+    def training(count: int):
+        chosen = np.unique(np.linspace(0, len(data.train_arrays[1]) - 1, count).astype(int))
+        return np.asarray(data.view(0, chosen)), data.train_arrays[1][chosen]
+
+    return samples_of(data.validation, training)
+
+
+def samples_of(source: Any, fill_up: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None) -> Samples | None:
+    """At most `LOOKED_AT` images and labels.
+
+    Args:
+        source: `(images, labels)`, or an iterable of batches, such as a `tf.data.Dataset`.
+        fill_up: Gives so many more images and labels, where the source has fewer.
+
+    Returns:
+        The samples, or `None` for what cannot be read twice or holds something else.
+    """
+    pairs = [source] if _is_pair(source) else _batches(source)
+    images, labels, count = [], [], 0
+    for pair in pairs:
+        if not _is_pair(pair):
+            return None
+        images.append(np.asarray(pair[0])[: LOOKED_AT - count])
+        labels.append(class_numbers(pair[1])[: LOOKED_AT - count])
+        count += len(images[-1])
+        if count >= LOOKED_AT:
+            break
+    if fill_up is not None and count < LOOKED_AT:
+        more = fill_up(LOOKED_AT - count)
+        images.append(more[0])
+        labels.append(class_numbers(more[1]))
+    if not images:
+        return None
+    return Samples(np.concatenate(images), np.concatenate(labels))
+
+
+def class_numbers(labels: Any) -> np.ndarray:
+    """Labels `[N]`, `[N, 1]` or one-hot `[N, C]` as class numbers `[N]`."""
+    labels = np.asarray(labels)
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        return labels.argmax(-1)
+    return labels.reshape(-1).astype(int)
+
+
+def adapted(
+    teacher: keras.Model,
+    outputs: str = AUTO,
+    scale: str | Iterable[float] = AUTO,
+    image_shape: tuple[int, ...] | None = None,
+    samples: Samples | None = None,
+    classes: int | None = None,
+) -> Adapted:
+    """As `adapt_teacher`, with what was changed and measured, and without a verdict; `classes` are those of the data."""
+    graphs.check_built(teacher)
+    if outputs not in OUTPUTS:
+        raise unknown_name("kind of teacher outputs", outputs, OUTPUTS)
+    check_scale(scale)
+    model, changes = _as_logits(teacher, outputs)
+    given = model.outputs[0].shape[-1] if graphs.is_graph(model) else classes
+    if classes is not None and given != classes:
+        raise ShapeError(
+            f"the teacher {teacher.name} gives {given} classes and the data has {classes}; give one that was trained on these classes, in "
+            "their order"
+        )
+    size = _size_layers(teacher, image_shape)
+    if size:
+        model = _around(model, size, [], image_shape)
+        changes.append(f"its images {_taken(teacher)} are made of the data's {tuple(image_shape)}")
+    if samples is not None:
+        model, more = _by_its_looks(model, outputs, samples)
+        changes += more
+    chosen, accuracies = _scale(model, scale, samples)
+    if chosen is not None:
+        model = _around(model, chosen.layers, [])
+        told = " and ".join(f"{value:.1%} {name}" for name, value in accuracies.items() if name in (AS_THEY_ARE, chosen.name))
+        changes.append(f"its images are brought to the scale {chosen.name}" + (f" (accuracy {told})" if told else ""))
+    accuracy = accuracies.get(chosen.name if chosen else AS_THEY_ARE)
+    return Adapted(model, tuple(changes), accuracy, accuracies)
+
+
+def judge(name: str, found: Adapted, samples: Samples | None) -> None:
+    """Raise a `TeacherError` for a teacher that is hardly more often right than guessing.
+
+    With n samples and the share ``g`` of their commonest class, its accuracy has to reach::
+
+        g + max(0.1 (1 - g), 2.33 sqrt(g (1 - g) / n))
+
+    a tenth of what there is to know, and more than luck gives in 99 of 100 cases. Fewer than 20 samples judge nobody.
+    """
+    if found.accuracy is None or samples is None or len(samples.images) < FEWEST:
+        return
+    chance, count = samples.chance, len(samples.images)
+    needed = min(1.0, chance + max(MARGIN * (1 - chance), 2.33 * math.sqrt(chance * (1 - chance) / count)))
+    if found.accuracy >= needed:
+        return
+    tried = "; ".join(f"{scale}: {accuracy:.1%}" for scale, accuracy in found.tried.items())
+    raise TeacherError(
+        f"the teacher {name} is right on {found.accuracy:.1%} of {count} images, and guessing the commonest class on {chance:.1%}: it has "
+        f"nothing to teach. Does it know these classes, in this order, and images of this scale (by scale, {tried})? Say on which scale it "
+        "was trained (teacher_scale, --teacher-scale), give a teacher trained on this data, or train one here"
+    )
+
+
+def _as_logits(teacher, outputs):
+    """The teacher without the activation that it ends in, where its graph tells one."""
+    if outputs == "logits":
+        return teacher, []
+    told = graphs.last_activation(teacher) in ("softmax", "sigmoid")
+    if outputs == AUTO or told:
+        return logits_of(teacher), []
+    change = "its logits are the logarithms of its probabilities"
+    if graphs.is_graph(teacher):
+        return logits_of(teacher, probabilities=True), [change]
+    return _around(teacher, [], [Logits(name="teacher_logits")]), [change]
+
+
+def _by_its_looks(model, outputs, samples):
+    """The model with logarithms behind it, where its outputs turn out to be probabilities."""
+    found = predict(model, samples.images)
+    if not np.all(np.isfinite(found)):
+        raise InputError(f"the teacher {model.name} gives NaN or infinite outputs on the data's images; is it trained, and on this scale?")
+    if outputs != AUTO or not graphs.looks_like_probabilities(found):
+        return model, []
+    return _around(model, [], [Logits(name="teacher_logits")]), ["its outputs add up to 1, so that their logarithms are its logits"]
+
+
+def _scale(model, scale, samples):
+    """The scale to which images have to be brought, or `None`, and the accuracy at each that was tried."""
+    if scale != AUTO:
+        chosen = scale_of(scale, None if samples is None else samples.images)
+        if samples is None or samples.labels is None:
+            return chosen, {}
+        images = samples.images if chosen is None else chosen(samples.images)
+        return chosen, {chosen.name if chosen else AS_THEY_ARE: _accuracy(model, images, samples.labels)}
+    if samples is None or samples.labels is None:
+        return None, {}
+    accuracies = {AS_THEY_ARE: _accuracy(model, samples.images, samples.labels)}
+    if accuracies[AS_THEY_ARE] >= SURE or len(samples.images) < FEWEST:
+        return None, accuracies
+    right = predict(model, samples.images).argmax(-1) == samples.labels
+    best: Scale | None = None
+    for other in scales(samples.images):
+        theirs = predict(model, other(samples.images)).argmax(-1) == samples.labels
+        accuracies[other.name] = float(theirs.mean())
+        won, lost = np.sum(theirs & ~right), np.sum(right & ~theirs)
+        if won - lost > 2 * math.sqrt(won + lost) and (best is None or accuracies[other.name] > accuracies[best.name]):
+            best = other
+    return best, accuracies
+
+
+def _accuracy(model, images, labels) -> float:
+    return float(np.mean(predict(model, images).argmax(-1) == labels))
+
+
+def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Outputs `[N, C]` in float32, in inference mode; the model is not compiled for it, and its random layers stay where they are."""
+    states = [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
+    before = [keras.ops.convert_to_numpy(state) for state in states]
+    parts = [model(images[start : start + 64], training=False) for start in range(0, len(images), 64)]
+    for state, value in zip(states, before, strict=True):
+        state.assign(value)
+    return np.concatenate([keras.ops.convert_to_numpy(keras.ops.cast(part, "float32")) for part in parts])
+
+
+def _size_layers(teacher, image_shape):
+    """The layers that make the teacher's images of the data's."""
+    taken = _taken(teacher)
+    if image_shape is None or taken is None:
+        return []
+    if len(taken) == len(image_shape) and all(want in (None, got) for want, got in zip(taken, image_shape, strict=True)):
+        return []
+    if len(taken) != 3 or len(image_shape) != 3 or {taken[2], image_shape[2]} - {None, 1, 3}:
+        raise ShapeError(f"the teacher {teacher.name} takes inputs {taken}, which cannot be made of the data's {tuple(image_shape)}")
+    layers: list[keras.Layer] = []
+    height, width = (want or got for want, got in zip(taken[:2], image_shape[:2], strict=True))
+    if (height, width) != tuple(image_shape[:2]):
+        layers.append(keras.layers.Resizing(height, width, antialias=True, name="teacher_size"))
+    if taken[2] not in (None, image_shape[2]):
+        layers.append(Channels(taken[2], name="teacher_channels"))
+    return layers
+
+
+def _taken(teacher) -> tuple[int | None, ...] | None:
+    """The shape of one input of a model, where it is known."""
+    if graphs.is_graph(teacher):
+        return tuple(teacher.inputs[0].shape[1:])
+    shape = (teacher.get_build_config() or {}).get("input_shape")
+    return None if shape is None else tuple(shape[1:])
+
+
+def _around(model, before: list[keras.Layer], behind: list[keras.Layer], shape: tuple[int, ...] | None = None) -> keras.Model:
+    """A model with layers before and behind it, for inputs of this shape, or its own."""
+    if not before and not behind:
+        return model
+    if not graphs.is_graph(model):
+        return Surrounded(model, before, behind, shape, name=model.name)
+    x = image = keras.Input(shape or model.inputs[0].shape[1:], name="image")
+    for layer in before:
+        x = layer(x)
+    x = model(x)
+    for layer in behind:
+        x = layer(x)
+    return graphs.flat(keras.Model(image, x, name=model.name))
+
+
+class Surrounded(keras.Model):
+    """A subclassed model with layers before and behind it; its taps stay its own.
+
+    Args:
+        model: The model.
+        before: Layers from the data's images to its inputs.
+        behind: Layers from its outputs to logits.
+        shape: Of one input; the model's by default.
+    """
+
+    def __init__(self, model, before, behind, shape: tuple[int, ...] | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.model, self.before, self.behind = model, before, behind
+        self._shape = (None, *(shape or _taken(model) or ()))
+        self.built = True
+
+    def call(self, x, training=False):
+        return self.call_with_taps(x, training)["output"]
+
+    def call_with_taps(self, x, training=False) -> dict[str, Any]:
+        """The model's own taps, with logits as its output."""
+        for layer in self.before:
+            x = layer(x)
+        inner = getattr(self.model, "call_with_taps", None)
+        taps = dict(inner(x, training=training)) if inner else {"output": self.model(x, training=training)}
+        for layer in self.behind:
+            taps["output"] = layer(taps["output"])
+        return taps
+
+    def get_build_config(self):
+        return {"input_shape": self._shape}
+
+
+def _is_pair(source) -> bool:
+    return isinstance(source, (tuple, list)) and len(source) in (2, 3) and all(hasattr(part, "shape") for part in source[:2])
+
+
+def _batches(source) -> Iterable[Any]:
+    """The batches of what can be read again and again."""
+    return source if source is not None and hasattr(source, "__iter__") and not hasattr(source, "__next__") else ()

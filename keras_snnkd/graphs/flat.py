@@ -1,0 +1,183 @@
+"""The graph of a functional model: its calls in order, models inside it laid open, and which of its layers fire."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from keras_snnkd.keras_internals import call_again, nodes, unconnected
+
+Place = Callable[[keras.Operation], Sequence[keras.Operation] | None]
+"""What stands for an operation in a graph that is made again, one after the other; `None` for the operation itself."""
+
+
+def is_graph(model: object) -> bool:
+    """Whether a model is functional or a built `Sequential`, so that its layers can be seen."""
+    return isinstance(model, keras.Model) and bool(getattr(model, "outputs", None)) and nodes(model) is not None
+
+
+def check_built(model: keras.Model) -> None:
+    """Raise a `ValueError` for a model that has no shapes yet."""
+    if isinstance(model, keras.Sequential) and not is_graph(model):
+        raise ValueError(
+            f"the Sequential model {model.name} is not built, so that the shape of its images is not known; "
+            "put keras.Input(image_shape) before its first layer, or call it on a batch first"
+        )
+
+
+def calls(model: keras.Model) -> list[tuple[str, keras.Layer, Any, Any]]:
+    """The layers of a functional model in the order in which they run, once for each time they are called.
+
+    Args:
+        model: A functional or sequential model. Of models inside it the layers are told, as `flat` names them.
+
+    Returns:
+        `(name, layer, input, output)` per call, the tensors symbolic and of `flat(model)`, and the first one where there are several.
+        From the second call of a shared layer on, the name ends in `:2`, `:3`, ...
+
+    Raises:
+        ValueError: If the model is subclassed, or not built.
+
+    Example:
+        >>> [name for name, layer, _, _ in calls(model) if fires(layer)]
+    """
+    check_built(model)
+    if not is_graph(model):
+        raise ValueError(
+            f"{model.name} is a {type(model).__name__}, whose layers cannot be read one by one; "
+            "expected a functional or sequential model that is built, such as kd.models.ConvNet(...) returns"
+        )
+    found: list[tuple[str, keras.Layer, Any, Any]] = []
+    times: dict[str, int] = {}
+    for node in nodes(flat(model)):
+        layer = node.operation
+        if node.is_input or not isinstance(layer, keras.Layer):
+            continue
+        times[layer.name] = times.get(layer.name, 0) + 1
+        name = layer.name if times[layer.name] == 1 else f"{layer.name}:{times[layer.name]}"
+        found.append((name, layer, node.input_tensors[0], node.output_tensors[0]))
+    return found
+
+
+def fires(layer: keras.Layer) -> bool:
+    """Whether a layer's output is spikes: it says so in `emits_spikes`, as the neurons here do and any own layer may.
+
+    The protocol of an own neuron: a Keras layer with ``emits_spikes = True`` whose output are the spikes `[B, T, ...]`. It may have a
+    `threshold`, a number, and a method `membrane(inputs)` that gives the membrane potentials before the reset, `[B, T, ...]`.
+    """
+    return bool(getattr(layer, "emits_spikes", False))
+
+
+def producer(model: keras.Model, tensor: Any) -> tuple[keras.Operation, list[Any]] | None:
+    """The operation that makes a tensor of a graph, and what it reads; `None` for an input."""
+    for node in nodes(model):
+        if not node.is_input and any(output is tensor for output in node.output_tensors):
+            return node.operation, list(node.input_tensors)
+    return None
+
+
+def flat(model: keras.Model) -> keras.Model:
+    """The same network without models inside: their layers stand in one graph, with the same weights.
+
+    Layers keep their names; where two have one name, the inner one is told by its model's name too, `outer_inner`. The output of a model
+    inside keeps the name of that model.
+
+    Args:
+        model: A functional or sequential model.
+
+    Returns:
+        The model itself, if no functional or sequential model is inside; else one with the same variables, not compiled.
+
+    Example:
+        >>> flat(keras.Sequential([keras.Input((32, 32, 3)), backbone, keras.layers.Dense(10)]))
+    """
+    return remade(model) if any(_is_inner(layer) for layer in getattr(model, "layers", ())) else model
+
+
+def remade(model: keras.Model, place: Place = lambda operation: None, name: str | None = None) -> keras.Model:
+    """A model of the same weights, without models inside, in which some operations have another in their place.
+
+    Args:
+        model: A functional or sequential model.
+        place: The operations in place of another.
+        name: Of the new model; the old one by default.
+
+    Returns:
+        A functional model, not compiled, whose layers have no part in other graphs.
+    """
+    inputs = [keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name) for tensor in model.inputs]
+    outputs = _Copy(place, model).run(model, inputs)
+    return keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs[0] if len(outputs) == 1 else outputs, name=name or model.name)
+
+
+def handle(layer: keras.Operation, **changes: Any) -> keras.Operation:
+    """A second handle on a layer, see `keras_internals.unconnected`, that differs in some attributes."""
+    twin = unconnected(layer)
+    vars(twin).update(changes)
+    return twin
+
+
+class _Copy:
+    """Runs the graphs of a model and of those inside it once more, with handles in place of the layers."""
+
+    def __init__(self, place: Place, model: keras.Model):
+        self.place = place
+        self.made: dict[int, list[keras.Operation]] = {}
+        self.names = {operation.name for operation in _operations(model) if not _is_inner(operation)}
+
+    def run(self, model, inputs, prefix="", **context):
+        """The outputs of a model's graph on symbolic `inputs`; `context` are arguments with which all its layers are called."""
+
+        def call(operation, *arguments, **named):
+            if _is_inner(operation):
+                forced = {**context, **{key: value for key, value in named.items() if key == "training" and value is not None}}
+                return self._inner(operation, keras.tree.flatten(arguments), prefix, forced)
+            first, *behind = self._in_place(operation, prefix)
+            named = {key: value for key, value in {**named, **context}.items() if key in named or key in _arguments(operation)}
+            if type(first) is not type(operation):
+                named = {key: value for key, value in named.items() if key in _arguments(first)}
+            outputs = first(*arguments, **named)
+            for other in behind:
+                outputs = other(outputs)
+            return outputs
+
+        return keras.tree.flatten(call_again(model, inputs, call))
+
+    def _inner(self, model, inputs, prefix, context):
+        outputs = self.run(model, inputs, f"{prefix}{model.name}_", **context)
+        if len(outputs) == 1:
+            outputs = [keras.layers.Identity(name=self._free(model.name, prefix))(outputs[0])]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _in_place(self, operation, prefix):
+        if id(operation) not in self.made:
+            others = self.place(operation)
+            name = self._free(operation.name, prefix) if prefix else operation.name  # those of the outermost graph keep theirs
+            self.made[id(operation)] = list(others or [handle(operation, name=name)])
+        return self.made[id(operation)]
+
+    def _free(self, name, prefix):
+        """A name that is not taken yet."""
+        free = name if name not in self.names else f"{prefix}{name}"
+        number = 2
+        while free in self.names:
+            free, number = f"{prefix}{name}_{number}", number + 1
+        self.names.add(free)
+        return free
+
+
+def _is_inner(operation) -> bool:
+    """Whether an operation is a model whose graph is all that it does."""
+    if not is_graph(operation):
+        return False
+    return type(operation).call.__qualname__ in ("Functional.call", "Sequential.call")
+
+
+def _operations(model):
+    """The layers and operations of a graph, each once."""
+    return list({id(node.operation): node.operation for node in nodes(model)}.values())
+
+
+def _arguments(operation):
+    return inspect.signature(operation.call).parameters

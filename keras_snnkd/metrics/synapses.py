@@ -1,0 +1,165 @@
+"""The layers of a network that are synapses, and how many connections of each an input uses."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from keras_snnkd import graphs
+from keras_snnkd.errors import KDError
+from keras_snnkd.layers import OverTime
+
+CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
+DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
+TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+
+ELEMENTWISE = (layers.BatchNormalization, layers.LayerNormalization, layers.Normalization, layers.PReLU)
+"""Layers whose weights scale or shift single numbers, so that they connect nothing."""
+
+Apply = Callable[[Any, Any], Any]
+"""From `[N, ...]` and a kernel to what the layer makes of them, without bias."""
+
+
+class UncountableError(KDError, ValueError):
+    """A layer whose connections are not counted."""
+
+
+def parts(name: str, layer: keras.Layer) -> dict[str, "Synapse"]:
+    """The synapses in a layer, by name: none, one, or the two of a separable convolution.
+
+    Args:
+        name: Of the layer's call.
+        layer: A layer, perhaps in `OverTime` or `TimeDistributed`.
+
+    Raises:
+        UncountableError: For a layer of another kind with a matrix of weights.
+    """
+    timed = isinstance(layer, (OverTime, layers.TimeDistributed))
+    inner = layer.layer if timed else layer
+    if isinstance(inner, layers.Dense):
+        return {name: Synapse(timed, 0, inner.kernel, (-1,), ops.matmul)}
+    if isinstance(inner, CONVOLUTIONS):
+        return {name: Synapse(timed, inner.rank, inner.kernel, (-1,), _convolution(inner), groups=inner.groups)}
+    if isinstance(inner, DEPTHWISE):
+        return {name: Synapse(timed, inner.rank, inner.kernel, (-1,), _depthwise(inner))}
+    if isinstance(inner, TRANSPOSED):
+        return {name: Synapse(timed, inner.rank, inner.kernel, (-2,), _transposed(inner))}
+    if isinstance(inner, SEPARABLE):
+        first = Synapse(timed, inner.rank, inner.depthwise_kernel, (-1,), _depthwise(inner))
+        kernel = inner.depthwise_kernel
+        between = Synapse(timed, inner.rank, inner.pointwise_kernel, (-1,), _pointwise(inner), lambda x: _depthwise(inner)(x, kernel))
+        return {f"{name}:depthwise": first, f"{name}:pointwise": between}
+    if any(_is_matrix(weight, layer) for weight in inner.weights) and not isinstance(inner, ELEMENTWISE):
+        raise UncountableError(
+            f"layer {name!r} is a {type(inner).__name__}, whose connections are not counted; synaptic operations are counted for Dense, "
+            "Conv, DepthwiseConv, SeparableConv and ConvTranspose, bare or in OverTime"
+        )
+    return {}
+
+
+def synapses(model: keras.Model) -> dict[str, "Synapse"]:
+    """By name, the synapses of a functional model; once for each call.
+
+    Raises:
+        UncountableError: For a layer of another kind with a matrix of weights.
+        ValueError: If the model is not functional.
+    """
+    return {part: synapse for name, layer, _, _ in graphs.calls(model) for part, synapse in parts(name, layer).items()}
+
+
+class Synapse:
+    """Counts the connections of one layer.
+
+    The layer is applied to the mask of its nonzero inputs with the mask of its nonzero weights in place of the weights; the sum of the
+    outputs is the number of connections in use. Output channels are summed before, so that this costs a fraction of the layer itself.
+
+    Args:
+        timed: Whether its inputs have time as axis 1.
+        rank: Number of spatial axes.
+        kernel: Its weights, a variable.
+        outputs: The axis of the kernel with output channels.
+        apply: The layer, as a function of inputs and kernel.
+        before: What is computed on its inputs first.
+        groups: Of channels that stay apart.
+    """
+
+    def __init__(self, timed: bool, rank: int, kernel, outputs: tuple[int], apply: Apply, before: Callable | None = None, groups: int = 1):
+        self.timed, self.rank, self.apply, self.before = timed, rank, apply, before
+        self.weight, self.kernel = kernel, ops.convert_to_numpy(kernel)
+        (self.axis,) = outputs
+        self.groups = groups
+        self.used, self.all = self._fan_out(self.kernel != 0), self._fan_out(np.ones_like(self.kernel))
+
+    def _fan_out(self, mask: np.ndarray) -> np.ndarray:
+        """The kernel's mask with its output channels added up; groups stay apart."""
+        mask = mask.astype("float32")
+        if self.groups > 1:
+            return mask.reshape(*mask.shape[:-1], self.groups, -1).sum(axis=-1)
+        return mask.sum(axis=self.axis, keepdims=True)
+
+    def count(self, x):
+        """Connections in use at each position of the output, those of one image, and whether the input `[B, (T,) ...]` is spikes."""
+        x = self._folded(x)
+        if self.before is not None:
+            steps = x.shape[1]
+            x = self.before(ops.reshape(x, (-1, *x.shape[2:])))
+            x = ops.reshape(x, (-1, steps, *x.shape[1:]))
+        nonzero = x != 0
+        spikes = ops.all(ops.logical_or(ops.logical_not(nonzero), ops.abs(x) == 1))
+        mask = ops.cast(nonzero, "float32")
+        return self._connections(mask, self.used), self._connections(ops.ones_like(mask[:1]), self.all), spikes
+
+    def connections(self, tensor) -> float:
+        """All connections for one image and one time step of an input `[B, (T,) ...]`."""
+        x = self._folded(ops.zeros((1, *tensor.shape[1:])))[:, :1]
+        if self.before is not None:
+            x = self.before(x[:, 0])[:, None]
+        return float(ops.convert_to_numpy(self._connections(ops.ones_like(x), self.all)).sum(dtype="float64"))
+
+    def _folded(self, x):
+        """Inputs as `[B, T, ...]`, T 1 without time; what a fully connected layer reads as `[B, T, N, features]`."""
+        steps, shape = (x.shape[1], x.shape[2:]) if self.timed else (1, x.shape[1:])
+        if self.rank == 0:
+            return ops.reshape(x, (-1, steps, int(np.prod(shape[:-1])), shape[-1]))
+        return ops.reshape(x, (-1, steps, *shape))
+
+    def _connections(self, mask, fan_out):
+        """`[B, T, ...]` to the number of connections at each position of the output, `[B T, ...]`."""
+        return self.apply(ops.reshape(mask, (-1, *mask.shape[2:])), fan_out)
+
+
+def _convolution(layer) -> Apply:
+    def apply(x, kernel):
+        padding = layer.padding
+        if padding == "causal":
+            before = [layer.dilation_rate[0] * (layer.kernel_size[0] - 1), 0]
+            axes = [before, [0, 0]] if layer.data_format == "channels_last" else [[0, 0], before]
+            x, padding = ops.pad(x, [[0, 0], *axes]), "valid"
+        return ops.conv(x, kernel, layer.strides, padding, layer.data_format, layer.dilation_rate)
+
+    return apply
+
+
+def _depthwise(layer) -> Apply:
+    return lambda x, kernel: ops.depthwise_conv(x, kernel, layer.strides, layer.padding, layer.data_format, layer.dilation_rate)
+
+
+def _pointwise(layer) -> Apply:
+    return lambda x, kernel: ops.conv(x, kernel, 1, "valid", layer.data_format)
+
+
+def _transposed(layer) -> Apply:
+    return lambda x, kernel: ops.conv_transpose(
+        x, kernel, layer.strides, layer.padding, layer.output_padding, layer.data_format, layer.dilation_rate
+    )
+
+
+def _is_matrix(weight, layer) -> bool:
+    """Whether a weight may connect neurons: it has two axes or more, and is not one number for each of the neurons that fire."""
+    if len(weight.shape) < 2:
+        return False
+    own = graphs.fires(layer) and tuple(weight.shape) in (tuple(layer.output.shape[1:]), tuple(layer.output.shape[2:]))
+    return not own
