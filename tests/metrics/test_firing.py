@@ -72,8 +72,32 @@ def test_what_cannot_be_measured_is_refused_in_words():
         metrics.activity(model, np.zeros((3, 5)))
     with pytest.raises(ValueError, match="no images"):
         metrics.activity(model, np.zeros((0, 2, 1)))
-    with pytest.raises(ValueError, match="build it flat"):
-        metrics.activity(keras.Sequential([keras.Input((2, 1)), model]), np.zeros((1, 2, 1)))
+
+
+def test_neurons_in_a_model_inside_are_seen():
+    model, images = _direct_neurons(), np.random.default_rng(0).uniform(0, 3, (5, 2, 1)).astype("float32")
+    outer = keras.Sequential([keras.Input((2, 1)), model])
+    assert metrics.activity(outer, images) == metrics.activity(model, images)
+
+
+class Comparator(keras.layers.Layer):
+    """An own neuron: fires where its current is above 1."""
+
+    emits_spikes = True
+
+    def call(self, currents):
+        return keras.ops.cast(currents > 1, "float32")
+
+
+def test_own_neurons_take_part():
+    currents = keras.Input((2, 3))
+    model = keras.Model(currents, Comparator(name="own")(currents))
+    images = np.array([[[2, 0, 2], [0, 0, 2]]], "float32")
+    found = metrics.activity(model, images)
+    assert (found.rates, found.spikes_per_image) == ({"own": 0.5}, 3.0)
+    assert (found.silent["own"], found.saturated["own"]) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert metrics.activation_sparsity(model, images) == 0.5
+    assert metrics.raster(model, images[0])["own"].tolist() == [[1, 0, 1], [0, 0, 1]]
 
 
 def test_a_subclassed_model_is_refused():

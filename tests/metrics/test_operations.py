@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_snnkd import layers, metrics, models
+from keras_snnkd.metrics.synapses import UncountableError
 
 CONV = {"kernel_size": 3, "use_bias": False, "kernel_initializer": "ones"}
 
@@ -78,10 +79,56 @@ def test_averaged_spikes_are_multiplied():
     assert counted.layers["classifier"]["effective_macs"] > 0
 
 
-def test_a_synapse_of_another_kind_is_refused():
+def by_hand(layer, shape):
+    """The connections of a layer of ones: the sum of its outputs on an image of ones."""
+    return float(np.sum(_one_layer(layer, shape)(np.ones((1, *shape), "float32"))))
+
+
+ONES = {"use_bias": False, "kernel_initializer": "ones"}
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (lambda: keras.layers.Conv1D(3, 3, padding="causal", dilation_rate=2, **ONES), (6, 2)),
+        (lambda: keras.layers.Conv2D(4, 3, groups=2, padding="same", **ONES), (5, 5, 2)),
+        (lambda: keras.layers.DepthwiseConv1D(3, depth_multiplier=2, use_bias=False, depthwise_initializer="ones"), (6, 2)),
+        (lambda: keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False, depthwise_initializer="ones"), (5, 5, 2)),
+        (lambda: keras.layers.Conv1DTranspose(3, 3, strides=2, padding="same", **ONES), (5, 2)),
+        (lambda: keras.layers.Conv2DTranspose(3, 3, strides=2, padding="same", **ONES), (4, 4, 2)),
+    ],
+    ids=["causal and dilated", "groups", "depthwise 1D", "depthwise", "transposed 1D", "transposed"],
+)
+def test_other_convolutions_are_counted_too(layer, shape):
+    layer = layer()
+    connections = by_hand(layer, shape)
+    counted = metrics.synaptic_operations(_one_layer(layer, shape), np.ones((2, *shape), "float32"))
+    assert counted.dense == counted.effective_acs == connections
+    half = np.ones((1, *shape), "float32")
+    half[0, :2] = 0
+    assert metrics.synaptic_operations(_one_layer(layer, shape), half).effective_acs == float(np.sum(layer(half)))
+
+
+def test_a_depthwise_convolution_over_time_is_counted_in_each_step():
     model = _one_layer(layers.OverTime(keras.layers.DepthwiseConv2D(3, name="depthwise"), name="depthwise"), (2, 5, 5, 1))
-    with pytest.raises(ValueError, match="'depthwise' is a DepthwiseConv2D; synaptic operations are counted for Dense and Conv2D"):
-        metrics.synaptic_operations(model, np.ones((1, 2, 5, 5, 1), "float32"))
+    counted = metrics.synaptic_operations(model, np.ones((1, 2, 5, 5, 1), "float32"))
+    assert counted.layers == {"depthwise": {"dense": 162.0, "effective_macs": 0.0, "effective_acs": 162.0}}
+
+
+def test_a_separable_convolution_is_counted_as_its_two():
+    # 4x4 outputs of a 3x3 window on two channels, then from two channels to five; what the first gives is real-valued
+    layer = keras.layers.SeparableConv2D(5, 3, use_bias=False, name="both", depthwise_initializer="ones")
+    counted = metrics.synaptic_operations(_one_layer(layer, (6, 6, 2)), np.ones((1, 6, 6, 2), "float32"))
+    assert counted.layers["both:depthwise"] == {"dense": 288.0, "effective_macs": 0.0, "effective_acs": 288.0}
+    assert counted.layers["both:pointwise"] == {"dense": 160.0, "effective_macs": 160.0, "effective_acs": 0.0}
+    assert metrics.twin_operations(_one_layer(layer, (6, 6, 2))) == 448
+
+
+def test_attention_is_not_counted_and_says_so():
+    tokens = keras.Input((4, 3))
+    model = keras.Model(tokens, keras.layers.MultiHeadAttention(1, 2, name="attention")(tokens, tokens))
+    with pytest.raises(UncountableError, match="'attention' is a MultiHeadAttention, whose connections are not counted"):
+        metrics.synaptic_operations(model, np.ones((1, 4, 3), "float32"))
 
 
 def test_a_model_without_synapses_performs_none():
