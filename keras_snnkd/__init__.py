@@ -24,8 +24,9 @@ _CLASSES = {
     "TapModel": "distill.taps",
     "TeacherCache": "distill.cache",
     "WeightSchedule": "distill.callbacks",
+    "adapt_teacher": "distill.teachers",
 }
-"""The public classes, and the modules in which they are."""
+"""The public classes and functions, and the modules in which they are."""
 
 _PARTS = {
     "comparison": "run.comparison",
@@ -59,6 +60,7 @@ __all__ = [
     "TeacherCache",
     "WeightSchedule",
     "__version__",
+    "adapt_teacher",
     "comparison",
     "data",
     "determinism",
