@@ -5,8 +5,8 @@ from typing import Any
 import keras
 
 from keras_snnkd.errors import ShapeError
+from keras_snnkd.graphs import calls
 from keras_snnkd.layers import OverTime
-from keras_snnkd.metrics.measurement import calls
 
 SYNAPSES = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 
