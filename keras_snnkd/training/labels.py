@@ -29,9 +29,7 @@ class LabelCrossEntropy(keras.losses.Loss):
         >>> model.compile("adam", LabelCrossEntropy(label_smoothing=0.1), metrics=[label_accuracy()])
     """
 
-    def __init__(
-        self, label_smoothing: float = 0.0, name: str = "label_cross_entropy", from_logits: bool = True, **kwargs: Any
-    ) -> None:
+    def __init__(self, label_smoothing: float = 0.0, name: str = "label_cross_entropy", from_logits: bool = True, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.from_logits = from_logits
         self.label_smoothing = check_smoothing(label_smoothing)
