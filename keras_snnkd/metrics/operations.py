@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_snnkd import graphs
+from keras_snnkd._types import Tensor
 from keras_snnkd.metrics.measurement import Measurement
 from keras_snnkd.metrics.synapses import parts
 
