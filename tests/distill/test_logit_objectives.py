@@ -7,8 +7,11 @@ import keras
 import numpy as np
 import pytest
 
+import keras_snnkd as kd
 from keras_snnkd.distill.objective import Objective
+from keras_snnkd.distill.objectives.growing import MaskedTeacher, RunningMeans
 from keras_snnkd.distill.objectives.logits import DISTANCES, NoisySoftTargets, SoftTargets, WeightedSoftTargets
+from keras_snnkd.distill.objectives.refined import DecoupledTargets, SquaredLogits, StandardizedTargets
 from keras_snnkd.distill.objectives.self_distillation import ConfidentSteps, CorrectSteps, StepAlignment, TemporalKnowledgeSharing
 from keras_snnkd.distill.objectives.steps import ErrorAlignment, StepEntropy, StepLabels
 from keras_snnkd.errors import ShapeError, UnknownNameError
@@ -83,6 +86,20 @@ def ckdsnn(settings):
     return {"loss_nld": (1, NoisySoftTargets(settings["temperature"], 1 - settings["noise_weight"]))}
 
 
+def dkd(settings):
+    weights = settings["alpha"], settings["beta"]
+    return {"loss": (1, DecoupledTargets(settings["temperature"], *weights))}
+
+
+def standardized_kd(settings):
+    return {"loss": (1, StandardizedTargets(settings["temperature"]))}
+
+
+def standardized_dkd(settings):
+    weights = settings["alpha"], settings["beta"]
+    return {"loss": (1, DecoupledTargets(settings["temperature"], *weights, standardize=True))}
+
+
 OFFICIAL = [  # the weighted terms of a loss by the names of their values, and the value to compare: one term's, or "loss"
     (hsd, "loss_kd"),
     (akl, "loss"),
@@ -91,6 +108,9 @@ OFFICIAL = [  # the weighted terms of a loss by the names of their values, and t
     (tks, "loss_tks"),
     (bkdsnn_wsld, "loss"),
     (ckdsnn, "loss_nld"),
+    (dkd, "loss"),
+    (standardized_kd, "loss"),
+    (standardized_dkd, "loss"),
 ]
 
 
@@ -437,3 +457,69 @@ def test_all_of_them_train_a_student_in_one_distiller(tmp_path):
     distiller.save(tmp_path / "distiller.keras")
     loaded = keras.models.load_model(tmp_path / "distiller.keras")
     assert [o.get_config() for o in loaded.objectives] == [o.get_config() for o in distiller.objectives]
+
+
+# answers that get better with every step
+
+
+def test_squared_logits_by_hand():
+    teacher, student = array(1, 2, 3), array(2, 2, 1)
+    assert float(SquaredLogits().compute_loss(teacher, student)) == pytest.approx((1 + 0 + 4) / 3)
+    np.testing.assert_allclose(gradient_of(SquaredLogits(), student, teacher), [[2 / 3, 0, -4 / 3]], rtol=1e-6)
+
+
+def test_squared_logits_of_each_step_by_hand():
+    teacher, student = array(1, 1), array(1, 3, 1, 1, shape=(1, 2, 2))
+    assert float(SquaredLogits().compute_loss(teacher, student)) == pytest.approx(0.5)  # the mean over time is 1, 2
+    assert float(SquaredLogits(time="per_step").compute_loss(teacher, student)) == pytest.approx((4 / 2 + 0) / 2)
+
+
+def test_running_means_learn_from_one_step_more():
+    student = array(2, 0, 0, 2, 4, 0, shape=(1, 3, 2))  # running means: (2, 0), (1, 1), (2, 2 / 3)
+    means = [softmax(np.array(mean) / 2) for mean in ((2, 0), (1, 1), (2, 2 / 3))]
+    expected = 4 * (divergence(means[1], means[0]) + divergence(means[2], means[1])) / 2
+    assert float(RunningMeans(temperature=2.0).compute_loss(None, student)) == pytest.approx(expected, rel=1e-5)
+    gradient = gradient_of(RunningMeans(temperature=2.0), student)
+    np.testing.assert_array_equal(gradient[0, 2], [0, 0])  # the last step is a target alone
+
+
+def test_running_means_of_one_step_are_nothing():
+    assert float(RunningMeans().compute_loss(None, array(1, 2, shape=(1, 1, 2)))) == 0
+
+
+def test_a_masked_teacher_answers_each_step_from_a_part_of_its_features():
+    teacher, student = tiny.ann(), tiny.snn(timesteps=3)
+    objective = MaskedTeacher(temperature=2.0, keep=0.5, seed=1)
+    kd.Distiller(student, teacher, [objective])
+    features, logits = normal(5, 9), normal(5, 3, 3)
+    masks = (np.random.default_rng(1).uniform(size=(1, 3, 9)) < 0.5) / 0.5
+    assert (masks[0, 0] != masks[0, 1]).any()
+    dense = next(layer for layer in teacher.layers if layer.name == "classifier")
+    targets = softmax(((features[:, None] * masks) @ dense.kernel.numpy() + dense.bias.numpy()) / 2)
+    expected = np.mean([4 * divergence(p, q) for p, q in zip(targets.reshape(-1, 3), softmax(logits / 2).reshape(-1, 3), strict=True)])
+    assert float(objective.compute_loss(features, logits)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_masked_teacher_that_keeps_all_is_the_teacher():
+    teacher, student = tiny.ann(), tiny.snn()
+    objective = MaskedTeacher(temperature=2.0, keep=1.0)
+    kd.Distiller(student, teacher, [objective])
+    features, steps = normal(4, 9), normal(4, 2, 3)
+    dense = next(layer for layer in teacher.layers if layer.name == "classifier")
+    whole = SoftTargets(2.0, time="per_step").compute_loss(features @ dense.kernel.numpy() + dense.bias.numpy(), steps)
+    assert float(objective.compute_loss(features, steps)) == pytest.approx(float(whole), rel=1e-5)
+
+
+@pytest.mark.parametrize("keep", [0, 1.5])
+def test_a_share_of_features_that_cannot_be_is_refused(keep):
+    with pytest.raises(ValueError, match="MaskedTeacher: keep must be"):
+        MaskedTeacher(keep=keep)
+
+
+def test_standardized_logits_do_not_see_size_and_shift():
+    teacher, student = normal(4, 5), normal(4, 5)
+    objective = StandardizedTargets(temperature=2.0)
+    value = float(objective.compute_loss(teacher, student))
+    assert float(objective.compute_loss(3 * teacher + 1, 0.5 * student - 2)) == pytest.approx(value, rel=1e-4)
+    equal = gradient_of(objective, np.ones((2, 5), "float32"), teacher[:2])
+    assert np.isfinite(equal).all()

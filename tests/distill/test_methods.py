@@ -16,6 +16,7 @@ from keras_snnkd.distill.methods import STARTS, TEACHERS, TRUST
 from keras_snnkd.errors import UnknownNameError
 from keras_snnkd.files.staging import read_json
 from keras_snnkd.run.experiment import Experiment
+from tests.harness import oracle_cases
 from tests.integration import tiny
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs" / "methods"
@@ -69,6 +70,71 @@ def test_a_method_trains_a_student(name):
     history = distiller.fit(IMAGES, LABELS, batch_size=6, epochs=1, verbose=0).history
     assert all(np.isfinite(values).all() for values in history.values())
     assert any(np.any(weight != old) for weight, old in zip(student.get_weights(), before, strict=True))
+
+
+PRESETS = json.loads((pathlib.Path(__file__).parents[1] / "data" / "method_presets.json").read_text())
+"""What each method is made of, as its page says; what has official numbers is compared with them below."""
+
+
+@every_method
+def test_weights_temperatures_and_directions_are_those_of_the_page(name):
+    method = methods.get(name)
+    found = {field: getattr(method, field) for field in ("objectives", "label_weight", "teacher", "start", "chain", "longer")}
+    assert json.loads(json.dumps(found)) == PRESETS[name]
+
+
+def total(method, arrays):
+    """The whole loss of a preset that reads logits and labels alone."""
+    teacher, student = arrays["teacher_logits"], np.swapaxes(arrays["logits"], 0, 1)
+    labels = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(arrays["labels"], student.mean(axis=1))
+    loss = method.label_weight * labels
+    for mapping in method.objectives:
+        objective = objectives.get(mapping)
+        loss += objective.weight * objective.compute_loss(teacher if objective.uses_teacher else None, student, arrays["labels"])
+    return float(loss)
+
+
+@pytest.mark.parametrize(
+    ("name", "constants"),
+    [
+        ("full_range", {"alpha": 0.2, "beta": 0.5, "temperature": 3}),
+        ("seal", {"alpha": 0.6, "beta": 0.15, "temperature": 3}),
+        ("hsd", {"kd_weight": 1.0, "temperature": 10}),
+        ("idsnn", {"kd_weight": 0.3, "temperature": 4}),
+    ],
+)
+def test_the_whole_loss_of_a_preset_is_the_official_one(name, constants):
+    cases = oracle_cases("losses.npz" if name == "idsnn" else "losses_logits.npz", name)
+    same = [case for case in cases if constants.items() <= case.settings.items() and case.settings["edge"] != "T=1"]
+    assert same
+    for case in same:
+        assert total(methods.get(name), case.arrays) == pytest.approx(float(case["loss"]), rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["dkd", "logit_standardization"])
+def test_a_preset_adds_its_term_of_official_numbers_to_the_labels(name):
+    method, oracle = methods.get(name), {"dkd": "dkd", "logit_standardization": "standardized_kd"}[name]
+    (mapping,) = method.objectives
+    constants = {"temperature": mapping["temperature"], **({"alpha": 1.0, "beta": 2.0} if name == "dkd" else {})}
+    same = [case for case in oracle_cases("losses_logits.npz", oracle) if constants.items() <= case.settings.items()]
+    assert same
+    for case in same:
+        labels = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(case["labels"], case["logits"].mean(axis=0))
+        expected = method.label_weight * float(labels) + mapping["weight"] * float(case["loss"])
+        assert total(method, case.arrays) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", objectives.names())
+def test_an_objective_alone_moves_the_students_kernels(name):
+    kind = methods.combine([name]).teacher
+    student = network("student", 4, "pool", 6)
+    objective = objectives.get(name)
+    distiller = kd.Distiller(student, teacher("snn" if kind == "snn" else "ann") if objective.uses_teacher else None, [objective], 0.0)
+    distiller.compile(keras.optimizers.SGD(1.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    kernels = [weight for weight in student.trainable_weights if weight.name == "kernel"]
+    before = [kernel.numpy() for kernel in kernels]
+    distiller.fit(IMAGES, LABELS, batch_size=6, epochs=1, verbose=0)
+    assert any(np.any(kernel.numpy() != old) for kernel, old in zip(kernels, before, strict=True))
 
 
 @every_method

@@ -22,8 +22,8 @@ METHODS = (
         "ckdsnn",
         (objective("saliency_map"), objective("noisy_soft_targets", temperature=2.0, noise=0.1)),
         source="Liu et al., AAAI 2026, arXiv:2511.06902",
-        trust="official code",
-        summary="Maps of what the class depends on (SAMD), and soft targets against noisy logits (NLD).",
+        summary="Maps of what the class depends on (SAMD), and soft targets against noisy logits (NLD), both equal to the code's. There "
+        "the student's last block ends in a ReLU, here in neurons that spike.",
         equation="CE + KL(M_T || M_S) + tau^2 KL(p_T || 0.9 p_S + 0.1 p_noise), tau = 2",
     ),
     Method(
@@ -31,8 +31,9 @@ METHODS = (
         (objective("feature_map", 100.0),),
         start="ann_twin",
         source="Qiu et al., Neural Networks 178, 2024",
-        trust="official code",
-        summary="A student that starts from its ANN twin, and rate features. Its CIFAR weight; the last layer alone is our choice.",
+        summary="A student that starts from its ANN twin, and rate features, with the weight of its CIFAR code. There every student "
+        "feature passes a trained convolution with batch norm, the teacher is the ANN twin itself, and the CIFAR code copies no weights; "
+        "the last layer alone is our choice.",
         equation="CE + 100 mean (F_S - F_T)^2",
     ),
     Method(
@@ -40,8 +41,8 @@ METHODS = (
         (objective("feature_map", {"schedule": "switch", "before": 10.0, "after": 0.01, "at": 11}), soft_targets(1.0, 1.0)),
         start="ann_twin",
         source="Qiu et al., Neural Networks 178, 2024",
-        trust="official code",
-        summary="The same for long schedules: features for 11 epochs, then logits. The weight of the logits is our choice.",
+        summary="Features first, then logits. In its code the large weight holds for the first 11 batches of every epoch, not for epochs, "
+        "and the weight of the logits is 10; here for 11 epochs, and 1. The other differences are those of sakd.",
         equation="CE + beta mean (F_S - F_T)^2 + KL(p_T || p_S), beta = 10, from epoch 11 on 0.01",
     ),
     Method(
@@ -73,7 +74,8 @@ METHODS = (
         0.9,
         source="Guo et al., Pattern Recognition 142, 2023, arXiv:2305.02099",
         summary="Soft targets on sums over time, and features where one of the two is active, with the weights of its code. There teacher "
-        "and student share weights and train together, with exits; here the teacher is trained before.",
+        "and student share weights and train together, with exits, the label loss is on logits summed over time, and features are "
+        "pooled to one number a channel; here the teacher is trained before, labels are compared with the mean, and features as maps.",
         equation="0.9 CE + 0.1 tau^2 SoftCE(p_T, p_S) + 1e-6 sum (F_S - F_T)^2 [F_S > 0 or F_T > 0], tau = 3",
     ),
 )

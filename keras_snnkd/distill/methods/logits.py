@@ -49,6 +49,32 @@ METHODS = (
         equation="CE + 0.3 tau^2 KL(p_T || p_S), tau = 4",
     ),
     Method(
+        "dkd",
+        (objective("decoupled_targets", temperature=4.0, target_weight=1.0, others_weight=2.0),),
+        source="Zhao et al., CVPR 2022, arXiv:2203.08679",
+        trust="official code",
+        summary="The label's probability and those of the other classes, each compared by itself. The weights are the authors' for one "
+        "pair of small CIFAR-100 networks; that the term grows over 20 epochs is left out.",
+        equation="CE + tau^2 (KL(b_T || b_S) + 2 KL(q_T || q_S)), tau = 4",
+    ),
+    Method(
+        "logit_standardization",
+        (objective("standardized_targets", 9.0, temperature=2.0),),
+        0.1,
+        source="Sun et al., CVPR 2024, arXiv:2403.01427",
+        trust="official code",
+        summary="Soft targets of logits that are standardized for each sample, with the weights of its code.",
+        equation="0.1 CE + 9 tau^2 KL(softmax(n(z_T) / tau) || softmax(n(z_S) / tau)), tau = 2",
+    ),
+    Method(
+        "meom",
+        (objective("masked_teacher", 0.5), objective("running_means", 0.3)),
+        source="MEOM, ICLR 2026",
+        summary="Each step learns from the teacher with a part of its features, and each answer from the one a step later. The two weights "
+        "are the paper's; divergence, temperature and the share of features are our choice.",
+        equation="CE + 0.5 mean_t tau^2 KL(p_T[t] || p_S[t]) + 0.3 mean_t tau^2 KL(p[1..t+1] || p[1..t]), tau = 2",
+    ),
+    Method(
         "energy_efficient",
         (soft_targets(student_temperature=2.0),),
         0.1,

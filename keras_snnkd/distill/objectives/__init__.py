@@ -11,11 +11,13 @@ from keras_snnkd.distill.objective import Objective
 from keras_snnkd.distill.objectives.blurred import BlurredFeature
 from keras_snnkd.distill.objectives.exits import Exits
 from keras_snnkd.distill.objectives.features import ActiveFeatures, AttentionMap, FeatureMap
+from keras_snnkd.distill.objectives.growing import MaskedTeacher, RunningMeans
 from keras_snnkd.distill.objectives.heads import TeacherHead
 from keras_snnkd.distill.objectives.keras_loss import KerasLoss
 from keras_snnkd.distill.objectives.logits import NoisySoftTargets, SoftTargets, WeightedSoftTargets
 from keras_snnkd.distill.objectives.membranes import Membrane
 from keras_snnkd.distill.objectives.rates import FiringRate
+from keras_snnkd.distill.objectives.refined import DecoupledTargets, SquaredLogits, StandardizedTargets
 from keras_snnkd.distill.objectives.relations import SampleRelations
 from keras_snnkd.distill.objectives.saliency import SaliencyMap
 from keras_snnkd.distill.objectives.self_distillation import ConfidentSteps, CorrectSteps, StepAlignment, TemporalKnowledgeSharing
@@ -29,18 +31,23 @@ __all__ = [
     "BlurredFeature",
     "ConfidentSteps",
     "CorrectSteps",
+    "DecoupledTargets",
     "ErrorAlignment",
     "Exits",
     "FeatureMap",
     "FiringRate",
     "KerasLoss",
+    "MaskedTeacher",
     "Membrane",
     "NoisySoftTargets",
     "Objective",
+    "RunningMeans",
     "SaliencyMap",
     "SampleRelations",
     "SoftTargets",
     "SpikeTrain",
+    "SquaredLogits",
+    "StandardizedTargets",
     "StepAlignment",
     "StepEntropy",
     "StepLabels",
@@ -56,6 +63,10 @@ _BY_NAME = {
     "soft_targets": SoftTargets,
     "weighted_soft_targets": WeightedSoftTargets,
     "noisy_soft_targets": NoisySoftTargets,
+    "standardized_targets": StandardizedTargets,
+    "decoupled_targets": DecoupledTargets,
+    "squared_logits": SquaredLogits,
+    "masked_teacher": MaskedTeacher,
     "error_alignment": ErrorAlignment,
     "step_labels": StepLabels,
     "step_entropy": StepEntropy,
@@ -76,6 +87,7 @@ _BY_NAME = {
     "temporal_knowledge_sharing": TemporalKnowledgeSharing,
     "step_alignment": StepAlignment,
     "confident_steps": ConfidentSteps,
+    "running_means": RunningMeans,
     "exits": Exits,
 }
 
