@@ -1,9 +1,13 @@
 """Objectives for answers that get better with every time step."""
 
+from typing import Any
+
+import keras
 import numpy as np
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Shapes, Tensor
 from keras_snnkd.distill.objective import Tap, as_shapes, check_positive, has_time, mean_over_time
 from keras_snnkd.distill.objectives.classifiers import classifier_of, copy_to, frozen, misread
 from keras_snnkd.distill.objectives.logits import TemperedObjective
@@ -36,10 +40,10 @@ class RunningMeans(StepTeaching):
         >>> kd.objectives.RunningMeans(weight=0.3).compute_loss(None, student_logits)
     """
 
-    def __init__(self, temperature: float = 2.0, **kwargs):
+    def __init__(self, temperature: float = 2.0, **kwargs: Any):
         super().__init__(temperature, **kwargs)
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         steps = student_outputs.shape[1]
         if steps == 1:
             return 0 * ops.sum(student_outputs, axis=(1, 2))
@@ -84,19 +88,20 @@ class MaskedTeacher(TemperedObjective):
 
     default_tap = "features"
 
-    def __init__(self, temperature: float = 2.0, keep: float = 0.5, seed: int = 0, student_tap: Tap | None = None, **kwargs):
+    def __init__(self, temperature: float = 2.0, keep: float = 0.5, seed: int = 0, student_tap: Tap | None = None, **kwargs: Any):
         super().__init__(temperature, student_tap=student_tap or "logits", **kwargs)
         self.keep = check_positive(self, "keep", keep)
         if self.keep > 1:
             raise ValueError(f"MaskedTeacher: keep must be at most 1, got {keep!r}")
         self.seed = seed
-        self.head = self.masks = None
+        self.head: Any = None  # a `Dense`, once it is built
+        self.masks: Any = None  # `[1, T, F]`, likewise
 
     @property
-    def helpers(self):
+    def helpers(self) -> list[keras.Layer]:
         return [self.head] if self.head else []
 
-    def build(self, teacher_shape, student_shape):
+    def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
         if not has_time(student_shape) or len(student_shape) != 3 or len(teacher_shape) not in (2, 3):
             raise self.misfit(teacher_shape, student_shape, "the teacher's tap must be [B, (T,) F], the student's its logits [B, T, C]")
         self.built_shapes = (as_shapes(teacher_shape), as_shapes(student_shape))
@@ -105,17 +110,17 @@ class MaskedTeacher(TemperedObjective):
         self.masks = drawn.astype("float32") / self.keep
         self.head = frozen(width, classes, f"{self.name}_classifier", use_bias=True)
 
-    def connect(self, teacher, student):
+    def connect(self, teacher: keras.Model, student: keras.Model) -> None:
         dense = classifier_of(teacher)
         if dense.kernel.shape != self.head.kernel.shape:
             raise misread(self, teacher, self.teacher_tap, str(self.head.kernel.shape[0]))
         copy_to(self.head.kernel, dense.kernel)
         copy_to(self.head.bias, dense.bias if dense.use_bias else ops.zeros_like(self.head.bias))
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         features = mean_over_time(teacher_outputs)[:, None]
         target = ops.stop_gradient(self.head(features * self.masks))
         return ops.mean(self.divergence(target, student_outputs), axis=1)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "keep": self.keep, "seed": self.seed}

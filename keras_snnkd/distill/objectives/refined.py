@@ -1,8 +1,11 @@
 """Objectives on logits that take the teacher's answer apart before they compare it, or compare it as it is."""
 
+from typing import Any
+
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Config, Tensor
 from keras_snnkd.distill.objective import has_time, mean_over_time
 from keras_snnkd.distill.objectives.logits import LogitObjective, SoftTargets, TemperedObjective, check_positive, paired_steps
 from keras_snnkd.distill.objectives.probabilities import kl, likeliest
@@ -14,7 +17,7 @@ OUT = 1000.0
 TIMES = ("mean", "per_step")
 
 
-def standardized(logits):
+def standardized(logits: Tensor) -> Tensor:
     """``(z - mean(z)) / (1e-7 + std(z))`` over the classes, `[..., C]`; std divides by C - 1, and logits that are all equal give 0."""
     centered = logits - ops.mean(logits, axis=-1, keepdims=True)
     variance = ops.sum(ops.square(centered), axis=-1, keepdims=True) / max(1, logits.shape[-1] - 1)
@@ -47,11 +50,12 @@ class StandardizedTargets(SoftTargets):
         >>> kd.objectives.StandardizedTargets(weight=9.0).compute_loss(teacher_logits, student_logits)
     """
 
-    def __init__(self, temperature: float = 2.0, **kwargs):
+    def __init__(self, temperature: float = 2.0, **kwargs: Any):
         super().__init__(temperature, **kwargs)
 
-    def _in_time(self, teacher, student):
-        return tuple(map(standardized, super()._in_time(teacher, student)))
+    def _in_time(self, teacher: Tensor, student: Tensor) -> tuple[Tensor, Tensor]:
+        teacher, student = super()._in_time(teacher, student)
+        return standardized(teacher), standardized(student)
 
 
 @public
@@ -87,14 +91,14 @@ class DecoupledTargets(TemperedObjective):
     one_label = True
 
     def __init__(
-        self, temperature: float = 4.0, target_weight: float = 1.0, others_weight: float = 2.0, standardize: bool = False, **kwargs
+        self, temperature: float = 4.0, target_weight: float = 1.0, others_weight: float = 2.0, standardize: bool = False, **kwargs: Any
     ):
         super().__init__(temperature, **kwargs)
         self.target_weight = check_positive(self, "target_weight", target_weight, or_zero=True)
         self.others_weight = check_positive(self, "others_weight", others_weight, or_zero=True)
         self.standardize = bool(standardize)
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         teacher, student = mean_over_time(teacher_outputs), mean_over_time(student_outputs)
         if self.standardize:
             teacher, student = standardized(teacher), standardized(student)
@@ -104,7 +108,7 @@ class DecoupledTargets(TemperedObjective):
         of_others = kl(teacher - OUT * label, student - OUT * label)
         return self.temperature**2 * (self.target_weight * of_target + self.others_weight * of_others)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         names = ("target_weight", "others_weight", "standardize")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -134,13 +138,13 @@ class SquaredLogits(LogitObjective):
         >>> kd.objectives.SquaredLogits(weight=0.1).compute_loss(teacher_logits, student_logits)
     """
 
-    def __init__(self, time: str = "mean", **kwargs):
+    def __init__(self, time: str = "mean", **kwargs: Any):
         super().__init__(**kwargs)
         if time not in TIMES:
             raise unknown_name("time", time, TIMES)
         self.time = time
 
-    def losses(self, teacher_outputs, student_outputs, y_true=None):
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         if self.time == "per_step" and has_time(student_outputs):
             teacher, student = paired_steps(teacher_outputs, student_outputs), student_outputs
         else:
@@ -148,11 +152,11 @@ class SquaredLogits(LogitObjective):
         squares = ops.mean(ops.square(student - teacher), axis=-1)
         return ops.mean(squares, axis=1) if len(squares.shape) == 2 else squares
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "time": self.time}
 
 
-def _label_and_rest(logits, label):
+def _label_and_rest(logits: Tensor, label: Tensor) -> Tensor:
     """Logits of two classes, the label's and all others as one, `[B, C] -> [B, 2]`."""
     own = ops.sum(logits * label, axis=-1)
     rest = ops.logsumexp(logits - OUT * label, axis=-1)
