@@ -292,17 +292,17 @@ def _names(text: str) -> list[str]:
     return [text] if ":" in text else text.split(",")
 
 
-def _short(objective: dict) -> Any:
+def _short(objective: dict[str, Any]) -> Any:
     """`all` is a word of its own, in place of an objective."""
     return "all" if objective == {"objective": "all"} else objective
 
 
-def read_objective(text: str) -> dict:
+def read_objective(text: str) -> dict[str, Any]:
     """`"soft_targets:temperature=2,weight=0.9"` to a mapping for `keras_snnkd.objectives.get`."""
     import ast
 
     name, _, rest = text.partition(":")
-    found: dict = {"objective": name}
+    found: dict[str, Any] = {"objective": name}
     for part in filter(None, rest.split(",")):
         key, equals, value = part.partition("=")
         if not equals:
@@ -338,7 +338,7 @@ def joined(arguments: list[str]) -> list[str]:
     return together
 
 
-def read_setting(text: str) -> tuple[str, list | dict]:
+def read_setting(text: str) -> tuple[str, list[Any] | dict[str, Any]]:
     """`"timesteps=1,2"` to `("timesteps", [1, 2])`, and `"tau=1.5..3"` to `("tau", {"low": 1.5, "high": 3.0})`."""
     import json
 

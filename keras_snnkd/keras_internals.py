@@ -75,8 +75,8 @@ def without_memory() -> Iterator[None]:
         global_state.set_global_attribute(noted, before)
 
 
-class Distributed:
-    """What a `keras.Model` with a `train_step` of its own needs beside `training.strategy.reducible`, as a mixin before `keras.Model`."""
+class Distributed(keras.Model):
+    """What a `keras.Model` with a `train_step` of its own needs beside `training.strategy.reducible`, as its base."""
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         # Keras takes a batch out of the data to see its shapes, and across workers fails on it (keras issue 20585). The data tell them.

@@ -6,7 +6,7 @@ is. Names are joined with `+`: `"flip+crop"`.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from keras_snnkd._types import Tensor
 from keras_snnkd.errors import unknown_name
@@ -24,8 +24,8 @@ class Augmentation(NamedTuple):
         >>> flip.apply(images, flip.draw(len(images), (28, 28, 1), seed=[0, 1]))
     """
 
-    choices: Callable
-    apply: Callable
+    choices: Callable[..., Any]
+    apply: Callable[..., Any]
 
     def draw(self, count: int, image_shape: tuple[int, int, int], seed: Tensor) -> Tensor:
         """The random integers of `count` images of shape (H, W, C), int32 `[count, k]`, from an int32 seed `[2]`."""

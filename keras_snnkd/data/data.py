@@ -197,7 +197,7 @@ class Data:
         digest = hashlib.sha256(self.name.encode())
         for array in (*self.train_arrays, *self.validation_arrays, *self.test_arrays):
             digest.update(f"{array.shape}{array.dtype}".encode())
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def _batches(self, epochs: Any, cardinality: int, places: bool = False, replicas: range = range(1), of: int = 1) -> Any:

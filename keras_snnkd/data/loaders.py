@@ -20,12 +20,12 @@ def names() -> tuple[str, ...]:
 
 
 def load(
-    name: str | os.PathLike,
+    name: str | os.PathLike[str],
     *,
     batch_size: int | None = None,
     augment: str = "none",
     seed: int = 0,
-    data_dir: str | os.PathLike | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
     limit: int | None = None,
     views: int | None = None,
     mixup: float = 0.0,
@@ -89,7 +89,7 @@ def load(
     )
 
 
-def check_resize(name: str | os.PathLike, resize: str | int | Resize | None, keep_aspect: bool = False) -> Resize | None:
+def check_resize(name: str | os.PathLike[str], resize: str | int | Resize | None, keep_aspect: bool = False) -> Resize | None:
     """The size that the pictures of a data set are brought to, as `load` takes it.
 
     Raises:
@@ -105,12 +105,12 @@ def check_resize(name: str | os.PathLike, resize: str | int | Resize | None, kee
     return size
 
 
-def takes_resize(name: str | os.PathLike) -> bool:
+def takes_resize(name: str | os.PathLike[str]) -> bool:
     """Whether a data set may be a folder of pictures."""
     return os.fspath(name) not in names() and Path(name).suffix != ".npz"
 
 
-def _reader(name: str, data_dir: Any, limit: int | None, size: int | None = None) -> Callable[[], Source]:
+def _reader(name: str | os.PathLike[str], data_dir: Any, limit: int | None, size: Resize | None = None) -> Callable[[], Source]:
     """What reads the data set called `name`. Known names come before folders of the same name."""
     text, path = os.fspath(name), Path(name).expanduser()
     if text == "digits":

@@ -26,7 +26,7 @@ class _Answer(NamedTuple):
     reason: str
 
 
-def read(name: str, data_dir: str | os.PathLike | None = None, limit: int | None = None) -> Source:
+def read(name: str, data_dir: str | os.PathLike[str] | None = None, limit: int | None = None) -> Source:
     """Read a prepared data set, or prepare it where its download host can be reached.
 
     Args:

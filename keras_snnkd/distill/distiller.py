@@ -25,7 +25,7 @@ LABEL = "label"
 
 
 @public
-class Distiller(Distributed, keras.Model):
+class Distiller(Distributed):
     """Train a student by labels and by distillation from a teacher.
 
     In each training step the teacher runs once, outside the gradient tape and in inference mode, and the student once; the teacher does

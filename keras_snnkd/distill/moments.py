@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_snnkd._types import Tensor
+from keras_snnkd.keras_internals import all_layers
 from keras_snnkd.training import strategy
 
 STALE = 0.05
@@ -43,7 +44,7 @@ class MomentEstimator:
         self.model = model
         self.norms: list[keras.layers.BatchNormalization] = [
             layer
-            for layer in model._flatten_layers()
+            for layer in all_layers(model)
             if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable and not layer.renorm
         ]
         self._run = _runner(model)

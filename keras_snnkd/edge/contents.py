@@ -67,7 +67,8 @@ def _contents(model: Any, builtin: Any, floats: Any) -> Contents:
             name = code.customCode.decode()
             custom.add(name)
         names.append(name)
-    operators, elements, in_float = Counter(), 0, set()
+    operators: Counter[str] = Counter()
+    elements, in_float = 0, set()
     for graph in model.subgraphs:
         outside = {*graph.inputs, *graph.outputs}
         for operator in graph.operators or ():

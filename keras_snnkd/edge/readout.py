@@ -6,7 +6,7 @@ from keras_snnkd._types import Array
 from keras_snnkd.errors import InputError
 
 
-def so_far(total: Array, latest: Array, steps: int, readout: str) -> Array:
+def so_far(total: Array, latest: Array, steps: int | Array, readout: str) -> Array:
     """The readout after some time steps: what the model's output would be with T of just so many.
 
     Args:
@@ -18,7 +18,9 @@ def so_far(total: Array, latest: Array, steps: int, readout: str) -> Array:
     Returns:
         `[..., C]`.
     """
-    return {"mean": lambda: total / steps, "sum": lambda: total, "last": lambda: latest}[readout]()
+    if readout == "mean":
+        return total / steps
+    return {"sum": total, "last": latest}[readout]
 
 
 def likeliest(logits: np.ndarray) -> np.ndarray:

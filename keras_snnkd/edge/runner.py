@@ -160,7 +160,7 @@ class Runner:
         for used, frame in enumerate(itertools.islice(sequence, steps), 1):
             latest = self._invoke(frame, [LOGITS])[LOGITS][0].astype("float64")
             total = total + latest
-            logits = so_far(total, latest, used, self.readout)
+            logits = so_far(total, latest, used, str(self.readout))
             confidence = float(softmax(logits).max())
             if until_confidence is not None and confidence >= until_confidence:
                 break
@@ -173,7 +173,7 @@ class Runner:
                 "keras_snnkd.export.streaming writes"
             )
 
-    def _sequences(self, batch: np.ndarray, max_steps: int | None) -> Iterator[tuple[int, Iterator[np.ndarray]]]:
+    def _sequences(self, batch: np.ndarray, max_steps: int | None) -> Iterator[tuple[int | None, Iterator[np.ndarray]]]:
         """For each sample the number of steps, and its frames."""
         if batch.ndim <= 1 + len(self.image_shape):
             for image in check_finite(check_images(batch, self.image_shape, self._image.dtype)):
@@ -204,7 +204,7 @@ class Runner:
         together = {name: np.concatenate([step[name] for step in steps], axis=1) for name in steps[0] if name != LOGITS}
         if LOGITS in steps[0]:
             logits = np.stack([step[LOGITS] for step in steps]).astype("float64")
-            together[LOGITS] = so_far(logits.sum(0), logits[-1], len(steps), self.readout).astype("float32")
+            together[LOGITS] = so_far(logits.sum(0), logits[-1], len(steps), str(self.readout)).astype("float32")
         return together
 
     def _invoke(self, image: Array, names: Sequence[str]) -> dict[str, Array]:

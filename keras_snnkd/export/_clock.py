@@ -15,7 +15,7 @@ import numpy as np
 from keras_snnkd._types import Array
 
 
-def litert(path: Path, threads: int) -> Callable[[], Any]:
+def litert(path: str, threads: int) -> Callable[[], Any]:
     """A function that runs a `.tflite` file once."""
     from ai_edge_litert.interpreter import Interpreter
 
@@ -26,7 +26,7 @@ def litert(path: Path, threads: int) -> Callable[[], Any]:
     return interpreter.invoke
 
 
-def onnx(path: Path, threads: int) -> Callable[[], Any]:
+def onnx(path: str, threads: int) -> Callable[[], Any]:
     """A function that runs an `.onnx` file once."""
     import onnxruntime
 
@@ -39,7 +39,7 @@ def onnx(path: Path, threads: int) -> Callable[[], Any]:
     return lambda: session.run(None, feed)
 
 
-def saved_model(path: Path, threads: int) -> Callable[[], Any]:
+def saved_model(path: str, threads: int) -> Callable[[], Any]:
     """A function that runs a SavedModel once. TensorFlow takes its number of threads once in a process."""
     import tensorflow as tf
 
@@ -51,10 +51,9 @@ def saved_model(path: Path, threads: int) -> Callable[[], Any]:
     specs = signature.structured_input_signature[1]
     feed = {name: tf.constant(anything([size or 1 for size in spec.shape], spec.dtype.as_numpy_dtype)) for name, spec in specs.items()}
 
-    def run() -> Any:
+    def run(loaded: Any = loaded) -> Any:  # which owns the variables, and must not go
         return [output.numpy() for output in signature(**feed).values()]
 
-    run.loaded = loaded  # it owns the variables
     return run
 
 
@@ -79,7 +78,8 @@ def percentile(rounds: Any, q: float) -> float:
 
 
 def _times(run: Callable[[], Any], seconds: float) -> Array:
-    times, end = [], time.perf_counter() + seconds
+    times: list[float] = []
+    end = time.perf_counter() + seconds
     while len(times) < 5 or time.perf_counter() < end:
         start = time.perf_counter()
         run()
@@ -96,7 +96,7 @@ def memory() -> int | None:
     return 1024 * int(line.split()[1])
 
 
-def main(path: Path, threads: int, rounds: int, seconds: float, output: str) -> None:
+def main(path: str, threads: list[int], rounds: int, seconds: float, output: str) -> None:
     load = saved_model if Path(path).is_dir() else onnx if path.endswith(".onnx") else litert
     first = load(path, threads[0])  # stays, so that what a runtime takes once and for all is not counted below
     first()
@@ -105,7 +105,7 @@ def main(path: Path, threads: int, rounds: int, seconds: float, output: str) -> 
         before = memory()
         runs.append(load(path, number))
         runs[-1]()
-        held.append(None if before is None else max(0, memory() - before))
+        held.append(None if before is None else max(0, (memory() or 0) - before))
     rows = []
     for number, bytes_held, times in zip(threads, held, clock(runs, rounds, seconds), strict=True):
         p50, p95 = (percentile(times, q) for q in (50, 95))

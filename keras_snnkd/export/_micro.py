@@ -65,7 +65,7 @@ def main(path: str, samples: str, output: str) -> None:
     litert.allocate_tensors()
     places, result = litert.get_input_details(), litert.get_output_details()
     image_place = next(n for n, place in enumerate(places) if tuple(place["shape"][1:]) == images.shape[1:])
-    found = {"micro": [], "litert": []}
+    found: dict[str, Any] = {"micro": [], "litert": []}
     for image in images:
         for n, place in enumerate(places):
             scale, zero = place["quantization"]

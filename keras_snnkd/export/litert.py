@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -145,7 +146,7 @@ def write_files(
     *,
     target: str,
     endpoint: str,
-    calibration: dict[str, np.ndarray] | None = None,
+    calibration: dict[str, Any] | None = None,
     io: str = "float32",
 ) -> list[ExportReport]:
     """Convert and verify a file for each quantization.
@@ -162,7 +163,7 @@ def write_files(
     """
     aware = is_quantize_aware(reference.model)
     with tempfile.TemporaryDirectory(dir=next(iter(files.values())).parent) as work:
-        integers = {"io": io}
+        integers: dict[str, Any] = {"io": io}
         if calibration is not None:
             integers["calibration"] = Path(work, "calibration.npz")
             np.savez(integers["calibration"], **calibration)
@@ -206,7 +207,7 @@ def _spike(quantize: str) -> str:
     return "where" if quantize == "int8" else "floor"
 
 
-def convert(jobs: list[dict]) -> None:
+def convert(jobs: list[dict[str, Any]]) -> None:
     """Run the converter in a process of its own.
 
     Args:

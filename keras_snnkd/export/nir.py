@@ -6,8 +6,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_snnkd.edge.runner import LOGITS
 from keras_snnkd.errors import ExportError, FileFormatError
-from keras_snnkd.export.freeze import LOGITS, freeze, tapped
+from keras_snnkd.export.freeze import freeze, tapped
 from keras_snnkd.export.nir_writer import Writer
 from keras_snnkd.export.parity import EXACT, Reference, verify
 from keras_snnkd.export.report import ExportReport

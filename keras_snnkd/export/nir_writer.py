@@ -46,13 +46,15 @@ class Writer:
     def __init__(self, package: Any, model: keras.Model, path: Path) -> None:
         self.package, self.model, self.path = package, model, path
         self.taken = {layer.name for layer in model.layers}
-        self.nodes, self.edges, self.said = {}, [], {"encoder": WITHOUT_ENCODER}
+        self.nodes: dict[str, Any] = {}
+        self.edges: list[tuple[str, str]] = []
+        self.said: dict[str, Any] = {"encoder": WITHOUT_ENCODER}
         # by the id of a tensor:
-        self.sources = {}  # the names of the nodes whose outputs, added, it is
-        self.padding = {}  # rows and columns of zeros that it has on each side
-        self.maps = {}  # the maps (H, W, C) of which it is the flattened vector
-        self.timed = set()  # whether it has a time axis
-        self.folded = set()  # whether it comes from a batch norm that the synapse before has taken up
+        self.sources: dict[int, list[str]] = {}  # the names of the nodes whose outputs, added, it is
+        self.padding: dict[int, Any] = {}  # rows and columns of zeros that it has on each side
+        self.maps: dict[int, Any] = {}  # the maps (H, W, C) of which it is the flattened vector
+        self.timed: set[int] = set()  # whether it has a time axis
+        self.folded: set[int] = set()  # whether it comes from a batch norm that the synapse before has taken up
 
     def graph(self) -> Any:
         """The `nir.NIRGraph`.

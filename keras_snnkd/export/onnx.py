@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -72,7 +73,7 @@ def write_onnx(reference: Reference, file: Path, final: Path) -> ExportReport:
         )
 
 
-def convert(jobs: list[dict]) -> None:
+def convert(jobs: list[dict[str, Any]]) -> None:
     """Run the converter in a process of its own.
 
     Args:

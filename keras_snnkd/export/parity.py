@@ -33,8 +33,9 @@ from keras_snnkd import graphs
 from keras_snnkd._types import Array
 from keras_snnkd.edge.images import check_images
 from keras_snnkd.edge.readout import likeliest
+from keras_snnkd.edge.runner import LOGITS
 from keras_snnkd.errors import ExportError
-from keras_snnkd.export.freeze import LOGITS, freeze, functional, is_float32, spiking_layers, tapped
+from keras_snnkd.export.freeze import freeze, functional, is_float32, spiking_layers, tapped
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.rounding import unexplained
 from keras_snnkd.layers import logits_of
@@ -174,7 +175,7 @@ def _malformed(found: Any, expected: Any) -> list[str]:
     return faults
 
 
-def _compare(logits: Array, theirs: Array, differs: Array) -> dict[str, Any]:
+def _compare(logits: Array, theirs: Array, differs: dict[str, Array]) -> dict[str, Any]:
     """Arrays over samples, `[n]`."""
     largest = np.sort(logits, axis=-1)[:, -2:]
     return {
@@ -194,7 +195,7 @@ def _judged(target: str, path: Path, size: int, operators: dict[str, int], found
     rounded = np.any([found[name] > 0 for name in taps], axis=0) if exact and taps else np.zeros(samples, bool)
     agreement, difference = float(found["equal"].mean()), float(found["difference"][~rounded].max(initial=0))
     faults = []
-    changed = np.flatnonzero(~found["equal"] & ~rounded & (found["lead"] > limits.tie * spread)) if exact else []
+    changed: Any = np.flatnonzero(~found["equal"] & ~rounded & (found["lead"] > limits.tie * spread)) if exact else []
     if len(changed):
         faults.append(f"{len(changed)} of {samples} predictions differ although the spikes do not, first in sample {changed[0]}")
     if limits.logits is not None and difference > limits.logits * spread:

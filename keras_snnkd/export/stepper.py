@@ -12,9 +12,10 @@ from keras import ops
 
 from keras_snnkd import graphs
 from keras_snnkd._types import Array, Shape, Tensor
+from keras_snnkd.edge.runner import LOGITS
 from keras_snnkd.edge.tensors import STEP_SIGNATURE
 from keras_snnkd.errors import UnsupportedError
-from keras_snnkd.export.freeze import LOGITS, first_line, freeze, timesteps
+from keras_snnkd.export.freeze import first_line, freeze, timesteps
 from keras_snnkd.export.litert import calibration_samples, check_form, needs_calibration, write_files
 from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
@@ -106,7 +107,7 @@ def write_streaming(
 def _inputs_seen(model: keras.Model, images: Array, T: int) -> dict[str, Array]:
     """The inputs of a model of one step while it runs T steps on each image (or sequence of frames), by name, `[N T, ...]`."""
     shapes = {tensor.name: tensor.shape for tensor in model.inputs}
-    seen = {name: [] for name in shapes}
+    seen: dict[str, list[Array]] = {name: [] for name in shapes}
     for image in images:
         inputs = {name: np.zeros(shape, "float32") for name, shape in shapes.items()}
         for frame in [image] * T if image.shape == shapes["image"][1:] else image:
@@ -133,7 +134,7 @@ class Step:
     readout: str
 
 
-def one_step(model: keras.Model, taps: list[str] = ()) -> Step:
+def one_step(model: keras.Model, taps: Sequence[str] = ()) -> Step:
     """Turn a model over T time steps into a model of one step, with its weights, for a batch of 1.
 
     Its graph is walked from the image on with a time axis of length 1. On the way, neurons get their state as a further input and give the
@@ -209,7 +210,9 @@ class _Walk:
 
     def __init__(self, model_name: str) -> None:
         self.model_name = model_name
-        self.before, self.after, self.spikes = {}, {}, {}
+        self.before: dict[str, Tensor] = {}
+        self.after: dict[str, Tensor] = {}
+        self.spikes: dict[str, Tensor] = {}
 
     def call(self, layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         """As `layer(*args, **kwargs)`, for one step."""

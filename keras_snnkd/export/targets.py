@@ -28,6 +28,10 @@ Predict = Callable[[np.ndarray], np.ndarray]
 """Images `[N, ...]` to logits `[N, C]`."""
 
 
+Arithmetic = Literal["float32", "int8"]
+"""In which a file multiplies."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Order:
     """What targets are written from.
@@ -74,7 +78,7 @@ class Target:
     file: str
     write: Callable[[Order, Path], ExportReport]
     open: Callable[[Path], Predict]
-    arithmetic: Literal["float32", "int8"] = "float32"
+    arithmetic: Arithmetic = "float32"
     one_step: bool = False
     unrolled: bool = True
     micro: bool = False
@@ -139,12 +143,12 @@ def _run_nir(path: Path) -> Callable[..., Any]:
     return partial(from_nir(path).predict, batch_size=128, verbose=0)
 
 
-def _litert_target(quantize: str, arithmetic: str = "float32", **more: Any) -> Target:
+def _litert_target(quantize: str, arithmetic: Arithmetic = "float32", **more: Any) -> Target:
     write = partial(_litert, quantize)
     return Target(f"LiteRT {quantize}", f"model_{quantize}.tflite", write, _run_litert, arithmetic, **more)
 
 
-def _streaming_target(quantize: str, arithmetic: str = "float32", **more: Any) -> Target:
+def _streaming_target(quantize: str, arithmetic: Arithmetic = "float32", **more: Any) -> Target:
     more = {"one_step": True, "unrolled": False, **more}
     write = partial(_streaming, quantize)
     return Target(f"LiteRT streaming {quantize}", f"model_streaming_{quantize}.tflite", write, _run_litert, arithmetic, **more)

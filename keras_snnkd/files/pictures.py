@@ -182,7 +182,8 @@ def _on_white(path: Path, picture: Any) -> Any:
     rgba = picture.convert("RGBA")
     ground = [Image.new("RGBA", rgba.size, colour) for colour in ("white", "black")]
     on_white, on_black = (Image.alpha_composite(colour, rgba).convert("RGB") for colour in ground)
-    plain, seen = (all(low == high for low, high in laid.getextrema()) for laid in (on_white, on_black))
+    ranges: list[Any] = [on_white.getextrema(), on_black.getextrema()]
+    plain, seen = (all(low == high for low, high in bands) for bands in ranges)
     if plain and not seen:
         raise FileFormatError(
             f"{path}: is white on a transparent ground, and transparent pixels are laid on white, where nothing is seen; "

@@ -46,7 +46,7 @@ def run_script(script: str, *arguments: str, seconds: float) -> str | None:
     return f"{how}. Its last lines:\n{last or '(none)'}"
 
 
-def run_converter(kind: str, script: str, jobs: list[dict], seconds: float) -> None:
+def run_converter(kind: str, script: str, jobs: list[dict[str, Any]], seconds: float) -> None:
     """Run a script that converts models.
 
     Args:

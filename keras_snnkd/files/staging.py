@@ -44,16 +44,16 @@ def staged(*finals: str | Path) -> Iterator[list[Path]]:
         >>> with staged("student.tflite") as (path,):
         ...     student.save(path)
     """
-    finals = [Path(final) for final in finals]
-    folder = finals[0].parent
+    places = [Path(final) for final in finals]
+    folder = places[0].parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as work:
-            paths = [Path(work, final.name) for final in finals]
+            paths = [Path(work, final.name) for final in places]
             yield paths
             for path in paths:
                 _flush(path)
-            for path, final in zip(paths, finals, strict=True):
+            for path, final in zip(paths, places, strict=True):
                 if final.is_dir():
                     if not path.is_dir():
                         raise OutputError(f"cannot write {final}: it is a folder; remove it or choose another name.")
@@ -177,7 +177,7 @@ def check_seal(path: str | Path, context: bytes = b"", required: bool = True) ->
         raise FileFormatError(f"{path} has no checksum at its end: it is cut short, foreign, or of an earlier version")
 
 
-def _sum(path: Path, context: bytes, size: int | None = None) -> str:
+def _sum(path: str | Path, context: bytes, size: int | None = None) -> str:
     """The SHA-256 of a file's first `size` bytes, and of `context`."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:

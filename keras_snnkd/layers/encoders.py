@@ -28,7 +28,7 @@ class Encoder(keras.Layer):
     needs_clock = False
     """Whether `at` reads the number of the step."""
 
-    def at(self, inputs: Tensor, step: int | Tensor | None = None) -> None:
+    def at(self, inputs: Tensor, step: int | Tensor | None = None) -> Tensor:
         """What comes out at one time step.
 
         Args:

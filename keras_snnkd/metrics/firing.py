@@ -88,7 +88,7 @@ class ActivityMeter:
         """The activity on some images, as `activity` measures it."""
         if self._measurement is None:
             return Activity({}, 0.0, {}, {})
-        counts: dict[str, np.ndarray] = dict.fromkeys(self._spikes, 0)
+        counts: dict[str, Any] = dict.fromkeys(self._spikes, 0)
         for batch in self._measurement.batches(images, batch_size):
             for name, count in batch.items():
                 counts[name] = counts[name] + count.astype("int64")
@@ -139,6 +139,6 @@ def _spikes(model: keras.Model) -> dict[str, Any]:
     return {name: output for name, layer, _, output in graphs.calls(model) if graphs.fires(layer)}
 
 
-def _count(spikes: dict) -> dict:
+def _count(spikes: dict[str, Any]) -> dict[str, Any]:
     """Spikes of each neuron, summed over batch and time: `[B, T, ...] -> [...]`."""
     return {name: ops.sum(ops.cast(train, "float32"), axis=(0, 1)) for name, train in spikes.items()}

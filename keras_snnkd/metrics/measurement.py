@@ -19,7 +19,7 @@ class Measurement(keras.Model):
         reduce: From the dictionary of values to what is brought back; in `keras.ops`.
     """
 
-    def __init__(self, model: keras.Model, tensors: Mapping[str, Any], reduce: Callable[[dict], Any]) -> None:
+    def __init__(self, model: keras.Model, tensors: Mapping[str, Any], reduce: Callable[[dict[str, Any]], Any]) -> None:
         super().__init__(name="measurement")
         self.taps = keras.Model(model.inputs[0], dict(tensors))
         self.reduce = reduce

@@ -63,6 +63,7 @@ def _read(array: Any) -> Any:
 
 if __name__ == "__main__":
     try:
-        np.savez(sys.argv[2], **contents(sys.argv[1]))
+        found: dict[str, Any] = contents(sys.argv[1])
+        np.savez(sys.argv[2], **found)
     except Exception as error:  # whatever h5py meets in a damaged file
         sys.exit(f"{type(error).__name__}: {error}")

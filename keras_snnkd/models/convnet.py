@@ -77,7 +77,7 @@ def ConvNet(  # noqa: N802 - reads as a class, like keras.applications
             x = network.synapse(x, POOLINGS[pooling](2, name=f"pool{pools}"))
         else:
             block += 1
-            x = network.fire(network.conv(x, width, f"block{block}"), f"block{block}_neuron")
+            x = network.fire(network.conv(x, int(width), f"block{block}"), f"block{block}_neuron")
     if head == "average":
         x = network.synapse(x, keras.layers.GlobalAveragePooling2D(name="average"))
     else:

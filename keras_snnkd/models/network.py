@@ -121,6 +121,7 @@ class Network:
         if not self.timed:
             x = layers.Direct(self.timesteps, name="encoder")(x)
             self.timed = True
+        assert self.neuron is not None, "a network that spikes has neurons"
         return self.neuron(**self.neuron_arguments, name=name)(x)
 
     def conv(self, x: Tensor, width: int, name: str, kernel: int = 3, stride: int = 1, branches: int = 1) -> Tensor:

@@ -100,7 +100,7 @@ def first_line(error: Exception) -> str:
 
 def _tree(arrays: dict[str, Any]) -> dict[str, Any]:
     """Nested dicts, with texts and single numbers as Python's, as nir takes them."""
-    tree = {}
+    tree: dict[str, Any] = {}
     for name, array in arrays.items():
         *groups, last = name.strip("/").split("/")
         place = tree

@@ -32,7 +32,9 @@ class Reader:
         self.taken: set[str] = set()
         self.names = {node: self.free_name(node) for node in graph.nodes}
         self.sources = {node: [source for source, target in graph.edges if target == node] for node in graph.nodes}
-        self.tensors, self.timed, self.flattened = {}, set(), {}
+        self.tensors: dict[str, Tensor] = {}
+        self.timed: set[int] = set()
+        self.flattened: dict[int, Any] = {}
 
     def model(self, encoder: str, readout: str, name: str) -> keras.Model:
         """The finished model.

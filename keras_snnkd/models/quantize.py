@@ -105,8 +105,8 @@ class _Rebuild:
             kinds = ", ".join(f"{layer.name} ({type(_inner(layer)).__name__})" for layer in unknown)
             raise ValueError(f"{source.name} has layers without an 8-bit form: {kinds}. Export it with quantize='dynamic', or replace them")
         self.seen = calibrate(self.source, images)
-        self.leaked = set()  # neurons whose leak is in the synapse before them
-        self.made = {}
+        self.leaked: set[str] = set()  # neurons whose leak is in the synapse before them
+        self.made: dict[int, Any] = {}
 
     def _known(self, layer: keras.Layer) -> bool:
         kinds = (keras.layers.InputLayer, SpikingLayer, *SAME_RANGE, *ROUNDED)
@@ -132,7 +132,7 @@ class _Rebuild:
         if any(layer is norm for norm in self.norms):
             return self._rounded(layer, inputs, self._range(layer), layer.name)
         if isinstance(inner, SpikingLayer):
-            neuron = self._neuron(layer)
+            neuron: Any = self._neuron(layer)
             return neuron(inputs), (0.0, 1.0) if neuron.emits_spikes else neuron.dynamics.limits
         outputs = type(layer).from_config(_in_float32(layer.get_config()))(inputs)
         if isinstance(inner, SAME_RANGE) or _is_identity(inner):
@@ -166,7 +166,7 @@ class _Rebuild:
         neuron = self._neuron_behind(layer.output)
         if neuron is None:
             return self.seen.ranges[layer.name]
-        twin = self._neuron(neuron)
+        twin: Any = self._neuron(neuron)
         factor = 1 / twin.dynamics.leak if twin.dynamics.decay_input else 1.0
         return tuple(limit * factor for limit in twin.dynamics.limits)
 

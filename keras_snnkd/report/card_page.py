@@ -174,7 +174,7 @@ def _anytime(found: Mapping[str, Any] | None, name: str) -> str:
     return markup.section("Answers before the last step", said, picture, markup.table(columns, text=0), markup.note(threshold))
 
 
-def _points(share: object) -> str:
+def _points(share: Any) -> str:
     """0.005 -> 0.5."""
     return formats.NOTHING if formats.number(share) is None else f"{100 * share:g}"
 

@@ -60,8 +60,9 @@ def energy_sentence(estimate: Mapping[str, Any] | None, whose: str) -> str:
     ours, dense, twin_dense = known["effective"], known["dense"], known["twin_dense"]
     if not estimate or not ours or dense is None or twin_dense is None or dense == twin_dense:
         return ""
-    fair = known["twin_effective"] is not None
-    twin = known["twin_effective"] if fair else twin_dense
+    twin_effective = known["twin_effective"]
+    fair = twin_effective is not None
+    twin = twin_dense if twin_effective is None else twin_effective
     ratio = twin / ours
     if ratio >= 1:
         verdict = f"{ratio:.1f} times less than"

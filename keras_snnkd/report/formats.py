@@ -1,31 +1,32 @@
 """How numbers are written for people; what is missing or not finite becomes a dash."""
 
 import math
+from typing import Any
 
 NOTHING = "\N{EN DASH}"
 
 
-def number(value: object) -> float | None:
+def number(value: Any) -> float | None:
     """`value` if it is a finite number, else `None`."""
     return value if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
-def percent(value: object) -> str:
+def percent(value: Any) -> str:
     """0.9722 -> 97.22 %."""
     return NOTHING if number(value) is None else f"{100 * value:.2f} %"
 
 
-def points(value: object) -> str:
+def points(value: Any) -> str:
     """0.0083 -> +0.83."""
     return NOTHING if number(value) is None else f"{100 * value:+.2f}"
 
 
-def count(value: object) -> str:
+def count(value: Any) -> str:
     """5034.4 -> 5,034."""
     return NOTHING if number(value) is None else f"{value:,.0f}"
 
 
-def large(value: object) -> str:
+def large(value: Any) -> str:
     """1234567 -> 1.23 M."""
     if number(value) is None:
         return NOTHING
@@ -35,22 +36,22 @@ def large(value: object) -> str:
     return f"{value:.3g}"
 
 
-def small(value: object) -> str:
+def small(value: Any) -> str:
     """0.0000012345 -> 1.2e-06."""
     return NOTHING if number(value) is None else f"{value:.2g}"
 
 
-def nanojoules(value: object) -> str:
+def nanojoules(value: Any) -> str:
     """12.345 -> 12.3 nJ."""
     return NOTHING if number(value) is None else f"{value:.3g} nJ" if value < 1000 else f"{value / 1000:.3g} \N{GREEK SMALL LETTER MU}J"
 
 
-def weight(value: object) -> str:
+def weight(value: Any) -> str:
     """0.9 -> 0.9; a schedule is said to be one."""
     return f"{value:.3g}" if number(value) is not None else "(schedule)"
 
 
-def size(value: object) -> str:
+def size(value: Any) -> str:
     """23412 bytes -> 23.4 kB, which is 23.4 times 1000 bytes."""
     if number(value) is None:
         return NOTHING
@@ -59,7 +60,7 @@ def size(value: object) -> str:
     return f"{value / 1e3:.1f} kB" if value < 1e6 else f"{value / 1e6:.2f} MB"
 
 
-def duration(value: object) -> str:
+def duration(value: Any) -> str:
     """192.3 seconds -> 3 min 12 s."""
     if number(value) is None:
         return NOTHING

@@ -188,7 +188,8 @@ def _work(run: Run, labels: Names, colors: Names) -> str:
 
 def _raster(run: Run, labels: Names) -> str:
     shown = run.get("raster") or {}
-    return sections.raster(shown, labels.get(shown.get("model"), shown.get("model") or "the model"))
+    model = shown.get("model") or "the model"
+    return sections.raster(shown, labels.get(model) or model)
 
 
 def _exports(run: Run, labels: Names) -> str:

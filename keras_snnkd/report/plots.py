@@ -16,7 +16,7 @@ import numpy as np
 INK, MUTED, LINE = "#1f2933", "#616e7c", "#e4e7eb"
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999")
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "keras_snnkd",
     "text.parse_math": False,
@@ -324,8 +324,9 @@ def trade_off(
                 if row["name"] == chosen:
                     axis.plot(row[cost], 100 * row["accuracy"], "o", color=COLORS[4], markersize=11, markerfacecolor="none", label="chosen")
                     axis.legend(loc="lower right")
-            if (limits or {}).get(cost):
-                axis.axvline(limits[cost], color=MUTED, linewidth=1, linestyle="--")
+            limit = (limits or {}).get(cost)
+            if limit:
+                axis.axvline(limit, color=MUTED, linewidth=1, linestyle="--")
             axis.set(title="Validation accuracy (%)", xlabel=label)
             _decades(axis, [row[cost] for row in candidates] or [1])
     return svg()
@@ -350,7 +351,8 @@ def _figure(width: float, height: float, columns: int = 1, rows: int = 1, first:
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
         FigureCanvasSVG(figure)
-        figure.get_layout_engine().set(wspace=0.06)
+        layout: Any = figure.get_layout_engine()
+        layout.set(wspace=0.06)
         axes = figure.subplots(rows, columns, squeeze=False, width_ratios=[first] + [1] * (columns - 1)).ravel()
 
         def svg() -> str:

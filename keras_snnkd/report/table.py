@@ -1,7 +1,7 @@
 """The final table, for the terminal and for Markdown."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from keras_snnkd.report import formats
 
@@ -53,7 +53,7 @@ def printed(columns: list[Column]) -> Any:
     printed = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, (header, _) in enumerate(columns):
         # numbers stay whole: a narrow terminal breaks the labels
-        justify = "right" if index else "left"
+        justify: Literal["right", "left"] = "right" if index else "left"
         printed.add_column(Text(header.replace(" ", "\n", 1)), justify=justify, no_wrap=index > 0, overflow="fold")
     for cells in zip(*(cells for _, cells in columns), strict=True):
         printed.add_row(*(Text("\n".join(cell)) for cell in cells))

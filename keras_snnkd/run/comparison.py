@@ -75,7 +75,7 @@ class Comparison(Experiment):
     def arms(self) -> dict[str, Method]:
         """The methods by the names of their arms."""
         found: dict[str, Method] = {}
-        seen: collections.Counter = collections.Counter()
+        seen: collections.Counter[str] = collections.Counter()
         for entry in self.recipe.objectives:
             method = methods.combine([entry], self.recipe.label_weight)
             method = dataclasses.replace(method, start=self.recipe.student_start or method.start)
@@ -113,7 +113,7 @@ class Comparison(Experiment):
         """The files of trained teachers, by name: the one that is given, or what the package has for the data set."""
         r = self.recipe
         if is_file(r.teacher):
-            return {SPIKING: Path(r.teacher)}
+            return {SPIKING: Path(str(r.teacher))}
         if r.teacher != SHIPPED:
             return {}
         kinds = {ANN: False, SPIKING: True}
@@ -145,7 +145,7 @@ class Comparison(Experiment):
             if method.longer:
                 teacher = functools.partial(models.with_timesteps, timesteps=method.longer * self.recipe.timesteps)
             start, arguments = self._start(method.start, teacher)
-            assistants = []
+            assistants: list[Stage] = []
             if method.chain:
                 teacher, assistants = self._assistants(method, teacher, f"{name}_assistant")
             arm = self._taught(name, method, teacher=teacher if method.needs_teacher else None, **arguments, **file)
@@ -218,7 +218,7 @@ class Comparison(Experiment):
         self.recipe.save(self.folder / "recipe.json")
         with contextlib.ExitStack() as closing:
             teachers = self._train_teachers(resume, closing)
-        measured: dict[str, list[dict]] = {name: [] for name in (ALONE, *self.arms)}
+        measured: dict[str, list[dict[str, Any]]] = {name: [] for name in (ALONE, *self.arms)}
         gauge = Gauge(self.data)
         for number, seed in enumerate(self.seeds, start=1):
             for name, row in self._with_seed(seed)._run_seed(number, teachers, gauge).items():
@@ -314,10 +314,10 @@ class Gauge:
             self._run = Measurement(self._model, {**spikes, OUTPUT: self._model.outputs[0]}, _reduce)
         self._model.set_weights(model.get_weights())
         restart_random_layers(self._model, 0)
-        logits, spikes = zip(*self._run.batches(self.images, 250), strict=True)
-        spikes = np.concatenate(spikes)[:MEASURED_IMAGES]
+        logits, fired = zip(*self._run.batches(self.images, 250), strict=True)
+        counted = np.concatenate(fired)[:MEASURED_IMAGES]
         accuracy = accuracy_of(np.concatenate(logits), self.labels)
-        return {"accuracy": accuracy, "spikes_per_image": float(spikes.mean()) if self._fires else None}
+        return {"accuracy": accuracy, "spikes_per_image": float(counted.mean()) if self._fires else None}
 
 
 OUTPUT = "the model's output"
@@ -383,7 +383,8 @@ def ranked(measured: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str
             row[key] = statistics.fmean(values) if values else None
         pairs = [(result["accuracy"], alone[result["seed"]]) for result in results if result["seed"] in alone]
         if name != ALONE and pairs:
-            row["difference"], row["interval"] = paired(*zip(*pairs, strict=True))
+            ours, theirs = zip(*pairs, strict=True)
+            row["difference"], row["interval"] = paired(ours, theirs)
         rows.append(row)
     return sorted(rows, key=lambda row: -row["accuracy"])
 

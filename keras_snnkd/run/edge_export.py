@@ -125,7 +125,7 @@ class EdgeExport:
     def _target(self, name: str, images: Array, labels: Array, logits: Array, cost: dict[str, Any]) -> dict[str, Any]:
         """One entry of the card's `targets`."""
         target = TARGETS[name]
-        entry = {"target": name, "label": target.label, "path": target.file, "state": "left out"}
+        entry: dict[str, Any] = {"target": name, "label": target.label, "path": target.file, "state": "left out"}
         if target.unrolled and (self.timesteps or 0) > UNROLLED_STEPS:
             reason = f"it would hold all T = {self.timesteps} steps, and the limit is {UNROLLED_STEPS}; the streaming files hold one"
             return {**entry, "reason": f"{reason}."}
@@ -199,10 +199,11 @@ class EdgeExport:
             self.notes.append(f"Answers before the last step were not measured: {error}")
             return None
 
-    def _validation(self) -> tuple[Array, ...]:
+    def _validation(self) -> tuple[Array, Array]:
         """Validation images as float32 and labels."""
         batches = list(self.data.validation)
-        return tuple(np.concatenate([np.asarray(batch[place]) for batch in batches]) for place in (0, 1))
+        images, labels = (np.concatenate([np.asarray(batch[place]) for batch in batches]) for place in (0, 1))
+        return images, labels
 
     def _tell(self, entries: list[dict[str, Any]], page: Path) -> None:
         """Print what was written and what was not."""

@@ -113,10 +113,10 @@ class Experiment:
 
     def _assistants(self, method: Any, teacher: Any, name: str = "assistant") -> tuple[Any, list[Stage]]:
         """The last assistant's name, and the stages of all of them."""
-        stages = []
+        stages: list[Stage] = []
         for number, spec in enumerate(self.recipe.assistants, start=1):
-            number = "" if len(self.recipe.assistants) == 1 else number
-            stages.append(self._taught(f"{name}{number}", method, spec=spec, teacher=teacher))
+            mark = "" if len(self.recipe.assistants) == 1 else str(number)
+            stages.append(self._taught(f"{name}{mark}", method, spec=spec, teacher=teacher))
             teacher = stages[-1].name
         return teacher, stages
 
@@ -171,7 +171,12 @@ class Experiment:
             with _policy(r.precision):
                 return models.build({**spec, **chosen}, self.data.image_shape, self.data.num_classes, name=name)
 
-        settings = {"model": {**spec, **chosen}, "precision": r.precision, "augment": r.augment, "data": self.data.fingerprint}
+        settings: dict[str, Any] = {
+            "model": {**spec, **chosen},
+            "precision": r.precision,
+            "augment": r.augment,
+            "data": self.data.fingerprint,
+        }
         if r.mixup:
             settings["mixup"] = r.mixup
         if isinstance(more.get("teacher"), keras.Model):
@@ -181,7 +186,7 @@ class Experiment:
                 settings["teacher_form"] = [r.teacher_outputs, r.teacher_scale]
         if isinstance(more.get("teacher"), functools.partial):
             settings["teacher_timesteps"] = more["teacher"].keywords["timesteps"]
-        course = {"optimizer": r.optimizer, "schedule": r.schedule, "weight_decay": r.weight_decay}
+        course: dict[str, Any] = {"optimizer": r.optimizer, "schedule": r.schedule, "weight_decay": r.weight_decay}
         common = {**course, "weight_bits": r.weight_bits, "seed": r.seed, "settings": settings}
         return Stage(name, make, epochs=epochs, learning_rate=rate, **common, **more)
 
@@ -292,8 +297,9 @@ class Experiment:
             "versions": versions(),
         }
 
-    def _measure(self, trained: dict[str, tuple]) -> dict[str, Any]:
-        rows, activity, exports, notes = [], {}, [], []
+    def _measure(self, trained: dict[str, tuple[Any, ...]]) -> dict[str, Any]:
+        rows, activity, exports = [], {}, []
+        notes: list[str] = []
         last = list(trained)[-1]
         for name, (model, record, _) in trained.items():
             with self.console.status(f"measuring and exporting {name}"):

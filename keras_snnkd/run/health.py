@@ -1,7 +1,6 @@
 """Whether training goes well: NaN, an exploding loss, layers that are silent or always fire."""
 
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -76,7 +75,8 @@ class TrainingHealth(Divergence):
         self._steps = 0
         self._good = self.model.get_weights()
         self._told: set[str] = set()
-        self._terms = self._first = None
+        self._terms: str | None = None
+        self._first: float | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         super().on_epoch_begin(epoch, logs)
@@ -137,7 +137,7 @@ class TrainingHealth(Divergence):
                 )
         return found
 
-    def _problems(self, found: Any, looked_at: Any) -> Iterator[Any]:
+    def _problems(self, found: Any, looked_at: Any) -> None:
         """Warn of what is new among what was looked at, or stop."""
         self._told -= looked_at - set(found)
         if found and self.on_problem == "stop":

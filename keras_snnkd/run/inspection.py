@@ -31,7 +31,10 @@ DATASET = "digits"
 def dry_run(experiment: Experiment, console: Any) -> int:
     """Build everything a run would train, and print shapes, parameters, taps, losses and the resolved recipe."""
     data = experiment.data
-    say = lambda text: console.print(text, highlight=False, markup=False)  # noqa: E731
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False)
+
     for line in datasets.describe(data):
         say(line)
     for name, distiller in experiment.check().items():
@@ -124,7 +127,7 @@ def _path(mode: Mode, model: str | None) -> Path:
     return path / "model.keras" if path.is_dir() else path
 
 
-def _data(options: argparse.Namespace, path: Path, card: dict) -> datasets.Data:
+def _data(options: argparse.Namespace, path: Path, card: dict[str, Any]) -> datasets.Data:
     """The data set, with batches and augmentation as the card's model was trained."""
     recipe = (card.get("training") or {}).get("recipe") or {}
     name, known = _dataset(options, path, card), ["batch_size", "augment"]
@@ -135,7 +138,7 @@ def _data(options: argparse.Namespace, path: Path, card: dict) -> datasets.Data:
     return datasets.load(name, data_dir=options.data_dir, limit=options.limit, **trained, **size)
 
 
-def _dataset(options: argparse.Namespace, path: Path, card: dict) -> str:
+def _dataset(options: argparse.Namespace, path: Path, card: dict[str, Any]) -> str:
     """The data set that was asked for, or that the card beside the model names."""
     beside = path.with_name(CARD)
     if options.dataset or not beside.is_file():
@@ -166,7 +169,7 @@ def _folder(mode: Mode, path: Path, options: argparse.Namespace) -> Path:
     return folder
 
 
-def _beside_card(accuracy: float, card: dict, images: int) -> str:
+def _beside_card(accuracy: float, card: dict[str, Any], images: int) -> str:
     """Whether an accuracy is that of the model's card."""
     told, counted = (card.get("model") or {}).get("accuracy"), (card.get("dataset") or {}).get("test")
     if told is None:

@@ -20,14 +20,14 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self.title = title
         self.console = console
-        self.bar = None
+        self.bar: Any = None
 
     def on_train_begin(self, logs: Logs = None) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.started = time.monotonic()
         self.steps = self.params.get("steps") or 0
-        self.first_epoch = None
+        self.first_epoch: int | None = None
         if self.console.is_terminal:
             title = TextColumn("{task.description}", markup=False)
             columns = [title, BarColumn(), MofNCompleteColumn(), TextColumn("steps,"), TimeRemainingColumn(), TextColumn("left")]
@@ -74,7 +74,7 @@ class Counter:
     def __init__(self, text: str, console: Any) -> None:
         self.text = text
         self.console = console
-        self.status = None
+        self.status: Any = None
 
     def __call__(self, title: str, done: int, total: int) -> None:
         from rich.markup import escape

@@ -209,7 +209,7 @@ class Recipe:
             implied["teacher_neuron"] = "relu"
         if method.longer:
             implied["teacher_timesteps"] = method.longer * self.timesteps
-        unset = {field: value for field, value in implied.items() if getattr(self, field) is None}
+        unset: dict[str, Any] = {field: value for field, value in implied.items() if getattr(self, field) is None}
         if method.longer and self.teacher not in (None, ITSELF):
             raise ValueError(
                 f"in {method.name} the student teaches itself, and there is a teacher, {self.teacher!r}; leave out one of them"
@@ -221,7 +221,7 @@ class Recipe:
         """With the defaults in place of unset values, and checked."""
         name = self.dataset
         presets = {"assistants": [f"{name}_assistant"], "student": f"{name}_student"}
-        general = {
+        general: dict[str, Any] = {
             "teacher_timesteps": self.timesteps,
             "teacher_neuron": self.neuron,
             "objectives": [
@@ -252,7 +252,7 @@ class Recipe:
             defaults["epochs"] = max(1, defaults["epochs"] // 3)
         else:
             defaults.update(label_weight=1.0, student_start=methods.STARTS[0])
-        unset = {field: value for field, value in defaults.items() if getattr(self, field) is None}
+        unset: dict[str, Any] = {field: value for field, value in defaults.items() if getattr(self, field) is None}
         recipe = dataclasses.replace(self, **unset)
         if recipe.teacher == TRAIN:
             recipe = dataclasses.replace(recipe, **trained_here)
@@ -270,7 +270,8 @@ class Recipe:
 
     def _check_types(self) -> None:
         for field in dataclasses.fields(self):
-            value, kind = getattr(self, field.name), field.type
+            value = getattr(self, field.name)
+            kind: Any = field.type
             allowed = kind | int if isinstance(0.0, kind) else kind
             if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
                 raise ValueError(f"recipe setting {field.name} must be {getattr(kind, '__name__', kind)}, got {value!r}")
@@ -420,7 +421,7 @@ def teacher_file(recipe: Recipe) -> Path | None:
     """
     if recipe.teacher == SHIPPED:
         return shipped.path(shipped.name_of(recipe.dataset, spiking=recipe.teacher_neuron != "relu"))
-    return Path(recipe.teacher) if is_file(recipe.teacher) else None
+    return Path(str(recipe.teacher)) if is_file(recipe.teacher) else None
 
 
 def is_file(model: Any) -> bool:

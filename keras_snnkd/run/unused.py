@@ -17,7 +17,7 @@ _TEACHERS = {
 }
 _DISTILLATION = {"assistants", "objectives", "label_weight", "student_start"}
 _TUNING = {"tuner", "trials", "search", "max_params", "max_synops", "max_bytes", "max_latency_ms"}
-_BY_MODE = {
+_BY_MODE: dict[str, set[str]] = {
     Mode.TEACHER: {*_DISTILLATION, "student", "epochs", "learning_rate", "cache", "seeds"},
     Mode.BASELINE: {*_DISTILLATION, *_TEACHERS, "teacher", "seeds"},
     Mode.DISTILL: {"assistants", "seeds"},
@@ -47,7 +47,7 @@ def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> l
     """
     if mode in WITHOUT_TRAINING:
         return sorted(set(given) - _LOOKED_AT - (_EXPORT if mode == Mode.EXPORT else set()))
-    without = {*_BY_MODE.get(mode, ()), *_EXPORT, "model", *(() if mode == Mode.TUNE else _TUNING)}
+    without = {*_BY_MODE.get(mode, set()), *_EXPORT, "model", *(() if mode == Mode.TUNE else _TUNING)}
     if recipe is not None:
         if not is_file(recipe.teacher) or mode in ("teacher", "baseline"):
             without = without | _FORM

@@ -192,7 +192,7 @@ def _tasks(strategy: Any = None) -> list[tuple[str, int]]:
     return [(job, index) for job in ("chief", "worker") for index in range(len(jobs.get(job, ())))]
 
 
-def _check_cluster(text: str) -> None:
+def _check_cluster(text: str | None) -> None:
     """Raise unless TF_CONFIG describes a cluster and a task in it."""
     try:
         config = json.loads(text or "")
@@ -216,7 +216,7 @@ def _losses_told() -> Iterator[None]:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError, tf.errors.InternalError) as error:
         lost = sorted({f"{job} {index}" for job, index in re.findall(r"^/job:(\w+)/replica:\d+/task:(\d+)", error.message, re.MULTILINE)})
-        cause = re.search(r"(?:aborted by: )*([^\n]*)", error.message[max(0, error.message.find("aborted by: ")) :])[1]
+        cause = re.findall(r"(?:aborted by: )*([^\n]*)", error.message[max(0, error.message.find("aborted by: ")) :])[0]
         told = f"lost {', '.join(lost)}" if lost else cause[:300]
         raise WorkerLostError(
             f"this worker cannot go on without the others: {told}. See what happened there; what is finished is kept. Go on by starting "

@@ -56,7 +56,7 @@ class Outcome:
             More of the `search` of a run (see `keras_snnkd.report`), and notes.
         """
         notes = [f"trial {row['name']} failed: {row['failed']}" for row in self.failed]
-        best = front([row for row in self.trained if not row["exceeded"]])
+        best: list[Any] = list(front([row for row in self.trained if not row["exceeded"]]))
         for row in best:
             with console.status(f"exporting trial {row['name']}"):
                 self._export(row, images, notes)
@@ -67,7 +67,7 @@ class Outcome:
             Recipe.from_dict(chosen["recipe"]).save(place)
         else:
             place.unlink(missing_ok=True)
-        found = {
+        found: dict[str, Any] = {
             "candidates": self.trained,
             "front": [row["name"] for row in best],
             "chosen": chosen and chosen["name"],

@@ -29,5 +29,5 @@ def front(rows: Iterable[Mapping[str, Any]], costs: Sequence[str] = COSTS, gain:
     return sorted(kept, key=lambda row: (-row[gain], *(row[cost] for cost in costs)))
 
 
-def _equal(row: dict[str, Any], other: dict[str, Any], costs: Sequence[str], gain: str) -> bool:
+def _equal(row: Mapping[str, Any], other: Mapping[str, Any], costs: Sequence[str], gain: str) -> bool:
     return all(row[key] == other[key] for key in (gain, *costs))

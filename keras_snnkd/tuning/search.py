@@ -203,7 +203,7 @@ class Search(Experiment):
         from keras_snnkd.tuning.tuner import Tuner
 
         r = self.recipe
-        tuner = Tuner(r.tuner, self.space, r.trials, r.epochs, r.seed, self.folder / "tuner", self._fits, self._train)
+        tuner = Tuner(r.tuner, self.space, r.trials, r.epochs, r.seed, self.folder / "tuner", self._fits, self._train_candidate)
         if self.role == "chief":
             self.console.print(f"chief at {machines.address()}, waiting for workers", highlight=False)
         try:
@@ -217,11 +217,11 @@ class Search(Experiment):
     def _fits(self, values: Mapping[str, Any]) -> bool:
         return not self.budget.exceeded(self.footprints(self.space.recipe(values, self.recipe.epochs)))
 
-    def _train(self, name: str, values: Mapping[str, Any], epochs: int) -> float:
+    def _train_candidate(self, name: str, values: Mapping[str, Any], epochs: int) -> float:
         """Train and measure one candidate; its score."""
         recipe = self.space.recipe(values, epochs)
         stage = self._candidate(f"trial_{name}", recipe, self._trained)
-        row = {"name": name, "recipe": self._runnable(recipe).to_dict(), "epochs": epochs}
+        row: dict[str, Any] = {"name": name, "recipe": self._runnable(recipe).to_dict(), "epochs": epochs}
         path = self.folder / TRIALS / stage.name / CANDIDATE
         try:
             results = Chain([stage], self.folder / TRIALS, self._taps).run(self.data, True, keep_cache=True)

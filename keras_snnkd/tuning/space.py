@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import inspect
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from keras_snnkd import models
@@ -21,7 +21,7 @@ WIDTH_FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)
 DIGITS = 3
 """Significant digits of a number drawn from a range, so that a recipe stays readable."""
 
-Allowed = list | dict[str, float]
+Allowed = list[Any] | dict[str, float]
 """A list of values, or a range `{"low": ..., "high": ...}` of numbers, drawn evenly on a logarithmic scale."""
 
 
@@ -109,7 +109,7 @@ class Space:
             with parameters.conditional_scope(owner, [True]) if depends else contextlib.nullcontext():
                 _declare(parameters, name, allowed)
 
-    def corner(self, which: str) -> dict[str, Any]:
+    def corner(self, which: Callable[[Sequence[Any]], Any]) -> dict[str, Any]:
         """The candidate of the least (`min`) or the largest (`max`) values, with every objective that may be in the loss."""
         found = {name: which([allowed["low"], allowed["high"]] if isinstance(allowed, dict) else allowed) for name, allowed in self.rest()}
         return {**found, **{name: True in self.allowed[name] for name in self.objectives}}
@@ -132,7 +132,7 @@ class Space:
         spec.update({name: values[name] for name in neuron_arguments(self.neuron) if name in values})
         steps = values.get("timesteps", self.base.timesteps)
         loss = [self._objective(name, entry, values, steps) for name, entry in self.objectives.items() if values[name]]
-        changed = {
+        changed: dict[str, Any] = {
             "mode": (Mode.DISTILL if loss else Mode.BASELINE).value,
             "student": spec,
             "timesteps": steps,
@@ -141,7 +141,7 @@ class Space:
             "label_weight": values.get("label_weight", self.base.label_weight) if loss else 1.0,
             "epochs": epochs,
         }
-        searched = {field.name: field.default for field in dataclasses.fields(Recipe) if field.name in SEARCH_FIELDS}
+        searched: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(Recipe) if field.name in SEARCH_FIELDS}
         return dataclasses.replace(self.base, **changed, **searched).resolved()
 
     def _objective(self, name: str, entry: Any, values: Any, steps: Any) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras_tuner
+from keras_tuner import Oracle
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle
 from threadpoolctl import threadpool_limits  # scikit-learn brings it
@@ -32,7 +33,7 @@ ENDLESS = 1_000_000
 Fits = Callable[[Mapping[str, Any]], bool]
 
 
-class _Whole:
+class _Whole(Oracle):
     """An oracle that proposes what `fits` only, and whose files are there whole or not at all."""
 
     fits: Fits = staticmethod(lambda values: True)

@@ -90,11 +90,11 @@ def significant(values: np.ndarray, bits: int) -> np.ndarray:
     return np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
 
 
-def _one_less(epsilon: float) -> float:
+def _one_less(epsilon: float) -> np.float32:
     """The float32 to which a float32 epsilon is added to make 1."""
-    epsilon = np.float32(epsilon)
-    candidate = np.float32(1) - epsilon
-    while candidate + epsilon < 1:
+    added = np.float32(epsilon)
+    candidate = np.float32(1) - added
+    while candidate + added < 1:
         candidate = np.nextafter(candidate, np.float32(1))
     return candidate
 
