@@ -3,6 +3,7 @@
 import argparse
 import functools
 import logging
+import re
 import shlex
 import sys
 import warnings
@@ -205,10 +206,10 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status: 0, 1 for an error that the message explains, 130 after Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    from rich.console import Console
+    from keras_snnkd.run.terminal import make_console
 
-    console = Console(width=None if sys.stdout.isatty() else 140, markup=False)
-    tell = functools.partial(Console(stderr=True, width=console.width).print, highlight=False, markup=False)
+    console = make_console(width=None if sys.stdout.isatty() else 140)
+    tell = functools.partial(make_console(stderr=True, width=console.width).print, highlight=False, markup=False)
     options = None
     try:
         options = parser().parse_args(joined(arguments))
@@ -255,7 +256,8 @@ def _dispatch(options: argparse.Namespace, arguments: Sequence[str], console: An
         return dry_run(experiment, console)
     if kind is Experiment:
         check_folder(Path(options.saved_models), "--saved-models")
-    console.print(f"run folder: {folder}", highlight=False)
+    new = " (a new one: there is none yet to go on with)" if options.resume and not (folder / "recipe.json").exists() else ""
+    console.print(f"run folder: {folder}{new}", highlight=False, soft_wrap=True)
     results = experiment.run(options.resume)
     if not results:  # of another worker: the chief measures and writes
         console.print("this worker is done; the chief writes the results")
@@ -361,21 +363,58 @@ def read_setting(text: str) -> tuple[str, list[Any] | dict[str, Any]]:
 
 
 def _folder(options: argparse.Namespace, recipe: Any) -> Path:
-    """The run's folder: a new one, or with `--resume` the newest of that name."""
+    """The run's folder: a new one, or with `--resume` the newest of that name.
+
+    Raises:
+        UnknownNameError: If there is no run of the name to go on with.
+    """
     if options.out:
         return Path(options.out)
     name = options.name or f"{Path(recipe.dataset).stem}_{recipe.mode}"
-    number, folder = 1, Path("runs", name)
-    while folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        newest, number = folder, number + 1
-        folder = Path("runs", f"{name}-{number}")
-    return newest if options.resume and number > 1 else folder
+    if options.resume:
+        if not _numbers(name, anything=True):
+            raise _no_run(name)
+        return Path("runs", _numbered(name, max(_numbers(name) or _numbers(name, anything=True))))
+    return Path("runs", _numbered(name, max(_numbers(name, anything=True), default=0) + 1))
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"
+
+
+def _numbers(name: str, anything: bool = False) -> list[int]:
+    """The numbers of the runs of a name, also where some of them are gone; with `anything`, of all that is in the way."""
+    found = []
+    for place in Path("runs").glob("*"):
+        match = re.fullmatch(rf"{re.escape(name)}(?:-([1-9]\d*))?", place.name)
+        if match and match[1] != "1" and (_is_run(place) or (anything and _in_the_way(place))):
+            found.append(int(match[1] or 1))
+    return found
+
+
+def _is_run(place: Path) -> bool:
+    from keras_snnkd.files.manifest import MANIFEST
+
+    return any((place / name).is_file() for name in (MANIFEST, "recipe.json"))
+
+
+def _in_the_way(place: Path) -> bool:
+    return not place.is_dir() or any(place.iterdir())
+
+
+def _no_run(name: str) -> Exception:
+    """The error for `--resume` without a run, with the nearest name that there is."""
+    from keras_snnkd.errors import unknown_name
+
+    runs = {re.sub(r"-[2-9]\d*$|-1\d+$", "", place.name) for place in Path("runs").glob("*") if _is_run(place)}
+    return unknown_name("run to go on with (--resume; its name is --name)", name, runs)
 
 
 def _finish(results: dict[str, Any], folder: Path, shelf: Path, console: Any) -> None:
     """Print the table, and put the last student on the shelf."""
     from keras_snnkd import report
     from keras_snnkd.run.card import write_card
+    from keras_snnkd.run.progress import working
 
     console.print()
     if results["models"]:
@@ -391,6 +430,8 @@ def _finish(results: dict[str, Any], folder: Path, shelf: Path, console: Any) ->
         console.print(f"note: {note}", highlight=False, markup=False)
     last = results["models"][-1] if results["models"] else {"role": None}
     if last["role"] == "student":
-        place = write_card(results, folder, shelf / folder.resolve().name)
-        console.print(f"{'exported student' if results['exports'] else 'student'}: {place}", highlight=False)
-    console.print(f"report: {folder / 'report.html'}", highlight=False)
+        with working(f"putting the student into {shelf}", console):
+            place = write_card(results, folder, shelf / folder.resolve().name)
+        console.print(f"{'exported student' if results['exports'] else 'student'}: {place}", highlight=False, soft_wrap=True)
+    if (folder / "report.html").exists():
+        console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)

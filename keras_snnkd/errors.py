@@ -36,6 +36,14 @@ class OutputError(KDError, OSError):
     """A folder that cannot be written, or a full disk."""
 
 
+class ForeignFolderError(OutputError):
+    """A folder that holds what this package did not make, and would be replaced."""
+
+
+class BusyError(OutputError):
+    """A folder to which another process is writing."""
+
+
 class UnhealthyTrainingError(KDError, RuntimeError):
     """Training that goes wrong in a way that was to stop it: an exploding loss, silent or saturated layers."""
 

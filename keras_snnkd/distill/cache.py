@@ -1,5 +1,6 @@
 """What a teacher does on a data set, computed once."""
 
+import contextlib
 import dataclasses
 import hashlib
 import urllib.parse
@@ -16,7 +17,8 @@ from keras_snnkd._types import Array, Config, Tensor
 from keras_snnkd.distill import teachers
 from keras_snnkd.distill.packing import Packing
 from keras_snnkd.distill.taps import INPUTS, TEACHER, TapModel
-from keras_snnkd.errors import FileFormatError, KDError, OutputError
+from keras_snnkd.errors import FileFormatError, ForeignFolderError, KDError, OutputError
+from keras_snnkd.files.manifest import CACHE, MANIFEST, Manifest, claimed
 from keras_snnkd.files.staging import check_space, read_json, write_json
 from keras_snnkd.weights.transfer import fingerprint, restart_random_layers
 
@@ -37,7 +39,7 @@ class TeacherCache:
 
     The folder gets one file a tap, with one row an image and view, and `cache.json`: teacher, data, augmentation, seed, views, taps, and
     the SHA-256 of each part of the files. An interrupted build goes on where it was. What belongs to something else, or is damaged, is
-    computed anew, with a warning.
+    computed anew, with a warning. A folder of its own also gets a `manifest.json` of these files, and nothing else in it is ever touched.
 
     Args:
         teacher: A built model. What it gives is kept as logits, see `adapt_teacher`; one that was trained on images of another scale has to
@@ -87,11 +89,16 @@ class TeacherCache:
             progress: Called with the number of images done and of all (every view of each counts), at first and after each part.
 
         Raises:
-            OutputError: If the folder cannot be written, or less than half of the disk's free space would stay free.
+            OutputError: If the folder cannot be written, less than half of the disk's free space would stay free, the folder holds what is
+                no cache of ours, or another process is building one there.
             KDError: If the outputs cannot be stored: beyond float16's range, or spikes that are not always 0 or 1.
         """
+        with claimed(self.folder, CACHE) as manifest:
+            self._build(manifest, progress)
+
+    def _build(self, manifest: Manifest, progress: Callable[[int, int], None]) -> None:
         key = self._key()
-        self._open(key)
+        self._open(key, manifest)
         self.close()  # what is written anew may be another file
         missing = [number for number, sums in enumerate(self._sums) if sums is None]
         if not missing:
@@ -101,10 +108,13 @@ class TeacherCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             check_space(self.folder, 2 * needed)
+            manifest.take(HEADER, *(self._file(tap).name for tap in self.taps))
             for number in missing:
                 progress(*self._done())
                 self._sums[number] = self._write(number)
                 write_json(self.folder / HEADER, {"key": key, "taps": self._packings, "parts": self._sums}, signed=True)
+        except ForeignFolderError:
+            raise
         except OSError as error:
             raise OutputError(
                 f"cannot write {needed / 1e6:,.0f} MB of the teacher's outputs to {self.folder} and leave as much free: "
@@ -143,6 +153,11 @@ class TeacherCache:
         """Let go of the files, which TensorFlow would keep as long as the process; who reads batches again opens them again."""
         self._maps.clear()
 
+    def remove(self) -> None:
+        """Remove the files that `build` has written, and the folder if nothing else is in it."""
+        self.close()
+        remove_cache(self.folder)
+
     def _map(self, tap: str) -> Array:
         """The rows of a tap, mapped into memory."""
         if tap not in self._maps:
@@ -164,7 +179,7 @@ class TeacherCache:
             "part": PART,
         }
 
-    def _open(self, key: Config) -> None:
+    def _open(self, key: Config, manifest: Manifest) -> None:
         """Take over what is in the folder, as far as it belongs to `key` and is whole."""
         path = self.folder / HEADER
         self._sums, self._packings = [None] * len(self._parts), {}
@@ -177,8 +192,7 @@ class TeacherCache:
                 raise FileFormatError(f"made with other settings ({', '.join(other)})")
         except FileFormatError as error:
             self._warn(f"is computed anew: {error}")
-            for file in (path, *self.folder.glob("*.bin")):
-                file.unlink(missing_ok=True)
+            _remove_files(self.folder, manifest)
             return
         self._packings = {tap: Packing(kind, tuple(shape), dtype) for tap, (kind, shape, dtype) in header["taps"].items()}
         self._sums = [sums if sums == self._sums_of(part) else None for sums, part in zip(header["parts"], self._parts, strict=True)]
@@ -243,7 +257,24 @@ class TeacherCache:
         return sum(len(part) for part, sums in zip(self._parts, self._sums, strict=True) if sums), self._parts[-1].stop
 
     def _warn(self, what: str) -> None:
-        warnings.warn(f"the cache of the teacher's outputs in {self.folder} {what}", stacklevel=4)
+        warnings.warn(f"the cache of the teacher's outputs in {self.folder} {what}", stacklevel=5)
+
+
+def remove_cache(folder: Path) -> None:
+    """Remove the files of a cache, and its folder if nothing else is in it; what is no cache of ours stays."""
+    with contextlib.suppress(OSError), claimed(folder, CACHE) as manifest:
+        _remove_files(folder, manifest)
+        manifest.clear_up()
+        (folder / MANIFEST).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _remove_files(folder: Path, manifest: Manifest) -> None:
+    """The rows first: their record is what makes them a cache."""
+    for file in (*folder.glob("*.bin"), folder / HEADER):
+        if manifest.whole or file.name in manifest.entries:
+            file.unlink(missing_ok=True)
 
 
 def _compiled(taps: TapModel) -> Callable[..., Any]:

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import functools
 import json
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ import keras
 from keras_snnkd._types import Config
 from keras_snnkd._version import __version__
 from keras_snnkd.distill import schedules, teachers
-from keras_snnkd.distill.cache import TeacherCache
+from keras_snnkd.distill.cache import TeacherCache, remove_cache
 from keras_snnkd.distill.callbacks import WeightSchedule
 from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.distill.distiller import LABEL, Distiller
@@ -25,7 +24,9 @@ from keras_snnkd.distill.label_loss import gives_logits
 from keras_snnkd.distill.moments import FreshMoments
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import FileFormatError, KDError, OutputError, UnhealthyTrainingError, unknown_name
-from keras_snnkd.files.staging import check_space, read_json, remove_unfinished, sha256, write_json
+from keras_snnkd.files.lock import taking_part
+from keras_snnkd.files.manifest import RUN, claimed
+from keras_snnkd.files.staging import check_space, read_json, sha256, write_json
 from keras_snnkd.training import optimizers, strategy
 from keras_snnkd.training.labels import LabelCrossEntropy, check_smoothing, label_accuracy
 from keras_snnkd.weights.rounding import round_weights
@@ -202,6 +203,8 @@ class StageResult:
     folder: Path
     history: list[dict[str, float]]
     record: dict[str, Any]
+    seconds: float = 0.0
+    """Of the training in this process; `record["seconds"]` counts those before an interruption too."""
 
 
 class Chain:
@@ -212,6 +215,9 @@ class Chain:
     moments anew before each validation (see `FreshMoments`). On `resume`, finished stages are loaded and an
     interrupted one goes on after its last full epoch. Stages with the same teacher and `cache_views` share one `TeacherCache`, in
     `<folder>/.cache` until the chain has finished. Holds no training code of its own: every stage is a `Distiller`'s `fit`.
+
+    The folder is the chain's own: a new or empty one, or one with the `manifest.json` of a run. While a process trains in it, another one
+    is refused.
 
     In the scope of a `tf.distribute` strategy every stage trains on all its devices (see `keras_snnkd.strategy`). Of several workers all
     run the same chain in one folder that all of them see, and the chief writes to it; the models of the results belong to the strategy.
@@ -295,18 +301,43 @@ class Chain:
             The results by stage name.
 
         Raises:
-            KDError: Before training, for what `check` finds, and for a folder that holds something else; during training, for a loss
-                that diverges (what is finished stays).
+            KDError: Before training, for what `check` finds, and for a folder that holds something else or in which another process is at
+                work; during training, for a loss that diverges (what is finished stays).
         """
         if not self._teacher_taps:
             self.check(failed=failed)
         cached = [stage.name for stage in self.stages if stage.cache_views]
         if cached and not hasattr(data, "views"):
             raise KDError(f"cache_views of stage {cached[0]} needs data with views, as keras_snnkd.data.load returns, got {data!r}")
+        with self._claimed(resume):
+            results = self._run(data, resume, callbacks, progress, failed)
+            if not keep_cache and strategy.is_chief():
+                self._remove_caches()
+        return results
+
+    @contextlib.contextmanager
+    def _claimed(self, resume: bool) -> Iterator[None]:
+        """The folder, for the chief; the other workers write to it under the chief's lock."""
+        if not strategy.is_chief():
+            with taking_part(self.folder):
+                yield
+            return
+        with claimed(self.folder, RUN) as manifest:
+            manifest.take(*(stage.name for stage in self.stages), CACHES)
+            if resume:
+                manifest.clear_up()
+            yield
+
+    def _run(
+        self,
+        data: Any,
+        resume: bool,
+        callbacks: Callable[[Stage], list],
+        progress: Callable[[Stage, int, int], None],
+        failed: Failed | None,
+    ) -> dict[str, StageResult]:
         if strategy.from_chief(not resume and any((self.folder / stage.name).exists() for stage in self.stages)):
             raise KDError(f"{self.folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
-        if resume and strategy.is_chief():
-            remove_unfinished(self.folder)
         self._samples = teachers.samples_of_data(data)
         for stage in self.stages:
             with _left_out(stage, failed):
@@ -318,8 +349,6 @@ class Chain:
             shown = dataclasses.replace(data, views=stage.cache_views) if stage.cache_views else data
             with _left_out(stage, failed):
                 results[stage.name] = self._train(stage, results, shown, resume, callbacks, functools.partial(progress, stage))
-        if not keep_cache and strategy.is_chief():
-            shutil.rmtree(self.folder / CACHES, ignore_errors=True)
         return results
 
     def _judge_given(self, stage: Stage) -> None:
@@ -327,6 +356,17 @@ class Chain:
         if isinstance(stage.teacher, keras.Model) and stage.teacher is not stage.start_from and self._samples is not None:
             found = teachers.adapted(stage.teacher, stage.teacher_outputs, stage.teacher_scale, samples=self._samples)
             teachers.judge(stage.teacher.name, found, self._samples)
+
+    def _remove_caches(self) -> None:
+        """Remove the caches of these stages; whatever else is beside them stays."""
+        for place in {self._cache_folder(stage) for stage in self.stages if stage.cache_views and stage.teacher}:
+            remove_cache(place)
+        with contextlib.suppress(OSError):
+            (self.folder / CACHES).rmdir()
+
+    def _cache_folder(self, stage: Stage) -> Path:
+        teacher = getattr(stage.teacher, "name", stage.teacher)
+        return self.folder / CACHES / f"{teacher}-{stage.cache_views}"
 
     def _train(
         self,
@@ -338,7 +378,7 @@ class Chain:
         progress: Callable[[int, int], None],
     ) -> StageResult:
         folder = self.folder / stage.name
-        record = {**stage.record(), "steps_per_epoch": data.steps_per_epoch}
+        record = {**stage.record(), "steps_per_epoch": data.steps_per_epoch, "batch_size": getattr(data, "batch_size", None)}
         for role in ("teacher", "start_from"):
             if isinstance(getattr(stage, role), str):
                 record[f"{role}_sha256"] = sha256(results[getattr(stage, role)].folder / "model.keras")
@@ -386,12 +426,13 @@ class Chain:
             round_weights(student)
             restart_random_layers(student, stage.last_epoch)
             accuracy = distiller.evaluate(data.validation, verbose=0, return_dict=True).get("accuracy")
+        seconds = time.monotonic() - started
         outcome = {
             **record,
             "loss": distiller.describe(),
             "best_epoch": best,
             "validation_accuracy": accuracy,
-            "seconds": round(time.monotonic() - started, 1),
+            "seconds": round(checkpoints.seconds_before + seconds, 1),
             "resumed_at_epoch": epoch,
             "teacher_cached": cache is not None,
             "parameters": student.count_params(),
@@ -406,7 +447,7 @@ class Chain:
                 outcome[FILES] = {name: sha256(folder / name) for name in ("model.keras", "history.json")}
                 write_json(folder / "stage.json", outcome, signed=True)
                 checkpoints.clear()
-        return StageResult(stage.name, student, folder, checkpoints.history, outcome)
+        return StageResult(stage.name, student, folder, checkpoints.history, outcome, seconds)
 
     def _cache(self, stage: Stage, distiller: Distiller, data: Any, progress: Callable[[int, int], None]) -> TeacherCache | None:
         """What the teacher does on `data`, computed; `None` if that is not wanted, or with a warning if it is not possible."""
@@ -414,14 +455,13 @@ class Chain:
             return None
         alike = [other.name for other in self.stages if (other.teacher, other.cache_views) == (stage.teacher, stage.cache_views)]
         taps = {tap for name in alike for tap in self._teacher_taps.get(name, ())} | self.cache_taps
-        teacher = getattr(stage.teacher, "name", stage.teacher)
-        cache = TeacherCache(distiller.teacher, data, taps, self.folder / CACHES / f"{teacher}-{stage.cache_views}")
+        cache = TeacherCache(distiller.teacher, data, taps, self._cache_folder(stage))
         built = True
         try:
             if strategy.is_chief():
                 cache.build(progress)
         except KDError as error:
-            shutil.rmtree(cache.folder, ignore_errors=True)
+            cache.remove()
             warnings.warn(f"stage {stage.name} runs its teacher in every step: {error}", stacklevel=2)
             built = False
         if not strategy.from_chief(built):

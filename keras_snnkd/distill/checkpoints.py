@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from keras_snnkd.files.staging import check_seal, check_space, read_json, remove
 from keras_snnkd.training import strategy
 from keras_snnkd.weights.transfer import all_weights, restart_random_layers
 
+SECONDS = "seconds.json"
+
 
 class Checkpoints(keras.callbacks.Callback):
     """After each epoch keeps the history, the best weights so far, and all that is needed to go on from there.
 
     In `folder`: `history.json`, a list with one mapping of metrics an epoch; `best-NNNN.weights.h5`, the weights of the best epoch;
-    `epoch-NNNN.weights.h5`, weights and optimizer after the last one. Each file appears whole or not at all, in this order. The weights end
+    `epoch-NNNN.weights.h5`, weights and optimizer after the last one; `seconds.json`,
+    how long it took up to the end of each epoch. Each file appears whole or not at all. The weights end
     in their SHA-256, those after the last epoch in one that covers the history too: what is damaged is told, not used. Of several workers
     the chief writes, and all read; the folder is one that all of them see.
 
@@ -33,6 +37,10 @@ class Checkpoints(keras.callbacks.Callback):
         self.folder = Path(folder)
         self.monitor = monitor
         self.history: list[dict[str, float]] = []
+        self.seconds_before = 0.0
+        """That the epochs took which an interrupted run had finished."""
+        self._seconds: list[float] = []
+        self._started = time.monotonic()
 
     def resume(self, model: keras.Model) -> int:
         """Load what an interrupted run left, if anything, into the compiled `model`.
@@ -51,8 +59,18 @@ class Checkpoints(keras.callbacks.Callback):
         if newest:
             history = read_json(self.folder / "history.json")
             self.history = history[:epoch] if isinstance(history, list) else []
+            self._seconds = self._seconds_of(epoch)
+            self.seconds_before = self._seconds[-1]
             _load(model, newest, self._seen())
         return epoch
+
+    def _seconds_of(self, epoch: int) -> list[float]:
+        """How long each of the finished epochs took, with those before it; nothing where that was not kept."""
+        try:
+            found = [float(value) for value in read_json(self.folder / SECONDS)]
+        except (FileFormatError, TypeError, ValueError):
+            found = []
+        return [*found, *[0.0] * epoch][:epoch]
 
     def load_best(self, model: keras.Model) -> int:
         """Load the best weights into `model`; returns their epoch, counted from 1."""
@@ -65,14 +83,14 @@ class Checkpoints(keras.callbacks.Callback):
     def _tidy(self, epoch: int) -> None:
         """Remove what an interrupted run has not finished."""
         remove_unfinished(self.folder)
-        for file in self.folder.glob("best-*.weights.h5"):
+        for file in self._all("best"):
             if _epoch(file) > epoch:  # of an epoch that will run again
                 file.unlink()
 
     def clear(self) -> None:
         """Remove what only an interrupted run needs."""
-        for file in self.folder.glob("*.weights.h5"):
-            file.unlink()
+        for file in (*self._all("best"), *self._all("epoch"), self.folder / SECONDS):
+            file.unlink(missing_ok=True)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         for model in (self.model, getattr(self.model, "teacher", None)):
@@ -84,6 +102,8 @@ class Checkpoints(keras.callbacks.Callback):
         earlier = [row[self.monitor] for row in self.history[:-1] if self.monitor in row]
         if strategy.is_chief():
             write_json(self.folder / "history.json", self.history)
+            self._seconds = [*self._seconds[:epoch], round(self.seconds_before + time.monotonic() - self._started, 1)]
+            write_json(self.folder / SECONDS, self._seconds)
         if self.history[-1].get(self.monitor, math.inf) > max(earlier, default=-math.inf):
             self._save(f"best-{epoch + 1:04d}")
         self._save(f"epoch-{epoch + 1:04d}", self._seen())
@@ -92,7 +112,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _keep_newest(self) -> None:
         for kind in ("best", "epoch"):
-            for old in sorted(self.folder.glob(f"{kind}-*.weights.h5"), key=_epoch)[:-1]:
+            for old in sorted(self._all(kind), key=_epoch)[:-1]:
                 old.unlink()
 
     def kept(self) -> str:
@@ -112,7 +132,11 @@ class Checkpoints(keras.callbacks.Callback):
             seal(file, context)  # HDF5 has no checksum, and a damaged file can crash its reader
 
     def _newest(self, kind: str) -> Path | None:
-        return max(self.folder.glob(f"{kind}-*.weights.h5"), key=_epoch, default=None)
+        return max(self._all(kind), key=_epoch, default=None)
+
+    def _all(self, kind: str) -> list[Path]:
+        """The checkpoints of a kind; a person's own weights beside them are none."""
+        return [file for file in self.folder.glob(f"{kind}-*.weights.h5") if re.fullmatch(rf"{kind}-\d{{4,}}\.weights\.h5", file.name)]
 
 
 def _epoch(file: Path) -> int:

@@ -11,7 +11,7 @@ from keras_snnkd.export.freeze import timesteps
 from keras_snnkd.export.litert import UNROLLED_STEPS, check_form, write_litert
 from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
-from keras_snnkd.export.saved_model import write_saved_model
+from keras_snnkd.export.saved_model import check_replaceable, write_saved_model
 from keras_snnkd.export.stepper import write_streaming
 from keras_snnkd.files.staging import staged
 
@@ -65,6 +65,7 @@ def export_all(
         with staged(*finals) as files:
             return write_streaming(reference, dict(zip(quantizations, files, strict=True)), finals, calibration, io)
     finals = [Path(folder, "saved_model"), *(Path(folder, f"{name}_{quantize}.tflite") for quantize in quantizations)]
+    check_replaceable(finals[0])
     with staged(*finals) as (archive, *files):
         reports = [write_saved_model(reference, archive, finals[0])]
         return reports + write_litert(reference, dict(zip(quantizations, files, strict=True)), finals[1:], calibration, io)

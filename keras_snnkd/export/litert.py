@@ -1,6 +1,5 @@
 """Export to LiteRT (TensorFlow Lite)."""
 
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import LiteRT
 from keras_snnkd.export.saved_model import write_archive
 from keras_snnkd.files.processes import run_converter
-from keras_snnkd.files.staging import seal, staged
+from keras_snnkd.files.staging import scratch, seal, staged
 from keras_snnkd.layers import Latency
 from keras_snnkd.models import is_quantize_aware
 
@@ -162,7 +161,7 @@ def write_files(
         io: Of the file of integers.
     """
     aware = is_quantize_aware(reference.model)
-    with tempfile.TemporaryDirectory(dir=next(iter(files.values())).parent) as work:
+    with scratch(next(iter(files.values())).parent) as work:
         integers: dict[str, Any] = {"io": io}
         if calibration is not None:
             integers["calibration"] = Path(work, "calibration.npz")

@@ -1,6 +1,5 @@
 """Export to ONNX."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.saved_model import write_archive
 from keras_snnkd.files.extras import extra
 from keras_snnkd.files.processes import run_converter
-from keras_snnkd.files.staging import staged
+from keras_snnkd.files.staging import scratch, staged
 
 TIMEOUT_SECONDS = 600
 """How long the converter may take."""
@@ -52,7 +51,7 @@ def onnx(model: keras.Model, path: str | Path, *, samples: np.ndarray) -> Export
 
 def write_onnx(reference: Reference, file: Path, final: Path) -> ExportReport:
     """Write and verify `file`, which will be renamed to `final`."""
-    with tempfile.TemporaryDirectory(dir=file.parent) as work:
+    with scratch(file.parent) as work:
         twin = Path(work, "tapped.onnx")
         write_archive(freeze(reference.model), Path(work, "plain"))
         jobs = [{"folder": f"{work}/plain", "output": str(file)}]

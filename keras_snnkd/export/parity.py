@@ -144,8 +144,11 @@ def verify(
     """
     parts = []
     for images, logits, spikes in reference.chunks():
-        theirs = predict(images)
-        twin = outputs(images) if outputs else {}
+        try:
+            theirs = predict(images)
+            twin = outputs(images) if outputs else {}
+        except Exception as error:  # whatever a runtime raises on a file that it cannot run
+            raise ExportError(f"{path} not written: its runtime cannot run it ({type(error).__name__}: {str(error)[:300]})") from error
         expected = {LOGITS: logits, **spikes}
         faults = _malformed({LOGITS: theirs}, expected) + _malformed(twin, expected)
         if faults:

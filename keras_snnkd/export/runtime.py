@@ -1,5 +1,9 @@
 """Exported models, run as a device would run them."""
 
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +11,7 @@ import numpy as np
 from keras_snnkd.edge import Runner
 from keras_snnkd.edge.images import check_images
 from keras_snnkd.errors import FileFormatError
+from keras_snnkd.files.staging import is_pattern
 
 LiteRT = Runner
 """A `.tflite` file in the LiteRT interpreter: the runner that devices use, `keras_snnkd.edge.Runner`."""
@@ -30,7 +35,8 @@ class SavedModel:
 
         self.path = Path(path)
         try:
-            self._loaded = tf.saved_model.load(str(self.path))  # kept: it owns the variables
+            with _readable(self.path) as folder:
+                self._loaded = tf.saved_model.load(str(folder))  # kept: it owns the variables
             self.signature = self._loaded.signatures["serving_default"]
             ((self._name, spec),) = self.signature.structured_input_signature[1].items()
         except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
@@ -51,3 +57,13 @@ class SavedModel:
             self.signature(**{self._name: tf.constant(images[start : start + batch_size])}) for start in range(0, len(images), batch_size)
         ]
         return {key: np.concatenate([part[key].numpy() for part in parts]) for key in parts[0]}
+
+
+@contextlib.contextmanager
+def _readable(folder: Path) -> Iterator[Path]:
+    """A folder that TensorFlow can read: a copy for a while, where the path of this one looks like a pattern to it."""
+    if not is_pattern(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as work:
+        yield Path(shutil.copytree(folder, Path(work, "saved_model")))

@@ -1,6 +1,6 @@
 """Export to a TensorFlow SavedModel."""
 
-import tempfile
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,16 @@ import numpy as np
 
 from keras_snnkd._types import Tensor
 from keras_snnkd.edge.runner import LOGITS
-from keras_snnkd.errors import OutputError
+from keras_snnkd.errors import ForeignFolderError, OutputError
 from keras_snnkd.export.freeze import freeze
 from keras_snnkd.export.parity import EXACT, Reference, verify
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import SavedModel
-from keras_snnkd.files.staging import staged
+from keras_snnkd.files.staging import scratch, staged
 from keras_snnkd.neurons.dynamics import export_form
+
+MEMBERS = ("saved_model.pb", "variables", "assets", "assets.extra", "fingerprint.pb", "keras_metadata.pb")
+"""What TensorFlow writes into the folder of a SavedModel."""
 
 
 def saved_model(model: keras.Model, path: str | Path, *, samples: np.ndarray) -> ExportReport:
@@ -26,7 +29,7 @@ def saved_model(model: keras.Model, path: str | Path, *, samples: np.ndarray) ->
 
     Args:
         model: A functional Keras model with one input and one output.
-        path: The folder; one that exists is replaced.
+        path: The folder; one that holds a SavedModel and nothing else is replaced.
         samples: Real images to compare on, float `[N, ...]`.
 
     Returns:
@@ -35,24 +38,35 @@ def saved_model(model: keras.Model, path: str | Path, *, samples: np.ndarray) ->
     Raises:
         ExportError: If the model cannot be exported, or the folder does not do what the model does. Nothing is written then.
         ShapeError: If the samples do not fit the model.
-        OutputError: If the folder cannot be written.
+        OutputError: If the folder cannot be written, or holds anything but a SavedModel.
 
     Example:
         >>> kd.export.saved_model(student, "student", samples=images)
         >>> tf.saved_model.load("student").signatures["serving_default"](image=images)["logits"]
     """
+    check_replaceable(path)
     reference = Reference(model, samples)
     with staged(path) as (folder,):
         return write_saved_model(reference, folder, Path(path))
+
+
+def check_replaceable(path: str | Path) -> None:
+    """Raise a `ForeignFolderError` for a folder that holds anything but a SavedModel."""
+    names = sorted(os.listdir(path)) if os.path.isdir(path) else []
+    foreign = [name for name in names if name not in MEMBERS]
+    if foreign:
+        raise ForeignFolderError(
+            f"{path} would be replaced by a SavedModel, and holds {', '.join(foreign[:5])}, which is no part of one; name a new folder"
+        )
 
 
 def write_saved_model(reference: Reference, folder: Path, final: Path) -> ExportReport:
     """Write and verify `folder`, which will be renamed to `final`."""
     write_archive(freeze(reference.model), folder)
     exported = SavedModel(folder)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as twin:
+    with scratch(folder.parent) as twin:
         if reference.taps:
-            write_archive(freeze(reference.model, taps=reference.taps), Path(twin))
+            write_archive(freeze(reference.model, taps=reference.taps), twin)
         return verify(
             reference,
             target="saved_model",

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -17,6 +18,9 @@ UNFINISHED = ".unfinished-"
 """Start of the names of folders in which something is being written."""
 
 
+_OLD = "old-"
+"""Start of the name under which a folder stands for a moment while another one takes its place."""
+
 SHA256 = "sha256"
 """The key of a signed JSON file's checksum."""
 
@@ -25,7 +29,7 @@ _BLOCK = 1 << 20
 
 
 @contextlib.contextmanager
-def staged(*finals: str | Path) -> Iterator[list[Path]]:
+def staged(*finals: str | Path, tag: str = "") -> Iterator[list[Path]]:
     """Paths to write to; on leaving the block without an error they replace `finals`, else nothing of them stays.
 
     The contents are on the disk before they get their names, so that neither a killed process nor a power cut leaves half a file under
@@ -33,6 +37,7 @@ def staged(*finals: str | Path) -> Iterator[list[Path]]:
 
     Args:
         *finals: Files or folders, all in the same folder, which is made if need be.
+        tag: Stands in the name of the hidden folder, for `clear_up`.
 
     Yields:
         As many paths in a hidden folder beside them, so that the last step is a rename.
@@ -48,17 +53,13 @@ def staged(*finals: str | Path) -> Iterator[list[Path]]:
     folder = places[0].parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as work:
+        with tempfile.TemporaryDirectory(prefix=UNFINISHED + tag, dir=folder) as work:
             paths = [Path(work, final.name) for final in places]
             yield paths
             for path in paths:
                 _flush(path)
             for path, final in zip(paths, places, strict=True):
-                if final.is_dir():
-                    if not path.is_dir():
-                        raise OutputError(f"cannot write {final}: it is a folder; remove it or choose another name.")
-                    os.rename(final, Path(work, f"old-{final.name}"))
-                os.replace(path, final)
+                _rename(path, final, Path(work))
     except OSError as error:
         if isinstance(error, KDError):
             raise
@@ -66,6 +67,22 @@ def staged(*finals: str | Path) -> Iterator[list[Path]]:
         raise OutputError(
             f"cannot write {names}: {error.strerror or error}. Check free space and permissions, or choose another folder."
         ) from error
+
+
+def _rename(path: Path, final: Path, work: Path) -> None:
+    """Give a path its final name; a folder that has it goes, and comes back if that fails."""
+    if not final.is_dir():
+        os.replace(path, final)
+        return
+    if not path.is_dir():
+        raise OutputError(f"cannot write {final}: it is a folder; remove it or choose another name.")
+    old = work / f"{_OLD}{final.name}"
+    os.rename(final, old)
+    try:
+        os.replace(path, final)
+    except BaseException:
+        os.rename(old, final)
+        raise
 
 
 def _flush(path: Path) -> None:
@@ -76,13 +93,58 @@ def _flush(path: Path) -> None:
                 os.fsync(file.fileno())
 
 
-def remove_unfinished(folder: str | Path) -> None:
-    """Remove what killed processes left half written anywhere in a folder, to which no other process may be writing."""
-    for leftover in list(Path(folder).rglob(f"{UNFINISHED}*")):
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
+@contextlib.contextmanager
+def scratch(beside: str | Path) -> Iterator[Path]:
+    """A folder for intermediate files, which goes with the block.
+
+    Args:
+        beside: The folder that it is made in, unless TensorFlow cannot read there, which takes brackets, `*` and `?` in a path for a
+            pattern.
+    """
+    with tempfile.TemporaryDirectory(dir=None if is_pattern(beside) else beside) as work:
+        yield Path(work)
+
+
+def is_pattern(path: str | Path) -> bool:
+    """Whether TensorFlow takes a path for a pattern, and finds nothing there."""
+    return glob.has_magic(str(Path(path).absolute()))
+
+
+def clear_up(folder: str | Path, tag: str = "") -> None:
+    """Remove what killed processes left half written in a folder, not in those below; what they had just moved away comes back.
+
+    Args:
+        folder: To which no other process may be writing under this tag.
+        tag: As in `staged`; all by default.
+    """
+    try:
+        leftovers = [place for place in Path(folder).iterdir() if place.name.startswith(UNFINISHED + tag)]
+    except OSError:
+        return
+    for leftover in leftovers:
+        if leftover.is_symlink() or not leftover.is_dir():
             leftover.unlink(missing_ok=True)
+            continue
+        for old in leftover.glob(f"{_OLD}*"):
+            final = Path(folder, old.name.removeprefix(_OLD))
+            if not os.path.lexists(final):
+                os.rename(old, final)
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def remove_unfinished(folder: str | Path) -> None:
+    """`clear_up` a folder and all below it, which has to be ours; links are not followed."""
+    for place, below, _ in os.walk(folder):
+        clear_up(place)
+        below[:] = [name for name in below if not name.startswith(UNFINISHED)]
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it, if it is there; of a link the link alone."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def check_space(folder: str | Path, needed: int) -> None:
@@ -104,7 +166,7 @@ def write_json(path: str | Path, content: Any, signed: bool = False) -> None:
     """
     text = json.dumps({**content, SHA256: _digest(content)} if signed else content, indent=2)
     with staged(path) as (file,):
-        file.write_text(text + "\n")
+        file.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: str | Path, signed: bool = False) -> Any:
@@ -118,7 +180,7 @@ def read_json(path: str | Path, signed: bool = False) -> Any:
         FileFormatError: If the file is missing, is not JSON, or is signed and not as it was written.
     """
     try:
-        content = json.loads(Path(path).read_text())
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FileFormatError(f"there is no file {path}") from None
     except (OSError, ValueError, RecursionError) as error:

@@ -31,7 +31,7 @@ def write_card_page(path: str | Path, card: Card) -> Path:
     """
     path, page = Path(path), _page(card)
     with staged(path) as (file,):
-        file.write_text(page, encoding="utf-8")
+        file.write_text(page, encoding="utf-8", errors="backslashreplace")  # of names that are no text
     return path
 
 
@@ -121,9 +121,9 @@ def _missing(card: Card, state: str, title: str, said: str) -> str:
 
 def _cost(card: Card, name: str) -> str:
     cost = card.get("cost") or {}
-    ours = cost.get("synaptic_operations") or {}
-    if not ours:
+    if not cost:
         return ""
+    ours = cost.get("synaptic_operations") or {}
     twin, energy = cost.get("twin") or {}, cost.get("energy") or {}
     theirs = {"dense": cost.get("twin_dense"), **(twin.get("synaptic_operations") or {})}
     columns: list[Column] = [("", [[name], ["its ANN twin, with ReLU"]])]

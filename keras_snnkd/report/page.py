@@ -33,7 +33,7 @@ def write_report(path: str | Path, run: Run) -> Path:
     path = Path(path)
     page = _page(run)
     with staged(path) as (file,):
-        file.write_text(page, encoding="utf-8")
+        file.write_text(page, encoding="utf-8", errors="backslashreplace")  # of names that are no text
     return path
 
 
@@ -171,11 +171,11 @@ def _work(run: Run, labels: Names, colors: Names) -> str:
             columns.append((header, [[formats.percent((measured.get(key) or {}).get(layer))] for _, layer, measured in lines]))
         meaning = "Silent: neurons without one spike on these images. Saturated: neurons that spike at every step of every image."
         body.append(markup.details("Every layer, with silent and saturated neurons", markup.table(columns, text=2), markup.note(meaning)))
-    counted = [row for row in run.get("models") or [] if row.get("synaptic_operations")]
-    if counted:
+    counted = [row for row in run.get("models") or [] if "synaptic_operations" in row]
+    if any(row["synaptic_operations"] for row in counted):
         columns = [("model", [[labels[row["name"]]] for row in counted])]
         for header, key in [("dense", "dense"), ("effective MACs", "effective_macs"), ("effective ACs", "effective_acs")]:
-            columns.append((f"{header} an image", [[formats.large(row["synaptic_operations"].get(key))] for row in counted]))
+            columns.append((f"{header} an image", [[formats.large((row["synaptic_operations"] or {}).get(key))] for row in counted]))
         if any(row.get("seconds") for row in counted):
             columns.append(("training time", [[formats.duration(row.get("seconds"))] for row in counted]))
         meaning = (

@@ -31,11 +31,16 @@ from typing import Any
 
 from keras_snnkd import report
 from keras_snnkd.errors import FileFormatError
-from keras_snnkd.files.staging import read_json, remove_unfinished, staged, write_json
+from keras_snnkd.files.manifest import RUN, STUDENT, claimed, place_for, renewed
+from keras_snnkd.files.staging import read_json, write_json
+from keras_snnkd.run.attempt import attempt
 
 SCHEMA = 2
 
-CARD = "card.json"
+CARD, PAGE = "card.json", "card.html"
+
+FINETUNED = "finetuned"
+"""Beside a card, the folder of a stage that made the model ready for integers: training, which is kept when all else is replaced."""
 
 
 def save_card(content: Mapping[str, Any], folder: Path) -> Path:
@@ -49,11 +54,16 @@ def save_card(content: Mapping[str, Any], folder: Path) -> Path:
         The path of the page.
 
     Raises:
-        OutputError: If they cannot be written.
+        OutputError: If they cannot be written. A page that cannot be drawn becomes a note in `card.json`.
     """
-    content = {"schema": SCHEMA, **content}
+    content, notes = {"schema": SCHEMA, **content}, []
+    page = folder / PAGE
+    with attempt(f"{PAGE} was not drawn", notes):
+        report.write_card_page(page, content)
+    if notes:
+        content["notes"] = [*(content.get("notes") or []), *notes]
     write_json(folder / CARD, content)
-    return report.write_card_page(folder / "card.html", content)
+    return page
 
 
 def read_card(model_path: str | Path) -> dict[str, Any] | None:
@@ -91,16 +101,22 @@ def _check_types(card: dict[str, Any]) -> None:
 
 
 def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
-    """Copy the last student of a run, its exported files and a card to `place`.
+    """Put the last student of a run, its exported files and a card into a folder of their own.
+
+    Where another run's student, or anything else, stands at `place`, the next free of `<place>-2`, `<place>-3`, ... is taken. What the same
+    run has put there before is replaced as a whole.
 
     Args:
         results: What `Experiment.run` returned.
         run: The run's folder.
         place: The folder for the student: `model.keras`, `model_float32.tflite`, `model_dynamic.tflite`, `saved_model/`, `card.json`,
-            `card.html` and `README.md`.
+            `card.html`, `README.md` and `manifest.json`.
 
     Returns:
-        `place`.
+        The folder.
+
+    Raises:
+        OutputError: If it cannot be written; what was there stays.
     """
     row = results["models"][-1]
     exports = [entry for entry in results["exports"] if entry["model"] == row["name"]]
@@ -114,15 +130,16 @@ def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
         "activity": (results.get("activity") or {}).get(row["name"]),
         "raster": results.get("raster"),
         "training": _training(results),
+        "notes": row.get("notes"),
     }
-    remove_unfinished(place)
-    finals = [*(place / source.name for source in sources), place / CARD, place / "card.html", place / "README.md"]
-    with staged(*finals) as (*files, card, _, readme):
-        for source, file in zip(sources, files, strict=True):
-            (shutil.copytree if source.is_dir() else shutil.copy2)(source, file)
-        save_card(content, card.parent)
-        readme.write_text(_readme(results, row))
-    return place
+    with claimed(run, RUN) as manifest:
+        student = place_for(place, STUDENT, manifest.id)
+        with renewed(student, f"{manifest.id}-", keep=(FINETUNED,)) as folder:
+            for source in sources:
+                (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / source.name)
+            save_card(content, folder)
+            (folder / "README.md").write_text(_readme(results, row), encoding="utf-8", errors="backslashreplace")
+    return student.folder
 
 
 def _training(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,20 +15,21 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_snnkd import models, report
+from keras_snnkd import models
 from keras_snnkd._types import Logs
 from keras_snnkd.data.data import Data
 from keras_snnkd.distill import methods
-from keras_snnkd.distill.chain import Chain, Stage
+from keras_snnkd.distill.chain import Chain, Stage, StageResult
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.methods import Method
-from keras_snnkd.errors import KDError
-from keras_snnkd.files.staging import read_json, remove_unfinished, sha256, write_json
+from keras_snnkd.errors import FileFormatError, KDError
+from keras_snnkd.files.staging import read_json, sha256, write_json
 from keras_snnkd.metrics.accuracy import accuracy as accuracy_of
 from keras_snnkd.metrics.measurement import Measurement
+from keras_snnkd.run.attempt import attempt, reason
 from keras_snnkd.run.evaluation import MEASURED_IMAGES, measure, test_images
-from keras_snnkd.run.experiment import Experiment, check_folder, check_resume, load_teacher
-from keras_snnkd.run.progress import Counter
+from keras_snnkd.run.experiment import Experiment, load_teacher
+from keras_snnkd.run.progress import Counter, Stopwatch, working
 from keras_snnkd.run.recipe import ITSELF, SHIPPED, is_file
 from keras_snnkd.weights import shipped
 from keras_snnkd.weights.transfer import restart_random_layers
@@ -66,10 +67,17 @@ class Comparison(Experiment):
         >>> results = kd.comparison.Comparison(recipe, "runs/compared").run()
     """
 
+    may_change = (*Experiment.may_change, "objectives", "seeds")
+
     @functools.cached_property
     def problems(self) -> dict[str, str]:
         """Why stages are left out, by name."""
         return {}
+
+    @functools.cached_property
+    def results(self) -> list[StageResult]:
+        """Of all stages so far."""
+        return []
 
     @functools.cached_property
     def arms(self) -> dict[str, Method]:
@@ -177,8 +185,7 @@ class Comparison(Experiment):
         """Tell of a stage that is left out."""
         if stage.name in self.problems:
             return
-        text = str(error).strip().split("\n")[0] or type(error).__name__
-        self.problems[stage.name] = text if isinstance(error, (KDError, ValueError)) else f"{type(error).__name__}: {text}"
+        self.problems[stage.name] = reason(error)
         self.console.print(f"{stage.name} is left out: {self.problems[stage.name]}", style="yellow", highlight=False, markup=False)
 
     def _check_left(self) -> None:
@@ -209,26 +216,26 @@ class Comparison(Experiment):
         Raises:
             KDError: For bad input, before training; if a teacher or the student alone cannot be trained; if every arm fails.
         """
-        started = time.monotonic()
+        watch = Stopwatch()
         self._prepare()
-        check_folder(self.folder)
-        check_resume(self.recipe, self.folder, resume, may_change=("objectives", "seeds", "on_problem"))
-        remove_unfinished(self.folder)
+        self._refuse(resume)
         self.check()
-        self.recipe.save(self.folder / "recipe.json")
-        with contextlib.ExitStack() as closing:
-            teachers = self._train_teachers(resume, closing)
-        measured: dict[str, list[dict[str, Any]]] = {name: [] for name in (ALONE, *self.arms)}
-        gauge = Gauge(self.data)
-        for number, seed in enumerate(self.seeds, start=1):
-            for name, row in self._with_seed(seed)._run_seed(number, teachers, gauge).items():
-                measured[name].append({"seed": seed, **row})
-            if ALONE in self.problems:
-                self._check_left()
-        content = self._content(measured, teachers)
-        content["seconds"] = round(time.monotonic() - started, 1)
-        write_json(self.folder / "results.json", content)
-        report.write_report(self.folder / "report.html", content)
+        folders = [f"seed{seed}" for seed in self.seeds]
+        with self._at_work(resume, True, "results.json", "report.html", "logs", *folders):
+            self.recipe.save(self.folder / "recipe.json")
+            self.results.clear()
+            with contextlib.ExitStack() as closing:
+                teachers = self._train_teachers(resume, closing)
+            measured: dict[str, list[dict[str, Any]]] = {name: [] for name in (ALONE, *self.arms)}
+            gauge = Gauge(self.data)
+            for number, seed in enumerate(self.seeds, start=1):
+                for name, row in self._with_seed(seed)._run_seed(number, teachers, gauge).items():
+                    measured[name].append({"seed": seed, **row})
+                if ALONE in self.problems:
+                    self._check_left()
+            content = self._content(measured, teachers)
+            content["seconds"] = watch.total(self.results)
+            self._write(content)
         return content
 
     def _train_teachers(self, resume: bool, closing: contextlib.ExitStack) -> dict[str, keras.Model]:
@@ -237,6 +244,7 @@ class Comparison(Experiment):
             return self._from_file
         titles = {stage.name: f"[teacher {index}/{len(stages)}] {stage.name}" for index, stage in enumerate(stages, start=1)}
         results = Chain(stages, self.folder).run(self.data, resume, lambda stage: self._callbacks(stage, titles[stage.name], closing))
+        self.results.extend(results.values())
         return {**{name: result.model for name, result in results.items()}, **self._from_file}
 
     def _run_seed(self, number: int, teachers: dict[str, keras.Model], gauge: Any) -> dict[str, dict[str, Any]]:
@@ -258,23 +266,30 @@ class Comparison(Experiment):
             results = Chain(stages, folder).run(self.data, True, callbacks, tell, failed=self._failed)
         finally:
             counter.close()
+        self.results.extend(dataclasses.replace(result, model=None) for result in results.values())
         path = folder / MEASURED
-        before = read_json(path, signed=True) if path.exists() else {}
+        before = _measured_before(path)
         trained = {name: result for name, result in results.items() if name == ALONE or name in self.arms}
         for name, result in trained.items():
             digest = sha256(result.folder / "model.keras")
             if before.get(name, {}).get("sha256") != digest:
                 record = {field: result.record[field] for field in ("validation_accuracy", "seconds", "parameters", "loss")}
-                before[name] = {"sha256": digest, **gauge(result.model), **record}
+                try:
+                    before[name] = {"sha256": digest, **gauge(result.model), **record}
+                except Exception as error:  # the others are measured all the same
+                    self._failed(result, error)
         write_json(path, before, signed=True)
-        return {name: before[name] for name in trained}
+        return {name: before[name] for name in trained if name not in self.problems}
 
     def _content(self, measured: Any, teachers: dict[str, keras.Model]) -> dict[str, Any]:
         rows = []
+        notes = [f"{name} is left out, or has fewer seeds: {why}" for name, why in self.problems.items()]
         for name, model in teachers.items():
-            row, _ = measure(model, self.data)
-            rows.append({"name": name, "role": "teacher", "label": f"{kind_of(model)} teacher", "taught_by": None, **row})
-        notes = [f"{name} is left out, or has fewer seeds: {reason}" for name, reason in self.problems.items()]
+            label, row = f"{kind_of(model)} teacher", {"accuracy": None, "parameters": model.count_params(), "timesteps": None}
+            with working(f"measuring {name}", self.console), attempt(f"{label} was not measured", notes):
+                row, _ = measure(model, self.data)
+            notes += [f"{label}, {note}" for note in row.get("notes", ())]
+            rows.append({"name": name, "role": "teacher", "label": label, "taught_by": None, **row})
         notes += filter(None, (self._note_of(method, teachers) for method in self.arms.values()))
         facts = {}
         for name, method in self.arms.items():
@@ -292,6 +307,14 @@ class Comparison(Experiment):
 def kind_of(model: keras.Model) -> str:
     """`"spiking"`, or `"ANN"` for a network in which no layer emits spikes."""
     return "spiking" if any(getattr(layer, "emits_spikes", False) for layer in model.layers) else "ANN"
+
+
+def _measured_before(path: Path) -> dict[str, Any]:
+    """What was measured before; nothing where that is not to be read, so that it is measured again."""
+    try:
+        return read_json(path, signed=True)
+    except FileFormatError:
+        return {}
 
 
 class Gauge:

@@ -10,14 +10,19 @@ import numpy as np
 from keras_snnkd import export, metrics, report
 from keras_snnkd._types import Array
 from keras_snnkd.data import Data
-from keras_snnkd.errors import ExportError, FileFormatError, UnsupportedError
+from keras_snnkd.errors import ExportError, OutputError, UnsupportedError
 from keras_snnkd.export.litert import UNROLLED_STEPS
 from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.targets import TARGETS, Order, select
 from keras_snnkd.files.extras import MissingPackageError
+from keras_snnkd.files.manifest import FILES, MANIFEST, STUDENT, claimed, renewed
+from keras_snnkd.files.staging import clear_up, remove
 from keras_snnkd.run import evaluation
-from keras_snnkd.run.card import save_card
+from keras_snnkd.run.attempt import attempt, reason
+from keras_snnkd.run.card import CARD, PAGE, save_card
 from keras_snnkd.run.finetuning import calibration_images
+from keras_snnkd.run.progress import working
+from keras_snnkd.run.terminal import make_console
 from keras_snnkd.run.twin import check_twin
 
 MICRO_SAMPLES = 20
@@ -29,6 +34,9 @@ THREADS = (1, 2)
 
 class EdgeExport:
     """Writes a model's files, measures each, and writes `card.json` and `card.html` beside them.
+
+    The folder is replaced as a whole once all is written: no file of before stays that the card does not tell of. It has to be new, empty,
+    or one of exported files (see its `manifest.json`), or that of a finished student, whose model and training stay in it.
 
     A target that the model or this installation cannot have (NIR of a soft reset, a package that is missing) is listed with the reason
     where it came with `all`, and an error where it was asked for by name. A file that fails its check is never there; the others are
@@ -69,14 +77,12 @@ class EdgeExport:
         facts: Mapping[str, Any] | None = None,
         console: Any = None,
     ) -> None:
-        from rich.console import Console
-
         self.names, self.everything = select(targets), "all" in targets
         if twin is not None:
             check_twin(model, twin)
         self.model, self.data, self.folder, self.io, self.aware, self.twin = model, data, Path(folder), io, aware, twin
         self.label, self.facts = label or model.name.replace("_", " "), dict(facts or {})
-        self.console = console or Console()
+        self.console = console or make_console()
         self.notes: list[str] = []
 
     def run(self) -> dict[str, Any]:
@@ -88,21 +94,40 @@ class EdgeExport:
         Raises:
             ExportError: If a file failed its check, or a target asked for by name cannot be had; the rest is written before.
             ShapeError: If the model does not fit the data.
-            OutputError: If the folder cannot be written.
+            OutputError: If the folder cannot be written, holds anything else, or another process is at work there.
         """
+        with claimed(self.folder, FILES, kinds=(STUDENT,)) as manifest:
+            tag = f"{self.folder.resolve().name}-"
+            clear_up(self.folder.resolve().parent, tag)
+            others = manifest.entries - {target.file for target in TARGETS.values()} - {CARD, PAGE, MANIFEST}
+            with renewed(manifest, tag, keep=tuple(sorted(others))) as folder:
+                card = self._write(folder)
+        page = self.folder / PAGE
+        self._tell(card["targets"], page)
+        self._complain(card["targets"], page)
+        return card
+
+    def _write(self, folder: Path) -> dict[str, Any]:
+        """Write all files and the card into a folder."""
         images, labels = evaluation.test_images(self.data)
-        with self.console.status(f"measuring {self.label}"):
+        with working(f"measuring {self.label}", self.console):
             row, activity = evaluation.measure(self.model, self.data)
+            self.notes += row.pop("notes", [])
             logits = evaluation.predict(self.model, images)
-            cost = self._cost(images, labels, row)
+            cost = self._cost(images, labels, row["synaptic_operations"])
         self.timesteps = row["timesteps"]
         samples = images[: evaluation.PARITY_SAMPLES]
         aware = None if self.aware is None else Reference(self.aware, samples)
         self.order = Order(Reference(self.model, samples), calibration_images(self.data), self.io, aware)
         entries = []
         for name in self.names:
-            with self.console.status(f"writing and measuring {TARGETS[name].label}"):
-                entries.append(self._target(name, images, labels, logits, cost))
+            with working(f"writing and measuring {TARGETS[name].label}", self.console):
+                entries.append(self._target(name, folder, images, labels, logits, cost))
+        with working("measuring answers before the last step", self.console):
+            anytime = self._anytime(images, labels)
+        raster = None
+        with attempt("no image is shown as spikes", self.notes):
+            raster = evaluation.raster(self.model, self.data, self.label)
         card = {
             "title": f"{self.data.name}: {self.label}",
             "dataset": {**evaluation.describe_data(self.data), **self.facts.pop("dataset", {})},
@@ -112,35 +137,46 @@ class EdgeExport:
             "model": {"name": self.model.name, "label": self.label, **row},
             "targets": entries,
             "cost": cost,
-            "anytime": self._anytime(images, labels),
+            "anytime": anytime,
             "activity": activity,
-            "raster": evaluation.raster(self.model, self.data, self.label),
+            "raster": raster,
             "notes": self.notes,
         }
-        page = save_card(card, self.folder)
-        self._tell(entries, page)
-        self._complain(entries, page)
+        save_card(card, folder)
         return card
 
-    def _target(self, name: str, images: Array, labels: Array, logits: Array, cost: dict[str, Any]) -> dict[str, Any]:
-        """One entry of the card's `targets`."""
+    def _target(self, name: str, folder: Path, images: Array, labels: Array, logits: Array, cost: dict[str, Any]) -> dict[str, Any]:
+        """One entry of the card's `targets`; a file that cannot be run is refused, whatever its runtime raises."""
         target = TARGETS[name]
         entry: dict[str, Any] = {"target": name, "label": target.label, "path": target.file, "state": "left out"}
+        refused = {**entry, "state": "refused"}
         if target.unrolled and (self.timesteps or 0) > UNROLLED_STEPS:
-            reason = f"it would hold all T = {self.timesteps} steps, and the limit is {UNROLLED_STEPS}; the streaming files hold one"
-            return {**entry, "reason": f"{reason}."}
-        path = self.folder / target.file
+            why = f"it would hold all T = {self.timesteps} steps, and the limit is {UNROLLED_STEPS}; the streaming files hold one"
+            return {**entry, "reason": f"{why}."}
+        path = folder / target.file
         try:
             report = target.write(self.order, path)
+            self.order.written[name] = report
+            entry |= {**report.to_dict(), "target": name, "path": target.file, "state": "written", "arithmetic": target.arithmetic}
+            entry["energy"] = _energy(cost, target.arithmetic)
+            entry["runs_per_image"] = self.timesteps if target.one_step else 1
+            return self._measured(entry, target, path, images, labels, logits)
         except (UnsupportedError, MissingPackageError) as error:
-            return {**entry, "reason": str(error)}
-        except ExportError as error:
-            self.order.refused[name] = error
-            return {**entry, "state": "refused", "reason": str(error)}
-        self.order.written[name] = report
-        entry |= {**report.to_dict(), "target": name, "path": target.file, "state": "written", "arithmetic": target.arithmetic}
-        entry["energy"] = _energy(cost, target.arithmetic)
-        entry["runs_per_image"] = self.timesteps if target.one_step else 1
+            return {**entry, "reason": self._said(error, path)}
+        except OutputError:
+            raise
+        except Exception as error:  # whatever converters and runtimes raise
+            self.order.written.pop(name, None)
+            self.order.refused[name] = error if isinstance(error, ExportError) else ExportError(reason(error))
+            remove(path)
+            return {**refused, "reason": self._said(error, path)}
+
+    def _said(self, error: Exception, path: Path) -> str:
+        """An error, with the final name of a file in place of the hidden one that it has while it is written."""
+        return reason(error).replace(str(path), str(self.folder / path.name)).replace(str(path.parent), str(self.folder))
+
+    def _measured(self, entry: dict[str, Any], target: Any, path: Path, images: Array, labels: Array, logits: Array) -> dict[str, Any]:
+        """An entry with what was measured of its file."""
         with target.runnable(path) as file:
             theirs = target.open(file)(images)
             entry["test_accuracy"], entry["test_agreement"] = metrics.accuracy(theirs, labels), metrics.agreement(theirs, logits)
@@ -155,8 +191,8 @@ class EdgeExport:
         """The times of a file; a note where it cannot be timed."""
         try:
             return [found.to_dict() for found in export.latency(path, THREADS)]
-        except FileFormatError as error:
-            self.notes.append(f"{target.label} was not timed: {str(error).replace(str(path), target.file)}")
+        except Exception as error:  # a file that cannot be timed may be good all the same
+            self.notes.append(f"{target.label} was not timed: {reason(error).replace(str(path), target.file)}")
             return []
 
     def _micro(self, target: Any, path: Path, samples: Array) -> dict[str, Any] | None:
@@ -165,39 +201,42 @@ class EdgeExport:
             return export.micro(path, samples).to_dict() | {"path": target.file}
         except MissingPackageError as error:
             note = f"The arena on microcontrollers was not measured: {error}."
-        except (ExportError, FileFormatError) as error:
-            note = f"{target.label} was not measured as on a microcontroller: {str(error).replace(str(path), target.file)}"
+        except Exception as error:  # likewise
+            note = f"{target.label} was not measured as on a microcontroller: {reason(error).replace(str(path), target.file)}"
         if note not in self.notes:
             self.notes.append(note)
         return None
 
-    def _cost(self, images: Array, labels: Array, row: dict[str, Any]) -> dict[str, Any]:
-        """The card's `cost`; operations and sparsity on the first of the test images."""
-        few, twin = images[: evaluation.MEASURED_IMAGES], None
-        if self.twin is not None:
-            theirs, _ = evaluation.attempt(metrics.synaptic_operations, self.twin, few)
-            right = metrics.accuracy(evaluation.predict(self.twin, images), labels)
-            twin = {"name": self.twin.name, "accuracy": right, "synaptic_operations": theirs and theirs.to_dict()}
-        if "not_counted" in row:
-            self.notes.append(f"Operations and energy are not counted: {row['not_counted']}")
-        cost = {
+    def _cost(self, images: Array, labels: Array, operations: dict[str, Any] | None) -> dict[str, Any]:
+        """The card's `cost`; operations and sparsity on the first of the test images. What is not known is `None`, and a note says why."""
+        few = images[: evaluation.MEASURED_IMAGES]
+        cost: dict[str, Any] = {
             "footprint": metrics.footprint(self.model),
-            "connection_sparsity": evaluation.attempt(metrics.connection_sparsity, self.model)[0],
-            "activation_sparsity": evaluation.attempt(metrics.activation_sparsity, self.model, few)[0],
-            "synaptic_operations": row["synaptic_operations"],
-            "twin_dense": evaluation.attempt(metrics.twin_operations, self.model)[0],
-            "twin": twin,
+            "connection_sparsity": None,
+            "activation_sparsity": None,
+            "synaptic_operations": operations,
+            "twin_dense": None,
+            "twin": None,
         }
+        with attempt("connection sparsity was not measured", self.notes):
+            cost["connection_sparsity"] = metrics.connection_sparsity(self.model)
+        with attempt("activation sparsity was not measured", self.notes):
+            cost["activation_sparsity"] = metrics.activation_sparsity(self.model, few)
+        with attempt("the operations of the ANN twin were not counted", self.notes):
+            cost["twin_dense"] = metrics.twin_operations(self.model)
+        if self.twin is not None:
+            right = metrics.accuracy(evaluation.predict(self.twin, images), labels)
+            cost["twin"] = {"name": self.twin.name, "accuracy": right, "synaptic_operations": None}
+            with attempt(f"the operations of {self.twin.name} were not counted", self.notes):
+                cost["twin"]["synaptic_operations"] = metrics.synaptic_operations(self.twin, few).to_dict()
         return {**cost, "energy": _energy(cost)}
 
     def _anytime(self, images: Array, labels: Array) -> Any:
         if not self.timesteps:
             return None
-        try:
+        with attempt("Answers before the last step were not measured", self.notes):
             return metrics.anytime(self.model, images, labels, calibration=self._validation()).to_dict()
-        except ValueError as error:
-            self.notes.append(f"Answers before the last step were not measured: {error}")
-            return None
+        return None
 
     def _validation(self) -> tuple[Array, Array]:
         """Validation images as float32 and labels."""
@@ -223,7 +262,7 @@ class EdgeExport:
             raise ExportError(f"{bad[0]['label']}: {bad[0]['reason']} Everything else is in {page}")
 
 
-def _energy(cost, arithmetic="float32"):
+def _energy(cost: dict[str, Any], arithmetic: str = "float32") -> dict[str, Any] | None:
     """The estimate from what was counted, or `None` where nothing was."""
     if cost["synaptic_operations"] is None or cost["twin_dense"] is None:
         return None

@@ -5,7 +5,7 @@ import dataclasses
 import os
 import platform
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ import numpy as np
 from keras_snnkd import data as datasets
 from keras_snnkd import export, metrics
 from keras_snnkd._version import __version__
-from keras_snnkd.errors import ShapeError
+from keras_snnkd.errors import ExportError, ShapeError
 from keras_snnkd.export.freeze import timesteps
+from keras_snnkd.files.staging import staged
+from keras_snnkd.run.attempt import attempt
 from keras_snnkd.weights.transfer import restart_random_layers
 
 MEASURED_IMAGES = 1000
@@ -34,8 +36,8 @@ def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], di
         data: The data set.
 
     Returns:
-        A row of the results' table, and the activity. What cannot be counted in this model is `None`, and `not_counted` in the row says
-        why.
+        A row of the results' table, and the activity. What is not known of this kind of model is `None`, or empty, and the row's `notes`
+        tell why.
 
     Raises:
         ShapeError: If the model does not fit the data.
@@ -45,28 +47,26 @@ def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], di
     images, labels = test_images(data)
     restart_random_layers(model, 0)
     few = images[:MEASURED_IMAGES]
-    activity, unseen = attempt(metrics.activity, model, few)
-    operations, uncounted = attempt(metrics.synaptic_operations, model, few)
-    row = {
+    notes: list[str] = []
+    row: dict[str, Any] = {
         "accuracy": metrics.accuracy(predict(model, images), labels),
         "parameters": model.count_params(),
-        "timesteps": timesteps(model),
-        "spikes_per_image": activity.spikes_per_image if activity and activity.rates else None,
-        "synaptic_operations": operations and operations.to_dict(),
+        "timesteps": None,
+        "spikes_per_image": None,
+        "synaptic_operations": None,
     }
-    if reasons := [reason for reason in dict.fromkeys((unseen, uncounted)) if reason]:
-        row["not_counted"] = "; ".join(reasons)
-    return row, activity.to_dict() if activity else {}
-
-
-def attempt(measure: Callable[..., Any], model: keras.Model, *arguments: Any) -> tuple[Any, str]:
-    """What a measurement gives and no reason, or `None` and the reason why this model does not have it."""
-    try:
-        return measure(model, *arguments), ""
-    except ShapeError:
-        raise
-    except ValueError as error:
-        return None, str(error)
+    found: dict[str, Any] = {}
+    with attempt("the number of time steps is not known", notes):
+        row["timesteps"] = timesteps(model)
+    with attempt("spikes were not counted", notes):
+        activity = metrics.activity(model, few)
+        row["spikes_per_image"] = activity.spikes_per_image if activity.rates else None
+        found = activity.to_dict()
+    with attempt("synaptic operations were not counted", notes):
+        row["synaptic_operations"] = metrics.synaptic_operations(model, few).to_dict()
+    if notes:
+        row["notes"] = notes
+    return row, found
 
 
 def check_fits(model: keras.Model, data: datasets.Data, called: str = "") -> None:
@@ -105,7 +105,7 @@ def export_checked(
     Args:
         model: A functional model.
         data: The data set.
-        run: Folder of the run; the files go to `export/<name>` in it.
+        run: Folder of the run; the files go to `export/<name>` in it, which is replaced as a whole.
         name: Of the model.
         quantizations: Which `.tflite` files to write.
 
@@ -119,16 +119,28 @@ def export_checked(
     logits = predict(model, images)
     row: dict[str, Any] = {"bytes": {}, "exported_accuracy": {}}
     found = []
-    for entry in export.export_all(model, run / "export" / name, images[:PARITY_SAMPLES], quantizations=quantizations):
-        content = {**entry.to_dict(), "path": Path(entry.path).relative_to(run).as_posix()}
-        if entry.path.endswith(".tflite"):
-            theirs = export.LiteRT(entry.path).predict(images)
-            accuracy, agreement = metrics.accuracy(theirs, labels), metrics.agreement(theirs, logits)
-            kind = entry.target.split()[-1]
-            row["bytes"][kind], row["exported_accuracy"][kind] = entry.bytes, accuracy
-            content.update(test_accuracy=accuracy, test_agreement=agreement, test_images=len(labels))
-        found.append(content)
+    place = Path("export", name)
+    with staged(run / place) as (folder,), _final_names(folder, place):
+        folder.mkdir()
+        for entry in export.export_all(model, folder, images[:PARITY_SAMPLES], quantizations=quantizations):
+            content = {**entry.to_dict(), "path": (place / Path(entry.path).name).as_posix()}
+            if entry.path.endswith(".tflite"):
+                theirs = export.LiteRT(entry.path).predict(images)
+                accuracy, agreement = metrics.accuracy(theirs, labels), metrics.agreement(theirs, logits)
+                kind = entry.target.split()[-1]
+                row["bytes"][kind], row["exported_accuracy"][kind] = entry.bytes, accuracy
+                content.update(test_accuracy=accuracy, test_agreement=agreement, test_images=len(labels))
+            found.append(content)
     return row, found
+
+
+@contextlib.contextmanager
+def _final_names(folder: Path, place: Path) -> Iterator[None]:
+    """Errors of exports name the final place of a file in place of the hidden one."""
+    try:
+        yield
+    except ExportError as error:
+        raise type(error)(str(error).replace(str(folder), str(place))) from error
 
 
 def test_images(data: datasets.Data) -> tuple[np.ndarray, np.ndarray]:
@@ -144,7 +156,7 @@ def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np
 def raster(model: keras.Model, data: datasets.Data, name: str) -> dict[str, Any] | None:
     """The spikes of one test image, for the report; `None` for an ANN."""
     images, labels = data.sample(1)
-    trains, _ = attempt(metrics.raster, model, images[0])
+    trains = metrics.raster(model, images[0])
     if not trains:
         return None
     (guess,) = metrics.predictions(predict(model, images))

@@ -4,10 +4,9 @@ import contextlib
 import dataclasses
 import functools
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -15,16 +14,20 @@ import numpy as np
 from keras_snnkd import data as datasets
 from keras_snnkd import models, report
 from keras_snnkd.distill import methods, teachers
-from keras_snnkd.distill.chain import Chain, Stage
+from keras_snnkd.distill.chain import Chain, Stage, StageResult
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.errors import ExportError, KDError, OutputError
-from keras_snnkd.files.staging import UNFINISHED, read_json, sha256, write_json
+from keras_snnkd.files.lock import taking_part
+from keras_snnkd.files.manifest import RUN, Manifest, claimed
+from keras_snnkd.files.staging import UNFINISHED, sha256, write_json
+from keras_snnkd.run.attempt import attempt, reason
 from keras_snnkd.run.card import read_card
 from keras_snnkd.run.evaluation import describe_data, export_checked, machine, measure, raster, versions
 from keras_snnkd.run.health import TrainingHealth
 from keras_snnkd.run.modes import Mode
-from keras_snnkd.run.progress import Counter, Progress
+from keras_snnkd.run.progress import Counter, Progress, Stopwatch, working
 from keras_snnkd.run.recipe import ITSELF, Recipe, teacher_file
+from keras_snnkd.run.terminal import make_console
 from keras_snnkd.training import strategy
 from keras_snnkd.training.determinism import make_deterministic
 
@@ -40,7 +43,8 @@ EXPORT_LATER = (
 class Experiment:
     """One run of a recipe in one folder.
 
-    The folder gets `recipe.json`, a folder for each stage, `logs/` for TensorBoard, `export/`, `results.json` and `report.html`.
+    The folder gets `recipe.json`, a folder for each stage, `logs/` for TensorBoard, `export/`, `results.json` and `report.html`. It is the
+    run's own: it has to be new, empty, or that of the run to go on with, as its `manifest.json` tells.
 
     Args:
         recipe: What to do.
@@ -55,14 +59,15 @@ class Experiment:
         >>> results = kd.experiment.Experiment(kd.Recipe(dataset="digits"), "runs/mine").run()
     """
 
-    def __init__(self, recipe: Recipe, folder: str | Path, console: Any = None, command: str = "") -> None:
-        from rich.console import Console
+    may_change: ClassVar[tuple[str, ...]] = ("strategy", "on_problem", "data_dir")
+    """Settings that do not change what is trained, so that a run may go on with others."""
 
+    def __init__(self, recipe: Recipe, folder: str | Path, console=None, command: str = ""):
         self.recipe = recipe.resolved()
         if self.recipe.batch_size is None:
             self.recipe = dataclasses.replace(self.recipe, batch_size=self.data.batch_size)
         self.folder = Path(folder)
-        self.console = console or Console()
+        self.console = console or make_console()
         self.command = command
 
     @functools.cached_property
@@ -206,39 +211,78 @@ class Experiment:
         Raises:
             KDError: For bad input, before training; for a loss that diverges; for an export that does not do what the model does.
         """
-        started = time.monotonic()
+        watch = Stopwatch()
         self._prepare()
         devices = strategy.get(self.recipe.strategy)
+        chief = strategy.is_chief(devices)
+        if chief:
+            self._refuse(resume)
         with strategy.scope(devices):
             stages = self.stages()
-            results = self._train(stages, resume)
-        if not strategy.is_chief(devices):
-            return {}
-        trained = {name: (result.model, result.record, result.history) for name, result in results.items()}
-        if devices:  # here each model runs on one device, by itself
-            self.__dict__.pop("_trained_teacher", None)
-            trained = {name: (models.load(results[name].folder / "model.keras"), *rest) for name, (_, *rest) in trained.items()}
-        if any(isinstance(stage.teacher, keras.Model) for stage in stages):
-            trained = {"teacher": (self._trained_teacher, {}, []), **trained}
-        content = self._measure(trained)
-        content["seconds"] = round(time.monotonic() - started, 1)
-        write_json(self.folder / "results.json", content)
-        report.write_report(self.folder / "report.html", content)
+            chain = Chain(stages, self.folder)
+            chain.check(self.data.steps_per_epoch)
+        with self._at_work(resume, chief, "results.json", "report.html", "export", "logs"):
+            with strategy.scope(devices):
+                results = self._train(chain, resume)
+            if not chief:
+                return {}
+            trained = {name: (result.model, result.record, result.history) for name, result in results.items()}
+            if devices:  # here each model runs on one device, by itself
+                self.__dict__.pop("_trained_teacher", None)
+                trained = {name: (models.load(results[name].folder / "model.keras"), *rest) for name, (_, *rest) in trained.items()}
+            if any(isinstance(stage.teacher, keras.Model) for stage in stages):
+                trained = {"teacher": (self._trained_teacher, {}, []), **trained}
+            content = self._measure(trained)
+            content["seconds"] = watch.total(results.values())
+            self._write(content)
         refused = [note for note in content["notes"] if note.startswith(f"{content['models'][-1]['label']}: ")]
         if refused:  # of the models above the last student, exported for comparison, a note is enough
+            self.console.print(report.table(content["models"]))
             raise ExportError(f"{refused[0]} Everything else is in {self.folder / 'report.html'}")
         return content
 
-    def _train(self, stages: list[Stage], resume: bool) -> Any:
+    def _refuse(self, resume: bool) -> None:
+        """Raise for a folder in which this run cannot be; nothing is written."""
+        Manifest.of(self.folder, RUN)
+        check_resume(self.recipe, self.folder, resume, self.may_change)
+
+    @contextlib.contextmanager
+    def _at_work(self, resume: bool, chief: bool, *names: str) -> Iterator[None]:
+        """The run's folder, which is locked and gets these names; workers write to it under their chief's lock."""
+        if not chief:
+            with taking_part(self.folder):
+                yield
+            return
+        with claimed(self.folder, RUN, self.command) as manifest:
+            check_folder(self.folder)
+            check_resume(self.recipe, self.folder, resume, self.may_change)  # again: another process may have begun meanwhile
+            manifest.take("recipe.json", *names)
+            manifest.clear_up()
+            yield
+
+    def _write(self, content: dict[str, Any]) -> None:
+        """Write `results.json` and the page."""
+        with working(f"writing {self.folder / 'report.html'}", self.console):
+            try:
+                page, notes = self.folder / "report.html", []
+                write_json(self.folder / "results.json", content)
+                with attempt(f"{page} was not drawn; all figures are in results.json", notes):
+                    report.write_report(page, content)
+                if notes:
+                    page.unlink(missing_ok=True)  # one of before would not belong to these results
+                    content["notes"] += notes
+            except OutputError:
+                if content["models"]:
+                    self.console.print(report.table(content["models"]))
+                raise
+
+    def _train(self, chain: Chain, resume: bool) -> dict[str, StageResult]:
         """The results of all stages."""
-        check_folder(self.folder)
-        chain = Chain(stages, self.folder)
-        chain.check(self.data.steps_per_epoch)
         written = self.folder / "recipe.json"
         if strategy.is_chief() and not written.exists():  # the recipe of a run that is there stays until the chain has accepted this one
             self.recipe.save(written)
-        total = len(stages)
-        numbers = {stage.name: f"[{index}/{total}] {stage.name}" for index, stage in enumerate(stages, start=1)}
+        total = len(chain.stages)
+        numbers = {stage.name: f"[{index}/{total}] {stage.name}" for index, stage in enumerate(chain.stages, start=1)}
         with contextlib.ExitStack() as closing:
             counter = Counter("{}: teacher's outputs, {:,} of {:,} images", self.console)
             closing.callback(counter.close)
@@ -275,8 +319,12 @@ class Experiment:
         for quantizations in (("float32", "dynamic"), ("float32",)):
             try:
                 return export_checked(model, self.data, self.folder, name, quantizations)
-            except ExportError as error:
-                notes.append(f"{name.replace('_', ' ')}: {error}")
+            except OutputError:
+                raise
+            except Exception as error:  # whatever converters and runtimes raise
+                notes.append(f"{name.replace('_', ' ')}: {reason(error)}")
+                if not isinstance(error, ExportError):
+                    break
         return {}, []
 
     def _callbacks(self, stage: Stage, title: str, closing: contextlib.ExitStack) -> list[keras.callbacks.Callback]:
@@ -302,11 +350,12 @@ class Experiment:
         notes: list[str] = []
         last = list(trained)[-1]
         for name, (model, record, _) in trained.items():
-            with self.console.status(f"measuring and exporting {name}"):
+            row = {"accuracy": None, "parameters": model.count_params(), "timesteps": None}
+            with working(f"measuring {name}", self.console), attempt(f"{name.replace('_', ' ')} was not measured", notes):
                 row, activity[name] = measure(model, self.data)
-                if "not_counted" in row:
-                    notes.append(f"{name.replace('_', ' ')}: {row['not_counted']}")
+            with working(f"exporting {name}, and running its files on the test images", self.console):
                 files, found = self._export(model, name, notes)
+            notes += [f"{name.replace('_', ' ')}, {note}" for note in row.get("notes", ())]
             taught_by = record.get("teacher") or ("itself" if record.get("objectives") else None)
             rows.append(
                 {
@@ -320,12 +369,15 @@ class Experiment:
             )
             rows[-1].update(validation_accuracy=record.get("validation_accuracy"), seconds=record.get("seconds"))
             exports += [{"model": name, **entry} for entry in found]
+        shown = None
+        with attempt("no image is shown as spikes", notes):
+            shown = raster(trained[last][0], self.data, last)
         return {
             **self._about(self.recipe.mode),
             "models": rows,
             "histories": {name: _columns(history) for name, (_, _, history) in trained.items() if history},
             "activity": activity,
-            "raster": raster(trained[last][0], self.data, last),
+            "raster": shown,
             "exports": exports,
             "notes": notes,
         }
@@ -368,13 +420,16 @@ def check_folder(folder: Path, option: str = "--out") -> None:
 
 
 def check_resume(recipe: Recipe, folder: Path, resume: bool, may_change: Sequence[str]) -> None:
-    """Raise a `KDError` if a folder holds a run, and it is not to go on or has other settings; those in `may_change` may differ."""
+    """Raise a `KDError` if a folder holds a run, and it is not to go on or has other settings; those in `may_change` may differ.
+
+    All fields of a recipe are compared. One of an earlier version, which has fewer, is filled in as if it were run today.
+    """
     written = folder / "recipe.json"
     if not written.exists():
         return
     if not resume:
         raise KDError(f"{folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
-    before, now = {**Recipe().to_dict(), **read_json(written)}, recipe.to_dict()  # of an earlier version, with fewer settings
+    before, now = Recipe.load(written).resolved().to_dict(), recipe.to_dict()
     kept = [name for name in now if name not in may_change]
     other = [f"{name} was {before.get(name)!r} and is now {now[name]!r}" for name in kept if before.get(name) != now[name]]
     if other:

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,20 @@ from keras_snnkd import data as datasets
 from keras_snnkd import models, report
 from keras_snnkd.data.loaders import takes_resize
 from keras_snnkd.distill.taps import TapModel, tap_names
-from keras_snnkd.errors import FileFormatError, KDError, unknown_name
+from keras_snnkd.errors import FileFormatError, ForeignFolderError, KDError, unknown_name
 from keras_snnkd.export.litert import IO
 from keras_snnkd.export.targets import OF_INTEGERS, select
+from keras_snnkd.files.manifest import FIGURES, FILES, STUDENT, Manifest, claimed, place_for
 from keras_snnkd.files.staging import write_json
-from keras_snnkd.run.card import CARD, read_card
+from keras_snnkd.run.card import CARD, FINETUNED, read_card
 from keras_snnkd.run.evaluation import check_fits, measure
 from keras_snnkd.run.experiment import Experiment, check_folder
 from keras_snnkd.run.finetuning import finetune_int8
 from keras_snnkd.run.modes import Mode
-from keras_snnkd.run.progress import Progress
+from keras_snnkd.run.progress import Progress, working
 from keras_snnkd.run.twin import check_twin
+
+FIGURES_FILE = "evaluate.json"
 
 DATASET = "digits"
 """Of a model whose data set neither a card nor an option tells."""
@@ -58,14 +62,19 @@ def evaluate(options: argparse.Namespace, console: Any) -> int:
     path = _path(Mode.EVALUATE, options.model)
     card = read_card(path) or {}
     data = _data(options, path, card)
-    model, folder = _model(path, data), _folder(Mode.EVALUATE, path, options)
-    row, activity = measure(model, data)
-    row = {"name": model.name, "role": "student", "label": model.name.replace("_", " "), "taught_by": None, **row}
-    write_json(folder / "evaluate.json", {"model": str(path), "dataset": data.name, **row, "activity": activity})
-    console.print(report.table([row]))
+    model, folder = _model(path, data), _folder(Mode.EVALUATE, path, options, FIGURES)
+    with claimed(folder, FIGURES) as manifest:
+        check_folder(folder)
+        manifest.take(FIGURES_FILE)
+        with working(f"measuring {path}", console):
+            row, activity = measure(model, data)
+        row = {"name": model.name, "role": "student", "label": model.name.replace("_", " "), "taught_by": None, **row}
+        console.print(report.table([row]))
+        write_json(folder / FIGURES_FILE, {"model": str(path), "dataset": data.name, **row, "activity": activity})
     said = _beside_card(row["accuracy"], card, len(data.test_arrays[1]))
-    for line in filter(None, [said, f"all figures: {folder / 'evaluate.json'}"]):
-        console.print(line, highlight=False, soft_wrap=True)
+    notes = [f"note: {note}" for note in row.get("notes", ())]
+    for line in filter(None, [*notes, said, f"all figures: {folder / FIGURES_FILE}"]):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
@@ -81,25 +90,40 @@ def export(options: argparse.Namespace, console: Any, command: str) -> int:
     _check(options, select(targets))  # before anything takes time
     card = read_card(path) or {}
     data = _data(options, path, card)
-    model, folder = _model(path, data), _folder(Mode.EXPORT, path, options)
+    model, folder = _model(path, data), _folder(Mode.EXPORT, path, options, FILES)
     twin = _twin(model, _path(Mode.EXPORT, options.twin), data) if options.twin else None
     facts = {"command": command, "dataset": {"source": _dataset(options, path, card)}}
     if card.get("training"):
         facts["training"] = card["training"]
-    aware = _finetuned(model, data, folder / "finetuned", options.finetune, console) if options.finetune else None
-    EdgeExport(
-        model,
-        data,
-        folder,
-        targets,
-        io=options.io or "float32",
-        aware=aware,
-        twin=twin,
-        label=(card.get("model") or {}).get("label") or "",
-        facts=facts,
-        console=console,
-    ).run()
+    with claimed(folder, FILES, command, kinds=(STUDENT,)) as manifest:
+        check_folder(folder)
+        _check_student(manifest, path)
+        aware = None
+        if options.finetune:
+            manifest.take(FINETUNED)
+            aware = _finetuned(model, data, folder / FINETUNED, options.finetune, console)
+        EdgeExport(
+            model,
+            data,
+            folder,
+            targets,
+            io=options.io or "float32",
+            aware=aware,
+            twin=twin,
+            label=(card.get("model") or {}).get("label") or "",
+            facts=facts,
+            console=console,
+        ).run()
     return 0
+
+
+def _check_student(manifest: Manifest, model: Path) -> None:
+    """Refuse to put the files of one model beside the `model.keras` of another."""
+    beside = manifest.folder / "model.keras"
+    if manifest.kind == STUDENT and model.resolve() != beside.resolve():
+        raise ForeignFolderError(
+            f"{manifest.folder} is the place of {beside}, and the files would be those of {model}; choose another folder (--out)"
+        )
 
 
 def _check(options: argparse.Namespace, targets: list[str]) -> None:
@@ -162,11 +186,13 @@ def _twin(model: keras.Model, path: Path, data: datasets.Data) -> keras.Model:
     return twin
 
 
-def _folder(mode: Mode, path: Path, options: argparse.Namespace) -> Path:
-    name = (path.parent.name or "model") if path.stem == "model" else path.stem
-    folder = Path(options.out or Path("runs") / f"{mode}_{name}")
-    check_folder(folder)
-    return folder
+def _folder(mode: Mode, path: Path, options: argparse.Namespace, kind: str) -> Path:
+    """The folder that was asked for, or one that no other model of that name has."""
+    if options.out:
+        return Path(options.out)
+    name = (path.resolve().parent.name or "model") if path.stem == "model" else path.stem
+    owner = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
+    return place_for(Path("runs") / f"{mode}_{name}", kind, owner).folder
 
 
 def _beside_card(accuracy: float, card: dict[str, Any], images: int) -> str:

@@ -1,6 +1,8 @@
 """Progress of a stage, for a person at a terminal or reading a log."""
 
+import contextlib
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -94,6 +96,41 @@ class Counter:
         if self.status:
             self.status.stop()
             self.status = None
+
+
+@contextlib.contextmanager
+def working(text: str, console: Any) -> Iterator[None]:
+    """Says what the block does: a line that moves on a terminal, one line in a log.
+
+    Args:
+        text: What is being done, such as `"measuring teacher"`; brackets in it are no markup.
+        console: A `rich.console.Console`.
+    """
+    from rich.markup import escape
+
+    if console.is_terminal:
+        with console.status(escape(text)):
+            yield
+    else:
+        console.print(f"{text} ...", highlight=False, markup=False, soft_wrap=True)
+        yield
+
+
+class Stopwatch:
+    """How long a run took, over all the times that it was started."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    def total(self, results: Iterable[Any]) -> float:
+        """Seconds of the whole training, however often it was interrupted, and of everything else in this process.
+
+        Args:
+            results: Every `keras_snnkd.distill.chain.StageResult` of the run.
+        """
+        results = list(results)
+        here = time.monotonic() - self._started
+        return round(sum(result.record.get("seconds") or 0.0 for result in results) + here - sum(result.seconds for result in results), 1)
 
 
 def clock(seconds: float) -> str:

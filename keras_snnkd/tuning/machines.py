@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_snnkd.errors import KDError
+from keras_snnkd.run.progress import working
 
 VARIABLES = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID")
 """The chief's address, and the name of this process, which is the chief if its name holds "chief"."""
@@ -34,6 +35,6 @@ def address() -> str:
 def wait_for(files: Iterable[Path], console: Any) -> None:
     """Return once all files are there, which the chief writes."""
     files = list(files)
-    with console.status(f"waiting for the chief, who writes {files[-1]}"):
+    with working(f"waiting for the chief, who writes {files[-1]}", console):
         while not all(file.exists() for file in files):
             time.sleep(0.5)

@@ -9,10 +9,13 @@ import numpy as np
 
 from keras_snnkd import models, report
 from keras_snnkd._types import Array
-from keras_snnkd.errors import ExportError
+from keras_snnkd.distill.chain import StageResult
+from keras_snnkd.errors import OutputError
 from keras_snnkd.files.staging import read_json, staged
 from keras_snnkd.report import plots
+from keras_snnkd.run.attempt import attempt, reason
 from keras_snnkd.run.experiment import EXPORT_LATER
+from keras_snnkd.run.progress import working
 from keras_snnkd.run.recipe import Recipe
 from keras_snnkd.tuning.budget import Budget, file_costs
 from keras_snnkd.tuning.pareto import front
@@ -25,6 +28,9 @@ CANDIDATE = "candidate.json"
 
 CHOSEN = "chosen.json"
 """The recipe of the chosen student."""
+
+FRONT = "front.svg"
+"""A picture of the candidates."""
 
 
 class Outcome:
@@ -58,7 +64,7 @@ class Outcome:
         notes = [f"trial {row['name']} failed: {row['failed']}" for row in self.failed]
         best: list[Any] = list(front([row for row in self.trained if not row["exceeded"]]))
         for row in best:
-            with console.status(f"exporting trial {row['name']}"):
+            with working(f"exporting trial {row['name']}", console):
                 self._export(row, images, notes)
             row["exceeded"] = self.budget.exceeded(row)
         chosen = next((row for row in best if not row["exceeded"]), None)
@@ -73,10 +79,14 @@ class Outcome:
             "chosen": chosen and chosen["name"],
             "chosen_recipe": chosen and place.as_posix(),
         }
-        picture = plots.trade_off(found["candidates"], found["front"], found["chosen"], self.budget.limits)
-        with staged(self.folder / "front.svg") as (file,):
-            file.write_text(picture)
+        with attempt(f"{FRONT} was not drawn", notes), staged(self.folder / FRONT) as (file,):
+            file.write_text(plots.trade_off(found["candidates"], found["front"], found["chosen"], self.budget.limits), encoding="utf-8")
         return found, notes
+
+    def seconds_before(self, results: Sequence[StageResult]) -> float:
+        """How long the candidates trained that earlier processes, or other machines, have finished."""
+        known = {result.name for result in results}
+        return sum(row.get("seconds") or 0.0 for row in self.trained if f"trial_{row['name']}" not in known)
 
     def closest(self) -> str:
         """In words, the candidate that costs least too much."""
@@ -95,8 +105,10 @@ class Outcome:
         path = self.folder / "export" / f"trial_{row['name']}_float32.tflite"
         try:
             row.update(file_costs(model, path, images), file=path.relative_to(self.folder).as_posix())
-        except ExportError as error:
-            notes.append(f"trial {row['name']}: {error}")
+        except OutputError:
+            raise
+        except Exception as error:  # whatever converters and runtimes raise
+            notes.append(f"trial {row['name']}: {reason(error)}")
 
 
 def widths(recipe: Recipe) -> str:

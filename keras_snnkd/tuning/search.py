@@ -4,7 +4,6 @@ import contextlib
 import copy
 import dataclasses
 import functools
-import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,21 +12,24 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_snnkd import metrics, models, report
+from keras_snnkd import metrics, models
 from keras_snnkd.distill import methods
 from keras_snnkd.distill.cache import TeacherCache
-from keras_snnkd.distill.chain import CACHES, Chain, Stage
+from keras_snnkd.distill.chain import CACHES, Chain, Stage, StageResult
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.errors import KDError, OutputError
 from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.evaluation import MEASURED_IMAGES, PARITY_SAMPLES
-from keras_snnkd.run.experiment import Experiment, check_folder, check_resume
-from keras_snnkd.run.progress import Counter
+from keras_snnkd.run.experiment import Experiment, check_resume
+from keras_snnkd.run.progress import Counter, Stopwatch
 from keras_snnkd.run.recipe import Recipe, teacher_file
 from keras_snnkd.tuning import machines
 from keras_snnkd.tuning.budget import Budget, Footprints
-from keras_snnkd.tuning.outcome import CANDIDATE, TRIALS, Outcome, line, widths
+from keras_snnkd.tuning.outcome import CANDIDATE, CHOSEN, FRONT, TRIALS, Outcome, line, widths
 from keras_snnkd.tuning.space import Space
+
+TUNER = "tuner"
+"""Folder of keras-tuner's own files."""
 
 
 class Search(Experiment):
@@ -57,6 +59,8 @@ class Search(Experiment):
         >>> recipe = kd.Recipe(mode="tune", trials=12, max_params=4000)
         >>> results = kd.tuning.Search(recipe, "runs/searched").run()
     """
+
+    may_change = (*Experiment.may_change, "trials")
 
     def __init__(self, recipe: Recipe, folder: str | Path, console: Any = None, command: str = "") -> None:
         super().__init__(recipe, folder, console, command)
@@ -149,30 +153,37 @@ class Search(Experiment):
         Raises:
             KDError: For bad input or a budget that cannot be kept, before training; if no candidate keeps it in the end.
         """
-        started = time.monotonic()
-        check_folder(self.folder)
-        if self.role == "worker":
+        self.watch = Stopwatch()
+        chief = self.role != "worker"
+        if chief:
+            self._refuse(resume)
+        else:
             files = [self.folder / "recipe.json", *([self.teacher_file.with_name("stage.json")] if self.stages() else [])]
             machines.wait_for(files, self.console)
-        check_resume(self.recipe, self.folder, resume or self.role == "worker", may_change=("trials",))
+            check_resume(self.recipe, self.folder, True, self.may_change)
         self._taps = self.check()["largest"].teacher_taps
-        if self.role != "worker":
+        names = ("results.json", "report.html", "export", "logs", TRIALS, TUNER, CHOSEN, FRONT)
+        with self._at_work(resume, chief, *names):
+            return self._run(resume, chief)
+
+    def _run(self, resume: bool, chief: bool) -> dict[str, Any] | None:
+        self.results: list[StageResult] = []
+        if chief:
             self.recipe.save(self.folder / "recipe.json")
             if self.stages():
                 self._train_teacher(resume)
         self._trained = self._teacher_model() if self.teacher_file else None
-        if self.role != "worker" and self.recipe.cache and self._taps:
+        if chief and self.recipe.cache and self._taps:
             self._fill_cache()  # before there is a trial for any worker
         trials = self._search()
-        if self.role == "worker":
+        if not chief:
             return None
         outcome = Outcome(self.folder, trials, self.budget)
         found, notes = outcome.measured(self.images[:PARITY_SAMPLES], self.console)
         search = {"tuner": self.recipe.tuner, "space": self.space.allowed, "limits": self.budget.limits, **found}
         content = {**self._about(f"{len(trials)} candidates searched"), "models": [], "search": search, "notes": notes}
-        content["seconds"] = round(time.monotonic() - started, 1)
-        write_json(self.folder / "results.json", content)
-        report.write_report(self.folder / "report.html", content)
+        content["seconds"] = round(self.watch.total(self.results) + outcome.seconds_before(self.results), 1)
+        self._write(content)
         if search["chosen"] is None:
             raise KDError(
                 f"no candidate of {len(trials)} keeps the budget: {outcome.closest()}. More trials (--trials) go on with --resume; see "
@@ -183,7 +194,8 @@ class Search(Experiment):
     def _train_teacher(self, resume: bool) -> None:
         stages = self.stages()
         with contextlib.ExitStack() as closing:
-            Chain(stages, self.folder).run(self.data, resume, lambda stage: self._callbacks(stage, stage.name, closing))
+            results = Chain(stages, self.folder).run(self.data, resume, lambda stage: self._callbacks(stage, stage.name, closing))
+        self.results.extend(results.values())
 
     def _fill_cache(self) -> None:
         """What the teacher does on the training images, for all candidates and workers."""
@@ -203,7 +215,7 @@ class Search(Experiment):
         from keras_snnkd.tuning.tuner import Tuner
 
         r = self.recipe
-        tuner = Tuner(r.tuner, self.space, r.trials, r.epochs, r.seed, self.folder / "tuner", self._fits, self._train_candidate)
+        tuner = Tuner(r.tuner, self.space, r.trials, r.epochs, r.seed, self.folder / TUNER, self._fits, self._train_candidate)
         if self.role == "chief":
             self.console.print(f"chief at {machines.address()}, waiting for workers", highlight=False)
         try:
@@ -232,6 +244,7 @@ class Search(Experiment):
             self.console.print(f"[trial {name}] failed: {error}", highlight=False, markup=False, soft_wrap=True)
             raise
         result = results[stage.name]
+        self.results.append(dataclasses.replace(result, model=None))
         row.update(self._measured(result.model), loss=result.record["loss"], seconds=result.record["seconds"])
         row["accuracy"] = result.record["validation_accuracy"]
         row["exceeded"] = self.budget.exceeded(row)

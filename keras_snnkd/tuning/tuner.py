@@ -11,6 +11,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner import Oracle
 from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.engine.trial import Trial
 from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle
 from threadpoolctl import threadpool_limits  # scikit-learn brings it
 
@@ -43,6 +44,12 @@ class _Whole(Oracle):
 
     def _save_trial(self, trial: Any) -> None:
         write_json(Path(self._get_trial_dir(trial.trial_id), "trial.json"), trial.get_state())
+
+    def reload(self) -> None:
+        for file in Path(self._project_dir).glob("trial_*/trial.json"):  # not found by its base in a path with brackets, a pattern there
+            trial = Trial.load(str(file))
+            self.trials[trial.trial_id] = trial
+        super().reload()
 
     def _duplicate(self, values: dict[str, Any]) -> bool:
         return super()._duplicate(values) or not self.fits(_plain(values))

@@ -12,7 +12,7 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd.distill import cache as module
 from keras_snnkd.distill.cache import TeacherCache
-from keras_snnkd.errors import KDError, OutputError, UnknownNameError
+from keras_snnkd.errors import ForeignFolderError, KDError, OutputError, UnknownNameError
 from tests.distill import tiny
 
 DATA = kd.data.load("digits", limit=200, batch_size=32, augment="shift+cutout", views=2)
@@ -49,6 +49,11 @@ def content(folder):
 def built(teacher, folder, data=DATA, taps=TAPS):
     TeacherCache(teacher, data, taps, folder).build()
     return content(folder)
+
+
+def rows_and_record(files):
+    """Without the manifest, which has a name of its own for each folder."""
+    return {name: held for name, held in files.items() if name != "manifest.json"}
 
 
 # what it gives
@@ -155,7 +160,7 @@ def test_an_interrupted_build_goes_on_and_ends_as_an_uninterrupted_one(tmp_path,
     runs.clear()
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        assert built(teacher, tmp_path / "cut") == whole
+        assert rows_and_record(built(teacher, tmp_path / "cut")) == rows_and_record(whole)
     assert sum(runs) == IMAGES - 150
 
 
@@ -189,14 +194,14 @@ def test_a_cache_of_something_else_is_computed_anew(changed, tmp_path):
         teacher.get_layer("classifier").layer.bias.assign(np.ones(10))
     with pytest.warns(UserWarning, match=rf"is computed anew: made with other settings \({changed}\)"):
         again = built(teacher, tmp_path / "cache", data)
-    assert again == built(teacher, tmp_path / "fresh", data)
+    assert rows_and_record(again) == rows_and_record(built(teacher, tmp_path / "fresh", data))
 
 
 def test_other_taps_are_computed_anew_and_the_old_ones_go(tmp_path):
     teacher = network(12)
     built(teacher, tmp_path)
     with pytest.warns(UserWarning, match=r"made with other settings \(taps\)"):
-        assert set(built(teacher, tmp_path, taps=["block1_norm"])) == {"cache.json", "block1_norm.bin"}
+        assert set(built(teacher, tmp_path, taps=["block1_norm"])) == {"cache.json", "block1_norm.bin", "manifest.json"}
 
 
 def flip(file, place):
@@ -230,6 +235,29 @@ def test_what_is_damaged_is_computed_anew(damage, tmp_path, runs):
     with pytest.warns(UserWarning, match=message):
         assert built(teacher, tmp_path) == before
     assert images <= sum(runs) <= images + DATA.batch_size  # one batch to choose how taps are stored
+
+
+# what it leaves alone
+
+
+def test_a_folder_that_holds_anything_else_is_refused_and_stays_as_it_is(tmp_path, no_teacher):
+    for name in ("weights.bin", "logits.bin", "cache.json"):
+        (tmp_path / name).write_text("mine")
+    before = content(tmp_path)
+    with pytest.raises(ForeignFolderError, match=r"holds cache.json, logits.bin, weights.bin, which this package did not make"):
+        TeacherCache(network(12), DATA, TAPS, tmp_path).build()
+    assert content(tmp_path) == before
+
+
+def test_files_that_came_later_outlive_a_cache_that_is_computed_anew_and_its_removal(tmp_path):
+    teacher = network(12)
+    built(teacher, tmp_path)
+    (tmp_path / "mine.bin").write_text("mine")
+    with pytest.warns(UserWarning, match="is computed anew"):
+        built(teacher, tmp_path, taps=["block1_norm"])
+    cache = TeacherCache(teacher, DATA, ["block1_norm"], tmp_path)
+    cache.remove()
+    assert content(tmp_path) == {"mine.bin": b"mine"}
 
 
 # what it refuses

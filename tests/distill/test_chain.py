@@ -188,7 +188,7 @@ def test_an_interrupted_stage_with_a_cache_ends_as_an_uninterrupted_one(tmp_path
     assert (resumed.record["cache_views"], resumed.record["teacher_cached"]) == (2, True)
     assert resumed.history == whole.history
     tiny.assert_equal_weights(resumed.model, tiny.values(whole.model))
-    assert {path.name for path in cut.iterdir()} == {"teacher", "student"}
+    assert {path.name for path in cut.iterdir()} == {"teacher", "student", "manifest.json"}
 
 
 def taught(name, **arguments):
@@ -416,7 +416,7 @@ def test_the_best_weights_of_an_epoch_that_will_run_again_are_dropped(tmp_path):
     again = Checkpoints(tmp_path)
     assert again.resume(model) == 1
     assert again.load_best(model) == 1
-    assert {file.name for file in tmp_path.iterdir()} == {"history.json", "best-0001.weights.h5", "epoch-0001.weights.h5"}
+    assert {file.name for file in tmp_path.iterdir()} == {"history.json", "seconds.json", "best-0001.weights.h5", "epoch-0001.weights.h5"}
 
 
 def test_a_disk_too_full_for_a_checkpoint_is_told_before_it_is_written(tmp_path, monkeypatch):
@@ -448,7 +448,7 @@ def test_a_disk_that_fills_up_is_told_and_the_epoch_before_stays(tmp_path, monke
     monkeypatch.setattr(model, "save_weights", full)
     with pytest.raises(OutputError, match=r"epoch-0002\.weights\.h5: No space left on device"):
         checkpoints.on_epoch_end(1, {"val_accuracy": 0.4})
-    assert {file.name for file in tmp_path.iterdir()} == {"history.json", "best-0001.weights.h5", "epoch-0001.weights.h5"}
+    assert {file.name for file in tmp_path.iterdir()} == {"history.json", "seconds.json", "best-0001.weights.h5", "epoch-0001.weights.h5"}
     model.student.set_weights([0 * weight for weight in model.student.get_weights()])
     checkpoints = Checkpoints(tmp_path)
     assert checkpoints.resume(model) == len(checkpoints.history) == 1

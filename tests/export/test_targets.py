@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import keras_snnkd as kd
-from keras_snnkd.errors import ExportError, ShapeError, UnknownNameError
+from keras_snnkd.errors import ExportError, ForeignFolderError, ShapeError, UnknownNameError
 from keras_snnkd.export import LiteRT, SavedModel, export_all, litert, saved_model
 from tests.export.conftest import BUILDS, LITERT, trained
 
@@ -123,3 +123,13 @@ def test_unknown_quantization_and_samples_of_another_shape_are_refused_before_an
     with pytest.raises(ExportError, match="the samples hold NaN"):
         litert(student, tmp_path / "a.tflite", samples=np.full((2, 8, 8, 1), np.nan, "float32"))
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("export", [lambda model, place, images: saved_model(model, place / "saved_model", samples=images), export_all])
+def test_a_folder_that_holds_anything_but_a_saved_model_is_not_replaced(export, tmp_path):
+    (tmp_path / "saved_model" / "variables").mkdir(parents=True)
+    (tmp_path / "saved_model" / "thesis.tex").write_text("mine")
+    images = np.random.default_rng(0).random((4, 8, 8, 1), "float32")
+    with pytest.raises(ForeignFolderError, match=r"would be replaced by a SavedModel, and holds thesis\.tex"):
+        export(kd.models.build("mlp:4", (8, 8, 1), 10, timesteps=2), tmp_path, images)
+    assert (tmp_path / "saved_model" / "thesis.tex").read_text() == "mine"

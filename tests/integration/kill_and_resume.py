@@ -38,12 +38,12 @@ MOMENTS = {
     "while the first part of the cache is written": {"event": "open", "path": "run/*.cache/*.bin", "count": 2, "delay": 0.001},
     "between a part of the cache and its record": {"event": "os.rename", "path": "run/*.cache/*/cache.json", "count": 3},
     "in the history of a distilled epoch": {"event": "os.rename", "path": "run/student_distilled/history.json", "count": 2},
-    "while the cache is removed": {"event": "shutil.rmtree", "path": "run/*.cache", "delay": 0.0005},
-    "while an export is made": {"event": "tempfile.mkdtemp", "path": "run/export/teacher/.unfinished-*", "delay": 3.0},
-    "between two exported files": {"event": "os.rename", "path": "run/export/student_alone/model_float32.tflite"},
+    "while the cache is removed": {"event": "os.remove", "path": "run/*.cache/*/cache.json"},
+    "while an export is made": {"event": "tempfile.mkdtemp", "path": "run/export/.unfinished-*/teacher/.unfinished-*", "delay": 3.0},
+    "between two exported files": {"event": "os.rename", "path": "run/export/.unfinished-*/student_alone/model_float32.tflite"},
     "before the results": {"event": "os.rename", "path": "run/results.json"},
     "before the report": {"event": "os.rename", "path": "run/report.html"},
-    "between two files of the shelf": {"event": "os.rename", "path": "saved_models/run/card.json"},
+    "between the old folder on the shelf and the new one": {"event": "os.rename", "path": "saved_models/run", "count": 2},
 }
 """Kills at named moments, in the order of a run; see `tests.integration.killed`."""
 
@@ -77,10 +77,11 @@ def check_whole(folder):
     import h5py
 
     import keras_snnkd as kd
+    from keras_snnkd.files.lock import LOCK
     from keras_snnkd.files.staging import UNFINISHED, read_json
 
     for name, path in files(folder).items():
-        if UNFINISHED in name:
+        if UNFINISHED in name or path.name == LOCK:
             continue
         if path.suffix == ".json":
             read_json(path)

@@ -50,8 +50,16 @@ def test_every_file_is_there(job, run):
     exported = {"saved_model", "model_float32.tflite", "model_dynamic.tflite"}
     shelf = job[0] / "saved_models" / "digits_distill"
     assert {path.name for path in job[0].iterdir()} == {"runs", "saved_models"}
-    assert {path.name for path in run.iterdir()} == {"recipe.json", "results.json", "report.html", "logs", "export", *STAGES}
-    assert {path.name for path in shelf.iterdir()} == {"model.keras", "card.json", "card.html", "README.md", *exported}
+    assert {path.name for path in run.iterdir()} == {
+        "recipe.json",
+        "results.json",
+        "report.html",
+        "logs",
+        "export",
+        "manifest.json",
+        *STAGES,
+    }
+    assert {path.name for path in shelf.iterdir()} == {"model.keras", "card.json", "card.html", "README.md", "manifest.json", *exported}
     for stage in STAGES:
         assert {path.name for path in (run / stage).iterdir()} == {"model.keras", "history.json", "settings.json", "stage.json"}
         assert {path.name for path in (run / "export" / stage).iterdir()} == exported

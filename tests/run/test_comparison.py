@@ -78,7 +78,16 @@ def test_rows_are_ranked_and_paired_by_seed():
 
 def test_a_run_leaves_a_stage_for_each_arm_and_seed(finished):
     run = finished / "run"
-    assert {path.name for path in run.iterdir()} == {"teacher_ann", "seed0", "seed1", "logs", "recipe.json", "results.json", "report.html"}
+    assert {path.name for path in run.iterdir()} == {
+        "teacher_ann",
+        "seed0",
+        "seed1",
+        "logs",
+        "recipe.json",
+        "results.json",
+        "report.html",
+        "manifest.json",
+    }
     for seed in ("seed0", "seed1"):
         assert {path.name for path in (run / seed).iterdir()} == {*ARMS, "student_ann", "measured.json"}
     assert read_json(run / "seed1" / "hinton" / "stage.json")["seed"] == 1

@@ -75,7 +75,7 @@ def test_files_are_measured_on_the_whole_test_set_and_the_card_lies_beside_them(
     offered("plain", "steps")
     student = model()
     card = export(student, tmp_path, facts={"command": "train.py", "dataset": {"source": "digits"}}).run()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["card.html", "card.json", "plain.bin", "steps.bin"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["card.html", "card.json", "manifest.json", "plain.bin", "steps.bin"]
     assert read_card(tmp_path / "model.keras") == json.loads(json.dumps({"schema": 2, **card}))
     plain, steps = card["targets"]
     labels = DATA.test_arrays[1]
@@ -151,7 +151,7 @@ def test_a_file_that_fails_its_check_is_an_error_and_the_others_are_there(offere
     offered("wrong", "plain")
     with pytest.raises(ExportError, match=r"Wrong: 12 % of predictions agree\. Everything else is in"):
         export(model(), tmp_path).run()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["card.html", "card.json", "plain.bin"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["card.html", "card.json", "manifest.json", "plain.bin"]
     refused, written = read_card(tmp_path / "model.keras")["targets"]
     assert (refused["state"], refused["reason"], written["state"]) == ("refused", "12 % of predictions agree.", "written")
 
@@ -238,7 +238,7 @@ def test_from_the_shelf_to_a_file_whose_accuracy_is_the_cards(tmp_path, capsys, 
     student = Path("saved_models/digits_student").absolute()
     monkeypatch.chdir(tmp_path)
     assert tiny.run("--mode", "export", "--model", student, "--target", "dynamic", "--out", "edge") == 0
-    assert sorted(path.name for path in Path("edge").iterdir()) == ["card.html", "card.json", "model_dynamic.tflite"]
+    assert sorted(path.name for path in Path("edge").iterdir()) == ["card.html", "card.json", "manifest.json", "model_dynamic.tflite"]
     card = read_card("edge/model.keras")
     assert card["training"]["recipe"]["dataset"] == card["dataset"]["source"] == "digits"
     (entry,) = card["targets"]

@@ -89,7 +89,7 @@ def results(folder="run"):
 
 def test_a_run_leaves_models_history_recipe_logs_and_a_report(finished):
     run = finished / "run"
-    expected = {"recipe.json", "results.json", "report.html", "logs", "export", *STAGES}
+    expected = {"recipe.json", "results.json", "report.html", "logs", "export", "manifest.json", *STAGES}
     assert {path.name for path in run.iterdir()} == expected
     for stage in STAGES:
         assert {path.name for path in (run / stage).iterdir()} == {"model.keras", "history.json", "settings.json", "stage.json"}
@@ -120,7 +120,7 @@ def test_the_results_tell_who_taught_whom_and_how_each_epoch_went(finished):
 
 def test_a_finished_student_stands_on_the_shelf_with_its_card(finished):
     shelf, run = finished / "saved_models" / "run", finished / "run"
-    assert {path.name for path in shelf.iterdir()} == {"model.keras", "saved_model", "card.json", "card.html", "README.md"}
+    assert {path.name for path in shelf.iterdir()} == {"model.keras", "saved_model", "card.json", "card.html", "README.md", "manifest.json"}
     assert sha256(shelf / "model.keras") == sha256(run / "student_distilled" / "model.keras")
     assert (shelf / "saved_model" / "saved_model.pb").read_text() == "student_distilled"
     content, card = results(run), read_json(shelf / "card.json")
@@ -157,7 +157,7 @@ def test_without_resume_a_folder_with_a_run_is_refused_and_stays_as_it_is(copy, 
 
 def test_resume_with_other_settings_is_refused_and_the_recipe_stays(copy, capsys, no_training):
     assert tiny.run(*DISTILL, "--resume", "--seed", 5) == 1
-    assert "run/teacher was made with other settings: seed was 0 and is now 5" in told(capsys)[1]
+    assert "run was made with other settings: seed was 0 and is now 5" in told(capsys)[1]
     assert read_json(copy / "recipe.json")["seed"] == 0
 
 

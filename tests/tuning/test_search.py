@@ -57,6 +57,7 @@ def test_a_run_leaves_every_candidate_the_front_and_a_recipe(finished):
     names = {path.name for path in run.iterdir()}
     assert names == {
         "teacher", "trials", "tuner", "export", "logs", "recipe.json", "chosen.json", "results.json", "report.html", "front.svg",
+        "manifest.json",
     }  # fmt: skip
     assert {"trial_0", "trial_1", "trial_2"} <= {path.name for path in (run / "trials").iterdir()}
     found = results(finished)["search"]
