@@ -17,7 +17,7 @@ def ConvNet(  # noqa: N802 - reads as a class, like keras.applications
     num_classes: int,
     widths: Sequence[int | str] = (32, "pool", 64, "pool", 64),
     *,
-    head: str = "average",
+    head: str = "flatten",
     pooling: str = "max",
     timesteps: int = 4,
     neuron: str = "lif",
