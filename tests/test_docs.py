@@ -51,6 +51,7 @@ class Trained:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("default:::keras_snnkd")
 @pytest.mark.parametrize("page", PAGES)
 def test_the_blocks_of_a_page_run_and_what_they_train_learns(page, tmp_path, monkeypatch):
     text = (ROOT / page).read_text("utf-8")
