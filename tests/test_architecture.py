@@ -51,6 +51,7 @@ WITH_TENSORFLOW = (
     "neurons/scan.py",
     "layers/normalization.py",
     "training/determinism.py",
+    "training/feed.py",
     "training/strategy.py",
 )
 

@@ -4,5 +4,6 @@ from keras_snnkd.data.augment import AUGMENTATIONS
 from keras_snnkd.data.data import Data
 from keras_snnkd.data.description import describe
 from keras_snnkd.data.loaders import check_resize, load, names
+from keras_snnkd.data.own import NAME as IN_MEMORY
 
-__all__ = ["AUGMENTATIONS", "Data", "check_resize", "describe", "load", "names"]
+__all__ = ["AUGMENTATIONS", "IN_MEMORY", "Data", "check_resize", "describe", "load", "names"]

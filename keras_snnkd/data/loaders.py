@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_snnkd.data import folder, npz, prepared
+from keras_snnkd.data import folder, npz, own, prepared
 from keras_snnkd.data.data import Data, check_settings, fitting_batch_size
 from keras_snnkd.data.splits import TENTH, Source, every_fifth, split
 from keras_snnkd.errors import DatasetUnavailableError, FileFormatError, unknown_name
@@ -20,7 +20,7 @@ def names() -> tuple[str, ...]:
 
 
 def load(
-    name: str | os.PathLike[str],
+    name: Any,
     *,
     batch_size: int | None = None,
     augment: str = "none",
@@ -38,7 +38,8 @@ def load(
     Images are kept as uint8 0..255.
 
     Args:
-        name: One of `names()`; or a `.npz` file with x_train, y_train, x_test, y_test (images uint8, or floats from 0 to 1,
+        name: Images in memory: `(x, y)` or a `tf.data.Dataset`, or a mapping of such with the keys `"train"`, and perhaps `"validation"`
+            and `"test"`; or one of `names()`; or a `.npz` file with x_train, y_train, x_test, y_test (images uint8, or floats from 0 to 1,
             `[N, H, W]` or `[N, H, W, C]`; labels 0..K-1 `[N]`), perhaps x_val and y_val; or a folder of images of one size, either
             `train/<class>/*.png|jpg` with `test/<class>/*`, and perhaps `val/<class>/*`, or `<class>/*`, where every fifth image of a
             class is test.
@@ -70,8 +71,8 @@ def load(
     check_settings(8 if batch_size is None else batch_size, augment, seed, views, mixup)
     if limit is not None and limit < 2:
         raise ValueError(f"limit must be at least 2 (one image to train on, one to validate), got {limit}.")
-    size = check_resize(name, resize, keep_aspect)
-    source = _reader(name, data_dir, limit, size)()
+    size = check_resize("arrays" if own.is_own(name) else name, resize, keep_aspect)
+    source = own.read(name) if own.is_own(name) else _reader(name, data_dir, limit, size)()
     arrays = split(source, limit)
     return Data(
         name=source.name,

@@ -30,6 +30,21 @@ def read(path: Path) -> Source:
         FileFormatError: The file is damaged, holds other things or holds them in another form.
     """
     arrays, unused = _arrays(path)
+    return source_of(path, path.stem, arrays, unused)
+
+
+def source_of(path: Path | str, name: str, arrays: dict[str, np.ndarray], unused: list[str]) -> Source:
+    """The source of arrays x_train, y_train and so on.
+
+    Args:
+        path: Where they come from, for messages.
+        name: Of the data set.
+        arrays: By name.
+        unused: Names of others that were there.
+
+    Raises:
+        FileFormatError: If they hold something else than images and class numbers.
+    """
     parts: dict[str, Arrays] = {}
     for part in [name.removeprefix("x_") for name in arrays if name.startswith("x_")]:
         images = _images(path, f"x_{part}", arrays[f"x_{part}"])
@@ -44,7 +59,7 @@ def read(path: Path) -> Source:
     notes = [f"pixels were {kind} from 0 to 1, and are kept in 8 bits"] if kind != np.uint8 else []
     notes += [f"not used: {', '.join(unused)}"] if unused else []
     return Source(
-        name=path.stem,
+        name=name,
         class_names=tuple(map(str, range(classes))),
         train=parts["train"],
         test=parts["test"],
@@ -73,7 +88,7 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     return arrays, [name for name in names if name not in arrays]
 
 
-def _images(path: Path, key: str, images: np.ndarray) -> np.ndarray:
+def _images(path: Path | str, key: str, images: np.ndarray) -> np.ndarray:
     """As uint8 `[N, H, W, C]`."""
     _check_shape(path, key, images.shape)
     images = images[..., None] if images.ndim == 3 else images
@@ -92,7 +107,7 @@ def _images(path: Path, key: str, images: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(images * 256), 0, 255).astype(np.uint8)
 
 
-def _check_shape(path: Path, key: str, shape: tuple[int, ...]) -> None:
+def _check_shape(path: Path | str, key: str, shape: tuple[int, ...]) -> None:
     """Refuse what is not `[N, H, W]` or `[N, H, W, C]`."""
     came = f"got shape {shape}"
     if len(shape) not in (3, 4) or 0 in shape:
@@ -107,7 +122,7 @@ def _check_shape(path: Path, key: str, shape: tuple[int, ...]) -> None:
         )
 
 
-def _check_bytes(path: Path, key: str, images: np.ndarray) -> None:
+def _check_bytes(path: Path | str, key: str, images: np.ndarray) -> None:
     """Refuse what is neither uint8 nor floats, and uint8 that is black."""
     expected = f"{path}: {key} must be uint8 (0..255) or floats from 0 to 1, got"
     if images.dtype == np.bool_:
@@ -133,7 +148,7 @@ def _rescaling(key: str, low: float, high: float) -> str:
     return f"save (({key} - {low:g}) / {high - low:g}).astype('float32')"
 
 
-def _check_labels(path: Path, key: str, labels: np.ndarray, count: int) -> None:
+def _check_labels(path: Path | str, key: str, labels: np.ndarray, count: int) -> None:
     """Refuse what is not one whole number an image."""
     said = f"{path}: {key} must be class numbers [N], integers 0..K-1, got"
     if labels.ndim == 2 and labels.shape[1] > 1:
@@ -149,7 +164,7 @@ def _check_labels(path: Path, key: str, labels: np.ndarray, count: int) -> None:
         raise FileFormatError(f"{path}: {key} has {len(labels)} labels for {count} images.")
 
 
-def _check_classes(path: Path, labels: dict[str, np.ndarray]) -> int:
+def _check_classes(path: Path | str, labels: dict[str, np.ndarray]) -> int:
     """The number of classes K, where the training labels are all of 0..K-1, and the others are among them."""
     present = np.unique(labels["train"])
     classes = len(present)

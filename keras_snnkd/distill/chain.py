@@ -28,6 +28,7 @@ from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, claimed
 from keras_snnkd.files.staging import check_space, read_json, sha256, write_json
 from keras_snnkd.training import optimizers, strategy
+from keras_snnkd.training.feed import feed
 from keras_snnkd.training.labels import LabelCrossEntropy, check_smoothing, label_accuracy
 from keras_snnkd.weights.rounding import round_weights
 from keras_snnkd.weights.transfer import copy_weights, load, restart_random_layers
@@ -289,7 +290,8 @@ class Chain:
 
         Args:
             data: Has `training(initial_epoch)`, `steps_per_epoch` and `validation`, as `keras_snnkd.data.load` returns; for
-                `cache_views` it must be such a `keras_snnkd.data.Data`.
+                `cache_views` it must be such a `keras_snnkd.data.Data`. Also arrays `(x, y)`, or two `tf.data.Dataset`s
+                `(train, validation)`; see `keras_snnkd.training.feed`.
             resume: Whether to go on with what the folder holds. Without it, the folder must hold no stage.
             callbacks: Makes more Keras callbacks for a stage, such as a `keras_snnkd.health.TrainingHealth`.
             progress: Told how many images, of how many, have the teacher's outputs for a stage, while these are computed.
@@ -304,6 +306,7 @@ class Chain:
             KDError: Before training, for what `check` finds, and for a folder that holds something else or in which another process is at
                 work; during training, for a loss that diverges (what is finished stays).
         """
+        data = feed(data, seed=self.stages[0].seed)
         if not self._teacher_taps:
             self.check(failed=failed)
         cached = [stage.name for stage in self.stages if stage.cache_views]

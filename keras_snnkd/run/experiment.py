@@ -51,6 +51,7 @@ class Experiment:
         folder: Where.
         console: A `rich.console.Console` for progress.
         command: The command line, for the report.
+        data: Images in memory in place of the recipe's data set, as `keras_snnkd.data.load` takes them, or what that returned.
 
     Raises:
         KDError, ValueError: For a recipe that cannot be run.
@@ -62,7 +63,10 @@ class Experiment:
     may_change: ClassVar[tuple[str, ...]] = ("strategy", "on_problem", "data_dir")
     """Settings that do not change what is trained, so that a run may go on with others."""
 
-    def __init__(self, recipe: Recipe, folder: str | Path, console=None, command: str = ""):
+    def __init__(self, recipe: Recipe, folder: str | Path, console: Any = None, command: str = "", data: Any = None) -> None:
+        self._in_memory = data
+        if data is not None:
+            recipe = dataclasses.replace(recipe, dataset=data.name if isinstance(data, datasets.Data) else datasets.IN_MEMORY)
         self.recipe = recipe.resolved()
         if self.recipe.batch_size is None:
             self.recipe = dataclasses.replace(self.recipe, batch_size=self.data.batch_size)
@@ -74,8 +78,11 @@ class Experiment:
     def data(self) -> datasets.Data:
         """The data set."""
         r = self.recipe
+        if isinstance(self._in_memory, datasets.Data):
+            size = self._in_memory.batch_size if r.batch_size is None else r.batch_size
+            return dataclasses.replace(self._in_memory, batch_size=size, augment=r.augment, mixup=r.mixup, seed=r.seed)
         return datasets.load(
-            r.dataset,
+            r.dataset if self._in_memory is None else self._in_memory,
             batch_size=r.batch_size,
             augment=r.augment,
             mixup=r.mixup,

@@ -1,0 +1,81 @@
+"""Data sets that a program has in memory: arrays, and `tf.data.Dataset`s, which are read into arrays."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from keras_snnkd.data.npz import source_of
+from keras_snnkd.data.splits import Source, spread
+from keras_snnkd.errors import FileFormatError
+
+NAME = "arrays"
+"""The name of such a data set."""
+
+PARTS = {"train": "train", "validation": "val", "test": "test"}
+"""The keys of a mapping, and what the arrays are called in messages."""
+
+
+def is_own(data: object) -> bool:
+    """Whether this is data, and not the name of some."""
+    return not isinstance(data, (str, os.PathLike))
+
+
+def read(data: Any) -> Source:
+    """The source of images in memory.
+
+    Args:
+        data: `(x, y)`, a `tf.data.Dataset` of pairs, batched or not, or a mapping of such with the keys `"train"`, and perhaps
+            `"validation"` and `"test"`. Images uint8, or floats from 0 to 1, `[N, H, W]` or `[N, H, W, C]`; labels 0..K-1, `[N]`, or
+            one-hot. Without a test part, a fifth of each class is test.
+
+    Raises:
+        FileFormatError: For anything else.
+
+    Example:
+        >>> data = kd.data.load((images, labels))
+    """
+    given = data if isinstance(data, Mapping) else {"train": data}
+    unknown = set(given) - set(PARTS)
+    if "train" not in given or unknown:
+        raise FileFormatError(
+            f"data in memory has the parts {', '.join(PARTS)}, of which train is needed; got {', '.join(map(str, given))}"
+        )
+    arrays = {}
+    for part, name in PARTS.items():
+        if given.get(part) is not None:
+            arrays[f"x_{name}"], arrays[f"y_{name}"] = _pair(given[part], part)
+    if "x_test" not in arrays:
+        test = spread(arrays["y_train"], len(arrays["y_train"]) // 5)
+        for key in ("x", "y"):
+            both = arrays[f"{key}_train"]
+            arrays[f"{key}_train"], arrays[f"{key}_test"] = both[~test], both[test]
+    return source_of("data in memory", NAME, arrays, [])
+
+
+def _pair(part: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images and class numbers of one part."""
+    if isinstance(part, (tuple, list)) and len(part) == 2:
+        images, labels = (np.asarray(array) for array in part)
+    elif hasattr(part, "element_spec"):
+        images, labels = _read_dataset(part, name)
+    else:
+        raise FileFormatError(f"the {name} part is a {type(part).__name__}; expected (images, labels), or a tf.data.Dataset of such pairs")
+    if labels.ndim == 2:
+        labels = labels.argmax(-1) if labels.shape[1] > 1 else labels.reshape(-1)
+    return images, labels
+
+
+def _read_dataset(dataset: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """All of a finite `tf.data.Dataset` of pairs."""
+    if not isinstance(dataset.element_spec, tuple) or len(dataset.element_spec) != 2:
+        raise FileFormatError(f"the {name} dataset gives {dataset.element_spec}; expected pairs (images, labels)")
+    if int(dataset.cardinality()) == -1:
+        raise FileFormatError(f"the {name} dataset has no end; cut it, dataset.take(number)")
+    pairs = [tuple(np.asarray(value) for value in pair) for pair in dataset]
+    if not pairs:
+        raise FileFormatError(f"the {name} dataset is empty")
+    batched = len(dataset.element_spec[0].shape) == 4 or (dataset.element_spec[1].shape.rank or 0) > 0
+    join = np.concatenate if batched else np.stack
+    return join([images for images, _ in pairs]), join([labels for _, labels in pairs])

@@ -1,0 +1,46 @@
+"""Images in memory are a data set like those in files."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_snnkd as kd
+from keras_snnkd.errors import FileFormatError
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (60, 4, 4, 1)).astype("uint8")
+LABELS = np.arange(60) % 3
+
+
+def dataset(batch=None):
+    pairs = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS))
+    return pairs.batch(batch) if batch else pairs
+
+
+@pytest.mark.parametrize("source", [lambda: (IMAGES, LABELS), dataset, lambda: dataset(7)], ids=["arrays", "samples", "batches"])
+def test_a_fifth_of_each_class_is_test_and_a_tenth_of_the_rest_validation(source):
+    data = kd.data.load(source())
+    assert (data.name, data.image_shape, data.num_classes) == ("arrays", (4, 4, 1), 3)
+    sizes = [np.bincount(labels).tolist() for _, labels in (data.train_arrays, data.validation_arrays, data.test_arrays)]
+    assert sizes[2] == [4, 4, 4]
+    assert np.sum(sizes, 0).tolist() == [20, 20, 20]
+    assert all(sizes[1])
+
+
+def test_parts_are_kept_apart():
+    data = kd.data.load({"train": (IMAGES[:30], LABELS[:30]), "validation": (IMAGES[30:45], LABELS[30:45]), "test": dataset().skip(45)})
+    np.testing.assert_array_equal(data.test_arrays[0], IMAGES[45:])
+    np.testing.assert_array_equal(data.validation_arrays[0], IMAGES[30:45])
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (dataset().repeat, r"has no end; cut it, dataset\.take\(number\)"),
+        (lambda: {"training": (IMAGES, LABELS)}, "has the parts train, validation, test"),
+        (lambda: (IMAGES.reshape(60, -1), LABELS), r"data in memory: x_train must be \[N, H, W\]"),
+        (lambda: 3, "the train part is a int"),
+    ],
+)
+def test_other_things_are_refused(source, message):
+    with pytest.raises(FileFormatError, match=message):
+        kd.data.load(source())
