@@ -108,6 +108,11 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--student-start", metavar="HOW", help="scratch | ann_twin, trained first | shrunk, the teacher's weights (default: the method's)"
     )
+    group.add_argument(
+        "--gradient", metavar="NAME",
+        help="bptt: through time | rate: of firing rates, half the time, for losses of means over time | auto: rate where that fits "
+        "(default: the method's, or bptt)",
+    )  # fmt: skip
     group.add_argument("--seeds", type=int, metavar="N", help="with --mode compare: each method with N seeds from --seed on (default: 5)")
 
     group = p.add_argument_group("search, with --mode tune")

@@ -52,6 +52,11 @@ def call_again(model: keras.Model, inputs: keras.KerasTensor, call: Callable[...
     return graph._run_through_graph(inputs, call_fn=call)
 
 
+def run_through(model: keras.Model, inputs: Any, of: Callable[[keras.Operation], Callable[..., Any]]) -> Any:
+    """The outputs of a functional model, where ``of(layer)`` stands for each layer; it may give something else than tensors."""
+    return model._run_through_graph(inputs, operation_fn=of)
+
+
 def unconnected(layer: keras.Layer) -> keras.Layer:
     """A second handle on a layer, with the same weights and sublayers, and without connections.
 

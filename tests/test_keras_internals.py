@@ -92,6 +92,13 @@ def test_a_model_called_again_gives_the_outputs_of_its_layers_on_other_inputs():
     assert called == model.layers[1:]
 
 
+def test_a_model_can_be_run_through_with_other_functions_for_its_layers():
+    image = keras.Input((3,))
+    model = keras.Model(image, {"sum": keras.layers.Add()([image, keras.layers.Identity()(image)])})
+    outputs = internals.run_through(model, ["x"], lambda layer: lambda given: f"{type(layer).__name__}({given})")
+    assert outputs == {"sum": "Add(['x', 'Identity(x)'])"}
+
+
 def test_an_unconnected_layer_shares_weights_and_not_connections():
     dense = keras.layers.Dense(2)
     first = dense(keras.Input((3,)))

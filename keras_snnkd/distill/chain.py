@@ -47,6 +47,7 @@ _NOT_IN_EARLIER_RECORDS = {
     "stop": None,
     "teacher_outputs": "auto",
     "teacher_scale": "auto",
+    "gradient": "bptt",
 }
 """Settings that a stage's record leaves out at these values, as the records of earlier versions did."""
 
@@ -82,6 +83,7 @@ class Stage:
             student that is made from its source, such as by `keras_snnkd.models.quantize_aware`.
         cache_views: Train on so many augmented views of each image over and over, and compute the teacher's outputs on them once (see
             `TeacherCache`). `None` for new views in each epoch, and a teacher that runs in each step.
+        gradient: `"bptt"`, `"rate"` or `"auto"`; see `Distiller`.
         seed: Of initial weights.
         teacher_outputs, teacher_scale: Of a teacher that is a model: what it gives, and which images it takes; see `adapt_teacher`.
         settings: What else should be the same when the stage is resumed, as JSON: the student's specification, the data.
@@ -108,6 +110,7 @@ class Stage:
     start_from: str | keras.Model | None = None
     transfer: Callable[[keras.Model, keras.Model], Any] | None = copy_weights
     cache_views: int | None = None
+    gradient: str = "bptt"
     seed: int = 0
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     teacher_outputs: str = "auto"
@@ -141,7 +144,7 @@ class Stage:
                 warnings.filterwarnings("ignore", "the student .* is not smaller than its teacher")
             given = isinstance(self.teacher, keras.Model)  # others were trained here, on this data
             form = {"teacher_outputs": self.teacher_outputs, "teacher_scale": self.teacher_scale if given else None}
-            distiller = Distiller(student, teacher, objectives, schedules.first(self.label_weight), **form)
+            distiller = Distiller(student, teacher, objectives, schedules.first(self.label_weight), gradient=self.gradient, **form)
         distiller.compile(
             optimizers.optimizer(self.optimizer, rate, self.weight_decay),
             LabelCrossEntropy(self.label_smoothing, from_logits=gives_logits(student)),
@@ -433,6 +436,7 @@ class Chain:
         outcome = {
             **record,
             "loss": distiller.describe(),
+            "trained_by": distiller.gradient,
             "best_epoch": best,
             "validation_accuracy": accuracy,
             "seconds": round(checkpoints.seconds_before + seconds, 1),

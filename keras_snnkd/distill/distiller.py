@@ -13,6 +13,7 @@ from keras_snnkd._public import public
 from keras_snnkd._types import Tensor
 from keras_snnkd.distill import objectives as registry
 from keras_snnkd.distill import teachers
+from keras_snnkd.distill.gradient import choose
 from keras_snnkd.distill.label_loss import check_label_loss
 from keras_snnkd.distill.objective import Objective, Tap, check_positive, taps_of
 from keras_snnkd.distill.taps import INPUTS, OUTPUT, TEACHER, TapModel
@@ -50,11 +51,14 @@ class Distiller(Distributed):
         teacher_scale: Of the images that the teacher was trained on; `"auto"` for the one on which it is right most often, where that is
             clear, `None` for that of the student; see `adapt_teacher`. Outputs and scale are looked at by `meet`, which `fit` calls with
             validation images.
+        gradient: `"bptt"`: backpropagation through time; `"rate"`: rate-based backpropagation (Yu et al., NeurIPS 2024,
+            arXiv:2410.11488), half the time and less memory, for objectives that read means over time; `"auto"`: the latter where it can
+            be had for images coded by rates. `self.gradient` says which it is, `self.gradient_reason` why `"auto"` took it.
 
     Raises:
         ShapeError: If teacher and student take other inputs, have other classes, or an objective's taps do not fit.
         UnknownNameError: If an objective names a tap that is not there; the taps are listed.
-        ValueError: For objectives without a teacher, or a student that is its own teacher.
+        ValueError: For objectives without a teacher, a student that is its own teacher, or a gradient that an objective cannot have.
 
     Example:
         >>> distiller = kd.Distiller(student, teacher, objectives=[kd.objectives.SoftTargets(temperature=4.0)])
@@ -71,6 +75,7 @@ class Distiller(Distributed):
         label_weight: float = 1.0,
         teacher_outputs: str = "auto",
         teacher_scale: str | Sequence[float] | None = "auto",
+        gradient: str = "bptt",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -90,6 +95,7 @@ class Distiller(Distributed):
             if objective.built_shapes is None:
                 objective.build(None, self._student_taps.shape(objective.student_tap))
                 objective.connect(None, student)
+        self.gradient, self.gradient_reason = choose(gradient, student, self.objectives)
         self.helpers = [helper for objective in self.objectives for helper in objective.helpers]
         self.label_weight = self._factor("label_weight", check_positive(self, "label_weight", label_weight, or_zero=True))
         self.objective_weights = {o.name: self._factor(f"{o.name}_weight", o.weight) for o in self.objectives}
@@ -194,7 +200,7 @@ class Distiller(Distributed):
     def call(self, inputs: Tensor, training: bool = False) -> Any:
         """The student's logits; in training the taps of teacher and student, from which `compute_loss` makes the loss."""
         if training:
-            return self._taught(inputs), self._student_taps(_images(inputs), training=True)
+            return self._taught(inputs), self._student_taps(_images(inputs), training=True, gradient=self.gradient)
         return self.student(_images(inputs), training=False)
 
     def _taught(self, x: Tensor) -> dict[str, Tensor]:
@@ -227,7 +233,7 @@ class Distiller(Distributed):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*arguments)
         teacher = self._taught(x)
         with tf.GradientTape() as tape:
-            taps = teacher, self._student_taps(_images(x), training=True)
+            taps = teacher, self._student_taps(_images(x), training=True, gradient=self.gradient)
             loss = self.compute_loss(x, y, taps, sample_weight, training=True)
             scaled = self.optimizer.scale_loss(loss)
         self.optimizer.apply(tape.gradient(scaled, self.trainable_variables), self.trainable_variables)
@@ -312,6 +318,7 @@ class Distiller(Distributed):
             "label_weight": float(self.label_weight.numpy()),
             "teacher_outputs": self.teacher_outputs,
             "teacher_scale": self.teacher_scale,
+            **({"gradient": self.gradient} if self.gradient != "bptt" else {}),  # absent by default, as in files of earlier versions
         }
 
     @classmethod

@@ -62,6 +62,11 @@ class Objective(keras.distillation.DistillationLoss):
         self.built_shapes: Any = None  # the two of `build`
 
     @property
+    def reads_steps(self) -> bool:
+        """Whether it looks at single time steps of the student, and not at means or sums over time alone."""
+        return False
+
+    @property
     def helpers(self) -> list[keras.Layer]:
         """Layers with weights of the objective's own. They train with the student and are not part of it."""
         return []

@@ -9,6 +9,7 @@ from keras import ops
 from keras_snnkd import graphs
 from keras_snnkd._types import Shape, Shapes, Tensor
 from keras_snnkd.errors import unknown_name
+from keras_snnkd.layers.rates import OnRates
 
 OUTPUT = "output"
 
@@ -63,6 +64,7 @@ class TapModel:
             self._forward = keras.Model(inputs[0] if len(inputs) == 1 else inputs, tensors)  # a list of one makes Keras warn
             self.input_shape: Any = tuple(inputs[0].shape)
             self.shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+            self._on_rates = OnRates(self._forward)
             return
         if hasattr(model, "call_with_taps"):
             self._forward = model.call_with_taps
@@ -78,9 +80,16 @@ class TapModel:
             raise ValueError(f"{model.name} is not built; call it on a batch first")
         self.shapes = {name: (None, *tap.shape[1:]) for name, tap in self(ops.zeros((1, *self.input_shape[1:]))).items()}
 
-    def __call__(self, x: Tensor, training: bool = False) -> dict[str, Tensor]:
-        """The taps and `"output"` for a batch of inputs, as a dict of tensors."""
-        outputs = self._forward(x, training=training)
+    def __call__(self, x: Tensor, training: bool = False, gradient: str = "bptt") -> dict[str, Tensor]:
+        """The taps and `"output"` for a batch of inputs, as a dict of tensors.
+
+        Args:
+            x: The batch.
+            training: As for the model.
+            gradient: That of a graph: `"bptt"` or `"rate"`, see `keras_snnkd.distill.gradient`.
+        """
+        forward = self._on_rates if gradient == "rate" else self._forward
+        outputs = forward(x, training=training)
         outputs.setdefault("logits", outputs[OUTPUT])
         for name in self.names:
             if name not in outputs:

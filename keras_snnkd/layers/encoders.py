@@ -9,6 +9,7 @@ from keras import ops
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shape, Tensor
 from keras_snnkd.neurons.currents import currents_of, note
+from keras_snnkd.neurons.lanes import Lanes
 
 
 class Encoder(keras.Layer):
@@ -86,6 +87,11 @@ class Direct(Encoder):
         outputs = ops.broadcast_to(ops.expand_dims(inputs, 1), self.compute_output_shape(ops.shape(inputs)))
         note(outputs, dataclasses.replace(currents_of(inputs), target=inputs, repeated=True))
         return outputs
+
+    def call_on_rates(self, inputs: Any, training: bool = False) -> Lanes:
+        """The call for rate-based backpropagation: the mean over time is the input itself."""
+        inputs = ops.cast(inputs, self.compute_dtype)
+        return Lanes(self(inputs), inputs)
 
     def at(self, inputs: Tensor, step: int | Tensor | None = None) -> Tensor:
         return inputs

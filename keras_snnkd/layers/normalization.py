@@ -7,7 +7,9 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shape, Tensor
+from keras_snnkd.layers.mean_normalization import normalized_mean
 from keras_snnkd.neurons.currents import Currents, note
+from keras_snnkd.neurons.lanes import Lanes, joined
 from keras_snnkd.training import strategy
 
 
@@ -40,11 +42,49 @@ class BatchNormalization(keras.layers.BatchNormalization):
         plain = mask is None and last and None not in inputs.shape[1:] and not self.renorm
         if keras.backend.backend() != "tensorflow" or not plain or inputs.dtype.name not in ("float32", "bfloat16", "float16"):
             return super().call(inputs, training, mask)
+        return self._fused(inputs, bool(training and self.trainable))[0]
+
+    def call_on_rates(self, inputs: Any, training: bool = False) -> Any:
+        """The call for rate-based backpropagation: moments of all time steps, and the gradient of the mean map's own moments."""
+        if not isinstance(inputs, Lanes) or self.axis not in (-1, len(inputs.sequence.shape) - 1) or self.renorm:
+            return self(joined(inputs), training=training)
+        of_batch = bool(training and self.trainable)
+        if self._is_fused(inputs.sequence):
+            outputs, mean, variance = self._fused(inputs.sequence, of_batch)
+        else:
+            x = ops.cast(ops.stop_gradient(inputs.sequence), "float32")
+            mean, variance = self._moments_of_batch(x) if of_batch else (self.moving_mean, self.moving_variance)
+            outputs = ops.cast(
+                ops.batch_normalization(x, mean, variance, -1, *self._shift_and_scale(x), self.epsilon), inputs.sequence.dtype
+            )
+        return Lanes(outputs, normalized_mean(inputs.mean, *self._shift_and_scale(outputs), mean, variance, self.epsilon, of_batch))
+
+    def _is_fused(self, inputs: Tensor) -> bool:
+        """Whether TensorFlow's kernel takes these inputs."""
+        last = self.axis in (-1, len(inputs.shape) - 1)
+        plain = last and None not in inputs.shape[1:] and not self.renorm
+        return keras.backend.backend() == "tensorflow" and plain and inputs.dtype.name in ("float32", "bfloat16", "float16")
+
+    def _shift_and_scale(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        channels = inputs.shape[-1]
+        return self.beta if self.center else ops.zeros(channels), self.gamma if self.scale else ops.ones(channels)
+
+    def _moments_of_batch(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of the batch, which the moving ones follow."""
+        mean, variance = ops.moments(x, list(range(len(x.shape) - 1)))
+        self._follow(mean, variance)
+        return mean, variance
+
+    def _follow(self, mean: Tensor, variance: Tensor) -> None:
+        for moving, moment in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + moment * (1 - self.momentum))
+
+    def _fused(self, inputs: Tensor, of_batch: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Outputs, and the mean and variance that they were made with, those of the batch if `of_batch`."""
         import tensorflow as tf
 
         channels = inputs.shape[-1]
-        of_batch = bool(training and self.trainable)
-        gamma, beta = self.gamma if self.scale else ops.ones(channels), self.beta if self.center else ops.zeros(channels)
+        beta, gamma = self._shift_and_scale(inputs)
         if of_batch and strategy.replicas() > 1:
             x = ops.cast(inputs, "float32")
             mean, variance = _moments_of_replicas(x)
@@ -63,14 +103,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
                 count = tf.cast(tf.size(inputs) // channels, tf.float32)
                 variance *= (count - 1) / count  # the kernel gives the unbiased one, Keras keeps the other
         if of_batch:
-            for moving, moment in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                moving.assign(moving * self.momentum + moment * (1 - self.momentum))
+            self._follow(mean, variance)
         else:  # not what the kernel hands on: where nobody reads its outputs, it need not run
             mean, variance = self.moving_mean, self.moving_variance
         outputs = ops.reshape(outputs, (-1, *inputs.shape[1:]))
         scale = gamma * ops.rsqrt(variance + self.epsilon)
         note(outputs, Currents(outputs, inputs, tuple(map(ops.stop_gradient, (scale, beta - mean * scale)))))
-        return outputs
+        return outputs, mean, variance
 
 
 def _moments_of_replicas(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,10 +118,7 @@ def _moments_of_replicas(x: Tensor) -> tuple[Tensor, Tensor]:
 
     axes, channels = list(range(len(x.shape) - 1)), x.shape[-1]
     sums = tf.concat([tf.reduce_sum(x, axes), tf.reduce_sum(tf.square(x), axes), [tf.cast(tf.size(x) // channels, x.dtype)]], 0)
-    replica = tf.distribute.get_replica_context()
-    if replica:  # else a model is being built
-        sums = replica.all_reduce(tf.distribute.ReduceOp.SUM, sums)
-    total, squares, count = tf.split(sums, [channels, channels, 1])
+    total, squares, count = tf.split(strategy.sum_over_replicas(sums), [channels, channels, 1])
     return total / count, tf.maximum(squares / count - tf.square(total / count), 0.0)
 
 

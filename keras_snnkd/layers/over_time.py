@@ -8,6 +8,7 @@ from keras import ops
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shape, Tensor
 from keras_snnkd.errors import ShapeError
+from keras_snnkd.neurons.lanes import Lanes, joined, lanes_of, valued
 from keras_snnkd.neurons.recompute import again_of, forgetting, note_again
 
 
@@ -60,6 +61,17 @@ class OverTime(keras.layers.Wrapper):
         if not self.layer.weights:
             note_again(outputs, lambda: self._folded(again()))
         return outputs
+
+    def call_on_rates(self, inputs: Any, training: bool = False) -> Any:
+        """The call for rate-based backpropagation: the gradient is that of the layer on the mean of its inputs.
+
+        Of a layer with random numbers, or with state that a call changes, it is that of all steps.
+        """
+        if any(not variable.trainable for variable in self.layer.variables):
+            return self(joined(inputs))
+        lanes = lanes_of(inputs)
+        sequence = ops.stop_gradient(self._folded(lanes.sequence))
+        return Lanes(sequence, valued(self.layer(lanes.mean), ops.mean(sequence, axis=1)))
 
     def _folded(self, inputs: Tensor) -> Tensor:
         outputs = self.layer(ops.reshape(inputs, (-1, *ops.shape(inputs)[2:])))

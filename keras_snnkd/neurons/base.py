@@ -10,6 +10,8 @@ from keras_snnkd import surrogates
 from keras_snnkd._types import Shape, Tensor
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.neurons.dynamics import Dynamics
+from keras_snnkd.neurons.eligibility import has_eligibility, on_rates
+from keras_snnkd.neurons.lanes import joined, lanes_of
 from keras_snnkd.neurons.scan import charge, scan, state_dtype
 
 FLOAT32_MAX = (2 - 2**-23) * 2.0**127
@@ -70,6 +72,12 @@ class SpikingLayer(keras.Layer):
             initial_state = self._checked(initial_state, inputs)
         outputs = scan(self.dynamics, inputs, self.learned, initial_state, self.return_state, self.compute_dtype)
         return [outputs[0], *outputs[1]] if self.return_state else outputs
+
+    def call_on_rates(self, inputs: Any, training: bool = False) -> Any:
+        """The call for rate-based backpropagation; see `keras_snnkd.layers.rates`. Without eligibility, that of all steps."""
+        if self.return_state or not has_eligibility(self.dynamics) or lanes_of(inputs).sequence.shape[1] is None:
+            return self(joined(inputs))
+        return on_rates(self.dynamics, lanes_of(inputs), self.learned, self.compute_dtype)
 
     def membrane(self, inputs: Tensor) -> Tensor:
         """The membrane potentials before the reset, `[B, T, ...]`, to which currents `[B, T, ...]` charge these neurons from rest.

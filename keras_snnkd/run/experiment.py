@@ -121,7 +121,8 @@ class Experiment:
 
     def _taught(self, name: str, method: Any, **more: Any) -> Stage:
         """The student, or another model in its place, trained by a method."""
-        return self._student(name, objectives=method.objectives, label_weight=method.label_weight, **more)
+        loss = {"objectives": method.objectives, "label_weight": method.label_weight}
+        return self._student(name, gradient=method.gradient, **loss, **more)
 
     def _assistants(self, method: Any, teacher: Any, name: str = "assistant") -> tuple[Any, list[Stage]]:
         """The last assistant's name, and the stages of all of them."""
@@ -172,6 +173,7 @@ class Experiment:
         neuron: str | None = None,
         timesteps: int | None = None,
         file: Any = None,
+        gradient: str = "bptt",
         **more: Any,
     ) -> Stage:
         """A stage; `file` is where its teacher, a model, comes from, or will be once it is trained."""
@@ -199,7 +201,7 @@ class Experiment:
         if isinstance(more.get("teacher"), functools.partial):
             settings["teacher_timesteps"] = more["teacher"].keywords["timesteps"]
         course: dict[str, Any] = {"optimizer": r.optimizer, "schedule": r.schedule, "weight_decay": r.weight_decay}
-        common = {**course, "weight_bits": r.weight_bits, "seed": r.seed, "settings": settings}
+        common = {**course, "gradient": r.gradient or gradient, "weight_bits": r.weight_bits, "seed": r.seed, "settings": settings}
         return Stage(name, make, epochs=epochs, learning_rate=rate, **common, **more)
 
     def check(self) -> dict[str, Distiller]:

@@ -44,6 +44,9 @@ def dry_run(experiment: Experiment, console: Any) -> int:
     for name, distiller in experiment.check().items():
         student = distiller.student
         say(f"\nstage {name}: {student.count_params():,} parameters, loss = {distiller.describe()}")
+        if distiller.gradient != "bptt" or distiller.gradient_reason:
+            reason = f": {distiller.gradient_reason}" if distiller.gradient_reason else ""
+            say(f"  gradient {distiller.gradient}{reason}")
         if distiller.teacher is not None:
             say(f"  taught by {distiller.teacher.name} ({distiller.teacher.count_params():,} parameters)")
         for tap, shape in sorted(TapModel(student, tap_names(student)).shapes.items(), key=lambda item: tap_names(student).index(item[0])):

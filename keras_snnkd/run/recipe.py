@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_snnkd import data, graphs, models, neurons
 from keras_snnkd.distill import methods, objectives, schedules, teachers
+from keras_snnkd.distill.gradient import GRADIENTS
 from keras_snnkd.distill.methods import Method
 from keras_snnkd.distill.scales import check_scale
 from keras_snnkd.errors import FileFormatError, unknown_name
@@ -79,6 +80,8 @@ class Recipe:
             `"compare"` and `"tune"` a given one holds for all.
         student_start: `"scratch"`, `"ann_twin"`: from the weights of the student's ANN twin, trained first, or `"shrunk"`: from the
             teacher's weights, shrunk to the student's widths (`keras_snnkd.models.shrink_weights`); that of the method by default.
+        gradient: `"bptt"`, `"rate"`: rate-based backpropagation, half the time, or `"auto"` (see `keras_snnkd.Distiller`), for all stages;
+            that of the method by default, else `"bptt"`.
         seeds: In mode `"compare"`, how many seeds each arm is trained with: `seed`, `seed + 1`, ...
         epochs: Of students and assistants.
         teacher_epochs: Of the teacher.
@@ -140,6 +143,7 @@ class Recipe:
     objectives: list | None = None
     label_weight: float | dict | None = None
     student_start: str | None = None
+    gradient: str | None = None
     seeds: int = 5
     epochs: int | None = None
     teacher_epochs: int | None = None
@@ -204,7 +208,7 @@ class Recipe:
         method = methods.combine(self.objectives, self.label_weight)
         if method.chain and self.mode == Mode.DISTILL:
             raise ValueError(f"{method.name} goes through assistants; use --mode multistage")
-        implied = {"label_weight": method.label_weight, "student_start": method.start}
+        implied = {"label_weight": method.label_weight, "student_start": method.start, "gradient": method.gradient}
         if method.taught_by_ann:
             implied["teacher_neuron"] = "relu"
         if method.longer:
@@ -251,7 +255,7 @@ class Recipe:
         if self.mode in (Mode.COMPARE, Mode.TUNE):  # many students are trained
             defaults["epochs"] = max(1, defaults["epochs"] // 3)
         else:
-            defaults.update(label_weight=1.0, student_start=methods.STARTS[0])
+            defaults.update(label_weight=1.0, student_start=methods.STARTS[0], gradient=GRADIENTS[0])
         unset: dict[str, Any] = {field: value for field, value in defaults.items() if getattr(self, field) is None}
         recipe = dataclasses.replace(self, **unset)
         if recipe.teacher == TRAIN:
@@ -294,6 +298,7 @@ class Recipe:
             ("teacher start", self.teacher_start, TEACHER_STARTS),
             ("on_problem", self.on_problem, ON_PROBLEM),
             ("student start", self.student_start or methods.STARTS[0], methods.STARTS),
+            ("gradient", self.gradient or GRADIENTS[0], GRADIENTS),
         ]:
             if value not in known:
                 raise unknown_name(kind, value, known)

@@ -80,6 +80,16 @@ def replicas() -> int:
     return _current().num_replicas_in_sync if _on_tensorflow() else 1
 
 
+def sum_over_replicas(tensors: Any) -> Any:
+    """Tensors summed over all replicas that run a step; as they are without a strategy, and while a model is being built."""
+    if replicas() == 1:
+        return tensors
+    import tensorflow as tf
+
+    replica = tf.distribute.get_replica_context()
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, tensors) if replica else tensors
+
+
 def across_workers(strategy: Any = None) -> bool:
     """Whether there are several workers."""
     return len(_tasks(strategy)) > 1

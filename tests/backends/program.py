@@ -123,6 +123,19 @@ def distillation(folder):
     return {**found, "trained logits": student.predict(IMAGES, verbose=0)}
 
 
+def by_rates(folder):
+    """The losses of ten steps of rate-based backpropagation, and the weights to which they lead."""
+    teacher, student = (kd.models.load(folder / f"{name}.keras") for name in ("teacher", "student"))
+    distiller = kd.Distiller(student, teacher, [kd.objectives.SoftTargets(), kd.objectives.FiringRate()], gradient="rate")
+    for helper in distiller.helpers:
+        helper.kernel.assign(np.random.default_rng(3).normal(0, 0.3, helper.kernel.shape))
+    distiller.compile(keras.optimizers.SGD(0.05, momentum=0.9), tiny.crossentropy())
+    steps = Steps()
+    distiller.fit(IMAGES, LABELS, batch_size=32, epochs=EPOCHS, shuffle=False, verbose=0, callbacks=[steps])
+    weights = {f"rates weight {index}": weight.numpy() for index, weight in enumerate(student.weights)}
+    return {**weights, **{f"rates {name}": np.array([logs[name] for logs in steps.logs]) for name in steps.logs[0]}}
+
+
 def write(folder):
     """All results."""
-    np.savez(folder / f"{keras.backend.backend()}.npz", **neurons(), **cells(), **distillation(folder))
+    np.savez(folder / f"{keras.backend.backend()}.npz", **neurons(), **cells(), **distillation(folder), **by_rates(folder))

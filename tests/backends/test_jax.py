@@ -96,6 +96,13 @@ def test_they_lead_to_the_same_weights_and_evaluation(both):
     assert both[1]["weight distiller/soft_targets_weight"] == program.EPOCHS  # the schedule's last value
 
 
+def test_rates_train_alike(both):
+    loss = both[0]["rates loss"]
+    assert len(loss) == 10
+    assert loss[-1] < loss[0]
+    assert_close(both, "rates", 1e-4, 1e-6)
+
+
 def test_a_file_gives_the_same_spikes_on_both(both):
     assert 0 < np.mean(both[0]["spikes"]) < 1
     np.testing.assert_array_equal(both[1]["spikes"], both[0]["spikes"])

@@ -32,6 +32,7 @@ class Method:
         equation: The loss in one line.
         chain: Whether it goes through assistants (`--mode multistage`).
         longer: For so many times its T the student runs as its own teacher; 0 for a teacher of another kind, or none.
+        gradient: How it is trained: `"bptt"`, or `"rate"` (see `keras_snnkd.Distiller`).
         compared: Whether `--mode compare --objective all` takes it up.
 
     Example:
@@ -49,6 +50,7 @@ class Method:
     equation: str = ""
     chain: bool = False
     longer: int = 0
+    gradient: str = "bptt"
     compared: bool = True
 
     @property

@@ -54,8 +54,9 @@ METHODS = (
         teacher="self",
         source="Zhao et al., NeurIPS 2025, arXiv:2510.06254",
         trust="official code",
-        summary="An exit and the output learn from the mean of those that are right. One exit, on the last neurons, is our choice; trained "
-        "by surrogate gradients and not through rates; the division by T, which AdamW does not see, is left out.",
+        summary="An exit and the output learn from the mean of those that are right, by rate-based backpropagation. One exit, on the last "
+        "neurons, is our choice; the division by T, which AdamW does not see, is left out.",
         equation="sum_i CE(p_i) + 0.3 sum_i tau^2 KL(p_right || p_i), tau = 3",
+        gradient="rate",
     ),
 )

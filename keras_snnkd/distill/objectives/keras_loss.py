@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Tensor
-from keras_snnkd.distill.objective import Objective, snake_case
+from keras_snnkd.distill.objective import Objective, has_time, snake_case
 from keras_snnkd.distill.taps import OUTPUT
 
 
@@ -35,6 +35,10 @@ class KerasLoss(Objective):
         student_tap = getattr(loss, "student_layer_name", None) or OUTPUT
         super().__init__(teacher_tap, student_tap, weight=weight, name=name or snake_case(type(loss).__name__))
         self.loss = loss
+
+    @property
+    def reads_steps(self) -> bool:
+        return bool(self.built_shapes) and has_time(self.built_shapes[1])
 
     def compute_loss(
         self,

@@ -40,6 +40,10 @@ class LogitObjective(Objective):
     needs_steps = False
     """Whether the student's logits must be those of every step, `[B, T, C]`."""
 
+    @property
+    def reads_steps(self) -> bool:
+        return self.needs_steps
+
     def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
         super().build(teacher_shape, student_shape)
         if self.needs_steps and not has_time(student_shape):
@@ -168,6 +172,10 @@ class SoftTargets(TemperedObjective):
         self.forward_weight = check_positive(self, "forward_weight", forward_weight, or_zero=True)
         self.reverse_weight = check_positive(self, "reverse_weight", reverse_weight, or_zero=True)
         self.head_mass = check_share(self, "head_mass", head_mass)
+
+    @property
+    def reads_steps(self) -> bool:
+        return self.time == "per_step"
 
     def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         tau_t = self.temperature

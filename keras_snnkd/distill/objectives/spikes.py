@@ -60,6 +60,11 @@ class SpikeTrain(Objective):
         self.align: Any = None  # an `Alignment`, once it is built
 
     @property
+    def reads_steps(self) -> bool:
+        steps = self.built_shapes[1][1] if self.built_shapes else None
+        return bool(self.filter_tau) or self.window not in (None, steps)
+
+    @property
     def helpers(self) -> list[keras.Layer]:
         return self.align.helpers if self.align else []
 
