@@ -4,10 +4,13 @@ from typing import Any
 
 from keras import ops
 
+from keras_snnkd._types import Tensor
 from keras_snnkd.training import strategy
 
 
-def normalized_mean(x: Any, beta: Any, gamma: Any, mean: Any, variance: Any, epsilon: float, of_batch: bool = True) -> Any:
+def normalized_mean(
+    x: Tensor, beta: Tensor, gamma: Tensor, mean: Tensor, variance: Tensor, epsilon: float, of_batch: bool = True
+) -> Tensor:
     """The normalized mean over time, and its gradient as if the moments were its own.
 
     ``y = gamma (x - mean) r + beta`` with ``r = 1 / sqrt(variance + epsilon)``; backward, with ``z = (x - mean) r``, N values a channel,
@@ -33,11 +36,11 @@ def normalized_mean(x: Any, beta: Any, gamma: Any, mean: Any, variance: Any, eps
         return ops.cast((ops.cast(x, "float32") - mean) * (r * gamma) + beta, x.dtype)
 
     @ops.custom_gradient
-    def run(x, beta, gamma, mean, r):
+    def run(x: Tensor, beta: Tensor, gamma: Tensor, mean: Tensor, r: Tensor) -> Any:
         scale = gamma * r
         value = ops.cast(ops.cast(x, "float32") * scale + (beta - mean * scale), x.dtype)
 
-        def grad(*args, upstream=None):
+        def grad(*args: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, ...]:
             upstream = args[0] if upstream is None else upstream
             g_x, g_beta, g_gamma = _backward(x, gamma, mean, r, upstream)
             return ops.cast(g_x, x.dtype), g_beta, g_gamma, ops.zeros_like(mean), ops.zeros_like(r)
@@ -47,7 +50,7 @@ def normalized_mean(x: Any, beta: Any, gamma: Any, mean: Any, variance: Any, eps
     return run(x, ops.copy(beta), ops.copy(gamma), mean, r)  # of the variables' values
 
 
-def _backward(x: Any, gamma: Any, mean: Any, r: Any, upstream: Any) -> tuple:
+def _backward(x: Tensor, gamma: Tensor, mean: Tensor, r: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of x, beta and gamma."""
     axes = list(range(len(x.shape) - 1))
     g = ops.cast(upstream, "float32")

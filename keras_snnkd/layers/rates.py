@@ -36,7 +36,7 @@ class OnRates(keras.Layer):
     Source: Yu et al., NeurIPS 2024, arXiv:2410.11488.
     """
 
-    def __init__(self, model: keras.Model, **kwargs):
+    def __init__(self, model: keras.Model, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         self.model = model
         self.built = True

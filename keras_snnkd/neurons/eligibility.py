@@ -19,14 +19,15 @@ checked against its numbers; hard resets, resets that are not detached, adaptati
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from keras import ops
 
+from keras_snnkd._types import Shape, Tensor
 from keras_snnkd.neurons.dynamics import Dynamics, summed_to
 from keras_snnkd.neurons.lanes import Lanes
 from keras_snnkd.neurons.scan import _made, _Plan, state_dtype
-from keras_snnkd.surrogates import step
+from keras_snnkd.surrogates import Surrogate, step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Eligibility:
     dynamics: Dynamics
     learns_leak: bool = False
 
-    def given(self, learned: Sequence[Any]) -> Any:
+    def given(self, learned: Sequence[Tensor]) -> Any:
         """The leak; see `Dynamics.given`."""
         return self.dynamics.given(learned)
 
@@ -55,30 +56,32 @@ class Eligibility:
         """Number of arrays in the state."""
         return self.dynamics.state_size * (1 + self.directions) + 1 + self.directions
 
-    def initial_state(self, shape, dtype: str = "float32") -> tuple:
+    def initial_state(self, shape: Shape, dtype: str = "float32") -> tuple[Tensor, ...]:
         """The neuron's resting state, and zeros."""
         state = self.dynamics.initial_state(shape, dtype)
         return (*state, *(ops.zeros(shape, dtype) for _ in range(self.state_size - len(state))))
 
-    def step(self, x, state, leak, fire=None) -> tuple:
+    def step(self, x: Tensor, state: tuple[Tensor, ...], leak: Any, fire: Any = None) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """One time step; see `Dynamics.step`."""
         size = self.dynamics.state_size
         before, derivatives, sums = state[:size], state[size : -1 - self.directions], state[-1 - self.directions :]
         output, h, after = self.dynamics.step(x, before, leak, fire)
         rows = [self.derivative(x, before, h, leak, derivatives[i * size : (i + 1) * size], i) for i in range(self.directions)]
         moved = [output, *(d_output for d_output, _ in rows)]
-        sums = [total + part for total, part in zip(sums, moved, strict=True)]
-        return output, h, (*after, *(part for _, d_state in rows for part in d_state), *sums)
+        more = [total + part for total, part in zip(sums, moved, strict=True)]
+        return output, h, (*after, *(part for _, d_state in rows for part in d_state), *more)
 
-    def derivative(self, x, state, h, leak, d_state, direction: int) -> tuple:
+    def derivative(
+        self, x: Tensor, state: tuple[Tensor, ...], h: Tensor, leak: Any, d_state: tuple[Tensor, ...], direction: int
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The change of the output and of the state after the step, where the direction changes by 1 and the state before by `d_state`."""
-        dynamics = self.dynamics
+        dynamics, surrogate = self.dynamics, cast(Surrogate, self.dynamics.surrogate)
         by_x, by_v, by_leak = dynamics.charge_adjoint(x, state[0], leak, ops.ones_like(h))  # element by element
         d_h = by_v * d_state[0] + (by_leak if direction else by_x)
         theta = dynamics.theta(state)
         spike = step(h - theta)
         d_theta = dynamics.adaptation * d_state[1] if dynamics.adapts else 0.0
-        d_spike = dynamics.surrogate.derivative(h - theta) * (d_h - d_theta)
+        d_spike = surrogate.derivative(h - theta) * (d_h - d_theta)
         if dynamics.reset == "hard":
             d_v = (1 - spike) * d_h
             d_v = d_v if dynamics.detach_reset else d_v + (dynamics.v_reset - h) * d_spike
@@ -92,15 +95,17 @@ class Eligibility:
 class _RatePlan(_Plan):
     """A plan whose dynamics are an `Eligibility`; of the last state it hands on the means alone."""
 
-    def rates(self, *tensors) -> tuple:
+    dynamics: Any
+
+    def rates(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Spikes `[B, T, ...]`, and `[B, ...]` each the rate and the eligibilities."""
         return self.means(tensors, self.forward(*tensors))
 
-    def rates_in_chunks(self, *tensors) -> tuple:
+    def rates_in_chunks(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """`rates` by a chain of kernels."""
         return self.means(tensors, self.forward_in_chunks(*tensors))
 
-    def means(self, tensors, outputs) -> tuple:
+    def means(self, tensors: Sequence[Tensor], outputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Spikes and the means over time of what the last state sums up."""
         spikes, *state = outputs
         steps = self.repeats or tensors[0].shape[1]
@@ -113,7 +118,7 @@ def has_eligibility(dynamics: Dynamics) -> bool:
     return dynamics.threshold is not None and type(dynamics).step_adjoint is Dynamics.step_adjoint
 
 
-def on_rates(dynamics: Dynamics, lanes: Lanes, learned: Sequence[Any] = (), dtype: str | None = None) -> Lanes:
+def on_rates(dynamics: Dynamics, lanes: Lanes, learned: Sequence[Tensor] = (), dtype: str | None = None) -> Lanes:
     """Neurons over the time steps of one lane, and their rates, with the gradient of the eligibility, in the other.
 
     Args:
@@ -136,14 +141,14 @@ def on_rates(dynamics: Dynamics, lanes: Lanes, learned: Sequence[Any] = (), dtyp
     return Lanes(spikes, _with_eligibility(rate, [lanes.mean, *learned], eligibilities))
 
 
-def _with_eligibility(rate, sources, eligibilities):
+def _with_eligibility(rate: Tensor, sources: Sequence[Tensor], eligibilities: Sequence[Tensor]) -> Tensor:
     """`rate`, whose gradient goes to each source by its eligibility."""
 
     @ops.custom_gradient
-    def run(rate, *tensors):
+    def run(rate: Tensor, *tensors: Tensor) -> Any:
         sources, eligibilities = tensors[: len(tensors) // 2], tensors[len(tensors) // 2 :]
 
-        def grad(*args, upstream=None):
+        def grad(*args: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, ...]:
             upstream = args[0] if upstream is None else upstream
             dtype = state_dtype(upstream.dtype)
             moved = [ops.cast(upstream, dtype) * ops.cast(eligibility, dtype) for eligibility in eligibilities]

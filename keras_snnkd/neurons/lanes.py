@@ -10,6 +10,8 @@ from typing import Any
 
 from keras import ops
 
+from keras_snnkd._types import Tensor
+
 
 @dataclasses.dataclass(frozen=True)
 class Lanes:
@@ -20,25 +22,25 @@ class Lanes:
         mean: Its mean over time, `[B, ...]`, which receives the gradient.
     """
 
-    sequence: Any
-    mean: Any
+    sequence: Tensor
+    mean: Tensor
 
 
-def lanes_of(inputs: Any) -> Lanes:
+def lanes_of(inputs: Lanes | Tensor) -> Lanes:
     """Lanes as they are; of a sequence `[B, T, ...]`, with the gradient of its mean over time."""
     if isinstance(inputs, Lanes):
         return inputs
     return Lanes(inputs, ops.mean(inputs, axis=1))
 
 
-def joined(inputs: Any) -> Any:
+def joined(inputs: Lanes | Tensor) -> Tensor:
     """The sequence `[B, T, ...]`, whose gradient goes to the mean, summed over time; what are no lanes stays as it is."""
     if not isinstance(inputs, Lanes):
         return inputs
 
     @ops.custom_gradient
-    def run(sequence, mean):
-        def grad(*args, upstream=None):
+    def run(sequence: Tensor, mean: Tensor) -> Any:
+        def grad(*args: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, Tensor]:
             upstream = args[0] if upstream is None else upstream
             return ops.zeros_like(sequence), ops.cast(ops.sum(upstream, axis=1), mean.dtype)
 
@@ -47,12 +49,12 @@ def joined(inputs: Any) -> Any:
     return run(ops.stop_gradient(inputs.sequence), inputs.mean)
 
 
-def valued(tensor: Any, value: Any) -> Any:
+def valued(tensor: Tensor, value: Tensor) -> Tensor:
     """`value`, with the gradient of `tensor`, which has its shape."""
 
     @ops.custom_gradient
-    def run(tensor, value):
-        def grad(*args, upstream=None):
+    def run(tensor: Tensor, value: Tensor) -> Any:
+        def grad(*args: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, Tensor]:
             upstream = args[0] if upstream is None else upstream
             return ops.cast(upstream, tensor.dtype), ops.zeros_like(value)
 

@@ -65,7 +65,8 @@ def test_with_one_step_it_is_backpropagation_through_time(name):
     logits, expected = trained(model, model)
     found_logits, found = trained(model, OnRates(model))
     np.testing.assert_array_equal(found_logits, logits)
-    assert sum(bool(np.any(gradient)) for gradient in expected) >= len(expected) - 2  # a single step has no recurrence
+    assert np.any(expected[0])
+    assert np.any(expected[-1])
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 

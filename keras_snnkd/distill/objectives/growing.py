@@ -87,6 +87,7 @@ class MaskedTeacher(TemperedObjective):
     """
 
     default_tap = "features"
+    needs_steps = True
 
     def __init__(self, temperature: float = 2.0, keep: float = 0.5, seed: int = 0, student_tap: Tap | None = None, **kwargs: Any):
         super().__init__(temperature, student_tap=student_tap or "logits", **kwargs)
