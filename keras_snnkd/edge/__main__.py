@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd.edge.images import read_image
-from keras_snnkd.edge.readout import softmax
+from keras_snnkd.edge.readout import likeliest, softmax
 from keras_snnkd.edge.runner import Answer, Runner
 from keras_snnkd.errors import FileFormatError, KDError
+from keras_snnkd.files.output import unread_output
 from keras_snnkd.files.pictures import Resize
 
 SHOWN_CLASSES = 10
@@ -24,12 +25,15 @@ STRETCH, KEEP_ASPECT = "stretch", "keep-aspect"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 1 after an error, which is one line. Wrong options exit with 2."""
-    options = _parser().parse_args(arguments)
-    try:
-        print(classify(options))
-    except KDError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    with unread_output():
+        options = _parser().parse_args(arguments)
+        try:
+            print(classify(options))
+        except (KDError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            return 130
     return 0
 
 
@@ -47,7 +51,7 @@ def classify(options: argparse.Namespace) -> str:
         if runner.streaming or options.steps or options.until_confidence is not None:
             return runner.run(image, until_confidence=confidence, max_steps=options.steps)
         logits = runner.predict(image[np.newaxis])[0]
-        return Answer(logits, int(logits.argmax()), float(softmax(logits).max()), 1)
+        return Answer(logits, int(likeliest(logits)), float(softmax(logits).max()), 1)
 
     answer = run()  # also the warm-up
     seconds = []
@@ -78,7 +82,7 @@ def read_card(path: Path) -> dict[str, Any]:
         return {}
     try:
         card = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} is not a JSON file: {error}") from error
     card = card if isinstance(card, dict) else {}
     parts = {part: card.get(part) or {} for part in ("dataset", "anytime")}

@@ -1,6 +1,7 @@
 """Runs `.tflite` files, whole ones and step by step."""
 
 import itertools
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,9 @@ class Runner:
     the neurons' state as inputs and outputs; the runner keeps that state from `step` to `step`. Integer inputs and outputs are converted
     by the file's own scales and zero points.
 
+    Threads may share a runner. They take turns in the interpreter, so that a runner for each is faster; and each thread has a sequence of
+    its own in a streaming file, which `reset` of another one leaves alone.
+
     Args:
         path: The file.
         threads: Number of threads, 1 by default: more did not help at the sizes of our students.
@@ -63,6 +67,7 @@ class Runner:
         self.contents = read_contents(self.path)
         check_seal(self.path, required=False)
         self._interpreter = _interpreter(self.path, threads)
+        self._turn, self._sequence = threading.Lock(), threading.local()
         found = signature(self._interpreter)
         self.readout, self.timesteps = found.readout, found.timesteps
         names = [name for name in found.inputs if name in found.outputs] if self.streaming else []
@@ -103,6 +108,9 @@ class Runner:
         """
         if LOGITS not in self._outputs:
             raise FileFormatError(f"{self.path} has {len(self._outputs)} outputs; expected the logits alone")
+        shape = self._outputs[LOGITS].shape
+        if len(shape) != 2:
+            raise FileFormatError(f"{self.path} gives an output of shape {list(shape)}; expected logits [1, C], one number for each class")
         return self._collect(batch, [LOGITS])[LOGITS]
 
     def outputs(self, batch: np.ndarray) -> dict[str, np.ndarray]:
@@ -110,8 +118,15 @@ class Runner:
         return self._collect(batch, list(self._outputs))
 
     def reset(self) -> None:
-        """Bring all neurons of a streaming file to rest; a new sequence can start."""
-        self._state = {name: before.encode(np.zeros(before.shape, "float32")) for name, (before, _) in self._states.items()}
+        """Bring all neurons of a streaming file to rest; a new sequence of this thread can start."""
+        self._sequence.state = {name: before.encode(np.zeros(before.shape, "float32")) for name, (before, _) in self._states.items()}
+
+    @property
+    def _state(self) -> dict[str, Array]:
+        """The state of this thread's sequence, as the file stores it."""
+        if not hasattr(self._sequence, "state"):
+            self.reset()
+        return self._sequence.state
 
     def step(self, frame: np.ndarray) -> np.ndarray:
         """Compute one time step of a streaming file; the state goes on from the step before.
@@ -208,15 +223,22 @@ class Runner:
         return together
 
     def _invoke(self, image: Array, names: Sequence[str]) -> dict[str, Array]:
-        """Outputs by name for one image, `[1, ...]` each; moves the state on."""
-        image = image[np.newaxis]
+        """Outputs by name for one image, `[1, ...]` each; moves the state of this thread's sequence on."""
+        with self._turn:
+            return self._run_once(image[np.newaxis], self._state, names)
+
+    def _run_once(self, image: Array, state: dict[str, Array], names: Sequence[str]) -> dict[str, Array]:
+        """As `_invoke`, of a thread whose turn it is."""
         self._interpreter.set_tensor(self._image.index, image if image.dtype == self._image.dtype else self._image.encode(image))
         for name, (before, _) in self._states.items():
-            self._interpreter.set_tensor(before.index, self._state[name])
-        self._interpreter.invoke()
+            self._interpreter.set_tensor(before.index, state[name])
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:  # of an operator, in a foreign file
+            raise FileFormatError(f"{self.path} does not run in LiteRT: {str(error).strip()[:300]}") from error
         for name, (before, after) in self._states.items():
             stored = self._interpreter.get_tensor(after.index)
-            self._state[name] = stored if before.same_numbers(after) else before.encode(after.decode(stored))
+            state[name] = stored if before.same_numbers(after) else before.encode(after.decode(stored))
         return {name: self._outputs[name].decode(self._interpreter.get_tensor(self._outputs[name].index)) for name in names}
 
 

@@ -1,5 +1,8 @@
 import json
+import shlex
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -135,3 +138,28 @@ def test_a_card_with_an_odd_size_is_told(folder, capsys):
     code, _, err = said(capsys, folder / "whole.tflite", folder / "image.png")
     assert code == 1
     assert "is not a card as keras_snnkd writes it: resize [8, 8]" in err
+
+
+def command(*arguments, **streams):
+    """The command in a process of its own."""
+    return subprocess.Popen([sys.executable, "-m", "keras_snnkd.edge", *map(str, arguments)], text=True, **streams)
+
+
+@pytest.mark.parametrize("wrong", [False, True], ids=["answer", "error"])
+def test_a_reader_that_leaves_early_is_no_error(folder, wrong):
+    process = command(
+        folder / "whole.tflite", folder / ("missing.npy" if wrong else "image.npy"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()  # as `| head -0` does
+    error = process.stderr.read()
+    assert process.wait() == int(wrong)
+    assert "Traceback" not in error
+    assert "BrokenPipe" not in error
+    assert ("error: there is no image" in error) == wrong
+
+
+def test_without_standard_output_there_is_no_error(folder):
+    line = f"{shlex.join([sys.executable, '-m', 'keras_snnkd.edge', str(folder / 'whole.tflite'), str(folder / 'image.npy')])} >&-"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -135,3 +137,43 @@ def test_memory_stays_flat_over_many_steps(stream, digits):
     for _ in range(20_000):
         runner.step(image)
     assert resident() - before < 2 * 2**20, "one small array kept at each step would be 3 MB"
+
+
+THREADS = 6
+
+
+def in_threads(work, parts):
+    """What `work` gives for each part, all at the same time."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(work, parts))
+
+
+@pytest.mark.parametrize("form", ["whole", "stream", "integers"])
+def test_threads_that_share_a_runner_get_their_own_answers(form, stream, integers, digits):
+    runner = Runner({"whole": WHOLE, "stream": stream, "integers": integers}[form])
+    images = digits[0][:240]
+    expected = runner.predict(images)
+    found = in_threads(runner.predict, np.array_split(images, THREADS * 8))
+    np.testing.assert_array_equal(np.concatenate(found), expected)
+
+
+def test_each_thread_has_a_sequence_of_its_own(stream, digits):
+    runner, images = Runner(stream), digits[0][:120]
+    expected = [runner.run(image, until_confidence=None) for image in images]
+
+    def steps(image):
+        runner.reset()
+        return [runner.step(image) for _ in range(4)]
+
+    for found, alone in zip(in_threads(steps, images), expected, strict=True):
+        np.testing.assert_allclose(np.mean(found, axis=0), alone.logits, rtol=1e-6)
+    for found, alone in zip(in_threads(lambda image: runner.run(image, until_confidence=None), images), expected, strict=True):
+        np.testing.assert_array_equal(found.logits, alone.logits)
+
+
+def test_a_reset_in_one_thread_leaves_the_sequence_of_another_alone(stream, digits):
+    runner, image = Runner(stream), digits[0][0]
+    first = [runner.step(image) for _ in range(2)]
+    in_threads(lambda _: (runner.step(digits[0][1]), runner.reset()), range(3))
+    together = [*first, runner.step(image), runner.step(image)]
+    np.testing.assert_allclose(np.mean(together, axis=0), runner.run(image, until_confidence=None).logits, rtol=1e-6)
