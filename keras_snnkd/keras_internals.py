@@ -30,6 +30,11 @@ def producer(tensor: keras.KerasTensor) -> keras.Operation:
     return tensor._keras_history.operation
 
 
+def read_by(layer: keras.Layer) -> keras.KerasTensor:
+    """The first tensor that a layer of a functional model reads; `layer.input` is a list where a mask comes with it."""
+    return keras.tree.flatten(layer.input)[0]
+
+
 def nodes(model: keras.Model) -> list[Any] | None:
     """The calls of layers of which a functional or built sequential model consists, first to last; `None` for a subclassed model.
 

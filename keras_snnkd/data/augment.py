@@ -18,6 +18,7 @@ class Augmentation(NamedTuple):
     Args:
         choices: From height and width to `[n_1, ..., n_k]`: random integer i of an image is one of `0, ..., n_i - 1`.
         apply: From images `[B, H, W, C]` (float32 in [0, 1]) and their integers int32 `[B, k]` to changed images of the same shape.
+        axes: Of what is changed: 3 of images (H, W, C), 2 of series (T, C, in place of H and W); `None` of both.
 
     Example:
         >>> flip = augmentation("flip")
@@ -79,12 +80,29 @@ def _eighths(height: int, width: int) -> tuple[int, int]:
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {
-    "none": Augmentation(lambda height, width: [], unchanged),
+    "none": Augmentation(lambda height, width: [], unchanged, None),
     "flip": Augmentation(lambda height, width: [2], flip),
     "crop": Augmentation(lambda height, width: [2 * reach + 1 for reach in _eighths(height, width)], crop),
     "shift": Augmentation(lambda height, width: [3, 3], shift),
     "cutout": Augmentation(lambda height, width: [height, width], cutout),
+    **{name: Augmentation(*parts, axes=2) for name, parts in series_augment.PARTS.items()},
 }
+
+
+def check_axes(names: str, axes: int) -> None:
+    """Refuse augmentations of images for series, and of series for images.
+
+    Raises:
+        ValueError: If one of `names` is for data of other axes.
+    """
+    for name in (part.strip() for part in names.split("+")):
+        if AUGMENTATIONS[name].axes not in (None, axes):
+            fitting = [known for known, one in AUGMENTATIONS.items() if one.axes in (None, axes)]
+            kinds = {2: "series", 3: "images"}
+            raise ValueError(
+                f"augmentation {name!r} is for {kinds[AUGMENTATIONS[name].axes]}, and these data are {kinds[axes]}; "
+                f"take {', '.join(fitting)}"
+            )
 
 
 def augmentation(names: str) -> Augmentation:

@@ -50,17 +50,18 @@ def check_settings(batch_size: object, augment: Any, seed: object, views: Any = 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Images and labels, split and ready to train with. Made by `load`.
+    """Images or series and labels, split and ready to train with. Made by `load`. What is said of images holds for series too, but for
+    the scaling: they are float32 as they were read.
 
     Args:
         name: Short name of the data set.
-        image_shape: (H, W, C).
+        image_shape: (H, W, C) of images, (T, C) of series.
         num_classes: Number of classes.
         class_names: What label 0, 1, ... stands for.
         batch_size: Images in a batch.
         augment: Names of `AUGMENTATIONS` joined with `+`; only training images are augmented.
         seed: Decides the order and the augmentation of the training images, together with the epoch, and nothing else does.
-        train_arrays, validation_arrays, test_arrays: Images uint8 `[N, H, W, C]` and labels int32 `[N]`.
+        train_arrays, validation_arrays, test_arrays: Images uint8 `[N, H, W, C]` or series float32 `[N, T, C]`, and labels int32 `[N]`.
         views: How many augmented versions of each training image there are: epoch e shows view `e % views`. `None` for a new one each
             epoch.
         mixup: Strength a of mixup, 0 for none: a view mixes each training image, once augmented, with another one (see
@@ -94,6 +95,12 @@ class Data:
 
     def __post_init__(self) -> None:
         check_settings(self.batch_size, self.augment, self.seed, self.views, self.mixup)
+        check_axes(self.augment, len(self.image_shape))
+
+    @property
+    def is_series(self) -> bool:
+        """Whether these are series `[T, C]`, and no images."""
+        return len(self.image_shape) == 2
 
     @property
     def steps_per_epoch(self) -> int:
@@ -189,7 +196,7 @@ class Data:
         if count < 1:
             raise ValueError(f"count must be at least 1, got {count}.")
         images, labels = self.test_arrays
-        return images[:count] * np.float32(1 / 256), labels[:count]
+        return np.array(_to_float(images[:count])), labels[:count]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -240,12 +247,14 @@ class Data:
 
     def _shown(self, images: Tensor, indices: Tensor, look: dict[str, Tensor]) -> Tensor:
         """The pixels of training images; `images` gives those of some indices, as bytes."""
+        import tensorflow as tf
+
         augment = augmentation(self.augment).apply
         own = augment(_to_float(images(indices)), look["integers"])
         if not self.mixup:
             return own
         other = augment(_to_float(images(look["partner"])), look["partner_integers"])
-        share = look["share"][:, None, None, None]
+        share = tf.reshape(look["share"], (-1, *[1] * len(self.image_shape)))
         return share * own + (1 - share) * other
 
     def _labelled(self, labels: Tensor, indices: Tensor, look: dict[str, Tensor]) -> Tensor:
@@ -292,4 +301,6 @@ def _to_float(images: Tensor) -> Tensor:
     """Images uint8 0..255 as multiples of 1/256 in float32, which a network with rounded weights adds up exactly (see `rounding`)."""
     import tensorflow as tf
 
+    if images.dtype == np.float32:
+        return images
     return tf.cast(images, tf.float32) * (1 / 256)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_snnkd.data import folder, npz, own, prepared
+from keras_snnkd.data import folder, npz, own, prepared, series, series_files
 from keras_snnkd.data.data import Data, check_settings, fitting_batch_size
+from keras_snnkd.data.series import Series
 from keras_snnkd.data.splits import TENTH, Source, every_fifth, split
 from keras_snnkd.errors import DatasetUnavailableError, FileFormatError, unknown_name
 from keras_snnkd.files.pictures import Resize
@@ -16,7 +17,7 @@ from keras_snnkd.files.pictures import Resize
 
 def names() -> tuple[str, ...]:
     """The data sets that `load` knows by name."""
-    return ("digits", *prepared.SETS)
+    return ("digits", "japanese_vowels", *prepared.SETS)
 
 
 def load(
@@ -32,17 +33,19 @@ def load(
     resize: str | int | Resize | None = None,
     keep_aspect: bool = False,
 ) -> Data:
-    """Read a data set of images and divide it into training, validation and test.
+    """Read a data set of images or of series and divide it into training, validation and test.
 
     A tenth of each class of the training part, spread evenly over it, is validation, always the same, unless the files bring their own.
-    Images are kept as uint8 0..255.
+    Images are kept as uint8 0..255. Series are `[T, C]` in float32, padded with zeros at the end; those of one person or other group are
+    all in one part (`keras_snnkd.data.series`).
 
     Args:
         name: Images in memory: `(x, y)` or a `tf.data.Dataset`, or a mapping of such with the keys `"train"`, and perhaps `"validation"`
             and `"test"`; or one of `names()`; or a `.npz` file with x_train, y_train, x_test, y_test (images uint8, or floats from 0 to 1,
             `[N, H, W]` or `[N, H, W, C]`; labels 0..K-1 `[N]`), perhaps x_val and y_val; or a folder of images of one size, either
             `train/<class>/*.png|jpg` with `test/<class>/*`, and perhaps `val/<class>/*`, or `<class>/*`, where every fifth image of a
-            class is test.
+            class is test. Of series: a `.npz` file with values and labels, a `.ts` file, a CSV file, or a folder of WAV files; see
+            `keras_snnkd.data.series_files`.
         batch_size: Images in a batch; by the number of training images by default: 128, or fewer, so that an epoch has at least 16 steps,
             but not fewer than 8.
         augment: Names of `AUGMENTATIONS`, joined with `+`, for training images.
@@ -73,7 +76,7 @@ def load(
         raise ValueError(f"limit must be at least 2 (one image to train on, one to validate), got {limit}.")
     size = check_resize("arrays" if own.is_own(name) else name, resize, keep_aspect)
     source = own.read(name) if own.is_own(name) else _reader(name, data_dir, limit, size)()
-    arrays = split(source, limit)
+    arrays = series.split(source, limit) if isinstance(source, Series) else split(source, limit)
     return Data(
         name=source.name,
         image_shape=arrays["train_arrays"][0].shape[1:],
@@ -111,6 +114,16 @@ def takes_resize(name: str | os.PathLike[str]) -> bool:
     return os.fspath(name) not in names() and Path(name).suffix != ".npz"
 
 
+def holds_series(name: str | os.PathLike) -> bool:
+    """Whether what `load` would read under this name are series, and no images; found out without reading it."""
+    path = Path(name).expanduser()
+    if os.fspath(name) in names():
+        return os.fspath(name) == "japanese_vowels"
+    if path.is_dir():
+        return series_files.holds_sounds(path)
+    return path.suffix in series_files.READERS or (path.suffix == ".npz" and path.is_file() and series_files.holds_series(path))
+
+
 def _reader(name: str | os.PathLike[str], data_dir: Any, limit: int | None, size: Resize | None = None) -> Callable[[], Source]:
     """What reads the data set called `name`. Known names come before folders of the same name."""
     text, path = os.fspath(name), Path(name).expanduser()
@@ -118,12 +131,20 @@ def _reader(name: str | os.PathLike[str], data_dir: Any, limit: int | None, size
         return read_digits
     if text in prepared.SETS:
         return lambda: prepared.read(text, data_dir, limit)
+    if text == "japanese_vowels":
+        return series_files.read_japanese_vowels
     if path.is_dir():
-        return lambda: folder.read(path, size)
+        return (lambda: series_files.read_wavs(path)) if series_files.holds_sounds(path) else lambda: folder.read(path, size)
+    if path.suffix in series_files.READERS and path.is_file():
+        return lambda: series_files.READERS[path.suffix](path)
     if path.suffix == ".npz" and path.is_file():
+        if series_files.holds_series(path):
+            return lambda: series_files.read_npz(path)
         return lambda: npz.read(path)
     if path.is_file():
-        raise FileFormatError(f"{path}: expected a .npz file or a folder of images, got a file ending in {path.suffix!r}.")
+        raise FileFormatError(
+            f"{path}: expected a .npz, .ts or .csv file or a folder of images or sounds, got a file ending in {path.suffix!r}."
+        )
     if path.suffix == ".npz" or "/" in text or os.sep in text:
         raise DatasetUnavailableError(f"there is no file or folder {str(path)!r}; check the path, or name one of {', '.join(names())}.")
     raise unknown_name("data set", text, names())

@@ -9,6 +9,7 @@ import keras
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shape, Tensor
 from keras_snnkd.errors import ShapeError
+from keras_snnkd.keras_internals import read_by
 from keras_snnkd.layers import MeanOverTime
 
 
@@ -86,8 +87,8 @@ def Ensemble(  # noqa: N802 - reads as a class, like the builders of models
         _check_alike("outputs", models[0], model, lambda model: tuple(model.outputs[0].shape[1:]))
     image = keras.Input(models[0].inputs[0].shape[1:], name="image")
     last = [model.layers[-1] for model in models]
-    per_step = all(isinstance(layer, MeanOverTime) for layer in last) and len({layer.input.shape for layer in last}) == 1
-    logits = [layer.input if per_step else model.outputs[0] for model, layer in zip(models, last, strict=True)]
+    per_step = all(isinstance(layer, MeanOverTime) for layer in last) and len({read_by(layer).shape for layer in last}) == 1
+    logits = [read_by(layer) if per_step else model.outputs[0] for model, layer in zip(models, last, strict=True)]
     members = [
         keras.Model(model.inputs[0], z, name=f"member{index}") for index, (model, z) in enumerate(zip(models, logits, strict=True), 1)
     ]

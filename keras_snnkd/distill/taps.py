@@ -9,6 +9,7 @@ from keras import ops
 from keras_snnkd import graphs
 from keras_snnkd._types import Shape, Shapes, Tensor
 from keras_snnkd.errors import unknown_name
+from keras_snnkd.keras_internals import read_by
 from keras_snnkd.layers.rates import OnRates
 
 OUTPUT = "output"
@@ -105,9 +106,9 @@ class TapModel:
         if name == OUTPUT:
             return self._graph.outputs[0]
         if name == "logits" and name not in layers:
-            return self._logits
-        if name == "features" and name not in layers and (classifier := classifier_layer(self._graph)) is not None:
-            return classifier.input
+            return read_by(layers["readout"]) if "readout" in layers else self.model.outputs[0]
+        if name == "features" and name not in layers and "classifier" in layers:
+            return read_by(layers["classifier"])
         if name.endswith(MEMBRANE) and name not in layers:
             return self._membrane(name, self._layer(name.removesuffix(MEMBRANE), layers))
         return self._layer(name, layers).output
@@ -125,7 +126,7 @@ class TapModel:
         if not hasattr(layer, "membrane"):
             spiking = [other.name for other in self._graph.layers if hasattr(other, "membrane")]
             raise unknown_name(f"layer of {self.model.name} with membrane potentials", layer.name, spiking)
-        return _Membrane(layer, name=name.replace(".", "_"))(keras.tree.flatten(layer.input)[0])
+        return _Membrane(layer, name=name.replace(".", "_"))(read_by(layer))
 
 
 class _Membrane(keras.Layer):

@@ -7,6 +7,7 @@ from keras_snnkd.layers.normalization import BatchNormalization, ThresholdBatchN
 from keras_snnkd.layers.over_time import OverTime
 from keras_snnkd.layers.quantized import QuantizedConv2D, QuantizedDense
 from keras_snnkd.layers.readouts import LastStep, MeanOverTime, SoftmaxSum, SpikeCount
+from keras_snnkd.layers.series import CausalConv1D, Standardize
 
 __all__ = [
     "BatchNormalization",
@@ -23,6 +24,7 @@ __all__ = [
     "QuantizedDense",
     "SoftmaxSum",
     "SpikeCount",
+    "Standardize",
     "ThresholdBatchNormalization",
     "logits_of",
 ]

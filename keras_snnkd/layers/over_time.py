@@ -41,6 +41,7 @@ class OverTime(keras.layers.Wrapper):
 
     def __init__(self, layer: keras.Layer, remat: bool = False, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
+        self.supports_masking = True  # of steps, which stay
         self.remat = bool(remat)
 
     def build(self, input_shape: Shape) -> None:

@@ -14,6 +14,8 @@ from keras_snnkd.neurons.dynamics import exporting_integers
 class Readout(keras.Layer):
     """Base of all readouts; float32 whatever the policy, so that the loss is exact. Of a single step each gives that step.
 
+    A mask `[B, T]` says which steps count; the others are padding at the end.
+
     Raises:
         ShapeError: If the inputs have no time axis.
     """
@@ -23,6 +25,10 @@ class Readout(keras.Layer):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
+        self.supports_masking = True
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
 
     def of_steps(self, inputs: Tensor) -> Tensor:
         """What of each step is averaged, added up or taken, `[B, T, C] -> [B, T, C]`."""
@@ -47,7 +53,10 @@ class MeanOverTime(Readout):
 
     over_time = "mean"
 
-    def call(self, inputs: Tensor) -> Tensor:
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        if mask is not None:
+            count = ops.sum(ops.cast(mask, inputs.dtype), axis=1, keepdims=True)
+            return ops.sum(_real(inputs, mask), axis=1) / ops.maximum(count, 1.0)
         if not exporting_integers():
             return ops.mean(inputs, axis=1)
         steps, units = inputs.shape[1:]  # a product, since runtimes differ in how they round a mean of integers
@@ -65,8 +74,8 @@ class SpikeCount(Readout):
 
     over_time = "sum"
 
-    def call(self, inputs: Tensor) -> Tensor:
-        return ops.sum(inputs, axis=1)
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        return ops.sum(_real(inputs, mask), axis=1)
 
 
 @public
@@ -79,8 +88,11 @@ class LastStep(Readout):
 
     over_time = "last"
 
-    def call(self, inputs: Tensor) -> Tensor:
-        return inputs[:, -1]
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        if mask is None:
+            return inputs[:, -1]
+        last = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True) - 1
+        return ops.squeeze(ops.take_along_axis(inputs, ops.maximum(last, 0)[:, :, None], axis=1), 1)
 
 
 @public
@@ -99,5 +111,10 @@ class SoftmaxSum(Readout):
     def of_steps(self, inputs: Tensor) -> Tensor:
         return ops.softmax(inputs, axis=-1)
 
-    def call(self, inputs: Tensor) -> Tensor:
-        return ops.sum(self.of_steps(inputs), axis=1)
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
+        return ops.sum(_real(self.of_steps(inputs), mask), axis=1)
+
+
+def _real(inputs: Tensor, mask: Tensor | None) -> Tensor:
+    """`inputs` `[B, T, C]` with 0 in the steps that do not count."""
+    return inputs if mask is None else inputs * ops.cast(mask, inputs.dtype)[:, :, None]

@@ -10,7 +10,7 @@ from keras_snnkd import graphs
 from keras_snnkd._types import Array
 from keras_snnkd.edge.readout import likeliest, so_far, softmax
 from keras_snnkd.errors import ShapeError
-from keras_snnkd.keras_internals import producer
+from keras_snnkd.keras_internals import producer, read_by
 from keras_snnkd.layers import FakeQuant
 from keras_snnkd.layers.readouts import Readout
 from keras_snnkd.metrics.measurement import Measurement
@@ -113,7 +113,7 @@ def answers(model: keras.Model, images: np.ndarray, batch_size: int = 128) -> np
     """
     model = graphs.flat(model)
     readout = final_readout(model)
-    measurement = Measurement(model, {"steps": readout.input}, lambda values: readout.of_steps(values["steps"]))
+    measurement = Measurement(model, {"steps": read_by(readout)}, lambda values: readout.of_steps(values["steps"]))
     steps = np.concatenate(list(measurement.batches(images, batch_size))).astype("float64")
     return so_far(np.cumsum(steps, axis=1), steps, np.arange(1, steps.shape[1] + 1)[:, None], readout.over_time)
 

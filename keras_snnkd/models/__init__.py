@@ -7,6 +7,7 @@ from keras_snnkd.models.mlp import MLP
 from keras_snnkd.models.presets import PRESETS
 from keras_snnkd.models.quantize import is_quantize_aware, quantize_aware
 from keras_snnkd.models.resnet import ResNet
+from keras_snnkd.models.sequence import SequenceNet
 from keras_snnkd.models.shrink import shrink_weights
 from keras_snnkd.models.timesteps import with_timesteps
 from keras_snnkd.weights.rounding import round_weights
@@ -17,6 +18,7 @@ __all__ = [
     "PRESETS",
     "ConvNet",
     "ResNet",
+    "SequenceNet",
     "build",
     "copy_weights",
     "from_nir",

@@ -12,8 +12,9 @@ from keras_snnkd.models.mlp import MLP
 from keras_snnkd.models.network import neuron_arguments
 from keras_snnkd.models.presets import PRESETS
 from keras_snnkd.models.resnet import ResNet
+from keras_snnkd.models.sequence import SequenceNet
 
-BUILDERS = {"ConvNet": ConvNet, "MLP": MLP, "ResNet": ResNet}
+BUILDERS = {"ConvNet": ConvNet, "MLP": MLP, "ResNet": ResNet, "SequenceNet": SequenceNet}
 
 
 def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
@@ -21,7 +22,8 @@ def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         text: A preset (`"cifar10_student"`), a short form (`"convnet:16,pool,32,flatten"` with the head last, `"mlp:256,128"`,
-            `"resnet:64,128/2,2"` with the blocks of each stage behind the slash), or a mapping with `builder` and its arguments.
+            `"sequence:64,64"`, `"resnet:64,128/2,2"` with the blocks of each stage behind the slash), or a mapping with `builder` and
+            its arguments.
 
     Returns:
         `{"builder": ..., "widths": [...], ...}`.
@@ -55,7 +57,7 @@ def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_short_form(text: str) -> dict[str, Any]:
     kind, _, shape = text.partition(":")
-    builders = {name.lower(): name for name in BUILDERS}
+    builders = {name.lower(): name for name in BUILDERS} | {"sequence": "SequenceNet"}
     if kind.lower() not in builders:
         raise unknown_name("model builder", kind, builders)
     widths, _, blocks = shape.partition("/")

@@ -22,6 +22,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     "cifar10_teacher": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128, 128, "pool"], "head": "flatten"},
     "cifar10_assistant": {"builder": "ConvNet", "widths": [24, "pool", 48, "pool", 96, "pool"], "head": "flatten"},
     "cifar10_student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool", 64, "pool"], "head": "flatten"},
+    # Japanese vowels: series of up to 29 steps, 12 channels
+    "japanese_vowels_teacher": {"builder": "SequenceNet", "widths": [64, 64], "kernel": 3, "dilation": 2, "neuron": "relu"},
+    "japanese_vowels_assistant": {"builder": "SequenceNet", "widths": [64], "neuron": "adlif", "coupling": "symplectic"},
+    "japanese_vowels_student": {"builder": "SequenceNet", "widths": [32], "neuron": "adlif", "coupling": "symplectic"},
+    # a wrist's motion: windows of 100 steps, 6 channels
+    "smartwatch_exercises_teacher": {"builder": "SequenceNet", "widths": [64, 64, 64], "kernel": 5, "dilation": 2, "neuron": "relu"},
+    "smartwatch_exercises_assistant": {"builder": "SequenceNet", "widths": [96, 96], "neuron": "adlif", "coupling": "symplectic"},
+    "smartwatch_exercises_student": {"builder": "SequenceNet", "widths": [64, 64], "neuron": "adlif", "coupling": "symplectic"},
     # the shapes of the literature, for machines with an accelerator
     "resnet18": {"builder": "ResNet", "widths": [64, 128, 256, 512], "blocks": [2, 2, 2, 2]},
     "resnet19": {"builder": "ResNet", "widths": [128, 256, 512], "blocks": [3, 3, 2], "normalization": "threshold"},

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_snnkd._types import Array
 from keras_snnkd.errors import ShapeError, unknown_name
+from keras_snnkd.keras_internals import read_by
 
 
 def shrink_weights(
@@ -111,11 +112,11 @@ def _cycled(array: Array, axis: int, count: int) -> Array:
 def _pixels(model: keras.Model, layer: keras.Layer) -> int:
     """Of the flattened maps that a layer reads; 1 if there are none."""
     makers = {id(other.output): other for other in model.layers}
-    before = makers.get(id(layer.input))
+    before = makers.get(id(read_by(layer)))
     while before is not None and not hasattr(_inner(before), "kernel"):
         if isinstance(_inner(before), keras.layers.Flatten) and len(before.input.shape) > 3:
             return math.prod(before.input.shape[-3:-1])
-        before = makers.get(id(before.input))
+        before = makers.get(id(read_by(before)))
     return 1
 
 

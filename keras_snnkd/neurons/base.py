@@ -30,6 +30,7 @@ class SpikingLayer(keras.Layer):
         inputs: Currents, `[B, T, ...]`.
         initial_state: List of float32 arrays `[B, ...]` (membrane potential, and adaptation where there is one), as returned by an
             earlier call with `return_state=True`; rest by default.
+        mask: Booleans `[B, T]`, False in padding at the end, where nothing fires.
 
     Returns:
         Spikes `[B, T, ...]` in the layer's compute dtype; with `return_state`, a list of the spikes and each part of the state.
@@ -43,6 +44,7 @@ class SpikingLayer(keras.Layer):
     def __init__(self, return_state: bool = False, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)  # the membrane potential stays float32 under a mixed policy
         self.return_state = return_state
+        self.supports_masking = True
 
     @property
     def emits_spikes(self) -> bool:
@@ -67,11 +69,17 @@ class SpikingLayer(keras.Layer):
             )
         super().build(input_shape)
 
-    def call(self, inputs: Tensor, initial_state: Sequence[Tensor] | None = None) -> Tensor:
+    def call(self, inputs: Tensor, initial_state: Sequence[Tensor] | None = None, mask: Tensor | None = None) -> Tensor:
         if initial_state is not None:
             initial_state = self._checked(initial_state, inputs)
         outputs = scan(self.dynamics, inputs, self.learned, initial_state, self.return_state, self.compute_dtype)
-        return [outputs[0], *outputs[1]] if self.return_state else outputs
+        if self.return_state:
+            return [_real(outputs[0], mask), *outputs[1]]
+        return _real(outputs, mask)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        previous_mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+        return [previous_mask, *[None] * self.dynamics.state_size] if self.return_state else previous_mask
 
     def call_on_rates(self, inputs: Any, training: bool = False) -> Any:
         """The call for rate-based backpropagation; see `keras_snnkd.layers.rates`. Without eligibility, that of all steps."""
@@ -101,7 +109,7 @@ class SpikingLayer(keras.Layer):
         output, _, states = self.dynamics.step(ops.cast(inputs, states[0].dtype), tuple(states), given)
         return ops.cast(output, self.compute_dtype), list(states)
 
-    def compute_output_spec(self, inputs: Tensor, initial_state: Sequence[Tensor] | None = None) -> Any:
+    def compute_output_spec(self, inputs: Tensor, initial_state: Sequence[Tensor] | None = None, mask: Tensor | None = None) -> Any:
         outputs = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
         if not self.return_state:
             return outputs
@@ -201,6 +209,13 @@ class SpikingCell(keras.Layer):
         neuron = self.neuron.get_config()
         neuron.pop("return_state")
         return {**neuron, **super().get_config(), "units": self.units}
+
+
+def _real(outputs: Tensor, mask: Tensor | None) -> Tensor:
+    """`outputs` `[B, T, ...]` with 0 in the steps that do not count; as they are without a mask."""
+    if mask is None:
+        return outputs
+    return outputs * ops.reshape(ops.cast(mask, outputs.dtype), (-1, outputs.shape[1], *[1] * (len(outputs.shape) - 2)))
 
 
 def check_number(layer: keras.Layer, name: str, value: Any) -> float:

@@ -16,7 +16,7 @@ from keras_snnkd import models, report
 from keras_snnkd.distill import methods, teachers
 from keras_snnkd.distill.chain import Chain, Stage, StageResult
 from keras_snnkd.distill.distiller import Distiller
-from keras_snnkd.errors import ExportError, KDError, OutputError
+from keras_snnkd.errors import ExportError, KDError, OutputError, ShapeError
 from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, Manifest, claimed
 from keras_snnkd.files.staging import UNFINISHED, sha256, write_json
@@ -183,7 +183,7 @@ class Experiment:
 
         def make() -> keras.Model:
             with _policy(r.precision):
-                return models.build({**spec, **chosen}, self.data.image_shape, self.data.num_classes, name=name)
+                return build_for(self.data, {**spec, **chosen}, name)
 
         settings: dict[str, Any] = {
             "model": {**spec, **chosen},
@@ -413,6 +413,23 @@ def load_teacher(file: Path, data: datasets.Data, recipe: Recipe, console, name:
     teachers.judge(str(file), found, samples)
     found.model.name = name
     return found.model
+
+
+def build_for(data: datasets.Data, spec: dict[str, Any], name: str) -> keras.Model:
+    """A new model for a data set. One for series takes the steps of the series for its own, and the scale of the training part.
+
+    Raises:
+        UnknownNameError, ShapeError, ValueError: If the specification does not fit; see `keras_snnkd.models.build`.
+    """
+    if spec["builder"] != "SequenceNet":
+        if data.is_series:
+            raise ShapeError(f"{data.name} holds series {data.image_shape}, and {spec['builder']} takes images; take sequence:64,64")
+        return models.build(spec, data.image_shape, data.num_classes, name=name)
+    spec = {setting: value for setting, value in spec.items() if setting != "timesteps"}
+    padded = bool((lengths(data.train_arrays[0]) < data.image_shape[0]).any()) if data.is_series else False
+    model = models.build({"padded": padded, **spec}, data.image_shape, data.num_classes, name=name)
+    model.get_layer("standardize").set_statistics(*statistics(data.train_arrays))
+    return model
 
 
 def check_folder(folder: Path, option: str = "--out") -> None:

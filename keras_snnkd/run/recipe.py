@@ -40,10 +40,25 @@ _OWN_DATA = {
     "assistants": [{"builder": "ConvNet", "widths": [24, "pool", 48, "pool"], "head": "flatten"}],
     "student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool"], "head": "flatten"},
 }
+_OWN_SERIES = {
+    "teacher": {"builder": "SequenceNet", "widths": [64, 64, 64], "kernel": 5, "dilation": 2, "neuron": "relu"},
+    "assistants": [{"builder": "SequenceNet", "widths": [96, 96], "neuron": "adlif", "coupling": "symplectic"}],
+    "student": {"builder": "SequenceNet", "widths": [64, 64], "neuron": "adlif", "coupling": "symplectic"},
+}
+_SERIES = {
+    "teacher_neuron": "relu",
+    "objectives": [  # the teacher is an ANN; outputs leave out the padding
+        {"objective": "soft_targets", "temperature": 4.0, "weight": 0.9, "teacher_tap": "output", "student_tap": "output"}
+    ],
+    "learning_rate": 5e-3,
+    "teacher_learning_rate": 2e-3,
+}
+"""Defaults of series, whatever they are."""
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "digits": {"batch_size": 32, "epochs": 30, "teacher_epochs": 10, "learning_rate": 5e-3, "teacher_learning_rate": 2e-3},
     "mnist": {"epochs": 8, "teacher_epochs": 4, "augment": "shift"},
     "fashion_mnist": {"epochs": 10, "teacher_epochs": 5, "augment": "flip"},
+    "japanese_vowels": {"epochs": 30, "teacher_epochs": 10},
     "cifar10": {"epochs": 12, "teacher_epochs": 4, "ann_epochs": 10, "teacher_start": "ann", "augment": "flip+crop"},
 }
 
@@ -54,7 +69,7 @@ class Recipe:
 
     Args:
         mode: `"teacher"`, `"baseline"`, `"distill"`, `"multistage"`, `"compare"` or `"tune"`.
-        dataset: A name of `keras_snnkd.data.names()`, or the path of an `.npz` or of a folder of images.
+        dataset: A name of `keras_snnkd.data.names()`, or the path of images or series that `load` reads.
         data_dir: Where prepared data sets are; TFDS_DATA_DIR or the home folder by default.
         limit: Use only so many training and test images.
         resize: Bring the pictures of a folder to this size in pixels, `"32"` or `"48x32"`, width and height.
@@ -223,7 +238,7 @@ class Recipe:
 
     def _filled(self) -> "Recipe":
         """With the defaults in place of unset values, and checked."""
-        name = self.dataset
+        name = Path(self.dataset).stem
         presets = {"assistants": [f"{name}_assistant"], "student": f"{name}_student"}
         general: dict[str, Any] = {
             "teacher_timesteps": self.timesteps,
@@ -242,8 +257,12 @@ class Recipe:
         }
         if "relu" in (self.teacher_neuron, self.neuron):
             general["objectives"] = general["objectives"][:1]  # an ANN has no spike trains
-        trained_here = {"teacher": f"{name}_teacher"} if name in data.names() else {"teacher": _OWN_DATA["teacher"]}
-        defaults = {**general, **(presets if name in data.names() else _OWN_DATA), **_DEFAULTS.get(name, {}), **trained_here}
+        series = data.holds_series(self.dataset)
+        known = presets["student"] in models.PRESETS
+        own = _OWN_SERIES if series else _OWN_DATA
+        trained_here = {"teacher": f"{name}_teacher" if known else own["teacher"]}
+        kind = {**(_SERIES if series else {}), **(presets if known else own)}
+        defaults = {**general, **kind, **_DEFAULTS.get(name, {}), **trained_here}
         if self.optimizer == "sgd":
             defaults.update(learning_rate=SGD_RATE, teacher_learning_rate=SGD_RATE)
         if self.limit is not None:

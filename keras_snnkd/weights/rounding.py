@@ -115,7 +115,7 @@ def _numpy(weight: Any) -> Array:
 def _reads_image(layer: keras.Layer, model: keras.Model) -> bool:
     """Whether a layer reads the model's input, perhaps padded or reshaped."""
     producers = {id(other.output): other for other in model.layers}
-    before = producers.get(id(layer.input))
+    before = producers.get(id(read_by(layer)))
     while isinstance(before, (keras.layers.ZeroPadding2D, keras.layers.Flatten, keras.layers.Reshape)):
-        before = producers.get(id(before.input))
+        before = producers.get(id(read_by(before)))
     return isinstance(before, keras.layers.InputLayer)

@@ -1,0 +1,249 @@
+"""Files that hold series: `.npz`, `.ts` of the UEA archive, CSV, and folders of WAV files."""
+
+import csv
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from keras_snnkd.data.series import Series
+from keras_snnkd.errors import FileFormatError
+from keras_snnkd.files.archives import check_archive
+
+VOWELS = Path(__file__).parent / "files" / "japanese_vowels.npz"
+"""Ships with the package; see the README beside it."""
+
+MELS, FRAME_SECONDS, HOP_SECONDS = 40, 0.025, 0.010
+"""Of sound: the bands of its spectrum, and the length of a frame and of the way to the next one."""
+
+LOG_FLOOR = 1e-6
+
+
+def read_japanese_vowels() -> Series:
+    """640 utterances by nine speakers (Kudo et al., 1999, CC BY 4.0): series of 7 to 29 steps, 12 channels."""
+    return read_npz(VOWELS)
+
+
+def holds_series(path: Path) -> bool:
+    """Whether a `.npz` file has the arrays of series; a damaged one has not."""
+    try:
+        check_archive(path)
+        with np.load(path, allow_pickle=False) as file:
+            return bool({"values", "train_values"} & set(file))
+    except Exception:  # whatever is wrong with it, the reader of images says it
+        return False
+
+
+def read_npz(path: Path) -> Series:
+    """Series of one `.npz` file.
+
+    `values`: `[N, T, C]`, or with `lengths` `[N]` all series one after the other, `[sum of lengths, C]`. `labels` `[N]`. Optional: `groups`
+    or `subjects` `[N]`, `class_names`, `channel_names`. Or the same with `train_` and `test_` before each name, for a given test set.
+
+    Raises:
+        FileFormatError: If arrays are missing, damaged or do not fit.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file}
+    except Exception as error:  # numpy reads headers in Python's syntax and raises what that raises
+        raise FileFormatError(f"{path}: not a readable .npz file of plain arrays ({type(error).__name__}: {error}).") from error
+    prefix = "train_" if "train_values" in arrays else ""
+    series, labels = _npz_part(path, arrays, prefix)
+    test = _npz_part(path, arrays, "test_") if "test_values" in arrays else None
+    groups = next((arrays[f"{prefix}{name}"] for name in ("groups", "subjects") if f"{prefix}{name}" in arrays), None)
+    names = arrays.get("class_names", np.arange(int(labels.max(initial=-1)) + 1))
+    channels = arrays.get("channel_names", ())
+    return Series(path.stem, tuple(map(str, names)), series, labels, groups, test, tuple(map(str, channels)))
+
+
+def _npz_part(path, arrays, prefix):
+    values, labels, lengths = (arrays.get(f"{prefix}{name}") for name in ("values", "labels", "lengths"))
+    if values is None or labels is None:
+        missing = f"{prefix}values" if values is None else f"{prefix}labels"
+        raise FileFormatError(f"{path}: {missing} missing; expected values, labels and perhaps lengths, got {', '.join(arrays)}.")
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise FileFormatError(f"{path}: {prefix}labels must be class numbers [N], integers, got {labels.dtype} of shape {labels.shape}.")
+    if values.dtype.kind not in "fiu":
+        raise FileFormatError(f"{path}: {prefix}values must be numbers, got {values.dtype}.")
+    values = values.astype(np.float32)
+    if lengths is None:
+        if values.ndim != 3:
+            raise FileFormatError(f"{path}: {prefix}values must be [N, T, C], or [sum of lengths, C] with lengths, got {values.shape}.")
+        return list(values), labels
+    whole = lengths.ndim == 1 and np.issubdtype(lengths.dtype, np.integer) and (lengths > 0).all()
+    if values.ndim == 3 and whole and len(lengths) == len(values) and lengths.max() <= values.shape[1]:
+        return [one[:length] for one, length in zip(values, lengths, strict=True)], labels
+    if values.ndim != 2 or not whole or lengths.sum() != len(values):
+        raise FileFormatError(
+            f"{path}: {prefix}lengths must be whole numbers above 0 that add up to the steps of {prefix}values, got a sum of "
+            f"{lengths.sum()} for {prefix}values of shape {values.shape}."
+        )
+    return np.split(values, np.cumsum(lengths)[:-1]), labels
+
+
+def read_ts(path: Path) -> Series:
+    """Series of a `.ts` file of the UEA archive; `NAME_TRAIN.ts` takes `NAME_TEST.ts` beside it as the test set.
+
+    Of each line the channels stand between colons, the steps between commas, and the class last. A missing value is a question mark, and
+    refused.
+
+    Raises:
+        FileFormatError: If a line cannot be read, or there are no classes.
+    """
+    series, labels = _ts_part(path)
+    beside = path.with_name(path.name.replace("_TRAIN", "_TEST"))
+    test = _ts_part(beside) if beside != path and beside.is_file() else None
+    names = sorted({*labels, *(test[1] if test else ())})
+    numbers = {name: number for number, name in enumerate(names)}
+
+    def numbered(part):
+        return part[0], np.array([numbers[label] for label in part[1]], np.int32)
+
+    series, labels = numbered((series, labels))
+    return Series(path.stem.replace("_TRAIN", "").lower(), tuple(names), series, labels, None, numbered(test) if test else None)
+
+
+def _ts_part(path):
+    series, labels, in_data, labelled = [], [], False, False
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileFormatError(f"{path}: not a readable text file ({error}).") from error
+    for number, line in enumerate(map(str.strip, lines), start=1):
+        if not line or line.startswith("#"):
+            continue
+        if not in_data:
+            word, _, rest = line.partition(" ")
+            labelled |= word.lower() == "@classlabel" and rest.split()[:1] == ["true"]
+            if word.lower() == "@timestamps" and rest.strip().lower() == "true":
+                raise FileFormatError(f"{path}: its values have time stamps, which are not read; expected evenly spaced values.")
+            in_data = word.lower() == "@data"
+            continue
+        *channels, label = line.split(":")
+        try:
+            columns = [[float(value) for value in channel.split(",")] for channel in channels]
+            series.append(np.array(columns, np.float32).T)
+        except ValueError as error:
+            raise FileFormatError(f"{path}, line {number}: channels must be numbers, equally many of each ({error}).") from error
+        labels.append(label.strip())
+    if not series or not labelled:
+        raise FileFormatError(f"{path}: expected a header with @classLabel true and lines after @data, as the UEA archive has them.")
+    return series, labels
+
+
+def read_csv(path: Path) -> Series:
+    """Series of a CSV file with a header: `series`, `label`, perhaps `group`, and the channels; one line a step.
+
+    Lines of one series stand together. `series` is any name of it.
+
+    Raises:
+        FileFormatError: If columns are missing or a value is no number.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FileFormatError(f"{path}: not a readable CSV file ({error}).") from error
+    columns = list(rows[0]) if rows else []
+    channels = [name for name in columns if name not in ("series", "label", "group")]
+    if not {"series", "label"} <= set(columns) or not channels:
+        raise FileFormatError(
+            f"{path}: expected a header with series, label, perhaps group, and channels, got {', '.join(map(str, columns))}."
+        )
+    names, values, labels, groups = [], [], [], []
+    for number, row in enumerate(rows, start=2):
+        if not names or row["series"] != names[-1]:
+            if row["series"] in names:
+                raise FileFormatError(
+                    f"{path}, line {number}: series {row['series']!r} goes on after another one; sort the lines by series."
+                )
+            names.append(row["series"])
+            labels.append(row["label"])
+            groups.append(row.get("group"))
+            values.append([])
+        if row["label"] != labels[-1] or row.get("group") != groups[-1]:
+            raise FileFormatError(f"{path}, line {number}: series {row['series']!r} has several labels or groups.")
+        try:
+            values[-1].append([float(row[channel]) for channel in channels])
+        except (TypeError, ValueError):
+            raise FileFormatError(f"{path}, line {number}: every channel must be a number, got {[row[c] for c in channels]}.") from None
+    known = sorted(set(labels))
+    numbered = np.array([known.index(label) for label in labels], np.int32)
+    series = [np.array(one, np.float32) for one in values]
+    return Series(path.stem, tuple(known), series, numbered, np.array(groups) if "group" in columns else None, None, tuple(channels))
+
+
+def holds_sounds(path: Path) -> bool:
+    """Whether a folder has WAV files in its folders."""
+    return any(path.glob("*/*.wav")) or any(path.glob("*/*/*.wav"))
+
+
+def read_wavs(path: Path) -> Series:
+    """Log-mel spectra of a folder of sounds, `<class>/*.wav`, or `train/<class>/*.wav` with `test/<class>/*.wav`.
+
+    16-bit mono of one rate. A spectrum has `MELS` bands; a step is a frame of `FRAME_SECONDS` every `HOP_SECONDS`. What stands in a file's
+    name before `_nohash_`, as in Speech Commands, is its group: one speaker is in one part.
+
+    Raises:
+        FileFormatError: If a file is no such sound, or rates differ.
+    """
+    parts = {part: _sounds(path / part) for part in ("train", "test")} if (path / "train").is_dir() else {"train": _sounds(path)}
+    names = sorted({label for found in parts.values() for _, label in found})
+    rate = _Rate()
+
+    def read(found):
+        return [log_mel(*rate.sound(file)) for file, _ in found], np.array([names.index(label) for _, label in found], np.int32)
+
+    speakers = [file.stem.partition("_nohash_") for file, _ in parts["train"]]
+    groups = np.array([speaker for speaker, _, _ in speakers]) if all(mark for _, mark, _ in speakers) and "test" not in parts else None
+    series, labels = read(parts["train"])
+    return Series(path.name, tuple(names), series, labels, groups, read(parts["test"]) if "test" in parts else None)
+
+
+def _sounds(folder: Path):
+    return [(file, one.name) for one in sorted(folder.iterdir()) if one.is_dir() for file in sorted(one.glob("*.wav"))]
+
+
+class _Rate:
+    """Reads sounds, all of the rate of the first one."""
+
+    def __init__(self):
+        self.rate, self.first = None, None
+
+    def sound(self, file: Path) -> tuple[np.ndarray, int]:
+        try:
+            with wave.open(str(file), "rb") as sound:
+                width, channels, rate, frames = sound.getsampwidth(), sound.getnchannels(), sound.getframerate(), sound.getnframes()
+                content = sound.readframes(frames)
+        except (OSError, EOFError, wave.Error) as error:
+            raise FileFormatError(f"{file}: not a readable WAV file ({error}).") from error
+        if (width, channels) != (2, 1) or len(content) != 2 * frames or not frames:
+            raise FileFormatError(f"{file}: expected 16-bit mono, whole, got {8 * width}-bit, {channels} channels, {len(content)} bytes.")
+        if self.rate not in (None, rate):
+            raise FileFormatError(f"{file}: {rate} samples a second, and {self.first} has {self.rate}; bring all sounds to one rate.")
+        self.rate, self.first = rate, self.first or file
+        return np.frombuffer(content, "<i2").astype(np.float32) / 32768, rate
+
+
+def log_mel(sound: np.ndarray, rate: int) -> np.ndarray:
+    """``log(mel power + floor) - log(floor)`` of a sound, float32 `[frames, MELS]`; silence is 0 but for the last step's smallest number.
+
+    Args:
+        sound: Samples in -1..1, at least one frame of them, or filled up with silence.
+        rate: Samples a second.
+    """
+    import tensorflow as tf
+
+    frame, hop = round(FRAME_SECONDS * rate), round(HOP_SECONDS * rate)
+    sound = np.pad(sound, (0, max(0, frame - len(sound))))
+    spectrum = tf.square(tf.abs(tf.signal.stft(sound, frame, hop)))
+    weights = tf.signal.linear_to_mel_weight_matrix(MELS, spectrum.shape[-1], rate, 60.0, min(7600.0, rate / 2))
+    mels = np.log(np.asarray(spectrum @ weights) + LOG_FLOOR) - np.log(LOG_FLOOR)
+    mels[-1] += np.float32(1e-6)  # a silent end is no padding
+    return mels.astype(np.float32)
+
+
+READERS: dict[str, Callable[[Path], Series]] = {".ts": read_ts, ".csv": read_csv}
+"""By the end of a file's name; `.npz` files and folders are looked into."""

@@ -1,0 +1,193 @@
+"""Series: readers, parts by group, windows, padding, augmentation, and what is refused."""
+
+import wave
+
+import numpy as np
+import pytest
+
+from keras_snnkd import data
+from keras_snnkd.data import series_files
+from keras_snnkd.data.series import Series, lengths, split, statistics
+from keras_snnkd.errors import FileFormatError
+
+RANDOM = np.random.default_rng(0)
+
+
+def recordings(count, steps=20, channels=3):
+    return [RANDOM.normal(size=(steps + index % 3, channels)).astype("float32") for index in range(count)]
+
+
+def source(count=30, groups=None, **more):
+    return Series("mine", ("a", "b"), recordings(count, **more), np.arange(count) % 2, groups)
+
+
+def test_japanese_vowels_come_with_the_package():
+    vowels = data.load("japanese_vowels", batch_size=16)
+    assert vowels.image_shape == (29, 12)
+    assert vowels.is_series
+    assert [len(part[1]) for part in (vowels.train_arrays, vowels.validation_arrays, vowels.test_arrays)] == [243, 27, 370]
+    series, _ = next(iter(vowels.train))
+    assert series.shape == (16, 29, 12)
+    np.testing.assert_array_equal(series[0], vowels.view(0, [_place(vowels, series[0])])[0])
+
+
+def _place(vowels, one):
+    return int(np.flatnonzero((vowels.train_arrays[0] == np.array(one)).all(axis=(1, 2)))[0])
+
+
+def test_shorter_series_are_padded_with_zeros_at_the_end():
+    train, _ = split(source())["train_arrays"]
+    assert train.shape[1:] == (22, 3)
+    assert set(lengths(train)) == {20, 21, 22}
+    assert not train[lengths(train) == 20][:, 20:].any()
+
+
+def test_statistics_are_those_of_the_training_part_without_padding():
+    arrays = split(source())["train_arrays"]
+    steps = np.concatenate([one[:length] for one, length in zip(arrays[0], lengths(arrays[0]), strict=True)])
+    mean, deviation = statistics(arrays)
+    np.testing.assert_allclose(mean, steps.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(deviation, steps.std(0), rtol=1e-5)
+
+
+def test_all_windows_of_a_person_are_in_one_part():
+    people = np.repeat(np.arange(10), 4)
+    marked = [np.full((300, 2), person + 1, "float32") for person in people]
+    parts = split(Series("mine", ("a", "b"), marked, np.arange(40) % 2, people))
+    found = {part: set(np.unique(series).astype(int)) for part, (series, _) in parts.items()}
+    assert found == {"train_arrays": {1, 2, 3, 4, 5, 6, 7}, "validation_arrays": {8}, "test_arrays": {9, 10}}
+    assert parts["train_arrays"][0].shape == (7 * 4 * 5, 100, 2)
+
+
+def test_a_file_of_values_and_lengths(tmp_path):
+    series = recordings(30)
+    groups = np.repeat(np.arange(5), 6)
+    more = {"labels": np.arange(30) % 2, "groups": groups, "class_names": ["sit", "walk"]}
+    np.savez(tmp_path / "mine.npz", values=np.concatenate(series), lengths=[len(one) for one in series], **more)
+    mine = data.load(tmp_path / "mine.npz")
+    assert mine.class_names == ("sit", "walk")
+    assert len(mine.test_arrays[1]) == 6
+    np.testing.assert_array_equal(mine.test_arrays[0][0, :20], series[24])
+
+
+def test_a_file_of_windows(tmp_path):
+    values = RANDOM.normal(size=(40, 8, 2))
+    np.savez(tmp_path / "mine.npz", values=values, labels=np.arange(40) % 2)
+    mine = data.load(tmp_path / "mine.npz")
+    assert mine.image_shape == (8, 2)
+    assert [len(part[1]) for part in (mine.train_arrays, mine.validation_arrays, mine.test_arrays)] == [28, 4, 8]
+
+
+def test_files_of_the_uea_archive(tmp_path):
+    for part in ("TRAIN", "TEST"):
+        lines = [f"{i}.5,2,3:{i},0,1:{'yes' if i % 2 else 'no'}" for i in range(20)]
+        (tmp_path / f"Mine_{part}.ts").write_text("\n".join(["# about", "@classLabel true no yes", "@data", *lines]))
+    mine = data.load(tmp_path / "Mine_TRAIN.ts")
+    assert (mine.name, mine.class_names, mine.image_shape) == ("mine", ("no", "yes"), (3, 2))
+    assert len(mine.test_arrays[1]) == 20
+    np.testing.assert_array_equal(mine.test_arrays[0][3], [[3.5, 3], [2, 0], [3, 1]])
+
+
+def test_a_csv_file_of_steps(tmp_path):
+    rows = [f"{one},{'ab'[one % 2]},p{one // 10},{one + step / 8},{step}" for one in range(30) for step in range(4)]
+    (tmp_path / "mine.csv").write_text("\n".join(["series,label,group,x,y", *rows]))
+    mine = data.load(tmp_path / "mine.csv")
+    assert mine.image_shape == (4, 2)
+    assert len(mine.test_arrays[1]) == 10
+    np.testing.assert_array_equal(mine.test_arrays[0][0], [[20 + step / 8, step] for step in range(4)])
+
+
+def write_wav(path, rate=16000, seconds=0.2, pitch=440.0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((8000 * np.sin(2 * np.pi * pitch * np.arange(int(rate * seconds)) / rate)).astype("<i2").tobytes())
+
+
+def test_folders_of_sounds_become_log_mel_spectra(tmp_path):
+    for label, pitch in (("high", 3000.0), ("low", 300.0)):
+        for number in range(10):
+            write_wav(tmp_path / label / f"{number}.wav", pitch=pitch)
+    mine = data.load(tmp_path)
+    assert mine.image_shape == (18, series_files.MELS)
+    series, labels = mine.test_arrays
+    loudest = series.mean(axis=1).argmax(axis=-1)
+    assert loudest[labels == 0].min() > loudest[labels == 1].max()
+
+
+def test_sounds_of_another_rate_are_refused(tmp_path):
+    write_wav(tmp_path / "a" / "1.wav")
+    write_wav(tmp_path / "b" / "2.wav", rate=8000)
+    with pytest.raises(FileFormatError, match=r"2\.wav: 8000 samples a second, and .*1\.wav has 16000"):
+        data.load(tmp_path)
+
+
+def test_a_truncated_sound_is_refused(tmp_path):
+    write_wav(tmp_path / "a" / "1.wav")
+    whole = (tmp_path / "a" / "1.wav").read_bytes()
+    (tmp_path / "a" / "1.wav").write_bytes(whole[:1001])
+    with pytest.raises(FileFormatError, match=r"1\.wav: expected 16-bit mono, whole"):
+        data.load(tmp_path)
+
+
+BAD = {
+    "channels": (lambda: source()._replace(train=[*recordings(29), *recordings(1, channels=4)]), "same channels, got 3, 4 of them"),
+    "nan": (lambda: source()._replace(train=[np.full((5, 3), np.nan, "float32"), *recordings(29)]), "series 0 holds NaN"),
+    "zero end": (lambda: source()._replace(train=[np.eye(4, 3, dtype="float32"), *recordings(29)]), "series 0 ends in zeros"),
+    "labels": (lambda: source()._replace(labels=np.zeros(7, int)), "7 labels for 30 series"),
+    "classes": (lambda: source()._replace(labels=np.full(30, 5)), r"labels must be 0\.\.1, got 5\.\.5"),
+    "groups": (lambda: source(groups=np.zeros(7)), "7 groups for 30 series; each series needs the group"),
+    "one group": (lambda: source(groups=np.zeros(30)), "1 groups; training, validation and test need one each"),
+    "class in one group": (lambda: source(groups=np.where(np.arange(30) % 2, 9, np.arange(30) // 10)), "no training series of the classes"),
+    "flat": (lambda: source()._replace(train=[np.ones(5, "float32"), *recordings(29)]), r"series 0 must be \[T, C\]"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_series_that_do_not_fit_are_refused(name):
+    make, match = BAD[name]
+    with pytest.raises(FileFormatError, match=match):
+        split(make())
+
+
+@pytest.mark.parametrize(
+    ("arrays", "match"),
+    [
+        ({"values": np.ones((4, 5, 2))}, "labels missing"),
+        ({"values": np.ones((4, 5)), "labels": np.arange(4)}, r"values must be \[N, T, C\]"),
+        ({"values": np.ones((9, 2)), "labels": np.arange(2), "lengths": [4, 4]}, "a sum of 8"),
+        ({"values": np.ones((4, 5, 2)), "labels": np.ones(4)}, "integers, got float64"),
+    ],
+)
+def test_files_with_other_arrays_are_refused(arrays, match, tmp_path):
+    np.savez(tmp_path / "mine.npz", **arrays)
+    with pytest.raises(FileFormatError, match=match):
+        data.load(tmp_path / "mine.npz")
+
+
+@pytest.mark.parametrize("line", ["1,2:3,x:yes", "1,2:3:yes", "?,2:1,3:no"])
+def test_lines_of_a_ts_file_that_are_no_series_are_refused(line, tmp_path):
+    (tmp_path / "mine.ts").write_text(f"@classLabel true no yes\n@data\n{line}\n")
+    with pytest.raises(FileFormatError, match=r"mine\.ts, line 3: channels must be numbers"):
+        data.load(tmp_path / "mine.ts")
+
+
+@pytest.mark.parametrize("name", ["jitter", "scale", "time_shift", "time_mask"])
+def test_augmentation_changes_series_but_not_their_padding_and_is_seeded(name):
+    plain, first, again, other = (
+        next(iter(data.load("japanese_vowels", batch_size=243, augment=augment, seed=seed).train))[0].numpy()
+        for augment, seed in (("none", 0), (name, 0), (name, 0), (name, 1))
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    assert (first != plain).any(axis=(1, 2)).mean() > 0.5
+    np.testing.assert_array_equal(lengths(first), lengths(plain))
+
+
+def test_augmentation_of_images_is_refused_for_series_and_the_reverse():
+    with pytest.raises(ValueError, match=r"'flip' is for images, and these data are series; take none, jitter"):
+        data.load("japanese_vowels", augment="flip")
+    with pytest.raises(ValueError, match=r"'jitter' is for series, and these data are images; take none, flip"):
+        data.load("digits", augment="jitter")
