@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from keras_snnkd._types import Tensor
+from keras_snnkd.data import series_augment
 from keras_snnkd.errors import unknown_name
 
 
@@ -27,6 +28,7 @@ class Augmentation(NamedTuple):
 
     choices: Callable[..., Any]
     apply: Callable[..., Any]
+    axes: int | None = 3
 
     def draw(self, count: int, image_shape: tuple[int, int, int], seed: Tensor) -> Tensor:
         """The random integers of `count` images of shape (H, W, C), int32 `[count, k]`, from an int32 seed `[2]`."""

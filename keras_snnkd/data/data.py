@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd._types import Tensor
-from keras_snnkd.data.augment import augmentation
+from keras_snnkd.data.augment import augmentation, check_axes
 from keras_snnkd.data.mixup import check_mixup, shares
 from keras_snnkd.files.pictures import Resize
 
@@ -298,7 +298,8 @@ def _on_cpu(arrays: Arrays) -> tuple[Tensor, ...]:
 
 
 def _to_float(images: Tensor) -> Tensor:
-    """Images uint8 0..255 as multiples of 1/256 in float32, which a network with rounded weights adds up exactly (see `rounding`)."""
+    """Images uint8 0..255 as multiples of 1/256 in float32, which a network with rounded weights adds up exactly (see `rounding`); series
+    as they are."""
     import tensorflow as tf
 
     if images.dtype == np.float32:

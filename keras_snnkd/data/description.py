@@ -16,10 +16,10 @@ def counts(data: Any) -> dict[str, list[int]]:
     return {part: np.bincount(getattr(data, f"{part}_arrays")[1], minlength=data.num_classes).tolist() for part in PARTS}
 
 
-def value_range(data: Any) -> tuple[int, int]:
-    """The smallest and the largest byte of the training images."""
+def value_range(data: Any) -> tuple[int | float, int | float]:
+    """The smallest and the largest byte of the training images, or number of the training series."""
     images = data.train_arrays[0]
-    return int(images.min()), int(images.max())
+    return images.min().item(), images.max().item()
 
 
 def describe(data: Any) -> list[str]:
@@ -31,8 +31,10 @@ def describe(data: Any) -> list[str]:
     found = counts(data)
     sizes = ", ".join(f"{sum(found[part]):,} {part}" for part in PARTS)
     low, high = value_range(data)
+    kind, unit = ("series", "values") if data.is_series else ("images", "bytes")
     lines = [
-        f"{data.name}: images {data.image_shape}, bytes {low} to {high}, {data.num_classes} classes; {sizes}; batches of {data.batch_size}",
+        f"{data.name}: {kind} {data.image_shape}, {unit} {low:.5g} to "
+        f"{high:.5g}, {data.num_classes} classes; {sizes}; batches of {data.batch_size}",
         *data.notes,
         *_of_classes(data.class_names, found),
     ]

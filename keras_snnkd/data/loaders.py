@@ -87,10 +87,17 @@ def load(
         seed=seed,
         views=views,
         mixup=mixup,
-        notes=("validation comes with the files" if source.validation else TENTH, *source.notes),
+        notes=_notes(source),
         resize=size,
         **arrays,
     )
+
+
+def _notes(source: Source | Series) -> tuple[str, ...]:
+    """How a source is split, in phrases."""
+    if isinstance(source, Series):
+        return (series.EACH if source.groups is None else series.GROUPS,)
+    return ("validation comes with the files" if source.validation else TENTH, *source.notes)
 
 
 def check_resize(name: str | os.PathLike[str], resize: str | int | Resize | None, keep_aspect: bool = False) -> Resize | None:
@@ -111,10 +118,10 @@ def check_resize(name: str | os.PathLike[str], resize: str | int | Resize | None
 
 def takes_resize(name: str | os.PathLike[str]) -> bool:
     """Whether a data set may be a folder of pictures."""
-    return os.fspath(name) not in names() and Path(name).suffix != ".npz"
+    return os.fspath(name) not in names() and Path(name).suffix != ".npz" and not holds_series(name)
 
 
-def holds_series(name: str | os.PathLike) -> bool:
+def holds_series(name: str | os.PathLike[str]) -> bool:
     """Whether what `load` would read under this name are series, and no images; found out without reading it."""
     path = Path(name).expanduser()
     if os.fspath(name) in names():
@@ -124,7 +131,7 @@ def holds_series(name: str | os.PathLike) -> bool:
     return path.suffix in series_files.READERS or (path.suffix == ".npz" and path.is_file() and series_files.holds_series(path))
 
 
-def _reader(name: str | os.PathLike[str], data_dir: Any, limit: int | None, size: Resize | None = None) -> Callable[[], Source]:
+def _reader(name: str | os.PathLike[str], data_dir: Any, limit: int | None, size: Resize | None = None) -> Callable[[], Source | Series]:
     """What reads the data set called `name`. Known names come before folders of the same name."""
     text, path = os.fspath(name), Path(name).expanduser()
     if text == "digits":

@@ -21,6 +21,9 @@ WINDOW, HOP = 100, 50
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
 """Shares of the groups, or of the series of each class, that are test and validation."""
 
+GROUPS = "groups, such as people, are whole in one part: the last of them test, those before validation"
+EACH = "validation is every tenth series of each class, spread evenly"
+
 
 class Series(NamedTuple):
     """Series as they were read.

@@ -106,9 +106,9 @@ class TapModel:
         if name == OUTPUT:
             return self._graph.outputs[0]
         if name == "logits" and name not in layers:
-            return read_by(layers["readout"]) if "readout" in layers else self.model.outputs[0]
-        if name == "features" and name not in layers and "classifier" in layers:
-            return read_by(layers["classifier"])
+            return self._logits
+        if name == "features" and name not in layers and (classifier := classifier_layer(self._graph)) is not None:
+            return read_by(classifier)
         if name.endswith(MEMBRANE) and name not in layers:
             return self._membrane(name, self._layer(name.removesuffix(MEMBRANE), layers))
         return self._layer(name, layers).output
@@ -165,8 +165,8 @@ def _laid_open(model: keras.Model) -> tuple[keras.Model, Tensor]:
     """A graph of the same weights in which all taps can be had, and the tensor of its logits in it."""
     graph = graphs.flat(model)
     readout = next((layer for layer in graph.layers if layer.name == "readout"), None)
-    if readout is not None and not readout.weights and readout.input.shape[-1] == graph.outputs[0].shape[-1]:
-        return graph, readout.input
+    if readout is not None and not readout.weights and read_by(readout).shape[-1] == graph.outputs[0].shape[-1]:
+        return graph, read_by(readout)
     if graphs.last_activation(graph) in ("softmax", "sigmoid"):
         return graphs.apart(graph)
     return graph, graph.outputs[0]

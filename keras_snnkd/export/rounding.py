@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_snnkd._types import Array
+from keras_snnkd.keras_internals import read_by
 from keras_snnkd.neurons import SpikingLayer
 from keras_snnkd.surrogates import step
 
@@ -32,7 +33,7 @@ def unexplained(model: keras.Model, images: np.ndarray, differs: dict[str, np.nd
             continue
         pending &= ~rows
         layer = model.get_layer(name)
-        currents = keras.Model(model.inputs[0], keras.tree.flatten(layer.input)[0])(images[rows], training=False)
+        currents = keras.Model(model.inputs[0], read_by(layer))(images[rows], training=False)
         if not can_be_judged(layer):
             continue
         distance = distance_to_threshold(layer, currents)

@@ -215,7 +215,10 @@ class _Walk:
         self.spikes: dict[str, Tensor] = {}
 
     def call(self, layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
-        """As `layer(*args, **kwargs)`, for one step."""
+        """As `layer(*args, **kwargs)`, for one step, which is never padding."""
+        kwargs.pop("mask", None)
+        if isinstance(layer, Standardize):
+            return layer.scaled(*args)
         if isinstance(layer, Encoder):
             return self._encode(layer, *args)
         if isinstance(layer, SpikingLayer):

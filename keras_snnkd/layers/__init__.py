@@ -11,6 +11,7 @@ from keras_snnkd.layers.series import CausalConv1D, Standardize
 
 __all__ = [
     "BatchNormalization",
+    "CausalConv1D",
     "Channels",
     "Direct",
     "FakeQuant",

@@ -24,8 +24,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "cifar10_student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool", 64, "pool"], "head": "flatten"},
     # Japanese vowels: series of up to 29 steps, 12 channels
     "japanese_vowels_teacher": {"builder": "SequenceNet", "widths": [64, 64], "kernel": 3, "dilation": 2, "neuron": "relu"},
-    "japanese_vowels_assistant": {"builder": "SequenceNet", "widths": [64], "neuron": "adlif", "coupling": "symplectic"},
-    "japanese_vowels_student": {"builder": "SequenceNet", "widths": [32], "neuron": "adlif", "coupling": "symplectic"},
+    "japanese_vowels_assistant": {"builder": "SequenceNet", "widths": [96], "neuron": "adlif", "coupling": "symplectic"},
+    "japanese_vowels_student": {"builder": "SequenceNet", "widths": [48], "neuron": "adlif", "coupling": "symplectic"},
     # a wrist's motion: windows of 100 steps, 6 channels
     "smartwatch_exercises_teacher": {"builder": "SequenceNet", "widths": [64, 64, 64], "kernel": 5, "dilation": 2, "neuron": "relu"},
     "smartwatch_exercises_assistant": {"builder": "SequenceNet", "widths": [96, 96], "neuron": "adlif", "coupling": "symplectic"},

@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_snnkd import data as datasets
 from keras_snnkd import models, report
+from keras_snnkd.data.series import lengths, statistics
 from keras_snnkd.distill import methods, teachers
 from keras_snnkd.distill.chain import Chain, Stage, StageResult
 from keras_snnkd.distill.distiller import Distiller

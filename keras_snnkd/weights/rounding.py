@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_snnkd._types import Array
+from keras_snnkd.keras_internals import read_by
 from keras_snnkd.weights.folding import following_norm
 
 SCALE_BITS = 5
