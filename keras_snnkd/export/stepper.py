@@ -24,6 +24,7 @@ from keras_snnkd.keras_internals import call_again, producer
 from keras_snnkd.layers import FakeQuant
 from keras_snnkd.layers.encoders import Encoder
 from keras_snnkd.layers.readouts import Readout
+from keras_snnkd.layers.series import Standardize
 from keras_snnkd.metrics.anytime import final_readout
 from keras_snnkd.neurons import SpikingLayer
 
