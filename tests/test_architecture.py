@@ -121,6 +121,7 @@ REGISTERED = {
 REQUIRED = {
     "Channels": lambda: {"channels": 3},
     "OverTime": lambda: {"layer": keras.layers.Dense(3)},
+    "CausalConv1D": lambda: {"filters": 2, "kernel_size": 3},
     "QuantizedConv2D": lambda: {"filters": 2, "kernel_size": 3},
     "QuantizedDense": lambda: {"units": 3},
     **dict.fromkeys(["Direct", "Poisson", "Latency"], lambda: {"timesteps": 3}),
@@ -130,6 +131,7 @@ REQUIRED = {
 
 COMPUTED = {
     "ThresholdBatchNormalization": {"gamma_initializer"},
+    "CausalConv1D": {"padding", "strides", "rank", "lora_rank", "lora_alpha", "activity_regularizer"},
     **{name: {"decay_input"} for name in ("IF", "IFCell")},
     **{name: {"decay_input", "v_reset"} for neuron in ("AdLIF", "RLIF", "RadLIF") for name in (neuron, f"{neuron}Cell")},
     **{name: {"use_bias", "rank", "lora_rank", "lora_alpha", "activity_regularizer"} for name in ("QuantizedConv2D", "QuantizedDense")},

@@ -99,4 +99,4 @@ class CausalConv1D(keras.layers.Conv1D):
         config = super().get_config()
         for fixed in ("padding", "strides"):
             del config[fixed]
-        return config
+        return {**config, "dilation_rate": self.dilation_rate[0]}
