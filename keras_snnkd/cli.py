@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from keras_snnkd.errors import KDError
+from keras_snnkd.files.output import unread_output
 from keras_snnkd.run.imports import import_classes
 from keras_snnkd.run.modes import WITHOUT_TRAINING, Mode
 
@@ -210,7 +211,11 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 for an error that the message explains, 130 after Ctrl-C.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    with unread_output():
+        return _main(sys.argv[1:] if arguments is None else arguments)
+
+
+def _main(arguments: list[str]) -> int:
     from keras_snnkd.run.terminal import make_console
 
     console = make_console(width=None if sys.stdout.isatty() else 140)

@@ -55,6 +55,9 @@ class Objective(keras.distillation.DistillationLoss):
         self.student_tap = student_tap or self.teacher_tap or self.default_tap
         if not self.uses_teacher and teacher_tap is not None:
             raise ValueError(f"{type(self).__name__}: it learns from the student itself and takes no teacher_tap, got {teacher_tap!r}")
+        for tap in (*taps_of(self.teacher_tap), *taps_of(self.student_tap)):
+            if not isinstance(tap, str):
+                raise ValueError(f"{type(self).__name__}: a tap is the name of a layer, or a list of names, got {tap!r}")
         self.weight = check_positive(self, "weight", weight, or_zero=True)
         self.name = name or snake_case(type(self).__name__)
         if not isinstance(self.name, str) or not self.name.isidentifier() or self.name in ("label", "loss"):

@@ -66,6 +66,8 @@ def latency(path: str | Path, threads: Sequence[int] = (1, 2), rounds: int = 5, 
     path, threads = Path(path), [int(number) for number in threads]
     if min(threads, default=0) < 1 or rounds < 1:
         raise ValueError(f"threads and rounds must be at least 1, got {threads} and {rounds}")
+    if not path.exists():
+        raise FileFormatError(f"there is no file {path}; write it with keras_snnkd.export.litert(model, path, samples=...)")
     if path.is_dir():
         threads = threads[:1]
     with tempfile.TemporaryDirectory() as work:

@@ -185,6 +185,8 @@ def read_json(path: str | Path, signed: bool = False) -> Any:
         raise FileFormatError(f"there is no file {path}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} is not a JSON file: {error}") from error
+    if _is_deep(content):
+        raise FileFormatError(f"{path} is nested deeper than {DEEPEST} lists and mappings; nothing that this package writes is")
     if not signed:
         return content
     if not isinstance(content, dict) or SHA256 not in content:
@@ -192,6 +194,22 @@ def read_json(path: str | Path, signed: bool = False) -> Any:
     if content.pop(SHA256) != _digest(content):
         raise FileFormatError(f"{path} is damaged: it is not as it was written (its SHA-256 differs)")
     return content
+
+
+DEEPEST = 64
+"""Lists and mappings in each other; what is read is copied and compared by functions that call themselves."""
+
+
+def _is_deep(content: Any) -> bool:
+    """Whether lists and mappings are nested deeper than `DEEPEST`."""
+    level = [content]
+    for _ in range(DEEPEST + 1):
+        level = [
+            part for value in level if isinstance(value, (dict, list)) for part in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _digest(content: Any) -> str:

@@ -22,6 +22,10 @@ def neuron_arguments(neuron: str) -> list[str]:
     return list(dict.fromkeys(name for cls in classes for name in inspect.signature(cls).parameters if name != "kwargs"))
 
 
+LARGEST_COUNT = 100_000
+"""Of neurons or channels in a layer; the next one would ask for more memory than there is."""
+
+
 def check_counts(argument: str, values: object, *words: str) -> None:
     """A `ValueError` unless `values` lists whole numbers above 0, at least one, and perhaps some of `words`."""
     if (
@@ -31,6 +35,9 @@ def check_counts(argument: str, values: object, *words: str) -> None:
     ):
         allowed = " and ".join(["whole numbers above 0", *map(repr, words)])
         raise ValueError(f"{argument} must be a list of {allowed}, at least one number, got {values!r}")
+    largest = max(filter(is_count, values))
+    if largest > LARGEST_COUNT:
+        raise ValueError(f"{argument} must be at most {LARGEST_COUNT:,} each, got {largest:,}")
 
 
 class Network:

@@ -89,6 +89,8 @@ def _method(entry: str | Mapping[str, Any]) -> Method:
     """An objective, or a method's name, as a method."""
     mapping = {"objective": entry} if isinstance(entry, str) else entry
     name = mapping.get("objective")
+    if not isinstance(name, str):
+        raise unknown_name("objective", name, dict.fromkeys([*registry.names(), *names()]))
     if name in registry.names() or name not in _BY_NAME:
         if name not in registry.names():
             raise unknown_name("objective", name, dict.fromkeys([*registry.names(), *names()]))

@@ -123,7 +123,7 @@ def get(identifier: "str | Mapping[str, Any] | Objective") -> Objective:
         raise TypeError(f"an objective is a name, a mapping with the key 'objective', or an Objective; got {identifier!r}")
     arguments = dict(identifier)
     name = arguments.pop("objective", None)
-    if name not in _BY_NAME:
+    if not isinstance(name, str) or name not in _BY_NAME:
         raise unknown_name("objective", name, _BY_NAME)
     objective = _BY_NAME[name]
     known = [*inspect.signature(objective).parameters, *inspect.signature(Objective).parameters]
@@ -133,7 +133,15 @@ def get(identifier: "str | Mapping[str, Any] | Objective") -> Objective:
             raise unknown_name(f"argument of the objective {name}", argument, known)
     weight = arguments.get("weight")
     if not isinstance(weight, Mapping):
-        return objective(**arguments)
-    made = objective(**{**arguments, "weight": schedules.first(weight)})
+        return _made(objective, arguments)
+    made = _made(objective, {**arguments, "weight": schedules.first(weight)})
     made.weight_schedule = dict(weight)
     return made
+
+
+def _made(objective: type[Objective], arguments: dict[str, Any]) -> Objective:
+    """The objective, or a `ValueError` for an argument of a type that it cannot use, such as a list in place of a name."""
+    try:
+        return objective(**arguments)
+    except TypeError as error:
+        raise ValueError(f"cannot make the objective {objective.__name__} of {arguments!r:.200}: {error}") from error
