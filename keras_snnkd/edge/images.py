@@ -27,7 +27,7 @@ def check_images(images: np.ndarray, image_shape: Sequence[int | None], dtype: n
     expected = f"[N, {', '.join('?' if n is None else str(n) for n in image_shape)}]"
     fits = images.ndim == 1 + len(image_shape) and all(n in (None, m) for n, m in zip(image_shape, images.shape[1:], strict=True))
     if not fits or not len(images):
-        raise ShapeError(f"expected images {expected} with N of at least 1, got shape {images.shape}")
+        raise ShapeError(f"expected images {expected} with N of at least 1, got shape {images.shape}{_turned(images, image_shape)}")
     if images.dtype == dtype:
         return np.ascontiguousarray(images)
     if images.dtype.kind != "f":
@@ -36,6 +36,14 @@ def check_images(images: np.ndarray, image_shape: Sequence[int | None], dtype: n
             f"expected images {expected} of float32{other}, scaled as in training, got {images.dtype}; for bytes try images / 256"
         )
     return np.ascontiguousarray(images, "float32")
+
+
+def _turned(images: np.ndarray, image_shape: Sequence[int | None]) -> str:
+    """What to do with images whose channels stand elsewhere."""
+    for axes in ((0, 3, 1, 2), (0, 2, 3, 1)):
+        if images.ndim == 4 == 1 + len(image_shape) and [images.shape[axis] for axis in axes[1:]] == list(image_shape):
+            return f"; the file has its channels elsewhere, give images.transpose{axes}"
+    return ""
 
 
 def check_finite(images: np.ndarray) -> np.ndarray:

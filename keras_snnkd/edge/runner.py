@@ -15,10 +15,8 @@ from keras_snnkd.edge.images import check_finite, check_images
 from keras_snnkd.edge.readout import likeliest, so_far, softmax
 from keras_snnkd.edge.tensors import signature
 from keras_snnkd.errors import FileFormatError, InputError, ShapeError
+from keras_snnkd.files.logits import LOGITS, check_logits
 from keras_snnkd.files.staging import check_seal
-
-LOGITS = "logits"
-"""Name of the output that every exported model has."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,12 @@ class Runner:
         names = [name for name in found.inputs if name in found.outputs] if self.streaming else []
         self._states = {name: (found.inputs[name], found.outputs[name]) for name in names}
         images = [tensor for name, tensor in found.inputs.items() if name not in self._states]
-        if len(images) != 1 or images[0].shape[:1] != (1,) or not (images[0].dtype == np.float32 or images[0].scale):
+        if open_sizes := [tensor for tensor in images if tensor.open_sizes]:
+            raise FileFormatError(
+                f"{self.path} leaves the size of its images open, {open_sizes[0].shape} for now; fix height and width when you convert it"
+            )
+        known = len(images) == 1 and (images[0].dtype == np.float32 or images[0].scale or images[0].takes_bytes)
+        if not known or images[0].shape[:1] != (1,):
             came = ", ".join(f"{tensor.dtype} {tensor.shape}" for tensor in images)
             raise FileFormatError(f"{self.path} takes {came}; expected one image of batch 1, as keras_snnkd.export.litert writes it")
         (self._image,) = images
@@ -104,14 +107,12 @@ class Runner:
 
         Raises:
             ShapeError, InputError: If the images do not fit, or hold NaN.
-            FileFormatError: If the file has several outputs and none is called logits.
+            FileFormatError: If the file has several outputs and none is called logits, or gives no logits, as behind an argmax.
         """
         if LOGITS not in self._outputs:
             raise FileFormatError(f"{self.path} has {len(self._outputs)} outputs; expected the logits alone")
-        shape = self._outputs[LOGITS].shape
-        if len(shape) != 2:
-            raise FileFormatError(f"{self.path} gives an output of shape {list(shape)}; expected logits [1, C], one number for each class")
-        return self._collect(batch, [LOGITS])[LOGITS]
+        self._check_range(batch)
+        return check_logits(self._collect(batch, [LOGITS])[LOGITS], self.path)
 
     def outputs(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """As `predict`, all outputs by name, `[N, ...]`; those of a streaming file `[N, T, ...]`, but for the logits."""
@@ -180,6 +181,13 @@ class Runner:
             if until_confidence is not None and confidence >= until_confidence:
                 break
         return Answer(logits.astype("float32"), int(likeliest(logits)), confidence, used)
+
+    def _check_range(self, batch: Array) -> None:
+        """Refuse images in 0..1 for a file that takes 0..255."""
+        batch = np.asarray(batch)
+        largest = self._image.largest
+        if batch.dtype.kind == "f" and 16 < largest < np.inf and batch.size and 0 < batch.max() <= 1:
+            raise InputError(f"{self.path} takes values up to {largest:.0f}, and the images reach {batch.max():g} only; scale them alike")
 
     def _check_streaming(self) -> None:
         if not self.streaming:

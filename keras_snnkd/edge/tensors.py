@@ -25,6 +25,7 @@ class Tensor:
         dtype: Of what is stored.
         scale: See above; 0 if it is not quantized.
         zero_point: See above.
+        open_sizes: Whether the file leaves another size than that of the batch open.
     """
 
     index: int
@@ -32,15 +33,30 @@ class Tensor:
     dtype: np.dtype
     scale: float
     zero_point: int
+    open_sizes: bool = False
 
     @classmethod
     def of(cls, details: Mapping[str, Any]) -> "Tensor":
         """From what the interpreter tells."""
         scale, zero_point = details["quantization"]
-        return cls(details["index"], tuple(map(int, details["shape"])), np.dtype(details["dtype"]), float(scale), int(zero_point))
+        shape, said = tuple(map(int, details["shape"])), [int(size) for size in details.get("shape_signature", ())]
+        dtype = np.dtype(details["dtype"])
+        return cls(details["index"], shape, dtype, float(scale), int(zero_point), any(size < 0 for size in said[1:]))
+
+    @property
+    def takes_bytes(self) -> bool:
+        """Whether it holds plain bytes, 0..255: what other converters leave of an image that the model itself scales."""
+        return self.dtype == np.uint8 and not self.scale
+
+    @property
+    def largest(self) -> float:
+        """The largest number that it can hold."""
+        return np.inf if not self.scale else self.scale * (np.iinfo(self.dtype).max - self.zero_point)
 
     def encode(self, values: np.ndarray) -> np.ndarray:
-        """Real numbers as they are stored; those out of range become the nearest in range."""
+        """Real numbers as they are stored; those out of range become the nearest in range. Plain bytes stand for multiples of 1/256."""
+        if self.takes_bytes:
+            return np.clip(np.rint(np.asarray(values, "float32") * 256), 0, 255).astype(self.dtype)
         if not self.scale:
             return np.ascontiguousarray(values, self.dtype)
         steps = np.asarray(values, "float32") / np.float32(self.scale)

@@ -85,7 +85,7 @@ class Writer:
             raise UnsupportedError(
                 f"{self.path} not written: {self.model.name} does not end in a readout such as keras_snnkd.layers.MeanOverTime"
             )
-        said = {**self.said, "dt": DT, "created_by": f"keras_snnkd {__version__}"}
+        said = {**self.said, "fires": "above", "reset": "hard", "dt": DT, "created_by": f"keras_snnkd {__version__}"}
         return self.package.NIRGraph(self.nodes, self.edges, metadata=said)
 
     def refused(self, layer: keras.Layer, reason: str, advice: str = "build the model without it") -> UnsupportedError:

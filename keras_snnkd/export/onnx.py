@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_snnkd.export import _convert_onnx
 from keras_snnkd.export.freeze import freeze
-from keras_snnkd.export.onnx_file import ONNX, check_onnx_contents
+from keras_snnkd.export.onnx_file import ONNX, check_onnx_contents, seal_onnx
 from keras_snnkd.export.parity import EXACT, Reference, verify
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.saved_model import write_archive
@@ -24,7 +24,7 @@ def onnx(model: keras.Model, path: str | Path, *, samples: np.ndarray) -> Export
     """Write one `.onnx` file, compare it with the model in onnxruntime, and only then give it its name.
 
     The file takes `image`, float32 `[batch, ...]` with any batch size, gives `logits` `[batch, C]`, and needs ONNX' own operators only, in
-    their version 18.
+    their version 18. It ends in its SHA-256, which `ONNX` compares.
 
     Args:
         model: A functional Keras model with one input and one output.
@@ -60,6 +60,7 @@ def write_onnx(reference: Reference, file: Path, final: Path) -> ExportReport:
             jobs.append({"folder": f"{work}/tapped", "output": str(twin)})
         convert(jobs)
         contents = check_onnx_contents(file, reference.kernel_elements, final)
+        seal_onnx(file)
         return verify(
             reference,
             target="onnx",

@@ -9,20 +9,23 @@ import numpy as np
 from keras_snnkd.edge import Contents
 from keras_snnkd.edge.images import check_images
 from keras_snnkd.errors import ExportError, FileFormatError
+from keras_snnkd.export.foreign import in_batches, logits_of
 from keras_snnkd.files.extras import extra
+from keras_snnkd.files.staging import check_seal, seal, seal_length
 
 BUILT_IN = ("", "ai.onnx")
 """The domains of ONNX' own operators."""
 
 
 class ONNX:
-    """An `.onnx` file in onnxruntime, on the CPU.
+    """An `.onnx` file in onnxruntime, on the CPU; also one by others, with one output of any name, and of any or a fixed batch size.
 
     Args:
         path: The file.
 
     Raises:
-        FileFormatError: If the file is missing, truncated, foreign, keeps weights in other files, or takes something else than images.
+        FileFormatError: If the file is missing, truncated, damaged, keeps weights in other files, or takes something else than images; when
+            it runs, if it gives something else than logits.
         MissingPackageError: Without onnx or onnxruntime.
 
     Example:
@@ -33,6 +36,7 @@ class ONNX:
         _, onnxruntime = extra("onnx", "onnx", "onnxruntime")
         self.path = Path(path)
         self.contents = read_onnx_contents(self.path)
+        check_seal(self.path, required=False)
         try:
             self._session = onnxruntime.InferenceSession(str(self.path), providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors have no common class but Exception
@@ -42,18 +46,39 @@ class ONNX:
             found = ", ".join(f"{entry.type} {entry.shape}" for entry in inputs)
             raise FileFormatError(f"{self.path} takes {found}; expected float32 images, as keras_snnkd.export.onnx writes it")
         self._name = inputs[0].name
-        self.image_shape = tuple(size if isinstance(size, int) else None for size in inputs[0].shape[1:])
+        self._batch, *shape = (size if isinstance(size, int) and size > 0 else None for size in inputs[0].shape)
+        self.image_shape = tuple(shape)
 
     def predict(self, images: np.ndarray, batch_size: int = 128) -> np.ndarray:
         """Logits, float32 `[N, C]`, of images `[N, ...]`; raises ShapeError if they do not fit."""
-        return self.outputs(images, batch_size)["logits"]
+        return logits_of(self.outputs(images, batch_size), self.path)
 
     def outputs(self, images: np.ndarray, batch_size: int = 128) -> dict[str, np.ndarray]:
         """As `predict`, all outputs by name."""
         images = check_images(images, self.image_shape)
         names = [entry.name for entry in self._session.get_outputs()]
-        parts = [self._session.run(names, {self._name: images[start : start + batch_size]}) for start in range(0, len(images), batch_size)]
-        return dict(zip(names, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+
+        def run(batch):
+            return dict(zip(names, self._session.run(names, {self._name: batch}), strict=True))
+
+        return in_batches(run, images, batch_size, self._batch)
+
+
+def seal_onnx(path: Path) -> None:
+    """Append the SHA-256 of a file to it, in the form of a field of its message, which readers of ONNX pass over."""
+    number, length = 2**28, seal_length()
+    with open(path, "ab") as file:
+        file.write(_varint(number << 3 | 2) + _varint(length))
+    seal(path)
+
+
+def _varint(number: int) -> bytes:
+    """A whole number as protocol buffers have it: seven bits a byte, the lowest first."""
+    found = bytearray()
+    while number > 127:
+        found.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*found, number])
 
 
 def read_onnx_contents(path: Path) -> Contents:

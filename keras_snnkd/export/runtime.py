@@ -11,6 +11,7 @@ import numpy as np
 from keras_snnkd.edge import Runner
 from keras_snnkd.edge.images import check_images
 from keras_snnkd.errors import FileFormatError
+from keras_snnkd.export.foreign import in_batches, logits_of
 from keras_snnkd.files.staging import is_pattern
 
 LiteRT = Runner
@@ -42,21 +43,19 @@ class SavedModel:
         except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
             reason = (str(error).strip().splitlines() or [""])[0][:300]
             raise FileFormatError(f"{self.path} is not a SavedModel as keras_snnkd.export.saved_model writes it: {reason}") from error
-        self.image_shape = tuple(spec.shape[1:])
+        self._batch, *shape = spec.shape
+        self.image_shape = tuple(shape)
 
     def predict(self, images: np.ndarray, batch_size: int = 128) -> np.ndarray:
         """Logits, float32 `[N, C]`, of images `[N, ...]`; raises ShapeError if they do not fit."""
-        return self.outputs(images, batch_size)["logits"]
+        return logits_of(self.outputs(images, batch_size), self.path)
 
     def outputs(self, images: np.ndarray, batch_size: int = 128) -> dict[str, np.ndarray]:
         """As `predict`, all outputs by name."""
         import tensorflow as tf
 
         images = check_images(images, self.image_shape)
-        parts = [
-            self.signature(**{self._name: tf.constant(images[start : start + batch_size])}) for start in range(0, len(images), batch_size)
-        ]
-        return {key: np.concatenate([part[key].numpy() for part in parts]) for key in parts[0]}
+        return in_batches(lambda batch: self.signature(**{self._name: tf.constant(batch)}), images, batch_size, self._batch)
 
 
 @contextlib.contextmanager

@@ -233,6 +233,11 @@ def seal(path: str | Path, context: bytes = b"") -> None:
         file.write(digest.encode().join(_SEAL))
 
 
+def seal_length() -> int:
+    """How many bytes `seal` appends."""
+    return sum(map(len, _SEAL)) + 64
+
+
 def check_seal(path: str | Path, context: bytes = b"", required: bool = True) -> None:
     """Compare a file with the SHA-256 at its end.
 
@@ -245,7 +250,7 @@ def check_seal(path: str | Path, context: bytes = b"", required: bool = True) ->
         FileFormatError: If the file, or the context, was changed since `seal`; or if there is no seal and must be one.
     """
     before, after = _SEAL
-    length = len(before) + 64 + len(after)
+    length = seal_length()
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - length))

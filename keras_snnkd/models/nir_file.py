@@ -30,6 +30,12 @@ DT = 1e-4
 READOUTS = {"mean": MeanOverTime, "spike_count": SpikeCount, "last_step": LastStep}
 """What a file may say in its metadata about the readout."""
 
+FIRES = ("above", "at")
+"""When a neuron fires: above the threshold (NIR's definition, snnTorch), or at it too (SpikingJelly, this package)."""
+
+RESETS = ("hard", "soft")
+"""What a spike does to the membrane: `v_reset`, or the threshold subtracted. NIR has a word for the first alone."""
+
 WITHOUT_ENCODER = "none"
 """What it says of an encoder if the model's inputs have time themselves."""
 

@@ -24,10 +24,13 @@ class Reader:
         graph: From `read_graph`.
         timesteps: Number of time steps T.
         dt: Seconds of a time step.
+        fires: Of `FIRES`.
+        reset: Of `RESETS`.
     """
 
-    def __init__(self, path: Path, graph: Any, timesteps: int, dt: float) -> None:
+    def __init__(self, path: Path, graph: Any, timesteps: int, dt: float, fires: str = "above", reset: str = "hard") -> None:
         self.path, self.graph, self.timesteps, self.dt = path, graph, timesteps, dt
+        self.fires, self.reset = fires, reset
         self.kinds = {node: type(content).__name__ for node, content in graph.nodes.items()}
         self.taken: set[str] = set()
         self.names = {node: self.free_name(node) for node in graph.nodes}
@@ -202,6 +205,21 @@ class Reader:
         x = self.padded(x, node, padding)
         return self.synapse(x, keras.layers.AveragePooling2D, self.names[node], pool_size=size, strides=stride)
 
+    def read_sumpool2d(self, node: str, content: Any) -> Tensor:
+        """A convolution of each channel with ones, which do not learn."""
+        x, size, stride, padding = self.reads(node), _pair(content.kernel_size), _pair(content.stride), _pair(content.padding)
+        ones = np.ones((*size, x.shape[-1], 1), "float32")
+        return self.synapse(
+            self.padded(x, node, padding),
+            keras.layers.DepthwiseConv2D,
+            self.names[node],
+            [ones],
+            kernel_size=size,
+            strides=stride,
+            use_bias=False,
+            trainable=False,
+        )
+
     def read_flatten(self, node: str, content: Any) -> Tensor:
         x = self.reads(node)
         shape = x.shape[2 if id(x) in self.timed else 1 :]
@@ -214,10 +232,15 @@ class Reader:
         return y
 
     def read_lif(self, node: str, content: Any) -> Tensor:
-        threshold, v_reset = at(_uniform(content.v_threshold)), _uniform(content.v_reset)
+        threshold, v_reset = self.threshold(content), _uniform(content.v_reset)
         if not np.isclose(v_reset, _uniform(content.v_leak)):
             raise self.refused(f"node {node!r} rests at {_uniform(content.v_leak)} and is reset to {v_reset}; here both are one")
-        return self.neurons(node, neurons.LIF, threshold=threshold, v_reset=v_reset, **self.leak(node, content))
+        return self.neurons(node, neurons.LIF, threshold=threshold, v_reset=v_reset, reset=self.reset, **self.leak(node, content))
+
+    def threshold(self, content: Any) -> float:
+        """The threshold at which our neurons fire, as those of the file do."""
+        value = _uniform(content.v_threshold)
+        return at(value) if self.fires == "above" else value
 
     def read_li(self, node: str, content: Any) -> Tensor:
         if _uniform(content.v_leak) != 0:
@@ -227,8 +250,9 @@ class Reader:
     def read_if(self, node: str, content: Any) -> Tensor:
         r = _uniform(content.r)
         if not np.isclose(r * self.dt, 1, rtol=1e-6):
-            raise self.refused(f"node {node!r} has r = {r:g}, expected 1 / dt = {1 / self.dt:g}; was it written for another step (dt)?")
-        return self.neurons(node, neurons.IF, threshold=at(_uniform(content.v_threshold)), v_reset=_uniform(content.v_reset))
+            advice = f"was it written for steps of {1 / r:g} s? Then read it with dt={1 / r:g}" if r > 0 else "expected a positive one"
+            raise self.refused(f"node {node!r} has r = {r:g}, expected 1 / dt = {1 / self.dt:g}; {advice}")
+        return self.neurons(node, neurons.IF, threshold=self.threshold(content), v_reset=_uniform(content.v_reset), reset=self.reset)
 
     def leak(self, node: str, content: Any) -> dict[str, Any]:
         """`tau` in steps, and whether the leak multiplies the input."""
@@ -240,8 +264,10 @@ class Reader:
         for decay_input, expected in ((True, 1.0), (False, tau)):
             if np.allclose(r, expected, rtol=1e-6, atol=0):
                 return {"decay_input": decay_input, **({"tau": tau} if alike else {"taus": taus})}
+        step = np.unique(fifteen_digits(taus.flat[0] * self.dt / r.flat[0])) if alike and r.flat[0] > 1 else []
+        advice = f" (dt={step[0]:g})" if len(step) else " (dt)"
         said = f"r = {r.min():g} to {r.max():g}" if len(np.unique(r)) > 1 else f"r = {r.flat[0]:g}"
-        raise self.refused(f"node {node!r} has {said}, expected 1 or tau / dt = {taus.min():g}; was it written for another step (dt)?")
+        raise self.refused(f"node {node!r} has {said}, expected 1 or tau / dt = {taus.min():g}; was it written for another step{advice}?")
 
 
 def _legal(name: str) -> str:

@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_snnkd.edge import Runner
 from keras_snnkd.edge.tensors import Tensor
@@ -177,3 +178,79 @@ def test_a_reset_in_one_thread_leaves_the_sequence_of_another_alone(stream, digi
     in_threads(lambda _: (runner.step(digits[0][1]), runner.reset()), range(3))
     together = [*first, runner.step(image), runner.step(image)]
     np.testing.assert_allclose(np.mean(together, axis=0), runner.run(image, until_confidence=None).logits, rtol=1e-6)
+
+
+# Files by others
+
+
+def converted(tmp_path, function, shape=(1, 4, 4, 1), dtype="float32", **settings):
+    """A `.tflite` file of a function of TensorFlow."""
+    concrete = tf.function(function, input_signature=[tf.TensorSpec(shape, dtype, name="picture")]).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
+    for name, value in settings.items():
+        setattr(converter, name, value)
+    path = tmp_path / "foreign.tflite"
+    path.write_bytes(converter.convert())
+    return path
+
+
+KERNEL = np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
+PICTURES = (np.random.default_rng(1).integers(0, 256, (8, 4, 4, 1)) / 256).astype("float32")
+SCORES = PICTURES.reshape(8, 16) @ KERNEL
+
+
+def scores(picture, scale=1.0):
+    return tf.reshape(tf.cast(picture, "float32") * scale, (1, 16)) @ KERNEL
+
+
+def test_a_file_that_takes_bytes_is_given_bytes(tmp_path):
+    """It scales them itself; images are multiples of 1/256, or bytes."""
+    runner = Runner(converted(tmp_path, lambda picture: scores(picture, 1 / 256), dtype="uint8"))
+    np.testing.assert_allclose(runner.predict(PICTURES), SCORES, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(runner.predict((PICTURES * 256).astype("uint8")), SCORES, rtol=1e-4, atol=1e-5)
+
+
+def quantized(tmp_path, scale):
+    """Whole numbers inside, uint8 at both ends; `scale` times 0..1 is what it takes."""
+
+    def representative():
+        for picture in PICTURES:
+            yield [picture[None] * np.float32(scale)]
+
+    settings = {"optimizations": [tf.lite.Optimize.DEFAULT], "representative_dataset": representative}
+    ends = {"inference_input_type": tf.uint8, "inference_output_type": tf.uint8}
+    return converted(tmp_path, lambda picture: scores(picture, 1 / scale), **settings, **ends)
+
+
+def test_a_file_that_starts_in_uint8_is_scaled_by_its_own_scale(tmp_path):
+    found = Runner(quantized(tmp_path, 1.0)).predict(PICTURES)
+    np.testing.assert_allclose(found, SCORES, atol=0.1 * np.abs(SCORES).max())
+
+
+def test_a_file_scaled_for_255_refuses_images_in_0_to_1(tmp_path):
+    runner = Runner(quantized(tmp_path, 255.0))
+    with pytest.raises(InputError, match=r"takes values up to 25\d, and the images reach 0.9.* only; scale them alike"):
+        runner.predict(PICTURES)
+    np.testing.assert_allclose(runner.predict(PICTURES * 255), SCORES, atol=0.1 * np.abs(SCORES).max())
+
+
+def test_a_file_that_ends_in_an_argmax_is_refused(tmp_path):
+    runner = Runner(converted(tmp_path, lambda picture: tf.argmax(scores(picture), -1)))
+    with pytest.raises(FileFormatError, match=r"gives int64 of shape \[N\], expected logits .*does it end in an argmax"):
+        runner.predict(PICTURES)
+
+
+def test_a_file_with_maps_of_one_pixel_gives_logits(tmp_path):
+    runner = Runner(converted(tmp_path, lambda picture: tf.reshape(scores(picture), (1, 1, 1, 3))))
+    np.testing.assert_allclose(runner.predict(PICTURES), SCORES, rtol=1e-4, atol=1e-5)
+
+
+def test_open_sizes_are_refused(tmp_path):
+    path = converted(tmp_path, lambda picture: tf.reduce_mean(picture, (1, 2)), shape=(1, None, None, 3))
+    with pytest.raises(FileFormatError, match=r"leaves the size of its images open.*fix height and width when you convert it"):
+        Runner(path)
+
+
+def test_an_open_batch_is_a_batch_of_one(tmp_path):
+    path = converted(tmp_path, lambda picture: tf.reshape(picture, (-1, 16)) @ KERNEL, shape=(None, 4, 4, 1))
+    np.testing.assert_allclose(Runner(path).predict(PICTURES), SCORES, rtol=1e-4, atol=1e-5)

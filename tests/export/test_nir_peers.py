@@ -150,4 +150,4 @@ def test_a_file_that_spikingjelly_wrote_is_read(tmp_path):
         steps = [theirs(torch.from_numpy(np.moveaxis(x, -1, 1).copy())) for _ in range(6)]
     expected = torch.stack(steps).sum(0).numpy()
     assert 0 < expected.mean() < 6
-    np.testing.assert_array_equal(models.from_nir(tmp_path / "theirs.nir", 6, readout="spike_count")(x), expected)
+    np.testing.assert_array_equal(models.from_nir(tmp_path / "theirs.nir", 6, fires="at", reset="hard", readout="spike_count")(x), expected)

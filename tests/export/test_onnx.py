@@ -11,6 +11,7 @@ import keras_snnkd as kd
 from keras_snnkd import models
 from keras_snnkd.errors import ExportError, FileFormatError, ShapeError
 from keras_snnkd.export import ONNX, _convert_onnx, freeze
+from keras_snnkd.export.onnx_file import seal_onnx
 from keras_snnkd.files.extras import MissingPackageError
 from tests.export.conftest import BUILDS, SHAPE, busy
 
@@ -142,3 +143,72 @@ def test_without_the_packages_one_line_says_what_to_install(student, samples, tm
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(MissingPackageError, match=r"needs the package tf2onnx: pip install 'keras_snnkd\[onnx\]'"):
         kd.export.onnx(student, tmp_path / "student.onnx", samples=samples)
+
+
+def foreign(path, outputs=("scores",), batch=None, argmax=False, shape=(4, 4, 1), classes=3):
+    """A file as another program might write it: a matrix of ones and twos, flattened images to scores."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = numpy_helper.from_array(np.arange(16 * classes, dtype="float32").reshape(16, classes) % 5, "weights")
+    nodes = [helper.make_node("Flatten", ["picture"], ["flat"]), helper.make_node("MatMul", ["flat", "weights"], [outputs[0]])]
+    kinds = {outputs[0]: (TensorProto.FLOAT, [batch or "n", classes])}
+    for name in outputs[1:]:
+        nodes.append(helper.make_node("Identity", [outputs[0]], [name]))
+        kinds[name] = kinds[outputs[0]]
+    if argmax:
+        nodes.append(helper.make_node("ArgMax", [outputs[0]], ["class"], axis=1, keepdims=0))
+        kinds = {"class": (TensorProto.INT64, [batch or "n"])}
+    ends = [helper.make_tensor_value_info(name, kind, size) for name, (kind, size) in kinds.items()]
+    start = helper.make_tensor_value_info("picture", TensorProto.FLOAT, [batch or "n", *shape])
+    model = helper.make_model(
+        helper.make_graph(nodes, "foreign", [start], ends, [weights]), opset_imports=[helper.make_opsetid("", 18)], ir_version=9
+    )
+    onnx.save(model, path)
+    return path
+
+
+PICTURES = np.random.default_rng(0).uniform(size=(5, 4, 4, 1)).astype("float32")
+SCORES = PICTURES.reshape(5, 16) @ (np.arange(48, dtype="float32").reshape(16, 3) % 5)
+
+
+@pytest.mark.parametrize("batch", [None, 1, 2, 8])
+def test_a_foreign_file_with_another_name_and_a_fixed_batch_is_run(batch, tmp_path):
+    found = ONNX(foreign(tmp_path / "foreign.onnx", batch=batch)).predict(PICTURES)
+    np.testing.assert_allclose(found, SCORES, rtol=1e-5)
+
+
+def test_of_several_outputs_the_logits_are_taken_or_named(tmp_path):
+    named = foreign(tmp_path / "named.onnx", outputs=("features", "logits"))
+    np.testing.assert_allclose(ONNX(named).predict(PICTURES), SCORES, rtol=1e-5)
+    with pytest.raises(FileFormatError, match=r"has the outputs scores, more; expected one, or one that is called logits"):
+        ONNX(foreign(tmp_path / "two.onnx", outputs=("scores", "more"))).predict(PICTURES)
+
+
+def test_a_file_that_ends_in_an_argmax_is_refused(tmp_path):
+    with pytest.raises(FileFormatError, match=r"gives int64 of shape \[N\], expected logits .*does it end in an argmax"):
+        ONNX(foreign(tmp_path / "class.onnx", argmax=True)).predict(PICTURES)
+
+
+def test_channels_that_stand_elsewhere_are_named(tmp_path):
+    turned = ONNX(foreign(tmp_path / "first.onnx", shape=(1, 4, 4)))
+    with pytest.raises(ShapeError, match=r"give images.transpose\(0, 3, 1, 2\)"):
+        turned.predict(PICTURES)
+    np.testing.assert_allclose(turned.predict(PICTURES.transpose(0, 3, 1, 2)), SCORES, rtol=1e-5)
+
+
+def test_our_file_ends_in_its_checksum(tmp_path):
+    """In the form of a field that readers pass over; any changed byte is told."""
+    path = foreign(tmp_path / "sealed.onnx")
+    seal_onnx(path)
+    np.testing.assert_allclose(ONNX(path).predict(PICTURES), SCORES, rtol=1e-5)
+    content = bytearray(path.read_bytes())
+    place = content.index(np.float32(4).tobytes())
+    content[place + 2] ^= 1  # a weight
+    path.write_bytes(content)
+    with pytest.raises(FileFormatError, match=r"sealed.onnx is damaged: it is not as it was written"):
+        ONNX(path)
+
+
+def test_what_is_exported_is_sealed(file):
+    content = file[0].read_bytes()
+    assert b"SHA-256" in content[-100:]

@@ -1,11 +1,13 @@
 """NIR files as others write them: read by the definitions of their nodes, and refused where they cannot be, are damaged or mean harm."""
 
 import itertools
+import warnings
 
 import keras
 import numpy as np
 import pytest
 
+import keras_snnkd as kd
 from keras_snnkd import models, neurons
 from keras_snnkd.errors import FileFormatError, UnknownNameError
 from keras_snnkd.models import nir_file
@@ -134,6 +136,71 @@ def test_each_neuron_may_have_a_time_constant_of_its_own(tmp_path):
     np.testing.assert_allclose(layer.leak, [1 / 2, 1 / 3, 1 / 4], rtol=1e-6)
 
 
+# What a file leaves open
+
+AT_THRESHOLD = np.ones((1, 2), "float32")
+"""With it each neuron of `path` gets the current 2, and is at its threshold after one step."""
+
+
+@pytest.mark.parametrize(
+    ("fires", "reset", "expected"),
+    [("above", "hard", [0, 1, 0, 1]), ("at", "hard", [1, 1, 1, 1]), ("above", "soft", [0, 1, 1, 1]), ("at", "soft", [1, 1, 1, 1])],
+)
+def test_when_a_neuron_fires_and_what_that_does_is_as_given(tmp_path, fires, reset, expected):
+    """x = 2, tau = 2: 1.0; then 1.5, which a soft reset makes 0.5, of which comes 1.25."""
+    file = chain(tmp_path / "foreign.nir", affine(), lif(), shape=(2,))
+    back = models.from_nir(file, 4, fires=fires, reset=reset, readout="spike_count")
+    spikes = keras.Model(back.input, back.get_layer("1").output)(AT_THRESHOLD)
+    np.testing.assert_array_equal(np.asarray(spikes)[0, :, 0], expected)
+
+
+def test_what_is_decided_for_a_foreign_file_is_said(tmp_path):
+    file = chain(tmp_path / "foreign.nir", affine(), lif(), shape=(2,))
+    with pytest.warns(UserWarning, match=r"neurons that fire above the threshold and a hard reset.*fires=\"at\".*reset=\"soft\""):
+        models.from_nir(file, 4)
+    with pytest.warns(UserWarning, match="read with a hard reset"):
+        models.from_nir(file, 4, fires="at")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        models.from_nir(file, 4, fires="at", reset="hard")
+        said = {"fires": "at", "reset": "soft"}
+        layer = models.from_nir(chain(tmp_path / "said.nir", affine(), lif(), shape=(2,), metadata=said), 4).get_layer("1")
+    assert (layer.dynamics.threshold, layer.get_config()["reset"]) == (1.0, "soft")
+
+
+def test_our_own_files_say_all_of_it(tmp_path):
+    model = models.MLP((2, 2, 1), 3, widths=(4,), timesteps=2, name="student")
+    kd.export.nir(model, tmp_path / "student.nir", samples=np.zeros((4, 2, 2, 1), "float32"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        models.from_nir(tmp_path / "student.nir")
+    metadata = nir.read(tmp_path / "student.nir").metadata
+    assert (metadata["fires"], metadata["reset"]) == ("above", "hard")
+
+
+def test_an_unknown_way_is_refused(path):
+    with pytest.raises(UnknownNameError, match=r"unknown reset 'sof'\. Did you mean 'soft'"):
+        models.from_nir(path, reset="sof")
+
+
+def test_sum_pooling_adds_up(tmp_path):
+    rng = np.random.default_rng(1)
+    pool = nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([1, 1]))
+    nodes = {"in": nir.Input(np.array([2, 4, 4])), "pool": pool, "lif": lif((2, 3, 3)), "out": nir.Output(np.array([2, 3, 3]))}
+    nir.write(tmp_path / "pool.nir", nir.NIRGraph(nodes, [("in", "pool"), ("pool", "lif"), ("lif", "out")]))
+    x = rng.normal(size=(3, 4, 4, 2)).astype("float32")
+    total = nir_files.sliding(np.moveaxis(x, -1, 1)[:, None], (2, 2), (2, 2), (1, 1)).sum((-2, -1))
+    back = models.from_nir(tmp_path / "pool.nir", 1)
+    np.testing.assert_array_equal(np.moveaxis(back(x), -1, 1), (total[:, 0] / 2 > 1).astype("float32"))
+    assert not back.trainable_weights
+
+
+def test_a_file_of_steps_of_one_second_is_read_with_them(tmp_path):
+    file = chain(tmp_path / "seconds.nir", affine(), nir.IF(np.ones(3), np.full(3, 3.0), np.zeros(3)), shape=(2,))
+    back = models.from_nir(file, 4, dt=1.0, fires="at", readout="spike_count")
+    np.testing.assert_array_equal(back(AT_THRESHOLD), [[2, 2, 2]])  # 2, 4 -> spike, 2, 4 -> spike
+
+
 # Refused
 
 UNREADABLE = {
@@ -141,8 +208,11 @@ UNREADABLE = {
     "no memory in one": ([lif(tau=np.array([2, 1, 4]) * DT)], "time constants from 1 to 4 steps, expected more than 1"),
     "no memory": ([lif(tau=DT)], "tau must be greater than 1"),
     "another rest": ([lif(v_leak=0.5)], r"rests at 0\.5 and is reset to 0\.0; here both are one"),
-    "another resistance": ([lif(r=3.0)], r"r = 3, expected 1 or tau / dt = 2; was it written for another step"),
-    "another step": ([nir.IF(np.ones(3), np.ones(3))], r"r = 1, expected 1 / dt = 10000"),
+    "another resistance": ([lif(r=3.0)], r"r = 3, expected 1 or tau / dt = 2; was it written for another step \(dt=6\.66667e-05\)\?"),
+    "another step": (
+        [nir.IF(np.ones(3), np.ones(3))],
+        r"r = 1, expected 1 / dt = 10000; was it written for steps of 1 s\? Then read it with dt=1",
+    ),
     "negative threshold": ([lif(v_threshold=-1.0)], "threshold must be greater than 0"),
     "nan": ([affine(3, 3, np.nan)], "where finite numbers are expected"),
     "infinite leak": ([lif(tau=np.inf)], "expected a finite one"),
