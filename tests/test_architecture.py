@@ -33,8 +33,13 @@ BELOW = {
     "edge": set(),
     "report": set(),
     "export": {"surrogates", "neurons", "layers", "models", "metrics", "edge"},
+    "run": {"neurons", "layers", "models", "distill", "metrics", "data", "report", "export"},
+    "tuning": {"models", "distill", "metrics", "report", "export", "run"},
 }
-"""The lower parts of the package, and the parts each of them may import. What is not here is on top and may import anything."""
+"""The parts of the package, and the parts each of them may import, besides the lowest ones. See docs/architecture.md."""
+
+ON_TOP = ("__init__", "cli")
+"""What may import anything."""
 
 WITH_TENSORFLOW = (
     "distill/cache.py",
@@ -93,6 +98,13 @@ def test_no_import_goes_up(name):
         if f"{imported}.".startswith(f"{PACKAGE}.") and imported.partition(".")[2].split(".")[0] not in allowed
     ]
     assert not arrows, f"{name} may import {', '.join(sorted(allowed))} only: {'; '.join(arrows)}"
+
+
+def test_every_part_has_its_place_in_the_table_and_on_the_page():
+    parts = {part(file) for file in FILES}
+    page = (ROOT.parent / "docs" / "architecture.md").read_text("utf-8")
+    assert parts == {*BELOW, *ON_TOP}
+    assert not [name for name in parts - {"__init__", "_version"} if f"`{name}/`" not in page and f"`{name}.py`" not in page]
 
 
 def test_tensorflow_is_imported_only_where_it_must_be():

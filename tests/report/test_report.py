@@ -10,6 +10,7 @@ import rich.console
 from keras_snnkd import report
 from keras_snnkd.errors import OutputError
 from keras_snnkd.report import plots
+from keras_snnkd.report.plots import figure
 
 
 def _model(name, **facts):
@@ -201,6 +202,6 @@ def test_pictures_are_svg_with_their_texts(draw, texts):
 
 
 def test_labels_of_near_points_keep_apart():
-    assert plots._spread([1.0, 5.0], gap=1.0) == [1.0, 5.0]
-    low, high = plots._spread([2.0, 1.9], gap=1.0)[::-1]
+    assert figure.spread([1.0, 5.0], gap=1.0) == [1.0, 5.0]
+    low, high = figure.spread([2.0, 1.9], gap=1.0)[::-1]
     assert high - low == pytest.approx(1.0)

@@ -1,0 +1,189 @@
+"""What one thing is beside others: sizes, files, methods, time steps, candidates of a search."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_snnkd.report.plots.figure import (
+    COLORS,
+    INK,
+    MUTED,
+    bars,
+    decades,
+    dots,
+    energy_bars,
+    legend,
+    new_figure,
+    palette,
+    spread,
+)
+
+
+def accuracy_by_size(
+    models: Sequence[Mapping[str, Any]], colors: Mapping[str, str] | None = None, xlabel: str = "parameters (logarithmic)"
+) -> str:
+    """Accuracy against size, one labelled point a model, and an arrow from each teacher to its pupil.
+
+    Args:
+        models: Mappings with `name`, `label`, `size` (above 0), `accuracy` (0..1) and, where it had one, `taught_by`.
+        colors: By name; `palette` of the names by default.
+        xlabel: What the sizes are.
+
+    Returns:
+        The SVG.
+
+    Example:
+        >>> svg = kd.plots.accuracy_by_size([{"name": "student", "label": "student", "size": 5034, "accuracy": 0.96}])
+    """
+    colors = colors or palette([model["name"] for model in models])
+    points = {model["name"]: (model["size"], 100 * model["accuracy"]) for model in models}
+    with new_figure(9.4, 3.5) as (_, (axis,), svg):
+        sizes = [size for size, _ in points.values()] or [1]
+        accuracies = [accuracy for _, accuracy in points.values()] or [0.0]
+        room = max(0.5, 0.18 * (max(accuracies) - min(accuracies)))
+        axis.set_xscale("log")
+        axis.set(xlim=(min(sizes) / 1.6, max(sizes) * 2.6), ylim=(min(accuracies) - room, max(accuracies) + room))
+        axis.set(title="Test accuracy (%) against size", xlabel=xlabel)
+        decades(axis, sizes)
+        heights = spread([y for _, y in points.values()], gap=2 * room / 3.5)
+        for model, height in zip(models, heights, strict=True):
+            name, (x, y) = model["name"], points[model["name"]]
+            teacher = points.get(model.get("taught_by"))
+            if teacher:
+                arrow = {"arrowstyle": "-|>", "color": "#9aa5b1", "linewidth": 1, "shrinkA": 7, "shrinkB": 7}
+                axis.annotate("", (x, y), teacher, arrowprops={**arrow, "connectionstyle": "arc3,rad=0.2"})
+            axis.plot(x, y, "o", color=colors[name], markersize=9, markeredgecolor="white", zorder=3)
+            text = f"{model.get('label') or name} {y:.1f} %"
+            axis.annotate(text, (x, height), (10, 0), textcoords="offset points", va="center", zorder=4)
+    return svg()
+
+
+def targets(rows: Sequence[Mapping[str, Any]], reference: float | None = None) -> str:
+    """Size, accuracy, time and estimated energy of exported files, a row for each file and a panel for each figure.
+
+    Args:
+        rows: Mappings with `label` and, where it is known, `bytes`, `accuracy` (0..1), `milliseconds` an image, and of an image in nJ
+            `energy` (zeros skipped), `energy_dense` (nothing skipped) and `energy_twin` (the ANN twin, nothing skipped).
+        reference: Accuracy of the Keras model, 0..1, drawn as a line.
+
+    Returns:
+        The SVG; panels for which no row has a figure are left out.
+
+    Example:
+        >>> svg = kd.plots.targets([{"label": "LiteRT float32", "bytes": 32460, "accuracy": 0.964, "milliseconds": 0.03}])
+    """
+    panels = [
+        ("bytes", "Size (kB)", 1e-3, bars),
+        ("accuracy", "Test accuracy (%)", 100, dots),
+        ("milliseconds", "Time an image (ms)", 1, bars),
+        ("energy", "Energy an image (nJ)", 1, energy_bars),
+    ]
+    known = [panel for panel in panels if any(row.get(panel[0]) is not None for row in rows)] or panels[:1]
+    heights = range(len(rows))
+    with new_figure(9.4, 1.0 + 0.34 * max(2, len(rows)), columns=len(known)) as (_, axes, svg):
+        for axis, (key, title, factor, draw) in zip(axes, known, strict=True):
+            found = [(height, row) for height, row in zip(heights, rows, strict=True) if row.get(key) is not None]
+            draw(axis, found if key == "energy" else [(height, factor * row[key]) for height, row in found])
+            if key == "accuracy" and reference is not None:
+                axis.axvline(100 * reference, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+            axis.set(title=title, ylim=(len(rows) - 0.4, -0.6))
+            axis.set_yticks(heights, [str(row["label"]) for row in rows] if axis is axes[0] else [""] * len(rows))
+            axis.grid(axis="y", visible=False)
+            axis.tick_params(axis="y", length=0, labelcolor=INK)
+            axis.xaxis.get_major_locator().set_params(nbins=4)
+    return svg()
+
+
+def differences(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The difference of each method to the student alone, a dot with its interval, the best on top.
+
+    Args:
+        rows: What `keras_snnkd.comparison.ranked` gives; rows without a difference are left out.
+
+    Returns:
+        The SVG; the dot is filled where the interval leaves out zero.
+
+    Example:
+        >>> svg = kd.plots.differences(run["comparison"])
+    """
+    shown = sorted((row for row in rows if row.get("difference") is not None), key=lambda row: row["difference"])
+    with new_figure(9.4, 0.9 + 0.26 * len(shown)) as (_, (axis,), svg):
+        axis.axvline(0, color=MUTED, linewidth=1)
+        for height, row in enumerate(shown):
+            low, high = row.get("interval") or (row["difference"], row["difference"])
+            clear = row.get("interval") is not None and (low > 0 or high < 0)
+            color = MUTED if not clear else COLORS[2] if low > 0 else COLORS[4]
+            axis.plot([100 * low, 100 * high], [height, height], color=color, linewidth=1.8)
+            axis.plot(100 * row["difference"], height, "o", color=color, markersize=6, markerfacecolor=color if clear else "white")
+        axis.set_yticks(range(len(shown)), [str(row.get("label") or row["name"]) for row in shown])
+        axis.set(title="Test accuracy minus that of the student alone (points), with 95 % intervals")
+        axis.set_ylim(-0.7, len(shown) - 0.3)
+        axis.grid(axis="y", visible=False)
+        axis.tick_params(axis="y", length=0)
+    return svg()
+
+
+def anytime(results: Mapping[str, Mapping[str, Any]], colors: Mapping[str, str] | None = None) -> str:
+    """Accuracy against time steps, a line for each model, with a diamond where it stops at its confidence threshold.
+
+    Args:
+        results: By model, what `Anytime.to_dict` gives.
+        colors: By model; `palette` of the names by default.
+
+    Returns:
+        The SVG; the diamond stands at the mean number of steps used.
+
+    Example:
+        >>> svg = kd.plots.anytime({"student": kd.metrics.anytime(student, images, labels, calibration).to_dict()})
+    """
+    colors = colors or palette(list(results))
+    with new_figure(9.4, 3.3) as (figure, (axis,), svg):
+        for name, result in results.items():
+            accuracy = 100 * np.asarray(result["accuracy"], float)
+            axis.plot(np.arange(1, len(accuracy) + 1), accuracy, "o-", color=colors[name], linewidth=1.8, markersize=4, label=name)
+            if result["threshold"] is not None:
+                x, y = result["mean_steps"], 100 * result["accuracy_at_threshold"]
+                text = f"stopping early: {y:.1f} % in {x:.2f} steps"
+                axis.plot(x, y, "D", color=colors[name], markersize=9, markeredgecolor="white", linewidth=0, zorder=3, label=text)
+        axis.set(title="Test accuracy (%) against time steps", xlabel="time steps")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.margins(x=0.04, y=0.1)
+        legend(figure, axis)
+    return svg()
+
+
+def trade_off(
+    candidates: Sequence[Mapping[str, Any]], front: Sequence[str], chosen: str | None = None, limits: Mapping[str, float] | None = None
+) -> str:
+    """Validation accuracy of a search's candidates against parameters and against operations.
+
+    Args:
+        candidates: Mappings with `name`, `accuracy`, `parameters`, `synaptic_operations` and `exceeded`.
+        front: Names of those on the Pareto front, which are full dots; the others are rings, grey where they cost too much.
+        chosen: The name of the one that is labelled.
+        limits: Of the costs, drawn as lines.
+
+    Returns:
+        The SVG.
+
+    Example:
+        >>> svg = kd.plots.trade_off(search["candidates"], search["front"], search["chosen"])
+    """
+    panels = [("parameters", "parameters (logarithmic)"), ("synaptic_operations", "synaptic operations an image (logarithmic)")]
+    with new_figure(9.4, 3.5, columns=2) as (_, axes, svg):
+        for axis, (cost, label) in zip(axes, panels, strict=True):
+            axis.set_xscale("log")
+            for row in candidates:
+                color = COLORS[0] if not row.get("exceeded") else COLORS[6]
+                face = color if row["name"] in front else "white"
+                axis.plot(row[cost], 100 * row["accuracy"], "o", color=color, markerfacecolor=face, markersize=6)
+                if row["name"] == chosen:
+                    axis.plot(row[cost], 100 * row["accuracy"], "o", color=COLORS[4], markersize=11, markerfacecolor="none", label="chosen")
+                    axis.legend(loc="lower right")
+            limit = (limits or {}).get(cost)
+            if limit:
+                axis.axvline(limit, color=MUTED, linewidth=1, linestyle="--")
+            axis.set(title="Validation accuracy (%)", xlabel=label)
+            decades(axis, [row[cost] for row in candidates] or [1])
+    return svg()

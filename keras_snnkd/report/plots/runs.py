@@ -1,0 +1,126 @@
+"""How a model was trained and what it does: curves, firing rates, a spike raster."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_snnkd.report.plots.figure import COLORS, legend, new_figure, palette, short
+
+_RASTERS_A_ROW = 4
+
+
+def learning_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], colors: Mapping[str, str] | None = None) -> str:
+    """Validation accuracy and validation loss by epoch, a line for each model.
+
+    Args:
+        histories: By model, what `keras.callbacks.History.history` holds; `val_accuracy` and `val_loss` are drawn where they are there.
+        colors: By model; `palette` of the names by default.
+
+    Returns:
+        The SVG; the best epoch by validation accuracy carries a dot.
+
+    Example:
+        >>> svg = kd.plots.learning_curves({"student": history.history})
+    """
+    colors = colors or palette(list(histories))
+    panels = [("val_accuracy", "Validation accuracy (%)", 100), ("val_loss", "Validation loss", 1)]
+    panels = [panel for panel in panels if any(history.get(panel[0]) for history in histories.values())] or panels[:1]
+    with new_figure(9.4, 3.3, columns=len(panels)) as (figure, axes, svg):
+        for axis, (key, title, factor) in zip(axes, panels, strict=True):
+            for name, history in histories.items():
+                values = np.array([math.nan if v is None else v for v in history.get(key) or []], float) * factor
+                if not np.isfinite(values).any():
+                    continue
+                epochs = np.arange(1, len(values) + 1)
+                axis.plot(epochs, values, color=colors[name], linewidth=1.8, label=name)
+                best = np.nanargmax(values) if key == "val_accuracy" else np.nanargmin(values)
+                axis.plot(epochs[best], values[best], "o", color=colors[name], markersize=5)
+            axis.set(title=title, xlabel="epoch")
+            axis.xaxis.get_major_locator().set_params(integer=True)
+        legend(figure, axes[0])
+    return svg()
+
+
+def firing_rates(rates: Mapping[str, Mapping[str, float]], colors: Mapping[str, str] | None = None) -> str:
+    """Mean firing rate of each layer, a group of bars for each model.
+
+    Args:
+        rates: By model, what `Activity.rates` holds: by layer, spikes per neuron and time step.
+        colors: By model; `palette` of the names by default.
+
+    Returns:
+        The SVG. Layers stand side by side in each model's own order, since a student has not the layers of its teacher.
+
+    Example:
+        >>> svg = kd.plots.firing_rates({"student": kd.metrics.activity(student, images).rates})
+    """
+    colors = colors or palette(list(rates))
+    with new_figure(9.4, 3.2) as (_, (axis,), svg):
+        position, ticks, labels, groups = 0.0, [], [], []
+        for name, layers in rates.items():
+            if not layers:
+                continue
+            first = position
+            for layer, rate in layers.items():
+                axis.bar(position, 100 * rate, width=0.78, color=colors[name])
+                axis.annotate(f"{100 * rate:.1f}", (position, 100 * rate), (0, 2), textcoords="offset points", ha="center", fontsize=8)
+                ticks.append(position)
+                labels.append(short(layer))
+                position += 1
+            groups.append(((first + position - 1) / 2, name))
+            position += 0.8
+        crowded = len(ticks) > 14
+        axis.set_xticks(ticks, labels, rotation=90 if crowded else 0, fontsize=7 if crowded else 8)
+        axis.set(title="Mean firing rate by layer (% of neuron-steps)")
+        axis.grid(axis="x", visible=False)
+        axis.tick_params(axis="x", length=0)
+        axis.margins(x=0.02, y=0.25)
+        for center, name in groups:
+            where = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "ha": "center", "va": "top"}
+            axis.annotate(name, (center, 1), (0, -2), color=colors[name], fontweight="bold", **where)
+    return svg()
+
+
+def raster(image: Any, layers: Mapping[str, Any], caption: str = "") -> str:
+    """One image beside the spikes that it causes in each layer; time runs to the right, a row is a neuron.
+
+    Args:
+        image: `[H, W, C]` or `[H, W]`, values 0..1; C is 1 or 3, of others the first channel is shown.
+        layers: By layer, 0 and 1 as `[T, N]`; see `kd.metrics.raster`.
+        caption: Below the image.
+
+    Returns:
+        The SVG.
+
+    Example:
+        >>> svg = kd.plots.raster(images[0], kd.metrics.raster(student, images[0]))
+    """
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    image = np.clip(np.asarray(image, float), 0, 1)
+    if image.ndim == 3 and image.shape[-1] != 3:
+        image = image[..., 0]
+    columns, rows = min(len(layers), _RASTERS_A_ROW), max(1, math.ceil(len(layers) / _RASTERS_A_ROW))
+    with new_figure(9.4, 3.0 * rows, 1 + columns, rows, first=1.25) as (_, grid, svg):
+        left, *unused = grid[:: 1 + columns]
+        left.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="none")
+        left.set(xticks=[], yticks=[], title="Image", xlabel=caption)
+        left.spines[:].set_visible(False)
+        free = [axis for index, axis in enumerate(grid) if index % (1 + columns)]
+        for index, (layer, train) in enumerate(layers.items()):
+            axis, train = free[index], np.asarray(train)
+            steps, neurons = np.nonzero(train)
+            corners = np.array([(-0.42, -0.4), (0.42, -0.4), (0.42, 0.4), (-0.42, 0.4)])
+            boxes = np.stack([steps + 1, neurons + 1], axis=-1)[:, None] + corners
+            if len(boxes):
+                axis.add_patch(PathPatch(Path.make_compound_path_from_polys(boxes), facecolor=COLORS[0], linewidth=0))
+            axis.set(xlim=(0.4, len(train) + 0.6), ylim=(train.shape[1] + 0.6, 0.4), title=short(layer), xlabel="time step")
+            axis.set_ylabel("" if index % columns else "neuron")
+            axis.xaxis.get_major_locator().set_params(integer=True)
+            axis.grid(visible=False)
+        for axis in [*unused, *free[len(layers) :]]:
+            axis.set_axis_off()
+    return svg()

@@ -1,0 +1,13 @@
+"""What the tests of the general objectives share."""
+
+import numpy as np
+
+RANDOM = np.random.default_rng(0)
+
+
+def array(*values, shape=None):
+    return np.array(values, "float32").reshape(shape or (1, -1))
+
+
+def normal(*shape):
+    return RANDOM.normal(size=shape).astype("float32")
