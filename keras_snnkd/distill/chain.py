@@ -338,7 +338,7 @@ class Chain:
         self,
         data: Any,
         resume: bool,
-        callbacks: Callable[[Stage], list],
+        callbacks: Callable[[Stage], list[Any]],
         progress: Callable[[Stage, int, int], None],
         failed: Failed | None,
     ) -> dict[str, StageResult]:

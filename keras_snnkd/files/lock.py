@@ -112,7 +112,7 @@ def _is(path: Path, number: int) -> bool:
 def _lock(number: int) -> bool:
     """Whether the file is ours now; also where the file system knows no locks."""
     try:
-        if os.name == "nt":
+        if sys.platform == "win32":
             import msvcrt
 
             os.lseek(number, _BEYOND, os.SEEK_SET)

@@ -56,7 +56,8 @@ def save_card(content: Mapping[str, Any], folder: Path) -> Path:
     Raises:
         OutputError: If they cannot be written. A page that cannot be drawn becomes a note in `card.json`.
     """
-    content, notes = {"schema": SCHEMA, **content}, []
+    content = {"schema": SCHEMA, **content}
+    notes: list[str] = []
     page = folder / PAGE
     with attempt(f"{PAGE} was not drawn", notes):
         report.write_card_page(page, content)

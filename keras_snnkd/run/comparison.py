@@ -181,7 +181,7 @@ class Comparison(Experiment):
         self._check_left()
         return found
 
-    def _failed(self, stage: Stage, error: Exception) -> None:
+    def _failed(self, stage: Stage | StageResult, error: Exception) -> None:
         """Tell of a stage that is left out."""
         if stage.name in self.problems:
             return

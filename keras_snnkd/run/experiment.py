@@ -274,7 +274,8 @@ class Experiment:
         """Write `results.json` and the page."""
         with working(f"writing {self.folder / 'report.html'}", self.console):
             try:
-                page, notes = self.folder / "report.html", []
+                page = self.folder / "report.html"
+                notes: list[str] = []
                 write_json(self.folder / "results.json", content)
                 with attempt(f"{page} was not drawn; all figures are in results.json", notes):
                     report.write_report(page, content)

@@ -2,6 +2,7 @@
 
 import codecs
 import contextlib
+import io
 import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,8 @@ def make_console(**options: Any) -> "Console":
     from rich.console import Console
 
     for stream in (sys.stdout, sys.stderr):
-        if getattr(stream, "errors", None) == "strict":
-            with contextlib.suppress(AttributeError, ValueError):  # a stream that somebody has put in its place
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            with contextlib.suppress(ValueError):  # it is closed
                 stream.reconfigure(errors=_ERRORS)
     return Console(markup=False, **options)
 
