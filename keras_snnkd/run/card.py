@@ -91,7 +91,11 @@ def read_card(model_path: str | Path) -> dict[str, Any] | None:
 
 def _check_types(card: dict[str, Any]) -> None:
     """A `TypeError` unless the parts that others read are mappings of the values they expect."""
-    expected: dict[str, dict[str, Any]] = {"model": {"accuracy": (int, float), "label": str}, "dataset": {"test": int}, "training": {}}
+    expected: dict[str, dict[str, Any]] = {
+        "model": {"accuracy": (int, float), "label": str},
+        "dataset": {"test": int},
+        "training": {"recipe": dict},
+    }
     for part, values in expected.items():
         found = card.get(part) or {}
         if not isinstance(found, dict):
