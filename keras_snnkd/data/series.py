@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_snnkd.edge.padding import lengths
 from keras_snnkd.errors import FileFormatError
 
 MAX_STEPS = 128
@@ -101,11 +102,6 @@ def statistics(arrays: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.nd
     steps = series[lengths(series)[:, None] > np.arange(series.shape[1])]
     deviation = steps.std(axis=0, dtype="float64")
     return steps.mean(axis=0, dtype="float64").astype("float32"), np.where(deviation > 0, deviation, 1.0).astype("float32")
-
-
-def lengths(series: np.ndarray) -> np.ndarray:
-    """Steps up to the last one that is not all zeros, of series `[N, T, C]`, int `[N]`."""
-    return ((series != 0).any(axis=-1) * np.arange(1, series.shape[1] + 1)).max(axis=1)
 
 
 def _check(source, what, series, labels, groups):

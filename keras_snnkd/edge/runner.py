@@ -12,6 +12,7 @@ import numpy as np
 from keras_snnkd._types import Array
 from keras_snnkd.edge.contents import read_contents
 from keras_snnkd.edge.images import check_finite, check_images
+from keras_snnkd.edge.padding import lengths
 from keras_snnkd.edge.readout import likeliest, so_far, softmax
 from keras_snnkd.edge.tensors import signature
 from keras_snnkd.errors import FileFormatError, InputError, ShapeError
@@ -67,7 +68,7 @@ class Runner:
         self._interpreter = _interpreter(self.path, threads)
         self._turn, self._sequence = threading.Lock(), threading.local()
         found = signature(self._interpreter)
-        self.readout, self.timesteps = found.readout, found.timesteps
+        self.readout, self.timesteps, self.padded = found.readout, found.timesteps, found.padded
         names = [name for name in found.inputs if name in found.outputs] if self.streaming else []
         self._states = {name: (found.inputs[name], found.outputs[name]) for name in names}
         images = [tensor for name, tensor in found.inputs.items() if name not in self._states]
@@ -207,7 +208,8 @@ class Runner:
             raise ShapeError(f"expected one image [{shape}] or frames [T, {shape}] with T of at least 1, got shape {batch.shape[1:]}")
         for frames in batch:
             frames = check_finite(check_images(frames, self.image_shape, self._image.dtype))
-            yield min(max_steps or len(frames), len(frames)), iter(frames)
+            steps = int(lengths(frames[np.newaxis])[0]) if self.padded else len(frames)
+            yield min(max_steps or steps, steps), iter(frames)
 
     def _collect(self, batch: Array, names: Sequence[str]) -> dict[str, Array]:
         """Outputs by name for a batch."""
@@ -219,6 +221,8 @@ class Runner:
             for steps, frames in self._sequences(np.asarray(batch), None):
                 self.reset()
                 rows.append(self._over_time([self._invoke(frame, names) for frame in itertools.islice(frames, steps)]))
+                if self.padded:
+                    rows[-1] = {name: _filled_up(array, np.asarray(batch).shape[1], name) for name, array in rows[-1].items()}
             self.reset()
         return {name: np.concatenate([row[name] for row in rows]) for name in names}
 
@@ -248,6 +252,13 @@ class Runner:
             stored = self._interpreter.get_tensor(after.index)
             state[name] = stored if before.same_numbers(after) else before.encode(after.decode(stored))
         return {name: self._outputs[name].decode(self._interpreter.get_tensor(self._outputs[name].index)) for name in names}
+
+
+def _filled_up(array: Array, steps: int, name: str) -> Array:
+    """The outputs of one sample `[1, t, ...]` with zeros for the steps of its padding; logits as they are."""
+    if name == LOGITS:
+        return array
+    return np.pad(array, [(0, 0), (0, steps - array.shape[1]), *[(0, 0)] * (array.ndim - 2)])
 
 
 def _interpreter(path: Path, threads: int) -> Any:

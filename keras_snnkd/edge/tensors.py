@@ -10,7 +10,10 @@ import numpy as np
 STEP_SIGNATURE = "{readout}_of_{timesteps}_steps"
 """Name of the signature of a file that computes one time step: how the logits of its steps become one, and T of the model."""
 
-_STEP_SIGNATURE = re.compile(r"(mean|sum|last)_of_(\d+)_steps")
+PADDED_STEP_SIGNATURE = "{readout}_of_up_to_{timesteps}_steps"
+"""The same, where series may be shorter than T and zeros at their end do not count."""
+
+_STEP_SIGNATURE = re.compile(r"(mean|sum|last)_of_(up_to_)?(\d+)_steps")
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,14 @@ class Signature:
         outputs: By name.
         readout: Of a file that computes one time step: `"mean"`, `"sum"` or `"last"`; else `None`.
         timesteps: Of such a file: T of the model that it was made from; else `None`.
+        padded: Of such a file: whether zeros at the end of a series are padding.
     """
 
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
     readout: str | None
     timesteps: int | None
+    padded: bool = False
 
 
 def signature(interpreter: Any) -> Signature:
@@ -105,5 +110,6 @@ def signature(interpreter: Any) -> Signature:
         {name: Tensor.of(details) for name, details in inputs.items()},
         {name: Tensor.of(details) for name, details in outputs.items()},
         step and step[1],
-        step and int(step[2]),
+        step and int(step[3]),
+        bool(step and step[2]),
     )

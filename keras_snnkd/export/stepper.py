@@ -12,8 +12,9 @@ from keras import ops
 
 from keras_snnkd import graphs
 from keras_snnkd._types import Array, Shape, Tensor
+from keras_snnkd.edge.padding import lengths
 from keras_snnkd.edge.runner import LOGITS
-from keras_snnkd.edge.tensors import STEP_SIGNATURE
+from keras_snnkd.edge.tensors import PADDED_STEP_SIGNATURE, STEP_SIGNATURE
 from keras_snnkd.errors import UnsupportedError
 from keras_snnkd.export.freeze import first_line, freeze, timesteps
 from keras_snnkd.export.litert import calibration_samples, check_form, needs_calibration, write_files
@@ -24,7 +25,7 @@ from keras_snnkd.keras_internals import call_again, producer
 from keras_snnkd.layers import FakeQuant
 from keras_snnkd.layers.encoders import Encoder
 from keras_snnkd.layers.readouts import Readout
-from keras_snnkd.layers.series import Standardize
+from keras_snnkd.layers.series import CausalConv1D, Standardize
 from keras_snnkd.metrics.anytime import final_readout
 from keras_snnkd.neurons import SpikingLayer
 
@@ -48,8 +49,9 @@ def streaming(
 
     ``logits[t], v[t], a[t] = file(image[t], v[t-1], a[t-1])``: the file takes `image`, one frame `[1, ...]`, and the state of each layer
     of neurons, `<layer>_membrane` (and `<layer>_adaptation`), `[1, ...]`; it gives `logits`, `[1, C]`, of this step alone, and the new
-    states under the same names. A state is the distance from rest: a sequence starts with zeros. With latency encoding the number of the
-    step, from 0, is a state too, `encoder_step`. The file's size does not depend on T. `keras_snnkd.edge.Runner` runs it.
+    states under the same names. Of a causal convolution the steps that it sees again are a state, `<layer>_past`. A state is the distance
+    from rest: a sequence starts with zeros. With latency encoding the number of the step, from 0, is a state too, `encoder_step`. The
+    file's size does not depend on T. `keras_snnkd.edge.Runner` runs it.
 
     The step's logits are what the readout reads: the classifier's output, whose mean over the steps is the model's output; with
     `readout="spike_count"` the output neurons' spikes, whose sum it is; with `readout="membrane"` the membrane potentials, of which the
@@ -97,21 +99,24 @@ def write_streaming(
         reference = Reference(whole, reference.samples)
     step = one_step(reference.model, reference.taps)
     T = timesteps(reference.model) or reference.samples.shape[1]  # of frames with T open, that of the samples
-    signature = STEP_SIGNATURE.format(readout=step.readout, timesteps=T)
+    form = PADDED_STEP_SIGNATURE if step.padded else STEP_SIGNATURE
+    signature = form.format(readout=step.readout, timesteps=T)
     models = {"plain": step.model, **({"tapped": step.tapped} if reference.taps else {})}
     seen = None
     if needs_calibration(reference, files):
-        seen = _inputs_seen(step.model, calibration_samples(reference, calibration)[:CALIBRATION_SEQUENCES], T)
+        seen = _inputs_seen(step, calibration_samples(reference, calibration)[:CALIBRATION_SEQUENCES], T)
     return write_files(reference, models, files, finals, target="streaming", endpoint=signature, calibration=seen, io=io)
 
 
-def _inputs_seen(model: keras.Model, images: Array, T: int) -> dict[str, Array]:
+def _inputs_seen(step: "Step", images: Array, T: int) -> dict[str, Array]:
     """The inputs of a model of one step while it runs T steps on each image (or sequence of frames), by name, `[N T, ...]`."""
+    model = step.model
     shapes = {tensor.name: tensor.shape for tensor in model.inputs}
+    ends = lengths(images) if step.padded else [None] * len(images)
     seen: dict[str, list[Array]] = {name: [] for name in shapes}
-    for image in images:
+    for image, end in zip(images, ends, strict=True):
         inputs = {name: np.zeros(shape, "float32") for name, shape in shapes.items()}
-        for frame in [image] * T if image.shape == shapes["image"][1:] else image:
+        for frame in [image] * T if image.shape == shapes["image"][1:] else image[:end]:
             inputs["image"] = frame[np.newaxis]
             for name, value in inputs.items():
                 seen[name].append(value)
@@ -128,11 +133,13 @@ class Step:
         model: `[image, *states]` to a dict of `"logits"` and the new states.
         tapped: The same, with the spikes `[1, 1, ...]` of each tapped layer too.
         readout: How the logits of the steps become the model's output: `"mean"`, `"sum"` or `"last"`.
+        padded: Whether zeros at the end of a series do not count.
     """
 
     model: keras.Model
     tapped: keras.Model
     readout: str
+    padded: bool
 
 
 def one_step(model: keras.Model, taps: Sequence[str] = ()) -> Step:
@@ -164,7 +171,8 @@ def one_step(model: keras.Model, taps: Sequence[str] = ()) -> Step:
     outputs = {LOGITS: keras.tree.flatten(logits)[0], **walk.after}
     inputs = [frame, *walk.before.values()]
     spikes = {name: walk.spikes[name] for name in taps}
-    return Step(_model(inputs, outputs, over_time), _model(inputs, {**outputs, **spikes}, over_time), readout)
+    padded = any(isinstance(layer, Standardize) and layer.padded for layer in frozen.layers)
+    return Step(_model(inputs, outputs, over_time), _model(inputs, {**outputs, **spikes}, over_time), readout, padded)
 
 
 def _model(inputs: Any, outputs: Any, over_time: bool) -> keras.Model:
@@ -224,6 +232,8 @@ class _Walk:
             return self._encode(layer, *args)
         if isinstance(layer, SpikingLayer):
             return self._fire(layer, *args, **kwargs)
+        if isinstance(layer, CausalConv1D):
+            return self._convolve(layer, *args)
         if isinstance(layer, Readout):
             return ops.squeeze(layer.of_steps(args[0]), 1)
         return layer(*args, **kwargs)
@@ -248,6 +258,14 @@ class _Walk:
         self.spikes.setdefault(neuron.name, spikes)  # as in Keras, `layer.output` is that of the first use
         return spikes
 
+    def _convolve(self, layer: CausalConv1D, inputs: Any) -> Tensor:
+        seen = layer.dilation_rate[0] * (layer.kernel_size[0] - 1)
+        if not seen:
+            return layer(inputs)
+        past = self._state(layer.name, "past", (inputs.shape[0], seen, inputs.shape[-1]))
+        outputs, self.after[past.name] = _ConvolutionStep(layer, name=f"{past.name}_once")(inputs, past)
+        return outputs
+
     def _state(self, layer: keras.Layer, part: str, shape: Shape) -> Tensor:
         name = re.sub(r"\W", "_", f"{layer}_{part}")
         while name in self.before:  # a layer that is used twice has two states
@@ -269,6 +287,18 @@ class _NeuronStep(keras.Layer):
         v = v + dynamics.v_reset if dynamics.v_reset else v
         outputs, (v, *rest) = self.neuron.step(ops.squeeze(inputs, 1), [v, *rest])
         return [ops.expand_dims(outputs, 1), dynamics.above_rest(v), *rest]
+
+
+class _ConvolutionStep(keras.Layer):
+    """The newest step of a causal convolution: `[1, 1, C]` and the steps before that it sees, to its output and those of the next step."""
+
+    def __init__(self, convolution: CausalConv1D, name: str) -> None:
+        super().__init__(name=name)
+        self.convolution = convolution
+
+    def call(self, inputs: Any, past: Tensor) -> Any:
+        window = ops.concatenate([past, inputs], axis=1)
+        return [self.convolution.newest(window), window[:, 1:]]
 
 
 class _EncoderStep(keras.Layer):

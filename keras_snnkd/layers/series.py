@@ -95,6 +95,11 @@ class CausalConv1D(keras.layers.Conv1D):
         super().__init__(filters, kernel_size, padding="causal", dilation_rate=dilation_rate, **kwargs)
         self.supports_masking = True
 
+    def newest(self, window):
+        """The output of the last step of a window ``[B, d (K - 1) + 1, C]``, `[B, 1, filters]`."""
+        outputs = ops.conv(window, self.kernel, 1, "valid", dilation_rate=self.dilation_rate)
+        return self.activation(outputs + self.bias if self.use_bias else outputs)
+
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         for fixed in ("padding", "strides"):

@@ -7,7 +7,8 @@ import pytest
 
 from keras_snnkd import data
 from keras_snnkd.data import series_files
-from keras_snnkd.data.series import Series, lengths, split, statistics
+from keras_snnkd.data.series import Series, split, statistics
+from keras_snnkd.edge.padding import lengths
 from keras_snnkd.errors import FileFormatError
 
 RANDOM = np.random.default_rng(0)
