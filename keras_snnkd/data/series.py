@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_snnkd.edge.padding import lengths
 from keras_snnkd.errors import FileFormatError
+from keras_snnkd.files.padding import lengths
 
 MAX_STEPS = 128
 """Series that are longer are cut into windows."""

@@ -12,11 +12,11 @@ import numpy as np
 from keras_snnkd._types import Array
 from keras_snnkd.edge.contents import read_contents
 from keras_snnkd.edge.images import check_finite, check_images
-from keras_snnkd.edge.padding import lengths
 from keras_snnkd.edge.readout import likeliest, so_far, softmax
 from keras_snnkd.edge.tensors import signature
 from keras_snnkd.errors import FileFormatError, InputError, ShapeError
 from keras_snnkd.files.logits import LOGITS, check_logits
+from keras_snnkd.files.padding import lengths
 from keras_snnkd.files.staging import check_seal
 
 

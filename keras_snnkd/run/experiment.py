@@ -17,10 +17,10 @@ from keras_snnkd.data.series import statistics
 from keras_snnkd.distill import methods, teachers
 from keras_snnkd.distill.chain import Chain, Stage, StageResult
 from keras_snnkd.distill.distiller import Distiller
-from keras_snnkd.edge.padding import lengths
 from keras_snnkd.errors import ExportError, KDError, OutputError, ShapeError
 from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, Manifest, claimed
+from keras_snnkd.files.padding import lengths
 from keras_snnkd.files.staging import UNFINISHED, sha256, write_json
 from keras_snnkd.run.attempt import attempt, reason
 from keras_snnkd.run.card import read_card

@@ -58,7 +58,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "digits": {"batch_size": 32, "epochs": 30, "teacher_epochs": 10, "learning_rate": 5e-3, "teacher_learning_rate": 2e-3},
     "mnist": {"epochs": 8, "teacher_epochs": 4, "augment": "shift"},
     "fashion_mnist": {"epochs": 10, "teacher_epochs": 5, "augment": "flip"},
-    "japanese_vowels": {"epochs": 20, "teacher_epochs": 10},
+    "japanese_vowels": {"epochs": 20, "teacher_epochs": 15, "teacher_learning_rate": 5e-3},
     "cifar10": {"epochs": 12, "teacher_epochs": 4, "ann_epochs": 10, "teacher_start": "ann", "augment": "flip+crop"},
 }
 

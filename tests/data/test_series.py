@@ -8,8 +8,8 @@ import pytest
 from keras_snnkd import data
 from keras_snnkd.data import series_files
 from keras_snnkd.data.series import Series, split, statistics
-from keras_snnkd.edge.padding import lengths
 from keras_snnkd.errors import FileFormatError
+from keras_snnkd.files.padding import lengths
 
 RANDOM = np.random.default_rng(0)
 

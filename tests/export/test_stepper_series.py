@@ -7,8 +7,8 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd import models
 from keras_snnkd.edge import Runner
-from keras_snnkd.edge.padding import lengths
 from keras_snnkd.export import streaming
+from keras_snnkd.files.padding import lengths
 
 STEPS = 12
 pytestmark = pytest.mark.usefixtures("in_process")
