@@ -520,7 +520,8 @@ def _finished(stage: Stage, folder: Path, record: Config) -> StageResult:
 def _same(path: Path, record: Config) -> Any:
     """What the file holds; raises if its settings are not those of `record`."""
     found = read_json(path, signed=True)
-    other = [f"{name} was {found.get(name)!r} and is now {value!r}" for name, value in record.items() if found.get(name) != value]
+    known = {name: value for name, value in record.items() if name in found or name != "batch_size"}  # earlier versions did not keep it
+    other = [f"{name} was {found.get(name)!r} and is now {value!r}" for name, value in known.items() if found.get(name) != value]
     if other:
         raise KDError(f"{path.parent} was made with other settings: {'; '.join(other)}. Use those again, or another folder (--out)")
     return found

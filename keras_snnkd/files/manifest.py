@@ -22,6 +22,11 @@ PACKAGE = "keras_snnkd"
 RUN, STUDENT, FILES, CACHE, FIGURES = "run", "finished student", "folder of exported files", "cache of a teacher's outputs", "evaluation"
 """What a folder of ours may be."""
 
+_RECORDS = ("stage.json", "settings.json", "measured.json")
+"""In the folder of a stage, or of a seed."""
+
+_OF_RUNS = {"recipe.json", "results.json", "report.html", "export", "logs", ".cache", "trials", "tuner", "chosen.json", "front.svg"}
+
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
 """Errors of giving a folder a name that something has."""
 
@@ -74,7 +79,7 @@ class Manifest:
         Raises:
             ForeignFolderError: If the folder holds something and no manifest, or is of another kind.
         """
-        found = cls.read(folder)
+        found = cls.read(folder) or _earlier(Path(folder), kind)
         if found is None:
             _check_empty(Path(folder), kind)
             return cls(Path(folder), kind)
@@ -232,6 +237,25 @@ def renewed(manifest: Manifest, tag: str, keep: tuple[str, ...] = ()) -> Iterato
                 (shutil.copytree if source.is_dir() else shutil.copy2)(source, copy)
         manifest.entries = set(os.listdir(folder))
         manifest.write(folder)
+
+
+def _earlier(folder: Path, kind: str) -> Manifest | None:
+    """The manifest of a folder that an earlier version has made, which wrote none: its records carry a checksum of ours."""
+    names = set(_names_in(folder))
+    if kind == CACHE and _signed(folder / "cache.json"):
+        return Manifest(folder, kind, entries={name for name in names if name == "cache.json" or name.endswith(".bin")})
+    stages = {name for name in names if any(_signed(folder / name / record) for record in _RECORDS)}
+    if kind == RUN and stages:
+        return Manifest(folder, kind, entries=stages | (names & _OF_RUNS))
+    return None
+
+
+def _signed(path: Path) -> bool:
+    try:
+        read_json(path, signed=True)
+    except FileFormatError:
+        return False
+    return True
 
 
 def _check_empty(folder: Path, kind: str) -> None:
