@@ -6,7 +6,7 @@ import pytest
 
 from keras_snnkd.errors import ForeignFolderError, OutputError
 from keras_snnkd.files.manifest import MANIFEST, RUN, STUDENT, Manifest, claimed, place_for, renewed
-from keras_snnkd.files.staging import UNFINISHED, clear_up, remove_unfinished
+from keras_snnkd.files.staging import UNFINISHED, clear_up, remove_unfinished, write_json
 
 
 def contents(folder):
@@ -38,6 +38,15 @@ def test_a_folder_with_anything_else_in_it_is_refused_and_stays_as_it_is(manifes
     with pytest.raises(ForeignFolderError, match=r"holds .*\.cache, .*which this package did not make.*Choose a new or an empty one"):
         claim(tmp_path, "results.json")
     assert contents(tmp_path) == before
+
+
+def test_a_run_of_an_earlier_version_is_known_by_its_signed_records(tmp_path):
+    for name in ("teacher/settings.json", "mine/settings.json"):
+        write_json(tmp_path / name, {"epochs": 1}, signed=name.startswith("teacher"))
+    (tmp_path / "results.json").write_text("{}")
+    assert claim(tmp_path, "report.html").entries == {"teacher", "results.json", "report.html"}
+    with pytest.raises(ForeignFolderError, match="mine in"):
+        claim(tmp_path, "mine")
 
 
 def test_a_name_that_something_else_has_in_a_folder_of_ours_is_refused(tmp_path):
