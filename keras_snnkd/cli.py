@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
         help="with --resize: pictures keep their proportions, the rest has the colour of their border (default: they are stretched)",
     )  # fmt: skip
     group.add_argument("--augment", metavar="NAMES", help="none | flip | crop | shift | cutout, joined by + (default: by data set)")
+    group.add_argument("--labels", type=float, metavar="S", help="share of labelled training images; the teacher answers on the others")
     group.add_argument("--mixup", type=float, metavar="A", help="train on mixtures of two images, with shares from Beta(A, A) (default: 0)")
 
     group = p.add_argument_group("models (a preset, convnet:16,pool,32,pool,flatten | mlp:256 | resnet:64,128/2,2)")
@@ -114,6 +115,7 @@ def parser() -> argparse.ArgumentParser:
         help="bptt: through time | rate: of firing rates, half the time, for losses of means over time | auto: rate where that fits "
         "(default: the method's, or bptt)",
     )  # fmt: skip
+    group.add_argument("--twin-epochs", type=int, metavar="N", help="train the student's ANN twin first, in all arms (default: 0)")
     group.add_argument("--seeds", type=int, metavar="N", help="with --mode compare: each method with N seeds from --seed on (default: 5)")
 
     group = p.add_argument_group("search, with --mode tune")

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,17 @@ from keras_snnkd.data.mixup import check_mixup, shares
 from keras_snnkd.files.pictures import Resize
 
 Arrays = tuple[np.ndarray, np.ndarray]
+
+UNLABELLED = -1
+"""In place of a class number, for an image whose class is not known."""
+
+
+def check_share(share: float) -> float:
+    """`share`, or a `ValueError` if that many images cannot be labelled."""
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
+        raise ValueError(f"labels must be the share of training images that are labelled, above 0 and at most 1, got {share!r}")
+    return share
+
 
 STEPS = 16
 """Steps that an epoch has at least, if `fitting_batch_size` can have it so."""
@@ -197,6 +208,45 @@ class Data:
             raise ValueError(f"count must be at least 1, got {count}.")
         images, labels = self.test_arrays
         return np.array(_to_float(images[:count])), labels[:count]
+
+    def labelled(self, share: float) -> "Data":
+        """The same data with the labelled training images alone, each as often as makes an epoch as long as before.
+
+        Of each class the first images in an order that the seed decides are labelled, at least one.
+
+        Args:
+            share: Of the training images that are labelled, above 0 and at most 1.
+
+        Raises:
+            ValueError: For a share out of range.
+        """
+        if check_share(share) == 1:
+            return self
+        images, labels = self.train_arrays
+        known = np.flatnonzero(self._is_labelled(share))
+        places = np.resize(known, max(len(known), len(labels)))
+        return replace(self, train_arrays=(images[places], labels[places]))
+
+    def partly_labelled(self, share: float) -> "Data":
+        """The same data, with -1 as the label of training images that are not labelled; see `labelled`.
+
+        Raises:
+            ValueError: For a share out of range.
+        """
+        if check_share(share) == 1:
+            return self
+        images, labels = self.train_arrays
+        return replace(self, train_arrays=(images, np.where(self._is_labelled(share), labels, UNLABELLED).astype(labels.dtype)))
+
+    def _is_labelled(self, share: float) -> np.ndarray:
+        """Which training images are labelled, `[N]`."""
+        labels = self.train_arrays[1]
+        order = np.random.default_rng(self.seed).permutation(len(labels))
+        known = np.zeros(len(labels), bool)
+        for label in np.unique(labels):
+            of_class = order[labels[order] == label]
+            known[of_class[: max(1, round(share * len(of_class)))]] = True
+        return known
 
     @cached_property
     def fingerprint(self) -> str:

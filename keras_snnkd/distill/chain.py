@@ -45,6 +45,7 @@ _NOT_IN_EARLIER_RECORDS = {
     "schedule": "cosine",
     "label_smoothing": 0.0,
     "stop": None,
+    "labels": 1.0,
     "teacher_outputs": "auto",
     "teacher_scale": "auto",
     "gradient": "bptt",
@@ -84,6 +85,8 @@ class Stage:
         cache_views: Train on so many augmented views of each image over and over, and compute the teacher's outputs on them once (see
             `TeacherCache`). `None` for new views in each epoch, and a teacher that runs in each step.
         gradient: `"bptt"`, `"rate"` or `"auto"`; see `Distiller`.
+        labels: The share of training images whose labels are known, above 0 and at most 1. Without objectives a stage trains on these
+            alone, as often as makes its epochs as long as the others'; with objectives on all of them.
         seed: Of initial weights.
         teacher_outputs, teacher_scale: Of a teacher that is a model: what it gives, and which images it takes; see `adapt_teacher`.
         settings: What else should be the same when the stage is resumed, as JSON: the student's specification, the data.
@@ -111,6 +114,7 @@ class Stage:
     transfer: Callable[[keras.Model, keras.Model], Any] | None = copy_weights
     cache_views: int | None = None
     gradient: str = "bptt"
+    labels: float = 1.0
     seed: int = 0
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     teacher_outputs: str = "auto"
@@ -173,6 +177,12 @@ class Stage:
         if source is not None:
             self.transfer(source, student)
         return student
+
+    def shown(self, data: Any) -> Any:
+        """What the stage sees of the data: so many views, and the labels that are known."""
+        if self.labels != 1:
+            data = data.partly_labelled(self.labels) if self.objectives else data.labelled(self.labels)
+        return dataclasses.replace(data, views=self.cache_views) if self.cache_views else data
 
     @property
     def last_epoch(self) -> int:
@@ -352,7 +362,7 @@ class Chain:
         for stage in self.stages:
             if failed and stage.name not in self._teacher_taps:
                 continue  # told by the check
-            shown = dataclasses.replace(data, views=stage.cache_views) if stage.cache_views else data
+            shown = stage.shown(data)
             with _left_out(stage, failed):
                 results[stage.name] = self._train(stage, results, shown, resume, callbacks, functools.partial(progress, stage))
         return results

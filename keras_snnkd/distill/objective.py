@@ -45,6 +45,12 @@ class Objective(keras.distillation.DistillationLoss):
     one_label = False
     """Whether it asks which class of a sample is the right one, so that a label with shares of several classes cannot serve."""
 
+    needs_labels = False
+    """Whether it has nothing to say of a sample without a label, beside those that ask for `one_label`."""
+
+    needs_time = False
+    """Whether it reads single steps or spikes of the student, which an ANN does not have."""
+
     divided_by_replicas = False
     """Whether `compute_loss` divides by the number of replicas of a `tf.distribute` strategy, as Keras' loss objects do."""
 

@@ -28,14 +28,12 @@ from keras_snnkd.metrics.accuracy import accuracy as accuracy_of
 from keras_snnkd.metrics.measurement import Measurement
 from keras_snnkd.run.attempt import attempt, reason
 from keras_snnkd.run.evaluation import MEASURED_IMAGES, measure, test_images
-from keras_snnkd.run.experiment import Experiment, load_teacher
+from keras_snnkd.run.experiment import ALONE, Experiment, load_teacher
+from keras_snnkd.run.outlook import warnings_of
 from keras_snnkd.run.progress import Counter, Stopwatch, working
 from keras_snnkd.run.recipe import ITSELF, SHIPPED, is_file
 from keras_snnkd.weights import shipped
 from keras_snnkd.weights.transfer import restart_random_layers
-
-ALONE = "student_alone"
-"""The arm that all others are compared with."""
 
 ANN, SPIKING = "teacher_ann", "teacher"
 """The names of the two teachers, and of their stages."""
@@ -145,7 +143,7 @@ class Comparison(Experiment):
 
     def _arm_stages(self, teachers: Mapping[str, keras.Model]) -> list[Stage]:
         """Of one seed, that of the recipe: the student alone, then each arm with what it needs."""
-        stages = {ALONE: self._student(ALONE)}
+        stages = {stage.name: stage for stage in self._in_two_phases(ALONE)}
         for name, method in self.arms.items():
             taught_by = self._teacher_of(method)
             teacher = teachers.get(taught_by)
@@ -156,8 +154,8 @@ class Comparison(Experiment):
             assistants: list[Stage] = []
             if method.chain:
                 teacher, assistants = self._assistants(method, teacher, f"{name}_assistant")
-            arm = self._taught(name, method, teacher=teacher if method.needs_teacher else None, **arguments, **file)
-            stages.update({stage.name: stage for stage in (*start, *assistants, arm)})
+            arm = self._in_two_phases(name, method, teacher=teacher if method.needs_teacher else None, **arguments, **file)
+            stages.update({stage.name: stage for stage in (*start, *assistants, *arm)})
         return list(stages.values())
 
     def _with_seed(self, seed: int) -> "Comparison":
@@ -256,6 +254,7 @@ class Comparison(Experiment):
 
         def callbacks(stage: Stage) -> list[keras.callbacks.Callback]:
             counter.close()
+            self._say_outlook(stage, folder)
             index = stages.index(stage) + 1
             return [self._health(), _Line(f"{title.format(stage.name)} ({index} of {len(stages)})", self.console)]
 
@@ -290,6 +289,7 @@ class Comparison(Experiment):
                 row, _ = measure(model, self.data)
             notes += [f"{label}, {note}" for note in row.get("notes", ())]
             rows.append({"name": name, "role": "teacher", "label": label, "taught_by": None, **row})
+        notes += warnings_of(self.outlook)
         notes += filter(None, (self._note_of(method, teachers) for method in self.arms.values()))
         facts = {}
         for name, method in self.arms.items():

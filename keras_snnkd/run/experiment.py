@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_snnkd import data as datasets
 from keras_snnkd import models, report
 from keras_snnkd.data.series import statistics
-from keras_snnkd.distill import methods, teachers
+from keras_snnkd.distill import methods, objectives, teachers
 from keras_snnkd.distill.chain import Chain, Stage, StageResult
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.errors import ExportError, KDError, OutputError, ShapeError
@@ -27,11 +28,18 @@ from keras_snnkd.run.card import read_card
 from keras_snnkd.run.evaluation import describe_data, export_checked, machine, measure, raster, versions
 from keras_snnkd.run.health import TrainingHealth
 from keras_snnkd.run.modes import Mode
+from keras_snnkd.run.outlook import outlook, warnings_of
 from keras_snnkd.run.progress import Counter, Progress, Stopwatch, working
 from keras_snnkd.run.recipe import ITSELF, Recipe, teacher_file
 from keras_snnkd.run.terminal import make_console
 from keras_snnkd.training import strategy
 from keras_snnkd.training.determinism import make_deterministic
+
+ALONE = "student_alone"
+"""The stage of the student that learns from labels alone."""
+
+ALONE_TWIN = "student_alone_twin"
+"""The stage of the ANN twin that learns from labels."""
 
 WATCHED_IMAGES = 64
 """Validation images on which the layers are looked at after each epoch."""
@@ -75,6 +83,7 @@ class Experiment:
         self.folder = Path(folder)
         self.console = console or make_console()
         self.command = command
+        self.outlook: list[str] = []  # what is said before the first student is distilled
 
     @functools.cached_property
     def data(self) -> datasets.Data:
@@ -98,23 +107,39 @@ class Experiment:
     def stages(self) -> list[Stage]:
         """The stages of the recipe's mode, in order."""
         r = self.recipe
-        alone = self._student("student_alone")
+        alone = self._in_two_phases(ALONE)
         if r.mode == Mode.BASELINE:
-            return [alone]
+            return alone
         method = methods.combine(r.objectives, r.label_weight)
         if r.mode == Mode.DISTILL and not method.needs_teacher and r.student_start != "shrunk":
             start, arguments = self._start(r.student_start, None)
-            return [alone, *start, self._taught("student_distilled", method, **arguments)]
+            return [*alone, *start, *self._in_two_phases("student_distilled", method, **arguments)]
         teacher, stages = self._teacher()
         if r.mode == Mode.TEACHER:
             return stages
         start, arguments = self._start(r.student_start, teacher)
-        distilled = functools.partial(self._taught, "student_distilled", method, **arguments)
+        distilled = functools.partial(self._in_two_phases, "student_distilled", method, **arguments)
         if r.mode == Mode.DISTILL:
-            return [*stages, alone, *start, distilled(teacher=teacher)]
+            return [*stages, *alone, *start, *distilled(teacher=teacher)]
         above, assistants = self._assistants(method, teacher)
-        direct = self._taught("student_direct", method, teacher=teacher, **arguments)
-        return [*stages, *assistants, alone, *start, direct, distilled(teacher=above)]
+        direct = self._in_two_phases("student_direct", method, teacher=teacher, **arguments)
+        return [*stages, *assistants, *alone, *start, *direct, *distilled(teacher=above)]
+
+    def _in_two_phases(self, name: str, method: Any = None, **more: Any) -> list[Stage]:
+        """The student's stage, alone or with a method, and before it that of its ANN twin, if the recipe asks for one."""
+        r = self.recipe
+        stage = functools.partial(self._student, name) if method is None else functools.partial(self._taught, name, method)
+        if not r.twin_epochs or "start_from" in more:
+            return [stage(**more)]
+        twin = functools.partial(self._student, spec={**models.specification(r.student), "neuron": "relu"}, epochs=r.twin_epochs)
+        if method is None:
+            return [twin(ALONE_TWIN), stage(**more, start_from=ALONE_TWIN)]
+        taught = [objective for objective in method.objectives if teaches_twin(objective)]
+        if not taught or isinstance(more.get("teacher"), functools.partial):
+            return [stage(**more, start_from=ALONE_TWIN)]  # nothing in the method can teach a network without time steps
+        label_weight = method.label_weight or 1.0  # where labels of single steps take the place of the label loss, the twin has that
+        first = twin(f"{name}_twin", objectives=taught, label_weight=label_weight, **more)
+        return [first, stage(**more, start_from=first.name)]
 
     def _student(self, name: str, **more: Any) -> Stage:
         """The student, alone if `more` does not say more."""
@@ -203,7 +228,14 @@ class Experiment:
         if isinstance(more.get("teacher"), functools.partial):
             settings["teacher_timesteps"] = more["teacher"].keywords["timesteps"]
         course: dict[str, Any] = {"optimizer": r.optimizer, "schedule": r.schedule, "weight_decay": r.weight_decay}
-        common = {**course, "gradient": r.gradient or gradient, "weight_bits": r.weight_bits, "seed": r.seed, "settings": settings}
+        common = {
+            **course,
+            "gradient": r.gradient or gradient,
+            "weight_bits": r.weight_bits,
+            "labels": r.labels,
+            "seed": r.seed,
+            "settings": settings,
+        }
         return Stage(name, make, epochs=epochs, learning_rate=rate, **common, **more)
 
     def check(self) -> dict[str, Distiller]:
@@ -342,9 +374,25 @@ class Experiment:
     def _callbacks(self, stage: Stage, title: str, closing: contextlib.ExitStack) -> list[keras.callbacks.Callback]:
         if not strategy.is_chief():
             return []
+        self._say_outlook(stage, self.folder)
         progress = Progress(title, self.console)
         closing.callback(progress.close)
         return [self._health(), progress, keras.callbacks.TensorBoard(str(self.folder / "logs" / stage.name), write_graph=False)]
+
+    def _say_outlook(self, stage: Stage, folder: Path) -> None:
+        """Before the first student is distilled, say how far its teacher is ahead of the student alone, and what that means."""
+        alone = folder / ALONE
+        if self.outlook or not stage.objectives or stage.teacher is None or stage.teaches_itself or not (alone / "stage.json").exists():
+            return
+        teacher = stage.teacher if isinstance(stage.teacher, keras.Model) else models.load(folder / stage.teacher / "model.keras")
+        student = models.load(alone / "model.keras")
+        images, labels = self.data.labelled(self.recipe.labels).train_arrays
+        shown = slice(0, len(self.data.validation_arrays[1]))
+        training = dataclasses.replace(self.data, validation_arrays=(images[shown], labels[shown])).validation
+        before = [_accuracy(teacher, self.data.validation), _accuracy(student, self.data.validation), _accuracy(student, training)]
+        self.outlook.extend(outlook(*before))
+        for line in self.outlook:
+            self.console.print(line, style="yellow" if line.startswith("warning") else None, highlight=False, markup=False)
 
     def _about(self, what: str) -> dict[str, Any]:
         """What every page of results begins with."""
@@ -359,7 +407,7 @@ class Experiment:
 
     def _measure(self, trained: dict[str, tuple[Any, ...]]) -> dict[str, Any]:
         rows, activity, exports = [], {}, []
-        notes: list[str] = []
+        notes = warnings_of(self.outlook)
         last = list(trained)[-1]
         for name, (model, record, _) in trained.items():
             row = {"accuracy": None, "parameters": model.count_params(), "timesteps": None}
@@ -393,6 +441,18 @@ class Experiment:
             "exports": exports,
             "notes": notes,
         }
+
+
+def _accuracy(model: keras.Model, batches: Any) -> float:
+    """The share of right answers."""
+    hits = [ops.convert_to_numpy(ops.argmax(model.predict_on_batch(x), axis=-1)) == np.asarray(y) for x, y in batches]
+    return float(np.mean(np.concatenate(hits)))
+
+
+def teaches_twin(objective: Any) -> bool:
+    """Whether an objective can teach the student's ANN twin, which has no time steps."""
+    made = objectives.get(objective)
+    return made.uses_teacher and not made.needs_time
 
 
 def load_teacher(file: Path, data: datasets.Data, recipe: Recipe, console, name: str = "teacher") -> keras.Model:

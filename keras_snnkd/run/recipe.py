@@ -115,6 +115,10 @@ class Recipe:
             Hariharan, ICCV 2019, arXiv:1910.01348).
         weight_bits: 8 rounds the trained kernels to what an 8-bit file can hold, so that all files compute the same; 32 leaves them.
         augment: Names of `keras_snnkd.data.AUGMENTATIONS`, joined by `+`.
+        labels: The share of training images whose labels are known, above 0 and at most 1: teachers that are trained here and the student
+            alone see these images alone, taught students learn from the teacher's answers on the others.
+        twin_epochs: Train the student's ANN twin first for so many epochs, and start the student from it: the twin of the student alone
+            by labels, that of a taught student by its method, as far as that needs no time steps. 0 for no such phase.
         mixup: Strength of mixup, 0 for none: training images, and their labels, are mixtures of two (see `keras_snnkd.data.Data`).
         cache: Train students and assistants on so many augmented views of each image, and compute the teacher's outputs on them once
             (see `keras_snnkd.TeacherCache`); 0 for new views in each epoch, and a teacher that runs in each step. By default 1 without
@@ -174,6 +178,8 @@ class Recipe:
     teacher_stop: int | None = None
     weight_bits: int = 8
     augment: str | None = None
+    labels: float = 1.0
+    twin_epochs: int = 0
     mixup: float = 0.0
     cache: int | None = None
     precision: str = "float32"
@@ -303,6 +309,7 @@ class Recipe:
 
     def _check(self) -> None:
         from keras_snnkd.data.augment import augmentation
+        from keras_snnkd.data.data import check_share
         from keras_snnkd.data.mixup import check_mixup
 
         neuron_names = ["relu", *neurons.names()]
@@ -324,6 +331,8 @@ class Recipe:
         augmentation(self.augment)
         data.check_resize(self.dataset, self.resize, self.keep_aspect)
         check_mixup(self.mixup)
+        check_share(self.labels)
+        self._check_twin()
         optimizers.check(self.optimizer, self.schedule)
         check_smoothing(self.label_smoothing)
         if self.teacher_stop is not None and not 1 <= self.teacher_stop <= self.teacher_epochs:
@@ -340,6 +349,8 @@ class Recipe:
             method = methods.combine([objective])
             if self.mixup:
                 _check_mixup(method)
+            if self.labels != 1:
+                _check_few_labels(method)
         if self.label_weight is not None:
             schedules.get(self.label_weight, "label_weight")
         for name in ("epochs", "teacher_epochs", "ann_epochs", "batch_size", "seeds", "trials"):
@@ -369,6 +380,19 @@ class Recipe:
             raise ValueError(f"a student that teaches itself (--teacher {ITSELF}) needs --mode distill, got --mode {self.mode}")
         if self.mode == Mode.MULTISTAGE and not methods.combine(self.objectives).needs_teacher:
             raise ValueError("a multistage run needs an objective with a teacher; self-distillation runs in --mode distill")
+
+    def _check_twin(self) -> None:
+        """Refuse a phase of the student's ANN twin where it has none, or where something else says where the student starts."""
+        if self.twin_epochs < 0:
+            raise ValueError(f"twin_epochs must be a number of epochs of at least 0, got {self.twin_epochs!r}")
+        neuron = models.specification(self.student or {}).get("neuron", self.neuron)
+        if self.twin_epochs and neuron == "relu":
+            raise ValueError("twin_epochs trains the student's ANN twin first, and this student is an ANN itself; leave out --twin-epochs")
+        if self.twin_epochs and self.student_start not in (None, methods.STARTS[0]):
+            raise ValueError(
+                f"twin_epochs and student_start={self.student_start!r} both say where the student starts; leave out --twin-epochs, or give "
+                "--student-start scratch"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -434,6 +458,16 @@ def _check_mixup(method: Method) -> None:
             raise ValueError(
                 f"{objective.name} asks which steps give the right class, and with mixup an image has two; "
                 "leave out --mixup, or take an objective without labels, such as soft_targets"
+            )
+
+
+def _check_few_labels(method: Any) -> None:
+    """Raise a `ValueError` if a method has nothing to say of images without labels."""
+    for objective in map(objectives.get, method.objectives):
+        if objective.one_label or objective.needs_labels:
+            raise ValueError(
+                f"{objective.name} asks for the label of every image, and --labels leaves most of them without; take an objective without "
+                "labels, such as soft_targets"
             )
 
 

@@ -20,6 +20,8 @@ class LabelCrossEntropy(keras.losses.Loss):
         from_logits: Whether the model gives logits; else it gives the probabilities of a softmax.
         **kwargs: Of `keras.losses.Loss`.
 
+    Images without a label, -1 or shares that are all 0, do not count: the mean over the batch is one over the labelled.
+
     Shapes: labels int `[B]` or shares of the classes `[B, C]`, logits `[B, C]`.
 
     Raises:
@@ -36,10 +38,17 @@ class LabelCrossEntropy(keras.losses.Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """The loss of each sample, `[B]`."""
-        if not self.label_smoothing and not _are_shares(y_true, y_pred):
-            return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=self.from_logits)
-        labels = y_true if _are_shares(y_true, y_pred) else ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), y_pred.shape[-1])
-        return keras.losses.categorical_crossentropy(labels, y_pred, from_logits=self.from_logits, label_smoothing=self.label_smoothing)
+        known = is_labelled(y_true, y_pred)
+        if not _are_shares(y_true, y_pred):
+            y_true = ops.maximum(ops.cast(ops.reshape(y_true, (-1,)), "int32"), 0)
+        if _are_shares(y_true, y_pred) or self.label_smoothing:
+            shares = y_true if _are_shares(y_true, y_pred) else ops.one_hot(y_true, y_pred.shape[-1])
+            losses = keras.losses.categorical_crossentropy(
+                shares, y_pred, from_logits=self.from_logits, label_smoothing=self.label_smoothing
+            )
+        else:
+            losses = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=self.from_logits)
+        return losses * known / ops.maximum(ops.mean(known), 1e-7)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -48,7 +57,22 @@ class LabelCrossEntropy(keras.losses.Loss):
 
 def label_accuracy(name: str = "accuracy") -> keras.metrics.Metric:
     """The share of samples whose likeliest class is the label's, or the one with the largest share in it."""
-    return keras.metrics.MeanMetricWrapper(_hits, name=name)
+    return _LabelAccuracy(_hits, name=name)
+
+
+class _LabelAccuracy(keras.metrics.MeanMetricWrapper):
+    """Counts labelled samples alone."""
+
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
+        known = is_labelled(y_true, y_pred)
+        super().update_state(y_true, y_pred, known if sample_weight is None else known * ops.reshape(sample_weight, (-1,)))
+
+
+def is_labelled(y_true: Tensor, y_pred: Tensor) -> Tensor:
+    """1 for each sample with a label, else 0, float32 `[B]`."""
+    if _are_shares(y_true, y_pred):
+        return ops.cast(ops.sum(y_true, axis=-1) > 0, "float32")
+    return ops.cast(ops.reshape(y_true, (-1,)) >= 0, "float32")
 
 
 def check_smoothing(value: float) -> float:

@@ -42,3 +42,20 @@ def test_accuracy_asks_for_the_label_or_the_largest_share(labels):
 def test_smoothing_out_of_range_is_refused(smoothing):
     with pytest.raises(ValueError, match="label_smoothing must be a number from 0 to less than 1"):
         LabelCrossEntropy(smoothing)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_samples_without_a_label_do_not_count(smoothing):
+    loss = LabelCrossEntropy(smoothing)
+    logits = np.concatenate([LOGITS, -LOGITS, LOGITS])
+    alone = float(loss(np.array([0, 1]), LOGITS))
+    assert float(loss(np.array([0, 1, -1, -1, -1, -1]), logits)) == pytest.approx(alone, rel=1e-6)
+    shares = np.concatenate([np.eye(3, dtype="float32")[:2], np.zeros((4, 3), "float32")])
+    assert float(loss(shares, logits)) == pytest.approx(alone, rel=1e-6)
+    accuracy = label_accuracy()
+    accuracy.update_state(np.array([0, 1, -1, -1, -1, -1]), logits)
+    assert float(accuracy.result()) == 0.5
+
+
+def test_a_batch_without_any_label_has_no_loss():
+    assert float(LabelCrossEntropy()(np.array([-1, -1]), LOGITS)) == 0

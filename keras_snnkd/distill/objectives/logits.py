@@ -44,6 +44,11 @@ class LogitObjective(Objective):
     def reads_steps(self) -> bool:
         return self.needs_steps
 
+    @property
+    def needs_time(self) -> bool:  # type: ignore[override]
+        """Whether it reads single steps of the student."""
+        return self.needs_steps
+
     def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
         super().build(teacher_shape, student_shape)
         if self.needs_steps and not has_time(student_shape):
@@ -224,6 +229,8 @@ class WeightedSoftTargets(TemperedObjective):
     Example:
         >>> kd.objectives.WeightedSoftTargets().compute_loss(teacher_logits, student_logits, y_true=labels)
     """
+
+    needs_labels = True
 
     def __init__(self, temperature: float = 2.0, **kwargs: Any) -> None:
         super().__init__(temperature, **kwargs)

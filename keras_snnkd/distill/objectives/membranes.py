@@ -40,6 +40,7 @@ class Membrane(LayerPairs):
 
     default_tap = "neurons.membrane"
     reads_steps = True
+    needs_time = True
 
     def alignment(self, teacher_shape: Shape, student_shape: Shape) -> Alignment:
         if not has_time(teacher_shape) or not has_time(student_shape) or teacher_shape[1] != student_shape[1]:

@@ -41,6 +41,7 @@ class FiringRate(Objective):
     """
 
     default_tap = "neurons"
+    needs_time = True
 
     def __init__(self, per: str = "channel", **kwargs: Any) -> None:
         super().__init__(**kwargs)

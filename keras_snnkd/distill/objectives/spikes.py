@@ -47,6 +47,8 @@ class SpikeTrain(Objective):
 
     default_tap = "neurons"
 
+    needs_time = True
+
     def __init__(self, window: int | None = None, stride: int | None = None, filter_tau: float | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         for name, value in (("window", window), ("stride", stride)):

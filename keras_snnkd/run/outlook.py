@@ -1,0 +1,44 @@
+"""Whether distillation has something to give, said before it is paid for."""
+
+from collections.abc import Sequence
+
+LEAD = 3.0
+"""Points on validation images; a teacher that is ahead by less has little to give."""
+
+GAP = 1.0
+"""Points between training and validation images; a student with less of a gap fits its labels badly already."""
+
+WAYS = (
+    "a larger student (--student), a smaller weight of the teacher, few labels (--labels), or fewer spikes as the gain instead of accuracy"
+)
+
+
+def outlook(teacher: float, alone: float, alone_on_training: float) -> list[str]:
+    """What the accuracies before distillation say, in lines; a warning begins with `warning:`.
+
+    Args:
+        teacher: Of the teacher on validation images, from 0 to 1.
+        alone: Of the student alone on validation images.
+        alone_on_training: Of the student alone on training images, not augmented.
+
+    Example:
+        >>> outlook(0.92, 0.89, 0.99)
+    """
+    lead, gap = 100 * (teacher - alone), 100 * (alone_on_training - alone)
+    lines = [
+        f"on validation images the teacher has {100 * teacher:.1f} %, the student alone {100 * alone:.1f} %: a lead of {lead:.1f} points; "
+        f"on training images the student alone has {100 * alone_on_training:.1f} %"
+    ]
+    if lead < LEAD:
+        lines.append(f"warning: a teacher that is ahead by less than {LEAD:g} points has little to give. Try {WAYS}, or a better teacher")
+    if gap < GAP:
+        lines.append(
+            f"warning: the student alone underfits: it is hardly better on its training images ({gap:+.1f} points), and soft targets "
+            f"ask more of a network that cannot fit the labels. Try {WAYS}"
+        )
+    return lines
+
+
+def warnings_of(lines: Sequence[str]) -> list[str]:
+    """The warnings among the lines, without the word."""
+    return [line.removeprefix("warning: ") for line in lines if line.startswith("warning: ")]

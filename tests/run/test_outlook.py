@@ -1,0 +1,22 @@
+"""What is said before distillation is paid for."""
+
+from keras_snnkd.run.outlook import outlook, warnings_of
+
+
+def test_a_good_outlook_is_one_line_without_a_warning():
+    (line,) = outlook(teacher=0.94, alone=0.90, alone_on_training=0.95)
+    assert "the teacher has 94.0 %, the student alone 90.0 %: a lead of 4.0 points" in line
+    assert "on training images the student alone has 95.0 %" in line
+
+
+def test_a_small_lead_is_told_with_what_to_do():
+    lines = outlook(teacher=0.92, alone=0.90, alone_on_training=0.95)
+    (warning,) = warnings_of(lines)
+    assert warning.startswith("a teacher that is ahead by less than 3 points has little to give")
+    for way in ("--student", "weight", "--labels", "fewer spikes"):
+        assert way in warning
+
+
+def test_a_student_that_underfits_is_told():
+    (warning,) = warnings_of(outlook(teacher=0.95, alone=0.906, alone_on_training=0.911))
+    assert warning.startswith("the student alone underfits: it is hardly better on its training images (+0.5 points)")
