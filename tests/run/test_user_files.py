@@ -13,6 +13,7 @@ import pytest
 
 import keras_snnkd as kd
 from keras_snnkd import report
+from keras_snnkd.distill import teachers
 from keras_snnkd.errors import BusyError, ForeignFolderError, OutputError
 from keras_snnkd.files.lock import LOCK, locked
 from keras_snnkd.files.manifest import MANIFEST, Manifest
@@ -202,7 +203,8 @@ def odd_teacher(path="odd.keras"):
     return path
 
 
-def test_an_unknown_cost_is_a_dash_with_a_reason_in_table_report_and_card(capsys):
+def test_an_unknown_cost_is_a_dash_with_a_reason_in_table_report_and_card(capsys, monkeypatch):
+    monkeypatch.setattr(teachers, "judge", lambda *arguments: None)  # of a teacher that was not trained
     options = [*tiny.TINY, "--teacher-neuron", "relu", "--objective", "soft_targets", "--teacher", odd_teacher(), "--out", "run"]
     assert tiny.run(*options) == 0
     said, _ = told(capsys)
