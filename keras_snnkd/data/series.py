@@ -84,7 +84,8 @@ def split(source: Series, limit: int | None = None) -> dict[str, tuple[np.ndarra
     arrays = {}
     for part, (series, labels) in picked.items():
         windows = [(window, label) for one, label in zip(series, labels, strict=True) for window in _windows(one, steps)]
-        windows = windows[: limit if part != "validation" else None]
+        if limit is not None and part != "validation":
+            windows = windows[:: max(1, len(windows) // limit)][:limit]  # of all classes, which may lie one after the other
         arrays[f"{part}_arrays"] = _padded(windows, steps)
     for part, (_, labels) in arrays.items():
         if not len(labels):
