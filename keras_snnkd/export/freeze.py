@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from keras_snnkd import graphs
-from keras_snnkd.edge.runner import LOGITS
 from keras_snnkd.errors import ExportError, unknown_name
+from keras_snnkd.files.logits import LOGITS
 from keras_snnkd.keras_internals import all_layers
 from keras_snnkd.layers import Poisson, logits_of
 from keras_snnkd.neurons import SpikingLayer

@@ -6,13 +6,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_snnkd.edge.runner import LOGITS
 from keras_snnkd.errors import ExportError, FileFormatError
 from keras_snnkd.export.freeze import freeze, tapped
 from keras_snnkd.export.nir_writer import Writer
 from keras_snnkd.export.parity import EXACT, Reference, verify
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.files.extras import extra
+from keras_snnkd.files.logits import LOGITS
 from keras_snnkd.files.staging import check_space, staged
 from keras_snnkd.models.from_nir import from_nir
 

@@ -58,7 +58,7 @@ class ONNX:
         images = check_images(images, self.image_shape)
         names = [entry.name for entry in self._session.get_outputs()]
 
-        def run(batch):
+        def run(batch: np.ndarray) -> dict[str, np.ndarray]:
             return dict(zip(names, self._session.run(names, {self._name: batch}), strict=True))
 
         return in_batches(run, images, batch_size, self._batch)

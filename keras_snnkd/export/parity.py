@@ -33,11 +33,11 @@ from keras_snnkd import graphs
 from keras_snnkd._types import Array
 from keras_snnkd.edge.images import check_images
 from keras_snnkd.edge.readout import likeliest
-from keras_snnkd.edge.runner import LOGITS
 from keras_snnkd.errors import ExportError
 from keras_snnkd.export.freeze import freeze, functional, is_float32, spiking_layers, tapped
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.rounding import unexplained
+from keras_snnkd.files.logits import LOGITS
 from keras_snnkd.layers import logits_of
 
 CHUNK = 64

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 
 from keras_snnkd._types import Tensor
-from keras_snnkd.edge.runner import LOGITS
 from keras_snnkd.errors import ForeignFolderError, OutputError
 from keras_snnkd.export.freeze import freeze
 from keras_snnkd.export.parity import EXACT, Reference, verify
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import SavedModel
+from keras_snnkd.files.logits import LOGITS
 from keras_snnkd.files.staging import scratch, staged
 from keras_snnkd.neurons.dynamics import export_form
 

@@ -264,8 +264,8 @@ class Reader:
         for decay_input, expected in ((True, 1.0), (False, tau)):
             if np.allclose(r, expected, rtol=1e-6, atol=0):
                 return {"decay_input": decay_input, **({"tau": tau} if alike else {"taus": taus})}
-        step = np.unique(fifteen_digits(taus.flat[0] * self.dt / r.flat[0])) if alike and r.flat[0] > 1 else []
-        advice = f" (dt={step[0]:g})" if len(step) else " (dt)"
+        one = alike and r.flat[0] > 1
+        advice = f" (dt={fifteen_digits(taus.flat[0] * self.dt / r.flat[0]):g})" if one else " (dt)"
         said = f"r = {r.min():g} to {r.max():g}" if len(np.unique(r)) > 1 else f"r = {r.flat[0]:g}"
         raise self.refused(f"node {node!r} has {said}, expected 1 or tau / dt = {taus.min():g}; was it written for another step{advice}?")
 
