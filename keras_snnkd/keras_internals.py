@@ -35,7 +35,7 @@ def read_by(layer: keras.Layer) -> keras.KerasTensor:
     return keras.tree.flatten(layer.input)[0]
 
 
-def nodes(model: keras.Model) -> list[Any] | None:
+def nodes(model: keras.Model) -> Any:
     """The calls of layers of which a functional or built sequential model consists, first to last; `None` for a subclassed model.
 
     Each has `operation`, `is_input`, `input_tensors` and `output_tensors`. A layer that is called twice is there twice.

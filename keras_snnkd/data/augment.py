@@ -102,7 +102,7 @@ def check_axes(names: str, axes: int) -> None:
             fitting = [known for known, one in AUGMENTATIONS.items() if one.axes in (None, axes)]
             kinds = {2: "series", 3: "images"}
             raise ValueError(
-                f"augmentation {name!r} is for {kinds[AUGMENTATIONS[name].axes]}, and these data are {kinds[axes]}; "
+                f"augmentation {name!r} is for {kinds[AUGMENTATIONS[name].axes or 3]}, and these data are {kinds[axes]}; "
                 f"take {', '.join(fitting)}"
             )
 

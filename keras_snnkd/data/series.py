@@ -6,10 +6,11 @@ are divided: all windows of one group (a person, a recording) are in one part.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_snnkd._types import Array
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files.padding import lengths
 
@@ -76,7 +77,7 @@ def split(source: Series, limit: int | None = None) -> dict[str, tuple[np.ndarra
             f"{source.name}: all series must have the same channels, got {', '.join(map(str, sorted(channels)))} of them."
         )
     parts = _parts(source)
-    picked = {part: ([source.train[i] for i in where], source.labels[where]) for part, where in parts.items()}
+    picked: dict[str, Any] = {part: ([source.train[i] for i in where], source.labels[where]) for part, where in parts.items()}
     if source.test:
         picked["test"] = (given, given_labels)
     longest = max(len(one) for series, _ in picked.values() for one in series)
@@ -105,7 +106,7 @@ def statistics(arrays: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.nd
     return steps.mean(axis=0, dtype="float64").astype("float32"), np.where(deviation > 0, deviation, 1.0).astype("float32")
 
 
-def _check(source, what, series, labels, groups):
+def _check(source: Any, what: str, series: Any, labels: Any, groups: Any) -> None:
     for index, one in enumerate(series):
         if one.ndim != 2 or 0 in one.shape:
             raise FileFormatError(f"{source.name}: {what} {index} must be [T, C] and not empty, got shape {one.shape}.")
@@ -126,7 +127,7 @@ def _check(source, what, series, labels, groups):
         raise FileFormatError(f"{source.name}: labels must be 0..{classes - 1}, got {labels.min()}..{labels.max()}.")
 
 
-def _parts(source) -> dict[str, np.ndarray]:
+def _parts(source: Any) -> dict[str, np.ndarray]:
     """The indices of the series of each part."""
     if source.groups is None:
         rank = np.zeros(len(source.labels), int)  # the how-manieth of its class each series is
@@ -159,7 +160,7 @@ def _windows(one: np.ndarray, steps: int) -> list[np.ndarray]:
     return [window for window in windows if window[-1].any()]
 
 
-def _padded(windows, steps: int):
+def _padded(windows: Any, steps: int) -> tuple[Array, Array]:
     channels = windows[0][0].shape[1] if windows else 1
     series, labels = np.zeros((len(windows), steps, channels), np.float32), np.array([label for _, label in windows], np.int32)
     for row, (window, _) in zip(series, windows, strict=True):

@@ -1,5 +1,7 @@
 """Random changes to series `[B, T, C]`, decided by random integers as those of images are. What is padding stays padding."""
 
+from keras_snnkd._types import Tensor
+
 JITTER = 0.05
 """Standard deviation of the noise, as a share of the series' own in each channel."""
 
@@ -9,11 +11,11 @@ SCALE = 0.1
 LEVELS = 2**15
 
 
-def jitter(series, integers):
+def jitter(series: Tensor, integers: Tensor) -> Tensor:
     """Add noise of `JITTER` times each channel's standard deviation."""
     import tensorflow as tf
 
-    def noise(seed):
+    def noise(seed: Tensor) -> Tensor:
         return tf.random.stateless_normal(series.shape[1:], [seed[0], 0])
 
     drawn = tf.map_fn(noise, integers, fn_output_signature=tf.float32)
@@ -21,14 +23,14 @@ def jitter(series, integers):
     return series + JITTER * deviation * drawn * _real(series)
 
 
-def scale(series, integers):
+def scale(series: Tensor, integers: Tensor) -> Tensor:
     """Multiply each series by one number around 1."""
     import tensorflow as tf
 
     return series * (1 + SCALE * (tf.cast(integers, series.dtype)[:, :, None] * (2 / LEVELS) - 1))
 
 
-def time_shift(series, integers):
+def time_shift(series: Tensor, integers: Tensor) -> Tensor:
     """Move each series by up to T // 8 steps, earlier or later; what comes in at an end repeats the step there."""
     import tensorflow as tf
 
@@ -39,7 +41,7 @@ def time_shift(series, integers):
     return tf.gather(series, source, axis=1, batch_dims=1) * _real(series)
 
 
-def time_mask(series, integers):
+def time_mask(series: Tensor, integers: Tensor) -> Tensor:
     """Set T // 8 steps in a row of each series to its mean."""
     import tensorflow as tf
 
@@ -55,7 +57,7 @@ def _eighth(steps: int) -> int:
     return max(1, steps // 8)
 
 
-def _real(series):
+def _real(series: Tensor) -> Tensor:
     """1 up to the last step that is not all zeros, then 0, `[B, T, 1]`."""
     import tensorflow as tf
 

@@ -4,6 +4,7 @@ import csv
 import wave
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def read_npz(path: Path) -> Series:
     return Series(path.stem, tuple(map(str, names)), series, labels, groups, test, tuple(map(str, channels)))
 
 
-def _npz_part(path, arrays, prefix):
+def _npz_part(path: Path, arrays: Any, prefix: str) -> Any:
     values, labels, lengths = (arrays.get(f"{prefix}{name}") for name in ("values", "labels", "lengths"))
     if values is None or labels is None:
         missing = f"{prefix}values" if values is None else f"{prefix}labels"
@@ -98,14 +99,14 @@ def read_ts(path: Path) -> Series:
     names = sorted({*labels, *(test[1] if test else ())})
     numbers = {name: number for number, name in enumerate(names)}
 
-    def numbered(part):
+    def numbered(part: Any) -> Any:
         return part[0], np.array([numbers[label] for label in part[1]], np.int32)
 
     series, labels = numbered((series, labels))
     return Series(path.stem.replace("_TRAIN", "").lower(), tuple(names), series, labels, None, numbered(test) if test else None)
 
 
-def _ts_part(path):
+def _ts_part(path: Path) -> Any:
     series, labels, in_data, labelled = [], [], False, False
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -152,7 +153,10 @@ def read_csv(path: Path) -> Series:
         raise FileFormatError(
             f"{path}: expected a header with series, label, perhaps group, and channels, got {', '.join(map(str, columns))}."
         )
-    names, values, labels, groups = [], [], [], []
+    names: list[str] = []
+    values: list[Any] = []
+    labels: list[Any] = []
+    groups: list[Any] = []
     for number, row in enumerate(rows, start=2):
         if not names or row["series"] != names[-1]:
             if row["series"] in names:
@@ -193,7 +197,7 @@ def read_wavs(path: Path) -> Series:
     names = sorted({label for found in parts.values() for _, label in found})
     rate = _Rate()
 
-    def read(found):
+    def read(found: Any) -> Any:
         return [log_mel(*rate.sound(file)) for file, _ in found], np.array([names.index(label) for _, label in found], np.int32)
 
     speakers = [file.stem.partition("_nohash_") for file, _ in parts["train"]]
@@ -202,15 +206,16 @@ def read_wavs(path: Path) -> Series:
     return Series(path.name, tuple(names), series, labels, groups, read(parts["test"]) if "test" in parts else None)
 
 
-def _sounds(folder: Path):
+def _sounds(folder: Path) -> list[tuple[Path, str]]:
     return [(file, one.name) for one in sorted(folder.iterdir()) if one.is_dir() for file in sorted(one.glob("*.wav"))]
 
 
 class _Rate:
     """Reads sounds, all of the rate of the first one."""
 
-    def __init__(self):
-        self.rate, self.first = None, None
+    def __init__(self) -> None:
+        self.rate: int | None = None
+        self.first: Path | None = None
 
     def sound(self, file: Path) -> tuple[np.ndarray, int]:
         try:

@@ -147,7 +147,7 @@ class Stage:
             if self.teaches_itself:
                 warnings.filterwarnings("ignore", "the student .* is not smaller than its teacher")
             given = isinstance(self.teacher, keras.Model)  # others were trained here, on this data
-            form = {"teacher_outputs": self.teacher_outputs, "teacher_scale": self.teacher_scale if given else None}
+            form: dict[str, Any] = {"teacher_outputs": self.teacher_outputs, "teacher_scale": self.teacher_scale if given else None}
             distiller = Distiller(student, teacher, objectives, schedules.first(self.label_weight), gradient=self.gradient, **form)
         distiller.compile(
             optimizers.optimizer(self.optimizer, rate, self.weight_decay),

@@ -127,7 +127,7 @@ class Distiller(Distributed):
         self._teach(teacher, teachers.adapted(teacher, self.teacher_outputs, scale).model)
         self._met, self._late = False, False
 
-    def meet(self, images, labels=None) -> None:
+    def meet(self, images: Any, labels: Any = None) -> None:
         """Look at the teacher on real images: take its outputs and the scale of its images for what they are.
 
         `fit` does it with its validation data, or with its arrays. A teacher that is the student itself is passed over.
@@ -141,7 +141,7 @@ class Distiller(Distributed):
         """
         if self.teacher is not None and not self._met and not _is_itself(self.student, self.teacher):
             samples = teachers.Samples(images, None if labels is None else teachers.class_numbers(labels))
-            given = self._teacher.given
+            given: Any = self._teacher.given
             found = teachers.adapted(given, self.teacher_outputs, self.teacher_scale, samples=samples)
             teachers.judge(given.name, found, samples)
             if found.changes:
@@ -149,7 +149,7 @@ class Distiller(Distributed):
                 self._teach(given, found.model)
         self._met = True
 
-    def fit(self, x=None, y=None, *, validation_data=None, **kwargs):
+    def fit(self, x: Any = None, y: Any = None, *, validation_data: Any = None, **kwargs: Any) -> keras.callbacks.History:
         """Keras' `fit`, once the teacher has been looked at on real images, see `meet`."""
         if self.teacher is not None and not self._met:
             samples = teachers.samples_of(validation_data) or (teachers.samples_of((x, y)) if y is not None else None)
@@ -159,7 +159,7 @@ class Distiller(Distributed):
                 self._late = self.teacher is not before
         return super().fit(x, y, validation_data=validation_data, **kwargs)
 
-    def _teach(self, given, teacher):
+    def _teach(self, given: Any, teacher: keras.Model) -> None:
         """Have `teacher` teach, which is what was made of the one that was given."""
         taps = TapModel(teacher, self.teacher_taps)
         _check_pair(self._student_taps, taps)
@@ -391,6 +391,6 @@ def _check_pair(student_taps: TapModel, teacher_taps: TapModel) -> None:
         )
 
 
-def _is_itself(student, teacher) -> bool:
+def _is_itself(student: keras.Model, teacher: keras.Model) -> bool:
     """Whether a teacher is the student, run for another T: it has the very weights."""
     return {id(weight) for weight in student.weights} == {id(weight) for weight in teacher.weights}

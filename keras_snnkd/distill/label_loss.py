@@ -65,11 +65,11 @@ def gives_logits(student: keras.Model) -> bool:
     return graphs.last_activation(student) not in ("softmax", "sigmoid")
 
 
-def _is_mapping_of_losses(loss) -> bool:
+def _is_mapping_of_losses(loss: Any) -> bool:
     return isinstance(loss, dict) and "class_name" not in loss
 
 
-def _read(loss) -> tuple[str | None, bool]:
+def _read(loss: Any) -> tuple[str | None, bool]:
     """The class of one of Keras' losses, by whatever way it is given, and whether it takes logits; `None` for another loss."""
     if loss is None:
         return None, False
@@ -97,7 +97,7 @@ def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
-def _told(loss) -> str:
+def _told(loss: Any) -> str:
     """A loss as the user wrote it, as far as that is known."""
     if isinstance(loss, str):
         return repr(loss)

@@ -30,8 +30,8 @@ class Scale:
     """
 
     name: str
-    factor: float | tuple[float, ...]
-    offset: float | tuple[float, ...]
+    factor: Any
+    offset: Any
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Images `[N, ..., C]` on this scale, float32."""
@@ -95,7 +95,7 @@ def scales(images: np.ndarray) -> list[Scale]:
     return [scale for scale in [*found, _standardized(images)] if scale is not None]
 
 
-def _range_of(images) -> tuple[float, float] | None:
+def _range_of(images: Any) -> tuple[float, float] | None:
     """The range that images have: bytes / 256, 0..1, -1..1, 0..255; `None` for another."""
     low, high = float(np.min(images)), float(np.max(images))
     if low < 0:
@@ -105,18 +105,18 @@ def _range_of(images) -> tuple[float, float] | None:
     return (0.0, 1.0) if high <= 1.001 else (0.0, 255.0) if high <= 255.001 else None
 
 
-def _alike(scale, other) -> bool:
+def _alike(scale: Any, other: Any) -> bool:
     """Whether two ranges differ by no more than bytes / 255 from bytes / 256."""
     return all(abs(a - b) <= 0.005 * (scale[1] - scale[0]) for a, b in zip(scale, other, strict=True))
 
 
-def _torch(seen) -> Scale:
+def _torch(seen: Any) -> Scale:
     factor = 1 / (seen[1] - seen[0])
     factors = tuple(factor / deviation for deviation in DEVIATION)
     return Scale("torch", factors, tuple(-(factor * seen[0] + m) / d for m, d in zip(MEAN, DEVIATION, strict=True)))
 
 
-def _standardized(images) -> Scale:
+def _standardized(images: Any) -> Scale:
     axes = tuple(range(images.ndim - 1))
     images = np.asarray(images, "float64")
     deviation = np.maximum(images.std(axes), 1e-6)

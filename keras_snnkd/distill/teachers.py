@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_snnkd import graphs
+from keras_snnkd._types import Array, Config, Tensor
 from keras_snnkd.distill.scales import AUTO, Scale, check_scale, scale_of, scales
 from keras_snnkd.errors import InputError, KDError, ShapeError, unknown_name
 from keras_snnkd.layers import Channels, Logits, logits_of
@@ -47,7 +48,7 @@ class Samples:
     """
 
     images: np.ndarray
-    labels: np.ndarray | None = None
+    labels: Any = None
 
     @property
     def chance(self) -> float:
@@ -75,7 +76,7 @@ class Adapted:
 def adapt_teacher(
     teacher: keras.Model,
     outputs: str = AUTO,
-    scale: str | Iterable[float] = AUTO,
+    scale: str | Iterable[float] | None = AUTO,
     image_shape: tuple[int, ...] | None = None,
     samples: Any = None,
 ) -> keras.Model:
@@ -123,7 +124,7 @@ def samples_of_data(data: Any) -> Samples | None:
     if not hasattr(data, "train_arrays"):
         return samples_of(data.validation)
 
-    def training(count: int):
+    def training(count: int) -> tuple[Array, Array]:
         chosen = np.unique(np.linspace(0, len(data.train_arrays[1]) - 1, count).astype(int))
         return np.asarray(data.view(0, chosen)), data.train_arrays[1][chosen]
 
@@ -170,7 +171,7 @@ def class_numbers(labels: Any) -> np.ndarray:
 def adapted(
     teacher: keras.Model,
     outputs: str = AUTO,
-    scale: str | Iterable[float] = AUTO,
+    scale: str | Iterable[float] | None = AUTO,
     image_shape: tuple[int, ...] | None = None,
     samples: Samples | None = None,
     classes: int | None = None,
@@ -190,7 +191,7 @@ def adapted(
     size = _size_layers(teacher, image_shape)
     if size:
         model = _around(model, size, [], image_shape)
-        changes.append(f"its images {_taken(teacher)} are made of the data's {tuple(image_shape)}")
+        changes.append(f"its images {_taken(teacher)} are made of the data's {tuple(image_shape or ())}")
     if samples is not None:
         model, more = _by_its_looks(model, outputs, samples)
         changes += more
@@ -226,7 +227,7 @@ def judge(name: str, found: Adapted, samples: Samples | None) -> None:
     )
 
 
-def _as_logits(teacher, outputs):
+def _as_logits(teacher: keras.Model, outputs: Any) -> tuple[keras.Model, list[str]]:
     """The teacher without the activation that it ends in, where its graph tells one."""
     if outputs == "logits":
         return teacher, []
@@ -239,7 +240,7 @@ def _as_logits(teacher, outputs):
     return _around(teacher, [], [Logits(name="teacher_logits")]), [change]
 
 
-def _by_its_looks(model, outputs, samples):
+def _by_its_looks(model: keras.Model, outputs: Any, samples: Any) -> tuple[keras.Model, list[str]]:
     """The model with logarithms behind it, where its outputs turn out to be probabilities."""
     found = predict(model, samples.images)
     if not np.all(np.isfinite(found)):
@@ -249,7 +250,7 @@ def _by_its_looks(model, outputs, samples):
     return _around(model, [], [Logits(name="teacher_logits")]), ["its outputs add up to 1, so that their logarithms are its logits"]
 
 
-def _scale(model, scale, samples):
+def _scale(model: keras.Model, scale: Any, samples: Any) -> tuple[Any, dict[str, float]]:
     """The scale to which images have to be brought, or `None`, and the accuracy at each that was tried."""
     if scale != AUTO:
         chosen = scale_of(scale, None if samples is None else samples.images)
@@ -273,7 +274,7 @@ def _scale(model, scale, samples):
     return best, accuracies
 
 
-def _accuracy(model, images, labels) -> float:
+def _accuracy(model: keras.Model, images: Array, labels: Array) -> float:
     return float(np.mean(predict(model, images).argmax(-1) == labels))
 
 
@@ -287,7 +288,7 @@ def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
     return np.concatenate([keras.ops.convert_to_numpy(keras.ops.cast(part, "float32")) for part in parts])
 
 
-def _size_layers(teacher, image_shape):
+def _size_layers(teacher: keras.Model, image_shape: Any) -> list[keras.Layer]:
     """The layers that make the teacher's images of the data's."""
     taken = _taken(teacher)
     if image_shape is None or taken is None:
@@ -295,7 +296,7 @@ def _size_layers(teacher, image_shape):
     if len(taken) == len(image_shape) and all(want in (None, got) for want, got in zip(taken, image_shape, strict=True)):
         return []
     if len(taken) != 3 or len(image_shape) != 3 or {taken[2], image_shape[2]} - {None, 1, 3}:
-        raise ShapeError(f"the teacher {teacher.name} takes inputs {taken}, which cannot be made of the data's {tuple(image_shape)}")
+        raise ShapeError(f"the teacher {teacher.name} takes inputs {taken}, which cannot be made of the data's {tuple(image_shape or ())}")
     layers: list[keras.Layer] = []
     height, width = (want or got for want, got in zip(taken[:2], image_shape[:2], strict=True))
     if (height, width) != tuple(image_shape[:2]):
@@ -305,7 +306,7 @@ def _size_layers(teacher, image_shape):
     return layers
 
 
-def _taken(teacher) -> tuple[int | None, ...] | None:
+def _taken(teacher: keras.Model) -> tuple[int | None, ...] | None:
     """The shape of one input of a model, where it is known."""
     if graphs.is_graph(teacher):
         return tuple(teacher.inputs[0].shape[1:])
@@ -313,7 +314,7 @@ def _taken(teacher) -> tuple[int | None, ...] | None:
     return None if shape is None else tuple(shape[1:])
 
 
-def _around(model, before: list[keras.Layer], behind: list[keras.Layer], shape: tuple[int, ...] | None = None) -> keras.Model:
+def _around(model: keras.Model, before: list[keras.Layer], behind: list[keras.Layer], shape: tuple[int, ...] | None = None) -> keras.Model:
     """A model with layers before and behind it, for inputs of this shape, or its own."""
     if not before and not behind:
         return model
@@ -338,16 +339,18 @@ class Surrounded(keras.Model):
         shape: Of one input; the model's by default.
     """
 
-    def __init__(self, model, before, behind, shape: tuple[int, ...] | None = None, **kwargs: Any):
+    def __init__(
+        self, model: keras.Model, before: list[keras.Layer], behind: list[keras.Layer], shape: tuple[int, ...] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.model, self.before, self.behind = model, before, behind
         self._shape = (None, *(shape or _taken(model) or ()))
         self.built = True
 
-    def call(self, x, training=False):
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         return self.call_with_taps(x, training)["output"]
 
-    def call_with_taps(self, x, training=False) -> dict[str, Any]:
+    def call_with_taps(self, x: Tensor, training: bool = False) -> dict[str, Any]:
         """The model's own taps, with logits as its output."""
         for layer in self.before:
             x = layer(x)
@@ -357,14 +360,14 @@ class Surrounded(keras.Model):
             taps["output"] = layer(taps["output"])
         return taps
 
-    def get_build_config(self):
+    def get_build_config(self) -> Config:
         return {"input_shape": self._shape}
 
 
-def _is_pair(source) -> bool:
+def _is_pair(source: Any) -> bool:
     return isinstance(source, (tuple, list)) and len(source) in (2, 3) and all(hasattr(part, "shape") for part in source[:2])
 
 
-def _batches(source) -> Iterable[Any]:
+def _batches(source: Any) -> Iterable[Any]:
     """The batches of what can be read again and again."""
     return source if source is not None and hasattr(source, "__iter__") and not hasattr(source, "__next__") else ()

@@ -1,5 +1,7 @@
 """Whether spikes that differ between two runtimes differ by the rounding of float32 alone."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -56,7 +58,8 @@ def can_be_judged(layer: keras.Layer) -> bool:
 
 def threshold_of(layer: keras.Layer) -> float:
     """At which membrane potential a layer's neurons fire."""
-    return float(layer.dynamics.threshold if isinstance(layer, SpikingLayer) else layer.threshold)
+    threshold: Any = layer.dynamics.threshold if isinstance(layer, SpikingLayer) else layer.threshold
+    return float(threshold)
 
 
 def distance_to_threshold(layer: keras.Layer, currents: Array) -> np.ndarray:

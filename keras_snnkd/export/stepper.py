@@ -12,13 +12,13 @@ from keras import ops
 
 from keras_snnkd import graphs
 from keras_snnkd._types import Array, Shape, Tensor
-from keras_snnkd.edge.runner import LOGITS
 from keras_snnkd.edge.tensors import PADDED_STEP_SIGNATURE, STEP_SIGNATURE
 from keras_snnkd.errors import UnsupportedError
 from keras_snnkd.export.freeze import first_line, freeze, timesteps
 from keras_snnkd.export.litert import calibration_samples, check_form, needs_calibration, write_files
 from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
+from keras_snnkd.files.logits import LOGITS
 from keras_snnkd.files.padding import lengths
 from keras_snnkd.files.staging import staged
 from keras_snnkd.keras_internals import call_again, producer

@@ -10,7 +10,7 @@ from typing import Any
 class _Unread:
     """A stream whose writing goes on into the void once its reader is gone."""
 
-    def __init__(self, stream: Any):
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def __getattr__(self, name: str) -> Any:
@@ -53,6 +53,7 @@ def unread_output() -> Iterator[None]:
             yield
         finally:
             with contextlib.suppress(ValueError):  # closed meanwhile
-                for stream in (sys.stdout, sys.stderr):
+                streams: list[Any] = [sys.stdout, sys.stderr]
+                for stream in streams:
                     stream.flush()
             sys.stdout, sys.stderr = before

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_snnkd._types import Tensor
 from keras_snnkd.graphs.flat import flat, handle, is_graph, producer, remade
 
 UNCHANGED = (
@@ -80,32 +81,32 @@ def apart(model: keras.Model) -> tuple[keras.Model, Any]:
     return split, producer(split, _ending_tensor(split))[1][0]
 
 
-def _with_ending(model, place: Callable[[keras.Operation], list[keras.Operation]]) -> keras.Model:
+def _with_ending(model: keras.Model, place: Callable[[keras.Operation], list[keras.Operation]]) -> keras.Model:
     """The same network with other operations in place of the last activation."""
     source = flat(model)
     ending = _ending(source)
     return remade(source, lambda operation: place(operation) if operation is ending else None)
 
 
-def _linear(operation, name: str) -> keras.Operation:
+def _linear(operation: keras.Operation, name: str) -> keras.Operation:
     """An operation without its activation."""
     if _is_bare(operation):
         return keras.layers.Identity(name=name)
     return handle(operation, activation=keras.activations.linear, name=name)
 
 
-def _is_bare(operation) -> bool:
+def _is_bare(operation: keras.Operation) -> bool:
     """Whether an operation is an activation and nothing else."""
     return not isinstance(operation, keras.Layer) or isinstance(operation, (keras.layers.Softmax, keras.layers.Activation))
 
 
-def _ending(model) -> keras.Operation | None:
+def _ending(model: keras.Model) -> keras.Operation | None:
     """The operation that decides what the output means."""
     made = producer(model, _ending_tensor(model))
     return made[0] if made else None
 
 
-def _ending_tensor(model):
+def _ending_tensor(model: keras.Model) -> Tensor:
     """What that operation gives."""
     tensor = model.outputs[0]
     while (made := producer(model, tensor)) is not None:
@@ -116,13 +117,13 @@ def _ending_tensor(model):
     return tensor
 
 
-def _passes(operation) -> bool:
+def _passes(operation: keras.Operation) -> bool:
     """Whether an operation hands numbers on as they are."""
     bare = isinstance(operation, keras.layers.Activation) and _activation_of(operation) == "linear"
     return bare or isinstance(operation, UNCHANGED)
 
 
-def _activation_of(operation) -> str:
+def _activation_of(operation: keras.Operation) -> str:
     """The name of an operation's activation, `"linear"` for none."""
     if isinstance(operation, keras.layers.Softmax) or type(operation).__name__ == "Softmax":
         return "softmax"

@@ -1,11 +1,12 @@
 """The graph of a functional model: its calls in order, models inside it laid open, and which of its layers fire."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 
+from keras_snnkd._types import Tensor
 from keras_snnkd.keras_internals import call_again, nodes, unconnected
 
 Place = Callable[[keras.Operation], Sequence[keras.Operation] | None]
@@ -69,7 +70,7 @@ def fires(layer: keras.Layer) -> bool:
     return bool(getattr(layer, "emits_spikes", False))
 
 
-def producer(model: keras.Model, tensor: Any) -> tuple[keras.Operation, list[Any]] | None:
+def producer(model: keras.Model, tensor: Any) -> Any:
     """The operation that makes a tensor of a graph, and what it reads; `None` for an input."""
     for node in nodes(model):
         if not node.is_input and any(output is tensor for output in node.output_tensors):
@@ -121,15 +122,15 @@ def handle(layer: keras.Operation, **changes: Any) -> keras.Operation:
 class _Copy:
     """Runs the graphs of a model and of those inside it once more, with handles in place of the layers."""
 
-    def __init__(self, place: Place, model: keras.Model):
+    def __init__(self, place: Place, model: keras.Model) -> None:
         self.place = place
         self.made: dict[int, list[keras.Operation]] = {}
         self.names = {operation.name for operation in _operations(model) if not _is_inner(operation)}
 
-    def run(self, model, inputs, prefix="", **context):
+    def run(self, model: keras.Model, inputs: Sequence[Any], prefix: str = "", **context: Any) -> list[Tensor]:
         """The outputs of a model's graph on symbolic `inputs`; `context` are arguments with which all its layers are called."""
 
-        def call(operation, *arguments, **named):
+        def call(operation: Any, *arguments: Any, **named: Any) -> Any:
             if _is_inner(operation):
                 forced = {**context, **{key: value for key, value in named.items() if key == "training" and value is not None}}
                 return self._inner(operation, keras.tree.flatten(arguments), prefix, forced)
@@ -144,20 +145,20 @@ class _Copy:
 
         return keras.tree.flatten(call_again(model, inputs, call))
 
-    def _inner(self, model, inputs, prefix, context):
+    def _inner(self, model: keras.Model, inputs: Sequence[Any], prefix: str, context: Any) -> Any:
         outputs = self.run(model, inputs, f"{prefix}{model.name}_", **context)
         if len(outputs) == 1:
             outputs = [keras.layers.Identity(name=self._free(model.name, prefix))(outputs[0])]
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def _in_place(self, operation, prefix):
+    def _in_place(self, operation: Any, prefix: str) -> Any:
         if id(operation) not in self.made:
             others = self.place(operation)
             name = self._free(operation.name, prefix) if prefix else operation.name  # those of the outermost graph keep theirs
             self.made[id(operation)] = list(others or [handle(operation, name=name)])
         return self.made[id(operation)]
 
-    def _free(self, name, prefix):
+    def _free(self, name: str, prefix: str) -> str:
         """A name that is not taken yet."""
         free = name if name not in self.names else f"{prefix}{name}"
         number = 2
@@ -167,17 +168,17 @@ class _Copy:
         return free
 
 
-def _is_inner(operation) -> bool:
+def _is_inner(operation: Any) -> bool:
     """Whether an operation is a model whose graph is all that it does."""
     if not is_graph(operation):
         return False
     return type(operation).call.__qualname__ in ("Functional.call", "Sequential.call")
 
 
-def _operations(model):
+def _operations(model: keras.Model) -> list[Any]:
     """The layers and operations of a graph, each once."""
     return list({id(node.operation): node.operation for node in nodes(model)}.values())
 
 
-def _arguments(operation):
+def _arguments(operation: Any) -> Mapping[str, Any]:
     return inspect.signature(operation.call).parameters

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_snnkd import graphs
 from keras_snnkd._public import public
+from keras_snnkd._types import Shape, Tensor
 
 SMALLEST = 1e-30
 """The least probability of which a logarithm is taken."""
@@ -37,17 +38,17 @@ class Logits(keras.layers.Layer):
         >>> Logits()(keras.ops.array([[0.9, 0.1]]))  # log 0.9, log 0.1
     """
 
-    def __init__(self, kind: str = "softmax", **kwargs: Any):
+    def __init__(self, kind: str = "softmax", **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
         self.kind = kind
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         values = inputs if self.kind == "margin" else self._logs(inputs)
         return ops.concatenate([ops.zeros_like(values), values], axis=-1) if self._of_two else values
 
-    def _logs(self, probabilities):
+    def _logs(self, probabilities: Tensor) -> Tensor:
         log = ops.log(ops.maximum(probabilities, SMALLEST))
         return log if self.kind == "softmax" else log - ops.log(ops.maximum(1 - probabilities, SMALLEST))
 
@@ -55,7 +56,7 @@ class Logits(keras.layers.Layer):
     def _of_two(self) -> bool:
         return self.kind in ("binary", "margin")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], 2) if self._of_two else tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
@@ -80,20 +81,20 @@ class Channels(keras.layers.Layer):
         >>> Channels(3)(grey_images)  # [B, H, W, 3]
     """
 
-    def __init__(self, channels: int, **kwargs: Any):
+    def __init__(self, channels: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3, got {channels!r}")
         self.channels = channels
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         if inputs.shape[-1] == self.channels:
             return inputs
         if self.channels == 3:
             return ops.repeat(inputs, 3, axis=-1)
         return ops.sum(inputs * ops.cast(ops.array(GREY), inputs.dtype), axis=-1, keepdims=True)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.channels)
 
     def get_config(self) -> dict[str, Any]:
@@ -126,6 +127,6 @@ def logits_of(model: keras.Model, probabilities: bool = False) -> keras.Model:
     return _with_logits(model, "margin") if of_two else model
 
 
-def _with_logits(model, kind):
+def _with_logits(model: keras.Model, kind: str) -> keras.Model:
     image = keras.Input(model.inputs[0].shape[1:], dtype=model.inputs[0].dtype, name=model.inputs[0].name)
     return graphs.flat(keras.Model(image, Logits(kind, name="logits_of_output")(model(image)), name=model.name))

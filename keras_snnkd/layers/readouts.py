@@ -27,7 +27,7 @@ class Readout(keras.Layer):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.supports_masking = True
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
         return None
 
     def of_steps(self, inputs: Tensor) -> Tensor:

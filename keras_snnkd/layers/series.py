@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_snnkd._public import public
+from keras_snnkd._types import Shape, Tensor
 
 
 @public
@@ -34,7 +35,7 @@ class Standardize(keras.Layer):
         >>> layer.set_statistics(mean, deviation)  # [12], [12]
     """
 
-    def __init__(self, padded: bool = True, **kwargs):
+    def __init__(self, padded: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.padded = bool(padded)
         self.supports_masking = self.padded
@@ -49,27 +50,27 @@ class Standardize(keras.Layer):
         self.mean.assign(mean)
         self.deviation.assign(deviation)
 
-    def scaled(self, inputs):
+    def scaled(self, inputs: Tensor) -> Tensor:
         """`inputs` scaled, padding or not."""
         return (inputs - self.mean) / self.deviation
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         outputs = self.scaled(inputs)
         if not self.padded:
             return outputs
         return outputs * ops.cast(ops.expand_dims(real_steps(inputs), -1), outputs.dtype)
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> Tensor | None:
         return real_steps(inputs) if self.padded else previous_mask
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "padded": self.padded}
 
 
-def real_steps(series):
+def real_steps(series: Tensor) -> Tensor:
     """Which steps of `[B, T, C]` come before the padding, booleans `[B, T]`; the first one always."""
     steps = series.shape[1]
     filled = ops.cast(ops.any(ops.not_equal(series, 0), axis=-1), "float32")
@@ -91,11 +92,11 @@ class CausalConv1D(keras.layers.Conv1D):
         >>> CausalConv1D(8, 3)(keras.ops.ones((2, 29, 12))).shape  # (2, 29, 8)
     """
 
-    def __init__(self, filters: int, kernel_size: int, dilation_rate: int = 1, **kwargs):
+    def __init__(self, filters: int, kernel_size: int, dilation_rate: int = 1, **kwargs: Any) -> None:
         super().__init__(filters, kernel_size, padding="causal", dilation_rate=dilation_rate, **kwargs)
         self.supports_masking = True
 
-    def newest(self, window):
+    def newest(self, window: Tensor) -> Tensor:
         """The output of the last step of a window ``[B, d (K - 1) + 1, C]``, `[B, 1, filters]`."""
         outputs = ops.conv(window, self.kernel, 1, "valid", dilation_rate=self.dilation_rate)
         return self.activation(outputs + self.bias if self.use_bias else outputs)

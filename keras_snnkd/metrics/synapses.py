@@ -8,6 +8,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_snnkd import graphs
+from keras_snnkd._types import Tensor
 from keras_snnkd.errors import KDError
 from keras_snnkd.layers import OverTime
 
@@ -86,7 +87,16 @@ class Synapse:
         groups: Of channels that stay apart.
     """
 
-    def __init__(self, timed: bool, rank: int, kernel, outputs: tuple[int], apply: Apply, before: Callable | None = None, groups: int = 1):
+    def __init__(
+        self,
+        timed: bool,
+        rank: int,
+        kernel: Any,
+        outputs: tuple[int],
+        apply: Apply,
+        before: Callable[..., Any] | None = None,
+        groups: int = 1,
+    ) -> None:
         self.timed, self.rank, self.apply, self.before = timed, rank, apply, before
         self.weight, self.kernel = kernel, ops.convert_to_numpy(kernel)
         (self.axis,) = outputs
@@ -100,7 +110,7 @@ class Synapse:
             return mask.reshape(*mask.shape[:-1], self.groups, -1).sum(axis=-1)
         return mask.sum(axis=self.axis, keepdims=True)
 
-    def count(self, x):
+    def count(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Connections in use at each position of the output, those of one image, and whether the input `[B, (T,) ...]` is spikes."""
         x = self._folded(x)
         if self.before is not None:
@@ -112,27 +122,27 @@ class Synapse:
         mask = ops.cast(nonzero, "float32")
         return self._connections(mask, self.used), self._connections(ops.ones_like(mask[:1]), self.all), spikes
 
-    def connections(self, tensor) -> float:
+    def connections(self, tensor: Tensor) -> float:
         """All connections for one image and one time step of an input `[B, (T,) ...]`."""
         x = self._folded(ops.zeros((1, *tensor.shape[1:])))[:, :1]
         if self.before is not None:
             x = self.before(x[:, 0])[:, None]
         return float(ops.convert_to_numpy(self._connections(ops.ones_like(x), self.all)).sum(dtype="float64"))
 
-    def _folded(self, x):
+    def _folded(self, x: Tensor) -> Tensor:
         """Inputs as `[B, T, ...]`, T 1 without time; what a fully connected layer reads as `[B, T, N, features]`."""
         steps, shape = (x.shape[1], x.shape[2:]) if self.timed else (1, x.shape[1:])
         if self.rank == 0:
             return ops.reshape(x, (-1, steps, int(np.prod(shape[:-1])), shape[-1]))
         return ops.reshape(x, (-1, steps, *shape))
 
-    def _connections(self, mask, fan_out):
+    def _connections(self, mask: Tensor, fan_out: Tensor) -> Any:
         """`[B, T, ...]` to the number of connections at each position of the output, `[B T, ...]`."""
         return self.apply(ops.reshape(mask, (-1, *mask.shape[2:])), fan_out)
 
 
-def _convolution(layer) -> Apply:
-    def apply(x, kernel):
+def _convolution(layer: keras.Layer) -> Apply:
+    def apply(x: Tensor, kernel: Any) -> Any:
         padding = layer.padding
         if padding == "causal":
             before = [layer.dilation_rate[0] * (layer.kernel_size[0] - 1), 0]
@@ -143,21 +153,21 @@ def _convolution(layer) -> Apply:
     return apply
 
 
-def _depthwise(layer) -> Apply:
+def _depthwise(layer: keras.Layer) -> Apply:
     return lambda x, kernel: ops.depthwise_conv(x, kernel, layer.strides, layer.padding, layer.data_format, layer.dilation_rate)
 
 
-def _pointwise(layer) -> Apply:
+def _pointwise(layer: keras.Layer) -> Apply:
     return lambda x, kernel: ops.conv(x, kernel, 1, "valid", layer.data_format)
 
 
-def _transposed(layer) -> Apply:
+def _transposed(layer: keras.Layer) -> Apply:
     return lambda x, kernel: ops.conv_transpose(
         x, kernel, layer.strides, layer.padding, layer.output_padding, layer.data_format, layer.dilation_rate
     )
 
 
-def _is_matrix(weight, layer) -> bool:
+def _is_matrix(weight: Any, layer: keras.Layer) -> bool:
     """Whether a weight may connect neurons: it has two axes or more, and is not one number for each of the neurons that fire."""
     if len(weight.shape) < 2:
         return False

@@ -1,7 +1,7 @@
 """From a specification, which is data, to a model; and from one model's weights to another's."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -14,7 +14,7 @@ from keras_snnkd.models.presets import PRESETS
 from keras_snnkd.models.resnet import ResNet
 from keras_snnkd.models.sequence import SequenceNet
 
-BUILDERS = {"ConvNet": ConvNet, "MLP": MLP, "ResNet": ResNet, "SequenceNet": SequenceNet}
+BUILDERS: dict[str, Callable[..., keras.Model]] = {"ConvNet": ConvNet, "MLP": MLP, "ResNet": ResNet, "SequenceNet": SequenceNet}
 
 
 def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:

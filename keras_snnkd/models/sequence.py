@@ -26,7 +26,7 @@ def SequenceNet(  # noqa: N802 - reads as a class, like keras.applications
     padded: bool = True,
     dropout: float = 0.0,
     name: str = "sequence",
-    **arguments,
+    **arguments: Any,
 ) -> keras.Model:
     """A network for series: per width ``dense - batch norm - neurons`` at every step, then a classifier and a readout.
 
@@ -112,11 +112,11 @@ def _synapse(width: int, kernel: int, dilation: int, block: str) -> keras.Layer:
     return layers.CausalConv1D(width, kernel, dilation, name=f"{block}_conv", **common)
 
 
-def _membrane(**more) -> keras.Layer:
+def _membrane(**more: Any) -> keras.Layer:
     return neurons.LeakyIntegrator(MEMBRANE_TAU, dtype="float32", name="membrane", **more)
 
 
-READOUTS: dict[str, Callable[[Callable], list[keras.Layer]]] = {
+READOUTS: dict[str, Callable[[Callable[..., Any]], list[keras.Layer]]] = {
     "mean": lambda fire: [layers.MeanOverTime(name="readout")],
     "last": lambda fire: [layers.LastStep(name="readout")],
     "spike_count": lambda fire: [fire("output_neuron"), layers.SpikeCount(name="readout")],

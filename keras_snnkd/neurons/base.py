@@ -77,7 +77,7 @@ class SpikingLayer(keras.Layer):
             return [_real(outputs[0], mask), *outputs[1]]
         return _real(outputs, mask)
 
-    def compute_mask(self, inputs, previous_mask=None):
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> Any:
         previous_mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
         return [previous_mask, *[None] * self.dynamics.state_size] if self.return_state else previous_mask
 

@@ -384,7 +384,7 @@ class Experiment:
         alone = folder / ALONE
         if self.outlook or not stage.objectives or stage.teacher is None or stage.teaches_itself or not (alone / "stage.json").exists():
             return
-        teacher = stage.teacher if isinstance(stage.teacher, keras.Model) else models.load(folder / stage.teacher / "model.keras")
+        teacher = stage.teacher if isinstance(stage.teacher, keras.Model) else models.load(folder / str(stage.teacher) / "model.keras")
         student = models.load(alone / "model.keras")
         images, labels = self.data.labelled(self.recipe.labels).train_arrays
         shown = slice(0, len(self.data.validation_arrays[1]))
@@ -455,7 +455,7 @@ def teaches_twin(objective: Any) -> bool:
     return made.uses_teacher and not made.needs_time
 
 
-def load_teacher(file: Path, data: datasets.Data, recipe: Recipe, console, name: str = "teacher") -> keras.Model:
+def load_teacher(file: Path, data: datasets.Data, recipe: Recipe, console: Any, name: str = "teacher") -> keras.Model:
     """A trained teacher from its file, as a model from the data's images to logits (see `keras_snnkd.adapt_teacher`).
 
     Raises:

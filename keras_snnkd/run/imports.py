@@ -4,6 +4,7 @@ import importlib
 import inspect
 import sys
 from pathlib import Path
+from typing import Any
 
 from keras_snnkd.errors import KDError
 
@@ -46,7 +47,7 @@ def import_classes(name: str) -> list[str]:
     return _register(module)
 
 
-def _register(module) -> list[str]:
+def _register(module: Any) -> list[str]:
     """Tell Keras the module's classes that it did not register itself."""
     import keras
 

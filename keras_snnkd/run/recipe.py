@@ -203,9 +203,9 @@ class Recipe:
     def _fitted(self) -> "Recipe":
         """With the default objectives of an ANN teacher, if that is what the file holds."""
         fits = self.objectives is None and self.teacher_neuron is None and self.mode in ("distill", "multistage", "tune")
-        if not fits or not is_file(self.teacher) or not Path(self.teacher).is_file():
+        if not fits or not is_file(self.teacher) or not Path(str(self.teacher)).is_file():
             return self
-        if any(graphs.fires(layer) for layer in all_layers(models.load(self.teacher))):
+        if any(graphs.fires(layer) for layer in all_layers(models.load(str(self.teacher)))):
             return self
         warnings.warn(
             f"{self.teacher} has no spiking neurons: its student learns from its logits, and from no spike trains; other objectives are "
@@ -266,7 +266,7 @@ class Recipe:
         series = data.holds_series(self.dataset)
         known = presets["student"] in models.PRESETS
         own = _OWN_SERIES if series else _OWN_DATA
-        trained_here = {"teacher": f"{name}_teacher" if known else own["teacher"]}
+        trained_here: dict[str, Any] = {"teacher": f"{name}_teacher" if known else own["teacher"]}
         kind = {**(_SERIES if series else {}), **(presets if known else own)}
         defaults = {**general, **kind, **_DEFAULTS.get(name, {}), **trained_here}
         if self.optimizer == "sgd":

@@ -40,7 +40,7 @@ class RunningMeans(StepTeaching):
         >>> kd.objectives.RunningMeans(weight=0.3).compute_loss(None, student_logits)
     """
 
-    def __init__(self, temperature: float = 2.0, **kwargs: Any):
+    def __init__(self, temperature: float = 2.0, **kwargs: Any) -> None:
         super().__init__(temperature, **kwargs)
 
     def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
@@ -89,7 +89,7 @@ class MaskedTeacher(TemperedObjective):
     default_tap = "features"
     needs_steps = True
 
-    def __init__(self, temperature: float = 2.0, keep: float = 0.5, seed: int = 0, student_tap: Tap | None = None, **kwargs: Any):
+    def __init__(self, temperature: float = 2.0, keep: float = 0.5, seed: int = 0, student_tap: Tap | None = None, **kwargs: Any) -> None:
         super().__init__(temperature, student_tap=student_tap or "logits", **kwargs)
         self.keep = check_positive(self, "keep", keep)
         if self.keep > 1:

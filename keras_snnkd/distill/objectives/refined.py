@@ -6,8 +6,8 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Tensor
-from keras_snnkd.distill.objective import has_time, mean_over_time
-from keras_snnkd.distill.objectives.logits import LogitObjective, SoftTargets, TemperedObjective, check_positive, paired_steps
+from keras_snnkd.distill.objective import check_positive, has_time, mean_over_time
+from keras_snnkd.distill.objectives.logits import LogitObjective, SoftTargets, TemperedObjective, paired_steps
 from keras_snnkd.distill.objectives.probabilities import kl, likeliest
 from keras_snnkd.errors import unknown_name
 
@@ -50,7 +50,7 @@ class StandardizedTargets(SoftTargets):
         >>> kd.objectives.StandardizedTargets(weight=9.0).compute_loss(teacher_logits, student_logits)
     """
 
-    def __init__(self, temperature: float = 2.0, **kwargs: Any):
+    def __init__(self, temperature: float = 2.0, **kwargs: Any) -> None:
         super().__init__(temperature, **kwargs)
 
     def _in_time(self, teacher: Tensor, student: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,7 +92,7 @@ class DecoupledTargets(TemperedObjective):
 
     def __init__(
         self, temperature: float = 4.0, target_weight: float = 1.0, others_weight: float = 2.0, standardize: bool = False, **kwargs: Any
-    ):
+    ) -> None:
         super().__init__(temperature, **kwargs)
         self.target_weight = check_positive(self, "target_weight", target_weight, or_zero=True)
         self.others_weight = check_positive(self, "others_weight", others_weight, or_zero=True)
@@ -138,7 +138,7 @@ class SquaredLogits(LogitObjective):
         >>> kd.objectives.SquaredLogits(weight=0.1).compute_loss(teacher_logits, student_logits)
     """
 
-    def __init__(self, time: str = "mean", **kwargs: Any):
+    def __init__(self, time: str = "mean", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if time not in TIMES:
             raise unknown_name("time", time, TIMES)
