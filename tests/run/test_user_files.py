@@ -22,7 +22,9 @@ from keras_snnkd.run import evaluation, experiment
 from keras_snnkd.run.card import read_card
 from tests.integration import tiny
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation", "ignore:the student .* is not smaller")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation", "ignore:the student .* is not smaller", "ignore:--mode .* does not use"
+)
 
 ALONE = [*tiny.TINY, "--mode", "baseline"]
 
