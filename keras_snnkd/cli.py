@@ -127,7 +127,7 @@ def parser() -> argparse.ArgumentParser:
         "soft_targets.temperature=2..6; see --dry-run for all",
     )  # fmt: skip
     group.add_argument("--max-params", type=int, metavar="N", help="parameters that the student may have")
-    group.add_argument("--max-synops", type=float, metavar="N", help="effective synaptic operations an image that it may need")
+    group.add_argument("--max-synops", type=float, metavar="N", help="effective synaptic operations per image that it may need")
     group.add_argument("--max-bytes", type=int, metavar="N", help="size that its float32 .tflite file may have")
     group.add_argument("--max-latency-ms", type=float, metavar="MS", help="time that this file may take for one image on one thread here")
 

@@ -182,5 +182,5 @@ def _points(share: Any) -> str:
 def _rates(activity: Mapping[str, Any], name: str) -> str:
     if not activity.get("rates"):
         return ""
-    said = f"{formats.count(activity.get('spikes_per_image'))} spikes an image, of all neurons in all time steps."
+    said = f"{formats.count(activity.get('spikes_per_image'))} spikes per image, of all neurons in all time steps."
     return markup.section("Firing rates", said, markup.picture(plots.firing_rates({name: activity["rates"]}), "Mean firing rate by layer"))

@@ -42,7 +42,7 @@ def _said_of(file: Mapping[str, Any], card: Mapping[str, Any]) -> str:
     keras = (card.get("model") or {}).get("accuracy")
     beside = f" (the Keras model: {formats.percent(keras)})" if formats.number(keras) is not None else ""
     time = milliseconds(file)
-    takes = f", and takes {formats.small(time)} ms an image with one thread" if time else ""
+    takes = f", and takes {formats.small(time)} ms per image with one thread" if time else ""
     return (
         f"The smallest file, {label(file)}, has {formats.size(file['bytes'])}, classifies {formats.percent(file['test_accuracy'])} of "
         f"{formats.count(file.get('test_images'))} test images rightly{beside}{takes}."

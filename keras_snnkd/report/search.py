@@ -64,11 +64,11 @@ def search_columns(rows: Sequence[Mapping[str, Any]], chosen: str | None = None,
     columns += [
         ("validation accuracy", [[formats.percent(row.get("accuracy"))] for row in rows]),
         ("parameters", [[formats.count(row.get("parameters"))] for row in rows]),
-        ("operations an image", [[formats.large(row.get("synaptic_operations"))] for row in rows]),
+        ("operations per image", [[formats.large(row.get("synaptic_operations"))] for row in rows]),
     ]
     if any(row.get("bytes") is not None for row in rows):
         columns.append(("float32 file", [[formats.size(row.get("bytes"))] for row in rows]))
-        columns.append(("ms an image", [[formats.small(row.get("latency_ms"))] for row in rows]))
+        columns.append(("ms per image", [[formats.small(row.get("latency_ms"))] for row in rows]))
     if any(row.get("exceeded") for row in rows):
         columns.append(("over the budget", [["yes" if row.get("exceeded") else ""] for row in rows]))
     return columns

@@ -105,7 +105,7 @@ def model_columns(rows: Rows) -> list[Column]:
         ("accuracy", [[formats.percent(row.get("accuracy"))] for row in rows]),
         ("parameters", [[formats.count(row.get("parameters"))] for row in rows]),
         ("T", [[formats.count(row.get("timesteps"))] for row in rows]),
-        ("spikes an image", [[formats.count(row.get("spikes_per_image"))] for row in rows]),
+        ("spikes per image", [[formats.count(row.get("spikes_per_image"))] for row in rows]),
     ]
     for kind in dict.fromkeys(kind for row in rows for kind in row.get("bytes") or {}):
         cells = []
@@ -128,7 +128,7 @@ def comparison_columns(rows: Rows) -> list[Column]:
         ("difference (points)", [[formats.points(row.get("difference"))] for row in rows]),
         ("interval (95 %)", [[_interval(row.get("interval"))] for row in rows]),
         ("", [[verdict(row)] for row in rows]),
-        ("spikes an image", [[formats.count(row.get("spikes_per_image"))] for row in rows]),
+        ("spikes per image", [[formats.count(row.get("spikes_per_image"))] for row in rows]),
         ("seconds", [[formats.count(row.get("seconds"))] for row in rows]),
     ]
 

@@ -18,9 +18,9 @@ PROBES = 8
 
 _SAID = {
     "parameters": ("parameters", formats.count, "max_params"),
-    "synaptic_operations": ("synaptic operations an image", formats.large, "max_synops"),
+    "synaptic_operations": ("synaptic operations per image", formats.large, "max_synops"),
     "bytes": ("bytes in the float32 file", formats.count, "max_bytes"),
-    "latency_ms": ("ms an image", formats.small, "max_latency_ms"),
+    "latency_ms": ("ms per image", formats.small, "max_latency_ms"),
 }
 
 

@@ -73,7 +73,7 @@ def run():
 
 def test_markdown_table(run):
     assert report.markdown(run["models"]).splitlines() == [
-        "| model | accuracy | parameters | T | spikes an image | .keras file | LiteRT float32 |",
+        "| model | accuracy | parameters | T | spikes per image | .keras file | LiteRT float32 |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         "| teacher | 97.50 % | 50,000 | 4 | 2,672 | 212.3 kB | \N{EN DASH} |",
         "| student | 96.00 % | 5,000 | 4 | 321 | 32.0 kB | 23.4 kB, 96.00 % |",

@@ -167,7 +167,16 @@ def test_the_page_in_a_browser_shows_every_section_every_target_and_loads_nothin
     assert all(link.startswith(("#", "data:")) for link in links if link)
     assert len([tag for tag, *_ in page.found if tag == "svg"]) == 4
     drawn = page.texts("text")
-    for text in ("LiteRT float32", "LiteRT streaming", "Size (kB)", "Time an image (ms)", "Energy an image (nJ)", "0.08", "1.36", "block1"):
+    for text in (
+        "LiteRT float32",
+        "LiteRT streaming",
+        "Size (kB)",
+        "Time per image (ms)",
+        "Energy per image (nJ)",
+        "0.08",
+        "1.36",
+        "block1",
+    ):
         assert text in drawn
     cells = page.texts("td")
     for text in ("32.0 kB", "96.00 %", "95.50 %", "0.04 ms", "0.08 ms", "1.36 nJ", "18.4 nJ", "4.6 nJ", "300.0 kB", "97.00 %"):
@@ -184,7 +193,7 @@ def test_the_summary_tells_the_smallest_file_its_energy_and_the_early_answers(ca
     assert smallest.startswith(
         "The smallest file, LiteRT streaming, has 21.0 kB, classifies 95.50 % of 360 test images rightly (the Keras model"
     )
-    assert smallest.endswith("takes 0.08 ms an image with one thread.")
+    assert smallest.endswith("takes 0.08 ms per image with one thread.")
     assert cost.startswith("Estimated energy of LiteRT streaming, int8 arithmetic alone, on hardware that computes at spikes only: 0.13 nJ")
     assert "1.4 times less than its ANN twin on hardware that skips zeros too (0.18 nJ). On a CPU" in cost
     assert cost.endswith("it is 1.2 nJ against 0.3 nJ: there the ANN wins.")

@@ -134,7 +134,7 @@ def test_resuming_trains_nothing_again_and_takes_more_trials(finished, monkeypat
 
 @pytest.mark.parametrize(
     ("option", "limit", "said"),
-    [("--max-params", 10, "no candidate can keep the budget"), ("--max-synops", 10, "synaptic operations an image, more than 10")],
+    [("--max-params", 10, "no candidate can keep the budget"), ("--max-synops", 10, "synaptic operations per image, more than 10")],
 )
 def test_a_budget_that_nothing_can_keep_is_refused_at_once(option, limit, said, no_training, capsys):
     assert tiny.run(*tiny.TINY, "--mode", "tune", option, limit, "--out", "run") == 1

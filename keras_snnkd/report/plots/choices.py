@@ -76,8 +76,8 @@ def targets(rows: Sequence[Mapping[str, Any]], reference: float | None = None) -
     panels = [
         ("bytes", "Size (kB)", 1e-3, bars),
         ("accuracy", "Test accuracy (%)", 100, dots),
-        ("milliseconds", "Time an image (ms)", 1, bars),
-        ("energy", "Energy an image (nJ)", 1, energy_bars),
+        ("milliseconds", "Time per image (ms)", 1, bars),
+        ("energy", "Energy per image (nJ)", 1, energy_bars),
     ]
     known = [panel for panel in panels if any(row.get(panel[0]) is not None for row in rows)] or panels[:1]
     heights = range(len(rows))
@@ -170,7 +170,7 @@ def trade_off(
     Example:
         >>> svg = kd.plots.trade_off(search["candidates"], search["front"], search["chosen"])
     """
-    panels = [("parameters", "parameters (logarithmic)"), ("synaptic_operations", "synaptic operations an image (logarithmic)")]
+    panels = [("parameters", "parameters (logarithmic)"), ("synaptic_operations", "synaptic operations per image (logarithmic)")]
     with new_figure(9.4, 3.5, columns=2) as (_, axes, svg):
         for axis, (cost, label) in zip(axes, panels, strict=True):
             axis.set_xscale("log")
