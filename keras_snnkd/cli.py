@@ -25,6 +25,7 @@ Compress a spiking network by knowledge distillation and put it on an edge devic
   python train.py --dataset my_images/ --teacher mine.keras   a Keras model of your own teaches (docs/your_model.md)
   python train.py --objective bkdsnn                          a published method: its objectives and weights (docs/methods)
   python train.py --mode compare --seeds 5                    one student under all methods, ranked against the student alone
+  python train.py --mode compare --rivals                     is the spiking student worth it, beside its ANN twin on int8 files?
   python train.py --mode tune --max-params 4000               the most accurate student of at most 4,000 parameters, as a recipe
   python train.py --mode evaluate --model student.keras       accuracy, spikes and size of a model
   python train.py --mode export --model student.keras         files for devices, each checked and measured, and a page about them
@@ -116,6 +117,10 @@ def parser() -> argparse.ArgumentParser:
         "(default: the method's, or bptt)",
     )  # fmt: skip
     group.add_argument("--twin-epochs", type=int, metavar="N", help="train the student's ANN twin first, in all arms (default: 0)")
+    group.add_argument(
+        "--rivals", action="store_const", const=True,
+        help="with --mode compare: the spiking student and its ANN twin, distilled alike, as int8 files; is it worth it?",
+    )  # fmt: skip
     group.add_argument("--seeds", type=int, metavar="N", help="with --mode compare: each method with N seeds from --seed on (default: 5)")
 
     group = p.add_argument_group("search, with --mode tune")
@@ -253,6 +258,7 @@ def _dispatch(options: argparse.Namespace, arguments: Sequence[str], console: An
     from keras_snnkd.errors import unknown_name
     from keras_snnkd.run.comparison import Comparison
     from keras_snnkd.run.experiment import Experiment, check_folder
+    from keras_snnkd.run.rivals import Rivals
     from keras_snnkd.tuning import Search
 
     if mode is not None and mode not in list(Mode):
@@ -260,7 +266,8 @@ def _dispatch(options: argparse.Namespace, arguments: Sequence[str], console: An
     recipe = _recipe(options, mode).resolved()
     _warn_of_unused(recipe.mode, options, recipe)
     folder = _folder(options, recipe)
-    kind = {Mode.COMPARE: Comparison, Mode.TUNE: Search}.get(recipe.mode, Experiment)
+    compared = Rivals if recipe.rivals else Comparison
+    kind = {Mode.COMPARE: compared, Mode.TUNE: Search}.get(recipe.mode, Experiment)
     experiment = kind(recipe, folder, console, command)
     if options.dry_run:
         from keras_snnkd.run.inspection import dry_run
@@ -433,6 +440,10 @@ def _finish(results: dict[str, Any], folder: Path, shelf: Path, console: Any) ->
         console.print(report.table(results["models"]))
     if results.get("comparison"):
         console.print(report.comparison_table(results["comparison"]))
+    if results.get("rivals"):
+        console.print(report.rivals_table(results["rivals"]))
+        for sentence in results["verdict"]:
+            console.print(sentence, highlight=False, markup=False, soft_wrap=True)
     if results.get("search"):
         console.print(report.search_table(results["search"]))
         console.print(

@@ -411,7 +411,7 @@ class Chain:
         student = stage.start(models)
         distiller = stage.distiller(student, stage.find("teacher", models, student), data.steps_per_epoch)
         if self._samples is not None and stage.teacher is not stage.start_from:
-            distiller.meet(self._samples.images, self._samples.labels)
+            distiller.meet(self._samples.images, self._samples.labels, trained_here=not isinstance(stage.teacher, keras.Model))
         checkpoints = Checkpoints(folder)
         epoch = checkpoints.resume(distiller)
         started = time.monotonic()

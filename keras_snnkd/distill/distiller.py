@@ -127,7 +127,7 @@ class Distiller(Distributed):
         self._teach(teacher, teachers.adapted(teacher, self.teacher_outputs, scale).model)
         self._met, self._late = False, False
 
-    def meet(self, images: Any, labels: Any = None) -> None:
+    def meet(self, images: Any, labels: Any = None, trained_here: bool = False) -> None:
         """Look at the teacher on real images: take its outputs and the scale of its images for what they are.
 
         `fit` does it with its validation data, or with its arrays. A teacher that is the student itself is passed over.
@@ -135,6 +135,7 @@ class Distiller(Distributed):
         Args:
             images: As the student gets them, `[N, ...]`; some hundred.
             labels: Class numbers `[N]`, or one-hot `[N, C]`. Without them its scale and its accuracy are not looked at.
+            trained_here: Whether the same run has trained the teacher, and its accuracy is known; it is not judged then.
 
         Raises:
             TeacherError: If the teacher is hardly more often right than guessing.
@@ -143,7 +144,8 @@ class Distiller(Distributed):
             samples = teachers.Samples(images, None if labels is None else teachers.class_numbers(labels))
             given: Any = self._teacher.given
             found = teachers.adapted(given, self.teacher_outputs, self.teacher_scale, samples=samples)
-            teachers.judge(given.name, found, samples)
+            if not trained_here:
+                teachers.judge(given.name, found, samples)
             if found.changes:
                 teachers.tell(given, found.changes)
                 self._teach(given, found.model)
@@ -387,7 +389,7 @@ def _check_pair(student_taps: TapModel, teacher_taps: TapModel) -> None:
         warnings.warn(
             f"the student {student.name} ({student.count_params():,} parameters) is not smaller than its teacher {teacher.name} "
             f"({teacher.count_params():,})",
-            stacklevel=3,
+            stacklevel=5,  # of who made the distiller
         )
 
 

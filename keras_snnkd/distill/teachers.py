@@ -213,17 +213,25 @@ def judge(name: str, found: Adapted, samples: Samples | None) -> None:
 
     a tenth of what there is to know, and more than luck gives in 99 of 100 cases. Fewer than 20 samples judge nobody.
     """
+    if ignorance := told_of_ignorance(name, found, samples):
+        raise TeacherError(
+            f"{ignorance}. Does it know these classes, in this order, and images of this scale? Say on which scale it was trained "
+            "(teacher_scale, --teacher-scale), give a teacher trained on this data, or train one here"
+        )
+
+
+def told_of_ignorance(name: str, found: Adapted, samples: Samples | None) -> str:
+    """What there is to say of a teacher that `judge` refuses; nothing of any other."""
     if found.accuracy is None or samples is None or len(samples.images) < FEWEST:
-        return
+        return ""
     chance, count = samples.chance, len(samples.images)
     needed = min(1.0, chance + max(MARGIN * (1 - chance), 2.33 * math.sqrt(chance * (1 - chance) / count)))
     if found.accuracy >= needed:
-        return
-    tried = "; ".join(f"{scale}: {accuracy:.1%}" for scale, accuracy in found.tried.items())
-    raise TeacherError(
+        return ""
+    others = "; ".join(f"{accuracy:.1%} {scale}" for scale, accuracy in found.tried.items() if scale != AS_THEY_ARE)
+    return (
         f"the teacher {name} is right on {found.accuracy:.1%} of {count} images, and guessing the commonest class on {chance:.1%}: it has "
-        f"nothing to teach. Does it know these classes, in this order, and images of this scale (by scale, {tried})? Say on which scale it "
-        "was trained (teacher_scale, --teacher-scale), give a teacher trained on this data, or train one here"
+        f"nothing to teach{f' (on other scales: {others})' if others else ''}"
     )
 
 

@@ -14,6 +14,8 @@ A run is plain JSON data. All parts but `models` may be missing, and so may any 
     comparison [{name, label, taught_by, trust, source, loss, seeds [int], accuracies [float], accuracy, accuracy_sd, difference,
                interval [low, high], validation_accuracy, spikes_per_image, seconds, parameters}], what `keras_snnkd.comparison.ranked`
                gives: one row an arm, the most accurate first; the student alone has no difference
+    rivals     [{name, label, seeds, accuracies, accuracy, interval, bytes, milliseconds, energy, energy_dense, parameters}], the spiking
+               student and its ANN twin as int8 files, with `verdict` [str]
     search     {tuner, space {setting: values}, limits {cost: limit}, candidates, front [name], chosen: name, chosen_recipe: path};
                candidates [{name, recipe, epochs, accuracy (on validation images), parameters, synaptic_operations, spikes_per_image,
                bytes, latency_ms (of the front), seconds, exceeded [str]}], in the order in which they were proposed
@@ -27,7 +29,7 @@ from keras_snnkd.report.page import write_report
 from keras_snnkd.report.search import search_markdown, search_table
 from keras_snnkd.report.sizes import larger_sentences
 from keras_snnkd.report.summary import summary
-from keras_snnkd.report.table import comparison_markdown, comparison_table, markdown, table
+from keras_snnkd.report.table import comparison_markdown, comparison_table, markdown, rivals_table, table
 from keras_snnkd.report.targets import target_markdown, target_table
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "comparison_table",
     "larger_sentences",
     "markdown",
+    "rivals_table",
     "search_markdown",
     "search_table",
     "summary",

@@ -8,7 +8,7 @@ from keras_snnkd.files.staging import staged
 from keras_snnkd.report import formats, markup, plots, sections
 from keras_snnkd.report.search import front_rows, search_columns
 from keras_snnkd.report.summary import summary
-from keras_snnkd.report.table import Column, comparison_columns, model_columns, model_labels, verdict
+from keras_snnkd.report.table import Column, comparison_columns, model_columns, model_labels, rivals_columns, verdict
 
 Run = Mapping[str, Any]
 Names = dict[str, str]
@@ -47,6 +47,7 @@ def _page(run: Run) -> str:
         sections.described(run),
         _headline(run, colors),
         _comparison(run),
+        _rivals(run),
         *_search(run),
         _curves(run, labels, colors),
         _sizes(run, labels, colors),
@@ -103,6 +104,18 @@ def _comparison(run: Run) -> str:
         markup.picture(plots.differences(rows), "Difference of each method to the student alone, with intervals") if judged else "",
         markup.details("The loss of each arm, with the weights of the last epoch", *losses),
     )
+
+
+def _rivals(run: Run) -> str:
+    rows = run.get("rivals") or []
+    if not rows:
+        return ""
+    said = (
+        "The spiking student and its ANN twin: the same teacher, objectives, epochs, seeds and images, both trained on for a little as the "
+        "network that their int8 file computes. All figures are of these files. Energy is an estimate of arithmetic alone."
+    )
+    words = "".join(map(markup.paragraph, run.get("verdict") or []))
+    return markup.section("Is the spiking student worth it?", said, f'<div class="gain">{words}</div>', markup.table(rivals_columns(rows)))
 
 
 def _search(run: Run) -> list[str]:

@@ -133,6 +133,38 @@ def comparison_columns(rows: Rows) -> list[Column]:
     ]
 
 
+def rivals_table(rows: Rows) -> Any:
+    """The table of a spiking student and its ANN twin for the terminal.
+
+    Args:
+        rows: The `rivals` of a run; see `keras_snnkd.report`.
+
+    Returns:
+        A `rich.table.Table`.
+
+    Example:
+        >>> rich.print(kd.report.rivals_table(run["rivals"]))
+    """
+    return printed(rivals_columns(rows))
+
+
+def rivals_columns(rows: Rows) -> list[Column]:
+    """Header and cells of the table of a spiking student and its ANN twin."""
+    return [
+        ("int8 file", [[str(row["label"])] for row in rows]),
+        ("seeds", [[formats.count(len(row.get("seeds") or []) or None)] for row in rows]),
+        ("test accuracy", [[formats.percent(row.get("accuracy"))] for row in rows]),
+        (
+            "interval (95 %)",
+            [[" to ".join(map(formats.percent, row["interval"])) if row.get("interval") else formats.NOTHING] for row in rows],
+        ),
+        ("size", [[formats.size(row.get("bytes"))] for row in rows]),
+        ("ms an image", [[formats.small(row.get("milliseconds"))] for row in rows]),
+        ("energy, zeros skipped", [[formats.nanojoules(row.get("energy"))] for row in rows]),
+        ("energy, nothing skipped", [[formats.nanojoules(row.get("energy_dense"))] for row in rows]),
+    ]
+
+
 def verdict(row: Mapping[str, Any]) -> str:
     """What the interval of a compared method says, in words."""
     if row.get("interval") is None:

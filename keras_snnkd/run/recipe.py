@@ -35,6 +35,7 @@ SHIPPED, TRAIN = "shipped", "train"
 ITSELF = "self"
 """In place of a teacher: the student, run for `teacher_timesteps`."""
 
+_SOFT_TARGETS = {"objective": "soft_targets", "temperature": 4.0, "weight": 0.9}
 _OWN_DATA = {
     "teacher": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128], "head": "flatten"},
     "assistants": [{"builder": "ConvNet", "widths": [24, "pool", 48, "pool"], "head": "flatten"}],
@@ -97,6 +98,7 @@ class Recipe:
             teacher's weights, shrunk to the student's widths (`keras_snnkd.models.shrink_weights`); that of the method by default.
         gradient: `"bptt"`, `"rate"`: rate-based backpropagation, half the time, or `"auto"` (see `keras_snnkd.Distiller`), for all stages;
             that of the method by default, else `"bptt"`.
+        rivals: In mode `"compare"`, compare the student with its ANN twin, both distilled alike and as int8 files, in place of methods.
         seeds: In mode `"compare"`, how many seeds each arm is trained with: `seed`, `seed + 1`, ...
         epochs: Of students and assistants.
         teacher_epochs: Of the teacher.
@@ -163,6 +165,7 @@ class Recipe:
     label_weight: float | dict | None = None
     student_start: str | None = None
     gradient: str | None = None
+    rivals: bool = False
     seeds: int = 5
     epochs: int | None = None
     teacher_epochs: int | None = None
@@ -219,6 +222,8 @@ class Recipe:
         for objective in self.objectives or ():
             if not isinstance(objective, (str, dict)):
                 raise ValueError(f"an objective is a name or a mapping with the key 'objective', got {objective!r}")
+        if self.mode == Mode.COMPARE and self.rivals:
+            return self if self.objectives else dataclasses.replace(self, objectives=[{**_SOFT_TARGETS}])
         if self.mode == Mode.COMPARE:
             every = [entry for given in self.objectives or ["all"] for entry in (methods.compared() if given == "all" else [given])]
             return dataclasses.replace(self, objectives=every)
@@ -250,7 +255,7 @@ class Recipe:
             "teacher_timesteps": self.timesteps,
             "teacher_neuron": self.neuron,
             "objectives": [
-                {"objective": "soft_targets", "temperature": 4.0, "weight": 0.9},
+                {**_SOFT_TARGETS},
                 {"objective": "spike_train", "window": max(1, self.timesteps // 2), "weight": 1.0},
             ],
             "epochs": 15,

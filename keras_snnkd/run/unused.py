@@ -48,6 +48,8 @@ def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> l
     if mode in WITHOUT_TRAINING:
         return sorted(set(given) - _LOOKED_AT - (_EXPORT if mode == Mode.EXPORT else set()))
     without = {*_BY_MODE.get(mode, set()), *_EXPORT, "model", *(() if mode == Mode.TUNE else _TUNING)}
+    if mode != Mode.COMPARE:
+        without = without | {"rivals"}
     if recipe is not None:
         if not is_file(recipe.teacher) or mode in ("teacher", "baseline"):
             without = without | _FORM
