@@ -427,6 +427,9 @@ class Experiment:
                     **files,
                 }
             )
+            if rows[-1]["role"] == "teacher":
+                seen, found_accuracy = teachers.Samples(*self.data.test_arrays), teachers.Adapted(model, accuracy=row["accuracy"])
+                notes += filter(None, [teachers.told_of_ignorance(name, found_accuracy, seen)])
             rows[-1].update(validation_accuracy=record.get("validation_accuracy"), seconds=record.get("seconds"))
             exports += [{"model": name, **entry} for entry in found]
         shown = None

@@ -3,24 +3,25 @@
 import contextlib
 import copy
 import dataclasses
+import functools
 import statistics
-import time
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_snnkd import export, metrics, models, report
+from keras_snnkd import export, metrics, models
 from keras_snnkd.distill import methods
 from keras_snnkd.distill.chain import Chain, Stage
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.errors import ExportError
-from keras_snnkd.files.staging import write_json
+from keras_snnkd.run.attempt import attempt
 from keras_snnkd.run.comparison import paired
-from keras_snnkd.run.evaluation import MEASURED_IMAGES, PARITY_SAMPLES, attempt, measure, test_images
-from keras_snnkd.run.experiment import Experiment, check_folder, check_resume
+from keras_snnkd.run.evaluation import MEASURED_IMAGES, PARITY_SAMPLES, measure, test_images
+from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.finetuning import finetune_int8
+from keras_snnkd.run.progress import Stopwatch
 
 SPIKING, ANN = "student", "student_ann"
 """The rivals, and their stages."""
@@ -44,6 +45,11 @@ class Rivals(Experiment):
     """
 
     may_change = (*Experiment.may_change, "seeds")
+
+    @functools.cached_property
+    def notes(self) -> list[str]:
+        """What could not be measured."""
+        return []
 
     def rivals(self, teacher: Any) -> list[Stage]:
         """The stages of both students of one seed."""
@@ -76,31 +82,33 @@ class Rivals(Experiment):
         Raises:
             KDError: For bad input, before training; for a loss that diverges; for a file that does not do what its model does.
         """
-        started = time.monotonic()
+        watch = Stopwatch()
         self._prepare()
-        check_folder(self.folder)
-        check_resume(self.recipe, self.folder, resume, may_change=self.may_change)
+        self._refuse(resume)
         self.check()
-        self.recipe.save(self.folder / "recipe.json")
-        with contextlib.ExitStack() as closing:
-            teacher = self._trained(resume, closing)
-        row, _ = measure(teacher, self.data)
-        measured: dict[str, list[dict[str, Any]]] = {SPIKING: [], ANN: []}
-        for seed in range(self.recipe.seed, self.recipe.seed + self.recipe.seeds):
-            for name, found in self._with_seed(seed)._run_seed(teacher).items():
-                measured[name].append(found)
-        rows = rival_rows(measured)
-        content = {
-            **self._about("the spiking student and its ANN twin"),
-            "models": [{"name": "teacher", "role": "teacher", "label": "teacher", "taught_by": None, **row}],
-            "rivals": rows,
-            "verdict": verdict(rows),
-            "notes": [],
-            "exports": [],
-            "seconds": round(time.monotonic() - started, 1),
-        }
-        write_json(self.folder / "results.json", content)
-        report.write_report(self.folder / "report.html", content)
+        seeds = range(self.recipe.seed, self.recipe.seed + self.recipe.seeds)
+        with self._at_work(
+            resume, True, "results.json", "report.html", "logs", "teacher", "teacher_ann", *(f"seed{seed}" for seed in seeds)
+        ):
+            self.recipe.save(self.folder / "recipe.json")
+            with contextlib.ExitStack() as closing:
+                teacher = self._trained(resume, closing)
+            row, _ = measure(teacher, self.data)
+            measured: dict[str, list[dict[str, Any]]] = {SPIKING: [], ANN: []}
+            for seed in seeds:
+                for name, found in self._with_seed(seed)._run_seed(teacher).items():
+                    measured[name].append(found)
+            rows = rival_rows(measured)
+            content = {
+                **self._about("the spiking student and its ANN twin"),
+                "models": [{"name": "teacher", "role": "teacher", "label": "teacher", "taught_by": None, **row}],
+                "rivals": rows,
+                "verdict": verdict(rows),
+                "notes": self.notes,
+                "exports": [],
+                "seconds": watch.total([]),
+            }
+            self._write(content)
         return content
 
     def _trained(self, resume: bool, closing: contextlib.ExitStack) -> keras.Model:
@@ -136,9 +144,10 @@ class Rivals(Experiment):
             written = export.litert(aware, path, "int8", samples=images[:PARITY_SAMPLES])
         except ExportError as error:
             raise ExportError(f"{name.replace('_', ' ')}: {error}") from error
-        operations, _ = attempt(metrics.synaptic_operations, model, images[:MEASURED_IMAGES])
-        dense, _ = attempt(metrics.twin_operations, model)
-        estimate = metrics.energy(operations, dense, arithmetic="int8") if operations and dense else None
+        estimate = None
+        with attempt(f"energy of {name} is not estimated", self.notes):
+            operations = metrics.synaptic_operations(model, images[:MEASURED_IMAGES])
+            estimate = metrics.energy(operations, metrics.twin_operations(model), arithmetic="int8")
         return {
             "seed": self.recipe.seed,
             "accuracy": metrics.accuracy(export.LiteRT(path).predict(images), labels),
