@@ -91,7 +91,8 @@ def test_a_finished_stage_that_is_damaged_is_told(finished, tmp_path, name):
 
 def test_the_same_stages_train_alike_whatever_ran_before(tmp_path):
     """Objectives given as instances do not carry their trained projections from one run, or stage, to the next."""
-    teacher = network(12)()
+    trained = Stage("teacher", network(12, neuron="relu"), epochs=10, learning_rate=0.02)
+    teacher = Chain([trained], tmp_path / "teacher").run(DATA)["teacher"].model
     stage = Stage("student", network(6), teacher=teacher, objectives=[FeatureMap()], epochs=1)
     first = Chain([stage], tmp_path / "first").run(DATA)["student"]
     other = dataclasses.replace(stage, name="other", student=network(4))
