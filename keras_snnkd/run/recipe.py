@@ -201,7 +201,15 @@ class Recipe:
     def resolved(self) -> "Recipe":
         """This recipe with methods replaced by what they are, every unset value filled in, and checked."""
         self._check_types()
-        return self._fitted()._expanded()._filled()
+        return self._taught_by_what_there_is()._fitted()._expanded()._filled()
+
+    def _taught_by_what_there_is(self) -> "Recipe":
+        """Without a word on loss and teacher, an ANN teaches where the package has one for the data set, and no spiking one."""
+        unsaid = (self.objectives, self.teacher, self.teacher_neuron) == (None, None, None)
+        teaches = self.mode in (Mode.DISTILL, Mode.MULTISTAGE) and shipped.has(self.dataset, spiking=False)
+        if unsaid and teaches and not shipped.has(self.dataset, spiking=True):
+            return dataclasses.replace(self, teacher_neuron="relu")
+        return self
 
     def _fitted(self) -> "Recipe":
         """With the default objectives of an ANN teacher, if that is what the file holds."""

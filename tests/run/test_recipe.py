@@ -10,6 +10,13 @@ from keras_snnkd.errors import FileFormatError, KDError, UnknownNameError
 from keras_snnkd.weights import shipped
 
 
+@pytest.fixture
+def no_shelf(tmp_path, monkeypatch):
+    """A package without trained teachers."""
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "none")
+
+
+@pytest.mark.usefixtures("no_shelf")
 @pytest.mark.parametrize("name", kd.data.names())
 def test_a_known_data_set_brings_its_own_models_and_schedule(name):
     recipe = kd.Recipe(dataset=name).resolved()
@@ -65,7 +72,9 @@ def shelf(tmp_path, monkeypatch):
         ({"objectives": ["hinton"], "mode": "teacher"}, "mnist_teacher"),
         ({"objectives": ["hinton"], "teacher": "train"}, "mnist_teacher"),
         ({"objectives": ["idsnn"]}, "mnist_teacher"),  # starts from the teacher's weights, in the student's shape
-        ({}, "mnist_teacher"),  # a spiking one is wanted
+        ({"objectives": ["distilling_spikes"]}, "mnist_teacher"),  # a spiking one is wanted
+        ({}, "shipped"),
+        ({"teacher": "train"}, "mnist_teacher"),
         ({"objectives": ["hinton"], "dataset": "fashion_mnist"}, "fashion_mnist_teacher"),
         ({"objectives": ["hinton"], "dataset": "fashion_mnist", "teacher": "train"}, "fashion_mnist_teacher"),
     ],
@@ -75,6 +84,14 @@ def test_a_teacher_that_comes_with_the_package_is_taken_where_it_can_teach(setti
     recipe = kd.Recipe(**{"dataset": "mnist", **settings}).resolved()
     assert recipe.teacher == teacher
     assert recipe.resolved() == recipe
+
+
+def test_with_a_shipped_ann_alone_the_default_loss_is_soft_targets(shelf):
+    recipe = kd.Recipe(dataset="mnist").resolved()
+    assert recipe.teacher_neuron == "relu"
+    assert [objective["objective"] for objective in recipe.objectives] == ["soft_targets"]
+    trained = kd.Recipe(dataset="mnist", teacher="train").resolved()
+    assert [objective["objective"] for objective in trained.objectives] == ["soft_targets", "spike_train"]
 
 
 def test_train_on_own_data_trains_the_shape_for_it():
