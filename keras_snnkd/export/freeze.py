@@ -86,7 +86,7 @@ def tapped(model: keras.Model, taps: Sequence[str]) -> keras.Model:
     for name in taps:
         if name not in layers:
             raise unknown_name("layer to tap", name, layers)
-    outputs = {name: keras.tree.flatten(layers[name].output)[0] for name in taps}
+    outputs = {name: graphs.first_output(layers[name]) for name in taps}
     return keras.Model(model.inputs[0], {LOGITS: model.outputs[0], **outputs}, name=model.name)
 
 
@@ -98,7 +98,7 @@ def spiking_layers(model: keras.Model) -> list[str]:
 def timesteps(model: keras.Model) -> int | None:
     """T of a model with neurons; `None` for an ANN, or if T is open."""
     layers = graphs.flat(model).layers
-    return next((layer.output.shape[1] for layer in layers if isinstance(layer, SpikingLayer) or graphs.fires(layer)), None)
+    return next((graphs.first_output(layer).shape[1] for layer in layers if isinstance(layer, SpikingLayer) or graphs.fires(layer)), None)
 
 
 def is_float32(model: keras.Model) -> bool:

@@ -1,7 +1,7 @@
 """Graphs of functional models: their calls in order, models inside laid open, what they end in, and which layers fire."""
 
 from keras_snnkd.graphs.endings import apart, before_activation, last_activation, looks_like_probabilities
-from keras_snnkd.graphs.flat import calls, check_built, fires, flat, handle, is_graph, producer, remade
+from keras_snnkd.graphs.flat import calls, check_built, fires, first_output, flat, handle, is_graph, producer, remade
 
 __all__ = [
     "apart",
@@ -9,6 +9,7 @@ __all__ = [
     "calls",
     "check_built",
     "fires",
+    "first_output",
     "flat",
     "handle",
     "is_graph",

@@ -70,6 +70,11 @@ def fires(layer: keras.Layer) -> bool:
     return bool(getattr(layer, "emits_spikes", False))
 
 
+def first_output(layer: keras.Layer) -> Any:
+    """What a layer of a graph gives, or the first of several: the spikes of neurons that return their state too."""
+    return keras.tree.flatten(layer.output)[0]
+
+
 def producer(model: keras.Model, tensor: Any) -> Any:
     """The operation that makes a tensor of a graph, and what it reads; `None` for an input."""
     for node in nodes(model):

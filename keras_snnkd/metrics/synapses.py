@@ -171,5 +171,7 @@ def _is_matrix(weight: Any, layer: keras.Layer) -> bool:
     """Whether a weight may connect neurons: it has two axes or more, and is not one number for each of the neurons that fire."""
     if len(weight.shape) < 2:
         return False
-    own = graphs.fires(layer) and tuple(weight.shape) in (tuple(layer.output.shape[1:]), tuple(layer.output.shape[2:]))
-    return not own
+    if not graphs.fires(layer):
+        return True
+    neurons = tuple(graphs.first_output(layer).shape)
+    return tuple(weight.shape) not in (neurons[1:], neurons[2:])

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_snnkd import graphs
 from keras_snnkd.keras_internals import read_by
 from keras_snnkd.neurons import QuantizedNeuron, SpikingLayer
 
@@ -43,7 +44,7 @@ def calibrate(model: keras.Model, images: np.ndarray) -> Calibration:
     """
     neurons = {layer.name: layer for layer in model.layers if isinstance(layer, SpikingLayer)}
     twins = {name: _twins(layer) for name, layer in neurons.items()}
-    outputs = {layer.name: layer.output for layer in model.layers}
+    outputs = {layer.name: graphs.first_output(layer) for layer in model.layers}
     currents = {f"{name}/currents": read_by(layer) for name, layer in neurons.items()}
     run = keras.Model(model.inputs[0], {**outputs, **currents})
     extremes: dict[str, list[float]] = {name: [0.0] for name in outputs}

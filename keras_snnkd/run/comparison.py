@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_snnkd import models
+from keras_snnkd import graphs, models
 from keras_snnkd._types import Logs
 from keras_snnkd.data.data import Data
 from keras_snnkd.distill import methods
@@ -306,7 +306,7 @@ class Comparison(Experiment):
 
 def kind_of(model: keras.Model) -> str:
     """`"spiking"`, or `"ANN"` for a network in which no layer emits spikes."""
-    return "spiking" if any(getattr(layer, "emits_spikes", False) for layer in model.layers) else "ANN"
+    return "spiking" if any(graphs.fires(layer) for layer in model.layers) else "ANN"
 
 
 def _measured_before(path: Path) -> dict[str, Any]:
@@ -332,7 +332,7 @@ class Gauge:
         """`accuracy` of the whole test set, and `spikes_per_image` of its first images (see `evaluation.MEASURED_IMAGES`)."""
         if self._model is None:
             self._model = keras.models.clone_model(model)
-            spikes = {layer.name: layer.output for layer in self._model.layers if getattr(layer, "emits_spikes", False)}
+            spikes = {layer.name: graphs.first_output(layer) for layer in self._model.layers if graphs.fires(layer)}
             self._fires = bool(spikes)
             self._run = Measurement(self._model, {**spikes, OUTPUT: self._model.outputs[0]}, _reduce)
         self._model.set_weights(model.get_weights())

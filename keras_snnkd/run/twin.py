@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_snnkd import graphs
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.graphs import calls
 from keras_snnkd.layers import OverTime
@@ -31,7 +32,7 @@ def check_twin(model: keras.Model, twin: keras.Model, called: str = "") -> None:
         ShapeError: With the first layer that differs.
     """
     called = called or twin.name
-    spiking = [layer.name for layer in twin.layers if getattr(layer, "emits_spikes", False)]
+    spiking = [layer.name for layer in twin.layers if graphs.fires(layer)]
     if spiking:
         raise ShapeError(f"{called} is no ANN twin: its layer {spiking[0]!r} is of spiking neurons; train the twin with --neuron relu")
     ours, theirs = _parts(model), _parts(twin)
@@ -53,7 +54,7 @@ def _parts(model: keras.Model) -> list[str]:
             parts.append(_said(layer))
         elif isinstance(layer, (keras.layers.Add, keras.layers.Concatenate, keras.layers.Multiply)):
             parts.append(type(layer).__name__)
-        if getattr(layer, "emits_spikes", False) or _is_relu(layer):
+        if graphs.fires(layer) or _is_relu(layer):
             parts.append(ACTIVE)
         elif _activation(layer) not in (None, "linear"):
             parts.append(f"the activation {_activation(layer)}")

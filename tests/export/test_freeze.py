@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_snnkd import models
+from keras_snnkd import export, layers, models, neurons
 from keras_snnkd.errors import ExportError, UnknownNameError
 from keras_snnkd.export import freeze
 
@@ -66,3 +66,12 @@ def test_a_model_quantized_by_keras_is_refused():
     model.quantize("int8")
     with pytest.raises(ExportError, match="cannot be rebuilt"):
         freeze(model)
+
+
+def test_neurons_that_return_their_state_are_exported_by_their_spikes(tmp_path):
+    image = keras.Input((6, 6, 1))
+    spikes, _ = neurons.LIF(return_state=True, name="neuron")(layers.Direct(3)(image))
+    x = layers.OverTime(keras.layers.Dense(2))(layers.OverTime(keras.layers.Flatten())(spikes))
+    model = keras.Model(image, layers.MeanOverTime(name="readout")(x))
+    images = np.random.default_rng(0).uniform(0, 3, (20, 6, 6, 1)).astype("float32")
+    assert export.litert(model, tmp_path / "model.tflite", samples=images).spike_differences == {"neuron": 0.0}
