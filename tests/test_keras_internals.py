@@ -15,7 +15,13 @@ FILES = [file for file in sorted(ROOT.rglob("*.py")) if file.name != "keras_inte
 
 NOT_OF_KERAS = {
     "_exit",  # of os
-    *("_is_worker", "_get_oracle_fname", "_random_populate_space", "_get_trial_dir"),  # of keras-tuner, in tuning/tuner.py alone
+    *(
+        "_is_worker",
+        "_project_dir",
+        "_get_oracle_fname",
+        "_random_populate_space",
+        "_get_trial_dir",
+    ),  # of keras-tuner, in tuning/tuner.py alone
 }
 
 
