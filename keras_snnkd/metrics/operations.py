@@ -67,9 +67,9 @@ def synaptic_operations(model: keras.Model, images: Any, batch_size: int = 128) 
     """
     model = graphs.flat(model)
     counters, inputs = {}, {}
-    for name, layer, tensor, _ in graphs.calls(model):
+    for name, layer, tensor, output in graphs.calls(model):
         for part, synapse in parts(name, layer).items():
-            counters[part], inputs[part] = synapse, tensor
+            counters[part], inputs[part] = synapse, output if synapse.reads_output else tensor
     if not counters:
         return Operations(0.0, 0.0, 0.0, {})
 
@@ -103,5 +103,5 @@ def twin_operations(model: keras.Model) -> float:
     Example:
         >>> kd.metrics.twin_operations(student)
     """
-    called = graphs.calls(model)
-    return sum(synapse.connections(tensor) for name, layer, tensor, _ in called for synapse in parts(name, layer).values())
+    found = [(tensor, synapse) for name, layer, tensor, _ in graphs.calls(model) for synapse in parts(name, layer).values()]
+    return sum(synapse.connections(tensor) for tensor, synapse in found if not synapse.reads_output)  # ReLUs have no recurrence

@@ -11,6 +11,7 @@ from keras_snnkd import graphs
 from keras_snnkd._types import Tensor
 from keras_snnkd.errors import KDError
 from keras_snnkd.layers import OverTime
+from keras_snnkd.neurons import SpikingLayer
 
 CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
 DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
@@ -40,6 +41,8 @@ def parts(name: str, layer: keras.Layer) -> dict[str, "Synapse"]:
     """
     timed = isinstance(layer, (OverTime, layers.TimeDistributed))
     inner = layer.layer if timed else layer
+    if isinstance(inner, SpikingLayer) and getattr(inner, "recurrent", False):
+        return {f"{name}:recurrent": RecurrentSynapse(inner.V)}
     if isinstance(inner, layers.Dense):
         return {name: Synapse(timed, 0, inner.kernel, (-1,), ops.matmul)}
     if isinstance(inner, CONVOLUTIONS):
@@ -86,6 +89,9 @@ class Synapse:
         before: What is computed on its inputs first.
         groups: Of channels that stay apart.
     """
+
+    reads_output = False
+    """Whether it reads what its layer gives, one step later, and not what its layer reads."""
 
     def __init__(
         self,
@@ -139,6 +145,26 @@ class Synapse:
     def _connections(self, mask: Tensor, fan_out: Tensor) -> Any:
         """`[B, T, ...]` to the number of connections at each position of the output, `[B T, ...]`."""
         return self.apply(ops.reshape(mask, (-1, *mask.shape[2:])), fan_out)
+
+
+class RecurrentSynapse(Synapse):
+    """Counts the connections among the neurons of one layer: of each neuron to all others, for the spikes of the step before.
+
+    Args:
+        kernel: The recurrent weights `[C, C]`, a variable, whose diagonal does not count.
+    """
+
+    reads_output = True
+
+    def __init__(self, kernel: Any) -> None:
+        super().__init__(True, 0, kernel, (-1,), ops.matmul)
+        others = 1 - np.eye(len(self.kernel), dtype="float32")
+        self.kernel = self.kernel * others
+        self.used, self.all = self._fan_out(self.kernel != 0), self._fan_out(others)
+
+    def count(self, x: Tensor) -> Any:
+        """As of any synapse, for the layer's own spikes `[B, T, ..., C]`."""
+        return super().count(ops.concatenate([ops.zeros_like(x[:, :1]), x[:, :-1]], axis=1))
 
 
 def _convolution(layer: keras.Layer) -> Apply:

@@ -4,6 +4,7 @@ import pytest
 
 from keras_snnkd import layers, metrics, models
 from keras_snnkd.metrics.synapses import UncountableError
+from keras_snnkd.neurons import RLIF
 
 CONV = {"kernel_size": 3, "use_bias": False, "kernel_initializer": "ones"}
 
@@ -140,3 +141,17 @@ def test_spikes_of_either_sign_are_only_added():
     model = _one_layer(keras.layers.Dense(3, kernel_initializer="ones", name="dense"), (4,))
     counted = metrics.synaptic_operations(model, np.array([[1, -1, 0, 0]], "float32"))
     assert (counted.effective_macs, counted.effective_acs) == (0, 6)
+
+
+def test_recurrent_synapses_carry_the_spikes_of_the_step_before():
+    # 3 neurons, each joined to the 2 others; neuron 0 fires in the first of 3 steps, and one of its two weights is 0
+    neurons = RLIF(tau=(1.1, 1.2))
+    model = _one_layer(neurons, (3, 3))
+    neurons.V.assign([[5.0, 1.0, 0.0], [1.0, 5.0, 1.0], [1.0, 1.0, 5.0]])
+    currents = np.zeros((1, 3, 3), "float32")
+    currents[0, 0, 0] = 2.0
+    np.testing.assert_array_equal(np.sum(model(currents), (0, 2)), [1, 0, 0])
+    counted = metrics.synaptic_operations(model, currents)
+    assert (counted.dense, counted.effective_acs, counted.effective_macs) == (3 * 3 * 2, 1, 0)
+    assert list(counted.layers) == [f"{neurons.name}:recurrent"]
+    assert metrics.twin_operations(model) == 0
