@@ -66,7 +66,9 @@ def test_the_arrays_cannot_be_changed_by_accident():
         images[0] = 0
 
 
-@pytest.mark.parametrize(("name", "hint"), [("mnst", "Did you mean 'mnist'"), ("imagenet", "Known: cifar10, digits, fashion_mnist, mnist")])
+@pytest.mark.parametrize(
+    ("name", "hint"), [("mnst", "Did you mean 'mnist'"), ("imagenet", "Known: cifar10, digits, fashion_mnist, japanese_vowels, mnist")]
+)
 def test_an_unknown_name_is_refused_with_the_nearest(name, hint):
     with pytest.raises(UnknownNameError, match=f"unknown data set '{name}'.*{hint}"):
         load(name)

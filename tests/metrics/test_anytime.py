@@ -84,7 +84,7 @@ def test_the_result_is_plain_data_and_repeats_evaluate():
 
 
 def test_models_without_a_readout_and_labels_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match=r"ends in 'readout' .*MeanOverTime, SpikeCount or LastStep"):
+    with pytest.raises(ValueError, match=r"ends in 'readout' .*MeanOverTime, SpikeCount, SoftmaxSum or LastStep"):
         answers(network(neuron="relu", threshold=1.0), IMAGES)
     with pytest.raises(ShapeError, match="one label for each of 40 images"):
         anytime(network(), IMAGES, LABELS[:5], calibration=(IMAGES, LABELS))

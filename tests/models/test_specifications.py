@@ -20,7 +20,16 @@ def test_a_student_is_smaller_than_its_assistant_and_that_than_its_teacher(datas
     assert {model.output_shape for model in models} == {(None, 10)}
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if name.split("_")[0] not in ("digits", "mnist", "fashion", "cifar10")])
+@pytest.mark.parametrize("dataset", ["japanese_vowels", "smartwatch_exercises"])
+def test_presets_of_series_grow_with_their_role(dataset):
+    sizes = [build(f"{dataset}_{role}", (20, 6), 7).count_params() for role in ("student", "assistant", "teacher")]
+    assert sizes[0] < sizes[1] < sizes[2]
+
+
+OF_DATA_SETS = ("digits", "mnist", "fashion", "cifar10", "japanese", "smartwatch")
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.split("_")[0] not in OF_DATA_SETS])
 def test_the_shapes_of_the_literature_are_built_for_cifar(name):
     model = build(name, (32, 32, 3), 10, timesteps=2)
     assert model.output_shape == (None, 10)
