@@ -67,7 +67,7 @@ def test_the_arrays_cannot_be_changed_by_accident():
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("mnst", "Did you mean 'mnist'"), ("imagenet", "Known: cifar10, digits, fashion_mnist, japanese_vowels, mnist")]
+    ("name", "hint"), [("mnst", "Did you mean 'mnist'"), ("imagenet", "Known: cifar10, digits, fashion_mnist, japanese_vowels")]
 )
 def test_an_unknown_name_is_refused_with_the_nearest(name, hint):
     with pytest.raises(UnknownNameError, match=f"unknown data set '{name}'.*{hint}"):
@@ -83,7 +83,7 @@ def test_a_path_to_nothing_is_refused(name, tmp_path):
 def test_a_file_of_another_kind_is_refused(tmp_path):
     path = tmp_path / "images.zip"
     path.write_bytes(b"PK")
-    with pytest.raises(FileFormatError, match=r"expected a .npz file or a folder of images, got a file ending in '.zip'"):
+    with pytest.raises(FileFormatError, match=r"expected a .npz, .ts or .csv file or a folder of images or sounds, got a file ending in '.zip'"):
         load(path)
 
 

@@ -169,7 +169,7 @@ def test_what_has_no_steps_or_hides_its_state_is_refused_with_the_reason(student
     mean = kd.layers.MeanOverTime()
     refused("has no neurons.*use keras_snnkd.export.litert", models.build("mlp:4", SHAPE, 10, neuron="relu"), images, tmp_path)
     refused(
-        "ends in .*MeanOverTime, SpikeCount, SoftmaxSum or LastStep",
+        "ends in .*SpikeCount, SoftmaxSum or LastStep",
         keras.Model(image, mean(kd.neurons.LIF()(currents)) + 1),
         images,
         tmp_path,
