@@ -91,7 +91,5 @@ def test_the_parts_of_a_joined_name_draw_different_numbers():
 
 @pytest.mark.parametrize("name", ["flop", "flip+flop", ""])
 def test_an_unknown_name_is_refused_with_the_known_ones(name):
-    with pytest.raises(
-        UnknownNameError, match=r"unknown augmentation .*Known: crop, cutout, flip, jitter, none, scale, shift, time_mask"
-    ):
+    with pytest.raises(UnknownNameError, match=r"unknown augmentation .*Known: crop, cutout, flip, jitter, none, scale, shift, time_mask"):
         augmentation(name)
