@@ -78,7 +78,8 @@ def _write(model: keras.Model, recipe: Recipe, place: Path) -> None:
 
 def main(arguments: list[str]) -> Any:
     """Ship one stage of a run."""
-    place = ship(*arguments)
+    run, stage = arguments
+    place = ship(run, stage)
     print(place, read_json(place / "card.json")["model"]["accuracy"])
 
 

@@ -81,7 +81,7 @@ def test_features_are_what_the_classifier_reads():
         (tiny.snn(), "block1_norm.membrane", r"layer of student with membrane potentials 'block1_norm'\. Did you mean 'block1_neuron'"),
         (tiny.ann(), "neurons.membrane", r"layer of teacher with membrane potentials 'block1_neuron'\. Known: none"),
         (tiny.snn(), "block7_neuron.membrane", r"unknown tap of student 'block7_neuron'\. Did you mean 'block1_neuron'"),
-        (keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="top")], name="linear"), "features", r"tap of linear 'features'"),
+        (keras.Sequential([keras.Input((4,)), keras.layers.ReLU(name="top")], name="linear"), "features", r"tap of linear 'features'"),
     ],
 )
 def test_taps_that_are_not_there(model, tap, message):
