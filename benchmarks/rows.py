@@ -16,6 +16,7 @@ from benchmarks.bench import Bench, Row
 from benchmarks.contenders import UnavailableError, floor, ours, peers
 from benchmarks.worker import WARM_UP, environment
 
+RATES = "keras_snnkd, by rates"
 OURS, JAX, FLOOR, JELLY, SNNTORCH = "keras_snnkd", "keras_snnkd on JAX", "convolutions alone", "SpikingJelly", "snnTorch"
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +43,7 @@ def training(bench: Bench, precision: str) -> Row:
     settings = bench.settings(peers.TRAINING_SETTINGS)
     contenders = {
         OURS: (ours.training, {"precision": precision}),
+        RATES: (ours.training, {"precision": precision, "gradient": "rate"}),
         FLOOR: (floor.training, {"precision": precision}),
         JELLY: (peers.training, {"library": "spikingjelly", "precision": precision, **settings}),
         SNNTORCH: (peers.training, {"library": "snntorch", "precision": precision, **settings}),
@@ -51,6 +53,9 @@ def training(bench: Bench, precision: str) -> Row:
     row = bench.compare(contenders)
     row.ratio(f"training_{precision}_floor", [OURS], [FLOOR])
     row.best_of(f"training_{precision}_peers", [JELLY, SNNTORCH], OURS)
+    row.ratio(f"rates_{precision}_floor", [RATES], [FLOOR])
+    row.ratio(f"rates_{precision}_bptt", [OURS], [RATES])
+    row.best_of(f"rates_{precision}_peers", [JELLY, SNNTORCH], RATES)
     row.ratio(f"training_{precision}_jax", [JAX], [OURS])
     return row
 
@@ -97,6 +102,7 @@ def memory(bench: Bench) -> Row:
     contenders = {
         OURS: (ours.training, {}),
         remat: (ours.training, {"remat": True}),
+        RATES: (ours.training, {"gradient": "rate"}),
         JELLY: (peers.training, {"library": "spikingjelly", "settings": ("channels_last",)}),
     }
     if not bench.quick:
@@ -121,7 +127,7 @@ def memory(bench: Bench) -> Row:
         if len(found) == len(steps):
             growth[name] = arithmetic.line(steps, found)
     row.facts = {f"{name}: straight line against T": fit for name, fit in growth.items()}
-    for measure, name in (("memory_growth", OURS), ("memory_growth_remat", remat)):
+    for measure, name in (("memory_growth", OURS), ("memory_growth_remat", remat), ("memory_growth_rates", RATES)):
         if name in growth and JELLY in growth:
             row.measures[measure] = [growth[name]["slope"] / growth[JELLY]["slope"]]
     return row

@@ -18,10 +18,13 @@ def training(
     batch: int = network.BATCH,
     backend: str = "tensorflow",
     remat: bool = False,
+    gradient: str = "bptt",
 ) -> Contender:
     """One training step. On JAX by `train_on_batch`, since there the state is handed from step to step."""
     kd = _import(backend)
     model = _model(kd, precision, widths, timesteps, **_remat(kd, remat))
+    if gradient != "bptt":
+        model = kd.Distiller(model, gradient=gradient)
     _compile(model, backend)
     images, labels = _batch(batch)
     if backend != "tensorflow":
