@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_snnkd import graphs
+from keras_snnkd._outputs import looks_like_probabilities
 from keras_snnkd._types import Array, Config, Tensor
 from keras_snnkd.distill.scales import AUTO, Scale, check_scale, scale_of, scales
 from keras_snnkd.errors import InputError, KDError, ShapeError, unknown_name
@@ -253,7 +254,7 @@ def _by_its_looks(model: keras.Model, outputs: Any, samples: Any) -> tuple[keras
     found = predict(model, samples.images)
     if not np.all(np.isfinite(found)):
         raise InputError(f"the teacher {model.name} gives NaN or infinite outputs on the data's images; is it trained, and on this scale?")
-    if outputs != AUTO or not graphs.looks_like_probabilities(found):
+    if outputs != AUTO or not looks_like_probabilities(found):
         return model, []
     return _around(model, [], [Logits(name="teacher_logits")]), ["its outputs add up to 1, so that their logarithms are its logits"]
 

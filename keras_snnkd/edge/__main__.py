@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd.edge.images import read_image
-from keras_snnkd.edge.readout import likeliest, softmax
+from keras_snnkd.edge.readout import likeliest, probabilities
 from keras_snnkd.edge.runner import Answer, Runner
 from keras_snnkd.errors import FileFormatError, KDError
 from keras_snnkd.files.output import unread_output
@@ -51,7 +51,7 @@ def classify(options: argparse.Namespace) -> str:
         if runner.streaming or options.steps or options.until_confidence is not None:
             return runner.run(image, until_confidence=confidence, max_steps=options.steps)
         logits = runner.predict(image[np.newaxis])[0]
-        return Answer(logits, int(likeliest(logits)), float(softmax(logits).max()), 1)
+        return Answer(logits, int(likeliest(logits)), float(probabilities(logits).max()), 1)
 
     answer = run()  # also the warm-up
     seconds = []
@@ -62,8 +62,8 @@ def classify(options: argparse.Namespace) -> str:
     names = (card.get("dataset") or {}).get("class_names") or []
     names = list(map(str, names if len(names) == len(answer.logits) else range(len(answer.logits))))
     lines = [
-        f"{names[number]:<16} {probability:7.2%}  logit {answer.logits[number]:.3f}"
-        for number, probability in sorted(enumerate(softmax(answer.logits)), key=lambda pair: -pair[1])[:SHOWN_CLASSES]
+        f"{names[number]:<16} {probability:7.2%}  output {answer.logits[number]:.3f}"
+        for number, probability in sorted(enumerate(probabilities(answer.logits)), key=lambda pair: -pair[1])[:SHOWN_CLASSES]
     ]
     lines += ["", f"prediction: {names[answer.prediction]}", f"confidence: {answer.confidence:.2%}"]
     if runner.streaming:

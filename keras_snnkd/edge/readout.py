@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_snnkd._outputs import looks_like_probabilities
 from keras_snnkd._types import Array
 from keras_snnkd.errors import InputError
 
@@ -36,6 +37,12 @@ def likeliest(logits: np.ndarray) -> np.ndarray:
             "training"
         )
     return logits.argmax(axis=-1)
+
+
+def probabilities(outputs: np.ndarray) -> np.ndarray:
+    """Class probabilities, float64 `[C]`, of what a file gives for one image: the softmax of logits, or the outputs, if they are those."""
+    outputs = np.asarray(outputs, "float64")
+    return outputs if looks_like_probabilities(outputs[np.newaxis]) else softmax(outputs)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_snnkd import graphs
+from keras_snnkd._outputs import looks_like_probabilities
 from keras_snnkd._types import Array
 from keras_snnkd.edge.images import check_images
 from keras_snnkd.edge.readout import likeliest
@@ -93,7 +93,7 @@ class Reference:
         self.samples = check_images(samples, self.model.inputs[0].shape[1:])
         if not np.all(np.isfinite(self.samples)):
             raise ExportError("the samples hold NaN or infinite values; a comparison needs real images.")
-        if graphs.looks_like_probabilities(self.model.predict_on_batch(self.samples[:CHUNK])):
+        if looks_like_probabilities(self.model.predict_on_batch(self.samples[:CHUNK])):
             self.model = logits_of(self.model, probabilities=True)
         frozen = freeze(self.model)
         self.taps = spiking_layers(self.model)

@@ -1,6 +1,6 @@
 """Graphs of functional models: their calls in order, models inside laid open, what they end in, and which layers fire."""
 
-from keras_snnkd.graphs.endings import apart, before_activation, last_activation, looks_like_probabilities
+from keras_snnkd.graphs.endings import apart, before_activation, last_activation
 from keras_snnkd.graphs.flat import calls, check_built, fires, first_output, flat, handle, is_graph, producer, remade
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "handle",
     "is_graph",
     "last_activation",
-    "looks_like_probabilities",
     "producer",
     "remade",
 ]

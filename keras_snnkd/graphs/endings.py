@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_snnkd._types import Tensor
 from keras_snnkd.graphs.flat import flat, handle, is_graph, producer, remade
@@ -45,12 +44,6 @@ def last_activation(model: keras.Model) -> str | None:
     if name in PROBABILITIES:
         return PROBABILITIES[name]
     return "linear" if name in LOGITS or type(found).__module__.startswith("keras_snnkd.") else None
-
-
-def looks_like_probabilities(outputs: np.ndarray) -> bool:
-    """Whether outputs `[N, C]` of real samples are probabilities of C classes: none below 0, and each row adds up to 1."""
-    outputs = np.asarray(outputs, "float32")
-    return outputs.ndim == 2 and outputs.shape[1] > 1 and bool(np.all(outputs >= 0) and np.all(np.abs(outputs.sum(-1) - 1) < 5e-3))
 
 
 def before_activation(model: keras.Model) -> keras.Model:

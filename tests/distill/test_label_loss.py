@@ -43,13 +43,13 @@ def compile_with(loss, student):
     kd.Distiller(student).compile("sgd", loss)
 
 
-@pytest.mark.parametrize("loss", OF_PROBABILITIES, ids=str)
+@pytest.mark.parametrize("loss", OF_PROBABILITIES, ids=map(str, range(len(OF_PROBABILITIES))))
 def test_probabilities_are_not_what_a_student_of_logits_gives(loss):
     with pytest.raises(LossError, match=r"student student gives logits; (write|use)[\s\S]*from_logits=True"):
         compile_with(loss, tiny.snn())
 
 
-@pytest.mark.parametrize("loss", OF_LOGITS, ids=str)
+@pytest.mark.parametrize("loss", OF_LOGITS, ids=map(str, range(len(OF_LOGITS))))
 def test_a_loss_on_logits_is_taken(loss):
     compile_with(loss, tiny.snn())
 

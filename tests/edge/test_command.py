@@ -4,11 +4,14 @@ import shutil
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from keras_snnkd.edge.__main__ import main
+from keras_snnkd.export.saved_model import write_archive
 from keras_snnkd.files.pictures import Resize
 from tests.edge.conftest import WHOLE
 
@@ -163,3 +166,15 @@ def test_without_standard_output_there_is_no_error(folder):
     done = subprocess.run(line, shell=True, capture_output=True, text=True)
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_gives_probabilities_gets_no_second_softmax(tmp_path, capsys):
+    image = keras.Input((4, 4, 1), batch_size=1)
+    network = keras.Model(image, keras.layers.Dense(3, activation="softmax", kernel_initializer="ones")(keras.layers.Flatten()(image)))
+    network.layers[-1].bias.assign([0.0, 2.0, 4.0])
+    write_archive(network, tmp_path / "archive", batch_size=1)
+    file = tmp_path / "theirs.tflite"
+    file.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "archive")).convert())
+    np.save(tmp_path / "image.npy", np.zeros((4, 4, 1), "float32"))
+    _, out, _ = said(capsys, file, tmp_path / "image.npy", "--runs", 1)
+    assert "confidence: 86.68%" in out  # exp(4) / (1 + exp(2) + exp(4))

@@ -6,6 +6,7 @@ import pytest
 from keras import layers, ops
 
 from keras_snnkd import graphs
+from keras_snnkd._outputs import looks_like_probabilities
 from keras_snnkd.layers import Logits, logits_of
 
 IMAGES = np.random.default_rng(0).normal(size=(7, 4)).astype("float32")
@@ -87,6 +88,6 @@ def test_logarithms_are_logits_of_probabilities():
 
 
 def test_outputs_that_add_up_to_1_are_probabilities():
-    assert graphs.looks_like_probabilities(np.array([[0.2, 0.8], [1, 0]]))
-    assert not graphs.looks_like_probabilities(np.array([[0.2, 0.8], [0.5, 0.6]]))  # rates, or one against the rest
-    assert not graphs.looks_like_probabilities(np.array([[-0.2, 1.2]]))
+    assert looks_like_probabilities(np.array([[0.2, 0.8], [1, 0]]))
+    assert not looks_like_probabilities(np.array([[0.2, 0.8], [0.5, 0.6]]))  # rates, or one against the rest
+    assert not looks_like_probabilities(np.array([[-0.2, 1.2]]))
