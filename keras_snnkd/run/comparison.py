@@ -26,6 +26,7 @@ from keras_snnkd.errors import FileFormatError, KDError
 from keras_snnkd.files.staging import read_json, sha256, write_json
 from keras_snnkd.metrics.accuracy import accuracy as accuracy_of
 from keras_snnkd.metrics.measurement import Measurement
+from keras_snnkd.report.quoted import write_quoted
 from keras_snnkd.run.attempt import attempt, reason
 from keras_snnkd.run.evaluation import MEASURED_IMAGES, measure, test_images
 from keras_snnkd.run.experiment import ALONE, Experiment, load_teacher
@@ -48,8 +49,9 @@ class Comparison(Experiment):
     """The student alone and under each of several methods, all with the same seeds, in one folder.
 
     Teachers are trained once. Every arm starts from the same initial weights as the student alone of that seed (unless its method says
-    where to start) and sees the same batches. The folder gets `recipe.json`, the teachers' stages, for each seed a folder `seed<n>` with a
-    stage for each arm, `results.json` and `report.html`. An arm that fails is told in the notes, and the others go on.
+    where to start; then the student alone with that start is an arm too) and sees the same batches. The folder gets `recipe.json`, the
+    teachers' stages, for each seed a folder `seed<n>` with a stage for each arm, `results.json`, `report.html`, and the table as
+    `comparison.csv` and `comparison.tex`. An arm that fails is told in the notes, and the others go on.
 
     Each method has a teacher of its paper's kind: `teacher_ann` is an ordinary network, for those that have one or take any, `teacher` a
     spiking one, for those that need spikes and for objectives by themselves. They come with the package where they can, and are trained
@@ -88,6 +90,11 @@ class Comparison(Experiment):
             seen[method.name] += 1
             found[method.name if seen[method.name] == 1 else f"{method.name}_{seen[method.name]}"] = method
         return found
+
+    @functools.cached_property
+    def controls(self) -> dict[str, str]:
+        """Arms that start as a method does, without its objectives, by name: what of a gain is the start alone."""
+        return {f"alone_{method.start}": method.start for method in self.arms.values() if method.start != methods.STARTS[0]}
 
     @property
     def seeds(self) -> range:
@@ -151,6 +158,9 @@ class Comparison(Experiment):
             if method.longer:
                 teacher = functools.partial(models.with_timesteps, timesteps=method.longer * self.recipe.timesteps)
             start, arguments = self._start(method.start, teacher)
+            if method.start in self.controls.values():
+                control = next(name for name, start_of in self.controls.items() if start_of == method.start)
+                stages.update({stage.name: stage for stage in (*start, self._student(control, **arguments))})
             assistants: list[Stage] = []
             if method.chain:
                 teacher, assistants = self._assistants(method, teacher, f"{name}_assistant")
@@ -219,12 +229,12 @@ class Comparison(Experiment):
         self._refuse(resume)
         self.check()
         folders = [f"seed{seed}" for seed in self.seeds]
-        with self._at_work(resume, True, "results.json", "report.html", "logs", *folders):
+        with self._at_work(resume, True, "results.json", "report.html", "comparison.csv", "comparison.tex", "logs", *folders):
             self.recipe.save(self.folder / "recipe.json")
             self.results.clear()
             with contextlib.ExitStack() as closing:
                 teachers = self._train_teachers(resume, closing)
-            measured: dict[str, list[dict[str, Any]]] = {name: [] for name in (ALONE, *self.arms)}
+            measured: dict[str, list[dict[str, Any]]] = {name: [] for name in (ALONE, *self.controls, *self.arms)}
             gauge = Gauge(self.data)
             for number, seed in enumerate(self.seeds, start=1):
                 for name, row in self._with_seed(seed)._run_seed(number, teachers, gauge).items():
@@ -234,6 +244,7 @@ class Comparison(Experiment):
             content = self._content(measured, teachers)
             content["seconds"] = watch.total(self.results)
             self._write(content)
+            write_quoted(self.folder, content["comparison"])
         return content
 
     def _train_teachers(self, resume: bool, closing: contextlib.ExitStack) -> dict[str, keras.Model]:
@@ -268,7 +279,7 @@ class Comparison(Experiment):
         self.results.extend(dataclasses.replace(result, model=None) for result in results.values())
         path = folder / MEASURED
         before = _measured_before(path)
-        trained = {name: result for name, result in results.items() if name == ALONE or name in self.arms}
+        trained = {name: result for name, result in results.items() if name in (ALONE, *self.controls, *self.arms)}
         for name, result in trained.items():
             digest = sha256(result.folder / "model.keras")
             if before.get(name, {}).get("sha256") != digest:
@@ -297,7 +308,7 @@ class Comparison(Experiment):
             facts[name] = {"taught_by": taught_by, "trust": method.trust if method.source else None, "source": method.source or None}
         compared = [{**row, **facts.get(row["name"], {})} for row in ranked(measured)]
         return {
-            **self._about(f"{len(compared) - 1} methods compared"),
+            **self._about(f"{len(self.arms)} methods compared"),
             "models": rows,
             "comparison": compared,
             "notes": notes,

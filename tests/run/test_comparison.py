@@ -1,5 +1,6 @@
 """Comparing methods: the statistics by hand, whole small runs, what is repeated, and arms that fail."""
 
+import csv
 import io
 import json
 import re
@@ -20,8 +21,20 @@ from tests.integration import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, which Python hides outside of tests
 
-COMPARE = [*tiny.TINY, "--mode", "compare", "--objective", "hinton,tks,sakd", "--seeds", "2", "--out", "run"]
-ARMS = [ALONE, "hinton", "tks", "sakd"]
+COMPARE = [
+    *tiny.TINY,
+    "--mode",
+    "compare",
+    "--objective",
+    "hinton,tks,sakd",
+    "--seeds",
+    "2",
+    "--out",
+    "run",
+    "--teacher-epochs",
+    "5",
+]  # one that knows something
+ARMS = [ALONE, "alone_ann_twin", "hinton", "tks", "sakd"]
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +99,8 @@ def test_a_run_leaves_a_stage_for_each_arm_and_seed(finished):
         "recipe.json",
         "results.json",
         "report.html",
+        "comparison.csv",
+        "comparison.tex",
         "manifest.json",
     }
     for seed in ("seed0", "seed1"):
@@ -93,6 +108,25 @@ def test_a_run_leaves_a_stage_for_each_arm_and_seed(finished):
     assert read_json(run / "seed1" / "hinton" / "stage.json")["seed"] == 1
     assert read_json(run / "seed0" / "hinton" / "stage.json")["label_weight"] == 0.1
     assert read_json(run / "seed0" / "tks" / "stage.json")["teacher"] is None
+
+
+def test_the_start_without_an_objective_is_an_arm_of_its_own(finished):
+    stage = read_json(finished / "run" / "seed0" / "alone_ann_twin" / "stage.json")
+    assert (stage["teacher"], stage["objectives"], stage["start_from"]) == (None, [], "student_ann")
+
+
+def test_the_table_can_be_quoted(finished):
+    rows = {row["name"]: row for row in read_json(finished / "run" / "results.json")["comparison"]}
+    with open(finished / "run" / "comparison.csv", encoding="utf-8") as file:
+        quoted = {row["name"]: row for row in csv.DictReader(file)}
+    assert list(quoted) == list(rows)
+    assert float(quoted["hinton"]["difference"]) == rows["hinton"]["difference"]
+    assert [float(value) for value in quoted["tks"]["accuracies"].split()] == rows["tks"]["accuracies"]
+    assert quoted[ALONE]["low"] == ""
+    latex = (finished / "run" / "comparison.tex").read_text()
+    assert latex.startswith("\\begin{tabular}{ll")
+    assert "alone\\_ann\\_twin" in latex
+    assert latex.count("\\\\\n") == 1 + len(rows)
 
 
 def test_the_results_are_those_of_the_files(finished):
