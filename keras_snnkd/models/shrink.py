@@ -113,7 +113,7 @@ def _pixels(model: keras.Model, layer: keras.Layer) -> int:
     """Of the flattened maps that a layer reads; 1 if there are none."""
     makers = {id(other.output): other for other in model.layers}
     before = makers.get(id(read_by(layer)))
-    while before is not None and not hasattr(_inner(before), "kernel"):
+    while before is not None and not isinstance(before, keras.layers.InputLayer) and not hasattr(_inner(before), "kernel"):
         if isinstance(_inner(before), keras.layers.Flatten) and len(before.input.shape) > 3:
             return math.prod(before.input.shape[-3:-1])
         before = makers.get(id(read_by(before)))
