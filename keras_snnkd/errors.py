@@ -36,6 +36,10 @@ class OutputError(KDError, OSError):
     """A folder that cannot be written, or a full disk."""
 
 
+class DifferentSizesError(FileFormatError):
+    """Pictures of different sizes where all must have one."""
+
+
 class ForeignFolderError(OutputError):
     """A folder that holds what this package did not make, and would be replaced."""
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_snnkd.data.npz import VALIDATION
 from keras_snnkd.data.splits import Arrays, Source, every_fifth, mixed
-from keras_snnkd.errors import FileFormatError
+from keras_snnkd.errors import DifferentSizesError, FileFormatError
 from keras_snnkd.files.pictures import SUFFIXES, Resize, read_picture
 
 LAYOUTS = f"expected train/<class>/*.png and test/<class>/*.png, or <class>/*.png (also {', '.join(SUFFIXES[1:])})"
@@ -108,7 +108,7 @@ def _read_images(files: list[Path], resize: Resize | None) -> np.ndarray:
     height, width = images[0].shape[:2]
     for file, image in zip(files, images, strict=True):
         if image.shape[:2] != (height, width):
-            raise FileFormatError(
+            raise DifferentSizesError(
                 f"{file}: is {image.shape[1]}x{image.shape[0]} pixels, but {files[0]} is {width}x{height}; all images must have one size. "
                 f"Bring them to one with --resize {width}x{height} (resize=), and --keep-aspect to keep their proportions."
             )

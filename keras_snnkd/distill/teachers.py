@@ -192,7 +192,7 @@ def adapted(
     size = _size_layers(teacher, image_shape)
     if size:
         model = _around(model, size, [], image_shape)
-        changes.append(f"its images {_taken(teacher)} are made of the data's {tuple(image_shape or ())}")
+        changes.append(f"its images {taken_shape(teacher)} are made of the data's {tuple(image_shape or ())}")
     if samples is not None:
         model, more = _by_its_looks(model, outputs, samples)
         changes += more
@@ -299,7 +299,7 @@ def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
 def _size_layers(teacher: keras.Model, image_shape: Any) -> list[keras.Layer]:
     """The layers that make the teacher's images of the data's."""
-    taken = _taken(teacher)
+    taken = taken_shape(teacher)
     if image_shape is None or taken is None:
         return []
     if len(taken) == len(image_shape) and all(want in (None, got) for want, got in zip(taken, image_shape, strict=True)):
@@ -315,7 +315,7 @@ def _size_layers(teacher: keras.Model, image_shape: Any) -> list[keras.Layer]:
     return layers
 
 
-def _taken(teacher: keras.Model) -> tuple[int | None, ...] | None:
+def taken_shape(teacher: keras.Model) -> tuple[int | None, ...] | None:
     """The shape of one input of a model, where it is known."""
     if graphs.is_graph(teacher):
         return tuple(teacher.inputs[0].shape[1:])
@@ -353,7 +353,7 @@ class Surrounded(keras.Model):
     ) -> None:
         super().__init__(**kwargs)
         self.model, self.before, self.behind = model, before, behind
-        self._shape = (None, *(shape or _taken(model) or ()))
+        self._shape = (None, *(shape or taken_shape(model) or ()))
         self.built = True
 
     def call(self, x: Tensor, training: bool = False) -> Tensor:

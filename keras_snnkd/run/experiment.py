@@ -18,7 +18,7 @@ from keras_snnkd.data.series import statistics
 from keras_snnkd.distill import methods, objectives, teachers
 from keras_snnkd.distill.chain import Chain, Stage, StageResult
 from keras_snnkd.distill.distiller import Distiller
-from keras_snnkd.errors import ExportError, KDError, OutputError, ShapeError
+from keras_snnkd.errors import DifferentSizesError, ExportError, KDError, OutputError, ShapeError
 from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, Manifest, claimed
 from keras_snnkd.files.padding import lengths
@@ -78,10 +78,10 @@ class Experiment:
         if data is not None:
             recipe = dataclasses.replace(recipe, dataset=data.name if isinstance(data, datasets.Data) else datasets.IN_MEMORY)
         self.recipe = recipe.resolved()
+        self.console = console or make_console()
         if self.recipe.batch_size is None:
             self.recipe = dataclasses.replace(self.recipe, batch_size=self.data.batch_size)
         self.folder = Path(folder)
-        self.console = console or make_console()
         self.command = command
         self.outlook: list[str] = []  # what is said before the first student is distilled
 
@@ -92,6 +92,18 @@ class Experiment:
         if isinstance(self._in_memory, datasets.Data):
             size = self._in_memory.batch_size if r.batch_size is None else r.batch_size
             return dataclasses.replace(self._in_memory, batch_size=size, augment=r.augment, mixup=r.mixup, seed=r.seed)
+        try:
+            return self._load()
+        except DifferentSizesError:
+            size = _size_for(r.teacher)
+            if size is None:
+                raise
+        self.console.print(f"the pictures differ in size; all are brought to {size}, which the teacher takes", highlight=False)
+        self.recipe = dataclasses.replace(r, resize=size)
+        return self._load()
+
+    def _load(self) -> datasets.Data:
+        r = self.recipe
         return datasets.load(
             r.dataset if self._in_memory is None else self._in_memory,
             batch_size=r.batch_size,
@@ -479,6 +491,14 @@ def load_teacher(file: Path, data: datasets.Data, recipe: Recipe, console: Any, 
     teachers.judge(str(file), found, samples)
     found.model.name = name
     return found.model
+
+
+def _size_for(teacher: Any) -> str | None:
+    """The size of the pictures that a teacher's file takes, as `Recipe.resize` has it; `None` if the teacher is no file or takes any."""
+    shape = teachers.taken_shape(models.load(teacher)) if is_file(teacher) else None
+    if shape is None or len(shape) != 3 or None in shape:
+        return None
+    return f"{shape[1]}x{shape[0]}"
 
 
 def build_for(data: datasets.Data, spec: dict[str, Any], name: str) -> keras.Model:

@@ -40,6 +40,9 @@ _OWN_DATA = {
     "teacher": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128], "head": "flatten"},
     "assistants": [{"builder": "ConvNet", "widths": [24, "pool", 48, "pool"], "head": "flatten"}],
     "student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool"], "head": "flatten"},
+    "epochs": 30,  # one's own images are few as a rule, and an epoch is short
+    "teacher_epochs": 20,
+    "augment": "crop",
 }
 _OWN_SERIES = {
     "teacher": {"builder": "SequenceNet", "widths": [64, 64, 64], "kernel": 5, "dilation": 2, "neuron": "relu"},
