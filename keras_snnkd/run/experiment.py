@@ -30,7 +30,7 @@ from keras_snnkd.run.health import TrainingHealth
 from keras_snnkd.run.modes import Mode
 from keras_snnkd.run.outlook import outlook, warnings_of
 from keras_snnkd.run.progress import Counter, Progress, Stopwatch, working
-from keras_snnkd.run.recipe import ITSELF, Recipe, teacher_file
+from keras_snnkd.run.recipe import ITSELF, Recipe, is_file, teacher_file
 from keras_snnkd.run.terminal import make_console
 from keras_snnkd.training import strategy
 from keras_snnkd.training.determinism import make_deterministic
@@ -95,11 +95,11 @@ class Experiment:
         try:
             return self._load()
         except DifferentSizesError:
-            size = _size_for(r.teacher)
-            if size is None:
+            resize = _size_for(r.teacher)
+            if resize is None:
                 raise
-        self.console.print(f"the pictures differ in size; all are brought to {size}, which the teacher takes", highlight=False)
-        self.recipe = dataclasses.replace(r, resize=size)
+        self.console.print(f"the pictures differ in size; all are brought to {resize}, which the teacher takes", highlight=False)
+        self.recipe = dataclasses.replace(r, resize=resize)
         return self._load()
 
     def _load(self) -> datasets.Data:

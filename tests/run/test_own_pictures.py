@@ -1,0 +1,49 @@
+"""A folder of one's own pictures, with no option but the paths."""
+
+import io
+
+import keras
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from keras_snnkd.errors import FileFormatError
+from keras_snnkd.run.experiment import Experiment
+from keras_snnkd.run.recipe import Recipe
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*has no spiking neurons")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Pictures of two classes, dark and light, in sizes from 10x8 pixels on."""
+    for place in range(40):
+        path = tmp_path / "pictures" / ("dark", "light")[place % 2] / f"{place}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (10 + place, 8 + place), 200 * (place % 2) + place).save(path)
+    return tmp_path / "pictures"
+
+
+def test_pictures_of_several_sizes_get_the_size_that_the_teacher_takes(pictures, tmp_path):
+    image = keras.Input((6, 9, 1))
+    keras.Model(image, keras.layers.Dense(2)(keras.layers.Flatten()(image))).save(tmp_path / "teacher.keras")
+    console = Console(file=io.StringIO(), width=200)
+    experiment = Experiment(Recipe(dataset=str(pictures), teacher=str(tmp_path / "teacher.keras")), tmp_path / "run", console)
+    assert experiment.recipe.resize == "9x6"
+    assert experiment.data.image_shape == (6, 9, 1)
+    assert "all are brought to 9x6, which the teacher takes" in console.file.getvalue()
+
+
+def test_without_such_a_teacher_the_size_is_asked_for(pictures, tmp_path):
+    with pytest.raises(FileFormatError, match="Bring them to one with --resize"):
+        Experiment(Recipe(dataset=str(pictures)), tmp_path / "run")
+    any_size = keras.Input((None, None, 1))
+    keras.Model(any_size, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(any_size))).save(tmp_path / "teacher.keras")
+    with pytest.raises(FileFormatError, match="Bring them to one with --resize"):
+        Experiment(Recipe(dataset=str(pictures), teacher=str(tmp_path / "teacher.keras")), tmp_path / "run")
+
+
+def test_few_pictures_are_shown_often_and_moved(pictures):
+    recipe = Recipe(dataset=str(pictures)).resolved()
+    assert (recipe.epochs, recipe.teacher_epochs, recipe.augment) == (30, 20, "crop")
+    assert recipe.cache == 0
