@@ -79,8 +79,9 @@ class Experiment:
             recipe = dataclasses.replace(recipe, dataset=data.name if isinstance(data, datasets.Data) else datasets.IN_MEMORY)
         self.recipe = recipe.resolved()
         self.console = console or make_console()
-        if self.recipe.batch_size is None:
-            self.recipe = dataclasses.replace(self.recipe, batch_size=self.data.batch_size)
+        if self.recipe.batch_size is None or Path(self.recipe.dataset).is_dir():  # which is data of one's own
+            batch_size = self.data.batch_size  # reading the data may set `resize`
+            self.recipe = dataclasses.replace(self.recipe, batch_size=batch_size)
         self.folder = Path(folder)
         self.command = command
         self.outlook: list[str] = []  # what is said before the first student is distilled
