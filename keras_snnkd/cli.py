@@ -42,6 +42,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The arguments."""
+    from keras_snnkd import neurons
     from keras_snnkd.distill import methods, objectives
     from keras_snnkd.export.targets import TARGETS
 
@@ -52,7 +53,9 @@ def parser() -> argparse.ArgumentParser:
 
     group = p.add_argument_group("data")
     group.add_argument(
-        "--dataset", metavar="NAME", help="digits (default) | mnist | fashion_mnist | cifar10 | an .npz | a folder of images"
+        "--dataset",
+        metavar="NAME",
+        help="digits (default) | mnist | fashion_mnist | cifar10 | japanese_vowels | an .npz | a folder of images | series (docs/data.md)",
     )
     group.add_argument(
         "--data-dir", metavar="DIR", help="of prepared tensorflow-datasets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)"
@@ -79,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--student", metavar="MODEL", help="default: <dataset>_student")
     group.add_argument("--timesteps", "-T", type=int, metavar="T", help="time steps of the student (default: 4)")
     group.add_argument("--teacher-timesteps", type=int, metavar="T", help="time steps of the teacher (default: the student's)")
-    group.add_argument("--neuron", metavar="NAME", help="lif (default) | if | plif | alif | relu")
+    group.add_argument("--neuron", metavar="NAME", help=" | ".join([*neurons.names(), "relu"]) + " (default: lif)")
     group.add_argument("--teacher-neuron", metavar="NAME", help="likewise for the teacher; relu for an ANN teacher")
     group.add_argument(
         "--teacher-scale", metavar="SCALE", type=read_scale,
@@ -305,7 +308,7 @@ def _warn_of_unused(mode: str, options: argparse.Namespace, recipe: Any = None) 
     given = [name for name, value in vars(options).items() if value != standard[name]]
     if idle := unused(mode, given, recipe):
         names = ", ".join(f"--{OPTIONS.get(name, name).replace('_', '-')}" for name in idle)
-        warnings.warn(f"--mode {mode} does not use {names}", stacklevel=4)  # of who called `main`
+        warnings.warn(f"--mode {mode} does not use {names}", stacklevel=5)  # of who called `main`
 
 
 def _names(text: str) -> list[str]:

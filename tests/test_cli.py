@@ -98,18 +98,21 @@ def test_options_reach_the_recipe(runs):
         "--teacher-start": "ann", "--objective": "soft_targets:temperature=2,weight=0.5", "--label-weight": 0.25, "--cache": 3,
         "--epochs": 3, "--weight-bits": 32,
         "--teacher-epochs": 4, "--ann-epochs": 5, "--batch-size": 6, "--learning-rate": 0.07, "--teacher-learning-rate": 0.08,
-        "--weight-decay": 0.09, "--precision": "mixed_bfloat16", "--seed": 10, "--student-start": "ann_twin", "--seeds": 3,
+        "--weight-decay": 0.09, "--precision": "mixed_bfloat16", "--seed": 10, "--student-start": "scratch", "--seeds": 3,
         "--tuner": "hyperband", "--trials": 4, "--search": "timesteps=1,2", "--max-params": 1, "--max-synops": 2, "--max-bytes": 3,
         "--max-latency-ms": 4, "--strategy": "mirrored", "--on-problem": "stop",
+        "--teacher-outputs": "logits", "--gradient": "rate", "--optimizer": "sgd", "--schedule": "one_cycle",
+        "--label-smoothing": 0.1, "--teacher-stop": 2, "--labels": 0.5, "--twin-epochs": 6, "--mixup": 0.2,
     }  # fmt: skip
-    assert tiny.run("--deterministic", *(part for pair in given.items() for part in pair)) == 0
+    flags = ["--deterministic", "--teacher-scale", "-1..1"]
+    assert tiny.run(*flags, *(part for pair in given.items() for part in pair)) == 0
     recipe = runs[0][0].to_dict()
     assert recipe == {
         **dict(zip((options_by_name()[name] for name in given), given.values(), strict=True)),
         "assistants": ["mlp:16"],
         "objectives": [{"objective": "soft_targets", "temperature": 2, "weight": 0.5}],
         "search": {"timesteps": [1, 2]},
-        "deterministic": True,
+        **{"deterministic": True, "keep_aspect": False, "resize": None, "rivals": False, "teacher_scale": "-1..1"},
     }
 
 
@@ -270,11 +273,11 @@ def test_data_and_a_teacher_that_are_cut_short_are_refused(capsys, no_training):
 @pytest.mark.parametrize(
     ("teacher", "message"),
     [
-        (lambda: kd.models.build("mlp:24", (8, 8, 1), 5), "the teacher teacher has 5 classes and the student student_distilled has 10"),
-        (lambda: kd.models.build("mlp:24", (9, 9, 1), 10), "the teacher teacher takes inputs (9, 9, 1) and the student student_distilled"),
-        (lambda: kd.models.build("mlp:24", (8, 8, 1), 10, neuron="relu"), "both must be spike trains"),
+        (lambda: kd.models.build("mlp:24", (8, 8, 1), 5), "the teacher mlp gives 5 classes and the data has 10"),
+        (lambda: kd.models.build("mlp:24", (8, 8, 2), 10), "takes inputs (8, 8, 2), which cannot be made of the data's (8, 8, 1)"),
+        (lambda: kd.models.build("mlp:24", (8, 8, 1), 10), "it has nothing to teach"),
     ],
-    ids=["classes", "images", "no spikes"],
+    ids=["classes", "images", "untrained"],
 )
 def test_a_teacher_that_does_not_fit_is_refused(teacher, message, capsys, no_training):
     teacher().save("teacher.keras")
@@ -331,7 +334,7 @@ def test_a_dry_run_shows_everything_and_leaves_nothing(capsys, no_training):
     said, error = told(capsys)
     assert not error
     assert not os.listdir()
-    assert "data: digits, images (8, 8, 1), 10 classes, 180 train, 20 validation, 200 test" in said
+    assert "data: digits: images (8, 8, 1), bytes 0 to 255, 10 classes; 180 train, 20 validation, 200 test" in said
     stages = dict(part.split(": ", 1) for part in said.partition(" recipe: ")[0].split(" stage ")[1:])
     assert list(stages) == ["teacher", "assistant", "student_alone", "student_direct", "student_distilled"]
     teachers = {"assistant": "teacher (1,882", "student_direct": "teacher (1,882", "student_distilled": "assistant (1,258"}

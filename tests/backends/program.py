@@ -21,7 +21,6 @@ RUNS = [(5, "float32"), (40, "float32"), (5, "mixed_bfloat16")]
 
 EPOCHS, BATCH = 5, 16
 IMAGES = np.random.default_rng(1).uniform(size=(64, 8, 8, 1)).astype("float32")
-LABELS = np.arange(64) % 3
 WEIGHTS = np.linspace(0.5, 1.5, 64, dtype="float32")
 
 
@@ -32,6 +31,11 @@ def models():
     kernel.assign(8 * kernel)
     student = kd.models.ConvNet((8, 8, 1), 3, widths=(6, "pool", 8), timesteps=4, threshold=0.5, neuron="plif", name="student")
     return teacher, student
+
+
+def labels_of(teacher):
+    """What the teacher says about the images: one that is no better than guessing is refused."""
+    return np.argmax(teacher.predict(IMAGES, verbose=0), axis=-1)
 
 
 def gradients(function, *arrays):
@@ -112,13 +116,14 @@ def distillation(folder):
     distiller.compile(keras.optimizers.SGD(0.05, momentum=0.9), tiny.crossentropy(), metrics=["accuracy"])
     found = {"spikes": kd.TapModel(student, ["neurons"])(IMAGES)["neurons"], "logits": student.predict(IMAGES, verbose=0)}
     steps, ramp = Steps(), kd.WeightSchedule({"soft_targets": lambda epoch: 1.0 + epoch})
-    more = {"sample_weight": WEIGHTS, "validation_data": (IMAGES, LABELS), "callbacks": [steps, ramp]}
-    history = distiller.fit(IMAGES, LABELS, batch_size=BATCH, epochs=EPOCHS, shuffle=False, verbose=0, **more).history
+    labels = labels_of(teacher)
+    more = {"sample_weight": WEIGHTS, "validation_data": (IMAGES, labels), "callbacks": [steps, ramp]}
+    history = distiller.fit(IMAGES, labels, batch_size=BATCH, epochs=EPOCHS, shuffle=False, verbose=0, **more).history
     found |= {f"steps {name}": np.array([logs[name] for logs in steps.logs]) for name in steps.logs[0]}
     found |= {f"epochs {name}": np.array(values) for name, values in history.items()}
     found |= {f"weight {weight.path}": weight.numpy() for weight in distiller.weights}
     student.save(folder / f"trained_{keras.backend.backend()}.keras")
-    evaluated = distiller.evaluate(IMAGES, LABELS, verbose=0, return_dict=True)
+    evaluated = distiller.evaluate(IMAGES, labels, verbose=0, return_dict=True)
     found |= {f"evaluated {name}": np.array(value) for name, value in evaluated.items()}
     return {**found, "trained logits": student.predict(IMAGES, verbose=0)}
 
@@ -131,7 +136,7 @@ def by_rates(folder):
         helper.kernel.assign(np.random.default_rng(3).normal(0, 0.3, helper.kernel.shape))
     distiller.compile(keras.optimizers.SGD(0.05, momentum=0.9), tiny.crossentropy())
     steps = Steps()
-    distiller.fit(IMAGES, LABELS, batch_size=32, epochs=EPOCHS, shuffle=False, verbose=0, callbacks=[steps])
+    distiller.fit(IMAGES, labels_of(teacher), batch_size=32, epochs=EPOCHS, shuffle=False, verbose=0, callbacks=[steps])
     weights = {f"rates weight {index}": weight.numpy() for index, weight in enumerate(student.weights)}
     return {**weights, **{f"rates {name}": np.array([logs[name] for logs in steps.logs]) for name in steps.logs[0]}}
 

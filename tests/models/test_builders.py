@@ -122,7 +122,7 @@ def test_a_static_image_passes_the_first_synapse_once(builder):
 
 @pytest.mark.parametrize("training", [False, True])
 def test_which_gives_what_repeating_the_image_first_gives(training):
-    model = ConvNet((6, 6, 2), 3, widths=(4,), timesteps=3, threshold=0.5)
+    model = ConvNet((6, 6, 2), 3, widths=(4,), head="average", timesteps=3, threshold=0.5)
     image = keras.Input((6, 6, 2))
     x = OverTime(keras.layers.Conv2D(4, 3, padding="same", use_bias=False))(Direct(3)(image))
     spikes = LIF(threshold=0.5)(keras.layers.BatchNormalization(momentum=0.9)(x))

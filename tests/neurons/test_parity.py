@@ -193,7 +193,8 @@ def test_the_currents_of_these_tests_make_some_spikes(setup):
     spikes, (g_x, *_) = by_layer(*setup)
     assert set(np.unique(spikes)) == {0, 1}
     assert 0.05 < spikes.mean() < 0.45
-    assert np.count_nonzero(g_x) > 0.5 * g_x.size
+    window = 0.2 if setup[0] in WITH_PARAMETERS else 0.5  # the rectangle lets few gradients through
+    assert np.count_nonzero(g_x) > window * g_x.size
 
 
 @pytest.mark.parametrize("name", [name for name in NEURONS if name != "integrator"])
