@@ -1,5 +1,6 @@
 """Neurons: whatever comes in, spikes are 0 or 1, neurons do not disturb each other, and impossible settings are refused."""
 
+import inspect
 import math
 
 import keras
@@ -26,7 +27,7 @@ SETTINGS = st.fixed_dictionaries(
 
 def layer(name, **arguments):
     cls = neurons.get(name)
-    if arguments.get("reset") == "soft":  # a soft reset has no potential to reset to
+    if arguments.get("reset") == "soft" or "v_reset" not in inspect.signature(cls).parameters:  # no potential to reset to
         arguments.pop("v_reset", None)
     return cls(**arguments)
 
