@@ -165,11 +165,25 @@ def _laid_open(model: keras.Model) -> tuple[keras.Model, Tensor]:
     """A graph of the same weights in which all taps can be had, and the tensor of its logits in it."""
     graph = graphs.flat(model)
     readout = next((layer for layer in graph.layers if layer.name == "readout"), None)
-    if readout is not None and not readout.weights and read_by(readout).shape[-1] == graph.outputs[0].shape[-1]:
+    reads_all = readout is not None and not readout.weights and _comes_through(graph, readout)
+    if reads_all and read_by(readout).shape[-1] == graph.outputs[0].shape[-1]:
         return graph, read_by(readout)
     if graphs.last_activation(graph) in ("softmax", "sigmoid"):
         return graphs.apart(graph)
     return graph, graph.outputs[0]
+
+
+def _comes_through(graph: keras.Model, layer: keras.Layer) -> bool:
+    """Whether all that a graph gives comes through one layer; in a mean of several networks it does not."""
+    tensor = graph.outputs[0]
+    while (found := graphs.producer(graph, tensor)) is not None:
+        operation, inputs = found
+        if operation is layer:
+            return True
+        if len(inputs) != 1:
+            return False
+        tensor = inputs[0]
+    return False
 
 
 def _neurons(graph: keras.Model) -> keras.Layer | None:

@@ -298,7 +298,7 @@ def test_a_teacher_of_another_kind_than_in_the_paper_is_said(tmp_path):
 def test_an_arm_that_does_not_fit_is_told_and_the_others_go_on(tmp_path):
     results = compare(tmp_path, objectives=["hinton", "ckdsnn"]).run()  # fully connected networks have no maps
     assert {row["name"] for row in results["comparison"]} == {ALONE, "hinton"}
-    (note,) = results["notes"]
+    (note,) = (note for note in results["notes"] if note.startswith("ckdsnn"))
     assert re.match(r"ckdsnn is left out, or has fewer seeds: .*tap", note)
     assert not Path(tmp_path, "seed0", "ckdsnn").exists()
 
@@ -314,7 +314,7 @@ def test_an_arm_that_diverges_with_one_seed_keeps_the_others(tmp_path, monkeypat
     monkeypatch.setattr(kd.Chain, "_train", diverge)
     results = compare(tmp_path, objectives=["hinton", "tks"], seeds=2).run()
     assert {row["name"]: row["seeds"] for row in results["comparison"]} == {ALONE: [0, 1], "hinton": [0], "tks": [0, 1]}
-    assert results["notes"] == ["hinton is left out, or has fewer seeds: the loss is nan"]
+    assert "hinton is left out, or has fewer seeds: the loss is nan" in results["notes"]
 
 
 def test_without_any_method_left_the_run_ends_before_training(tmp_path, monkeypatch):
