@@ -139,6 +139,7 @@ def test_a_run_in_two_phases_with_few_labels_says_first_what_there_is_to_gain(tm
     assert all(np.isfinite(list(row.values())).all() for row in history)
     (line, *warnings) = made.outlook
     assert line.startswith("on validation images the teacher has")
-    assert results["notes"] == [warning.removeprefix("warning: ") for warning in warnings]
+    told = [note for note in results["notes"] if not note.startswith("the teacher teacher is right on")]  # it was trained for an epoch
+    assert told == [warning.removeprefix("warning: ") for warning in warnings]
     said = made.console.file.getvalue()
     assert said.index("on validation images the teacher has") < said.index("student_distilled_twin epoch")
