@@ -41,7 +41,7 @@ def test_a_learning_rate_far_too_high_is_told_as_divergence(tmp_path):
 
 def test_a_folder_that_cannot_be_written_fails_before_training(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(OutputError, match=r"cannot write .*settings\.json: Not a directory\. .* choose another folder"):
+    with pytest.raises(OutputError, match=r"cannot write .*manifest\.json: Not a directory\. .* choose another folder"):
         run(three_stages(), tmp_path / "file" / "run")
 
 
