@@ -11,7 +11,7 @@ from typing import Any
 
 from keras_snnkd._version import __version__
 
-_SAVED = ("surrogates", "neurons", "layers", "distill.distiller", "distill.ensemble", "distill.objectives")
+_SAVED = ("surrogates", "neurons", "layers", "distill.distiller", "distill.ensemble", "distill.objectives", "training.labels")
 """The modules that hold classes which may appear in a saved file."""
 
 _CLASSES = {

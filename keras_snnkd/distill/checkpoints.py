@@ -90,7 +90,8 @@ class Checkpoints(keras.callbacks.Callback):
     def clear(self) -> None:
         """Remove what only an interrupted run needs."""
         for file in (*self._all("best"), *self._all("epoch"), self.folder / SECONDS):
-            file.unlink(missing_ok=True)
+            if file.exists():  # on a disk that is only read, removing what is not there is an error too
+                file.unlink()
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         for model in (self.model, getattr(self.model, "teacher", None)):

@@ -27,6 +27,12 @@ class Interrupt(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+def trained_teacher(folder, **arguments):
+    """One that knows more than guessing does; others are refused."""
+    stage = Stage("teacher", network(12, **arguments), epochs=10, learning_rate=0.02)
+    return Chain([stage], folder).run(DATA)["teacher"].model
+
+
 def interrupted(stage, folder):
     with pytest.raises(KeyboardInterrupt):
         Chain([stage], folder).run(DATA, callbacks=lambda stage: [Interrupt()])
@@ -37,7 +43,7 @@ def test_an_interrupted_stage_ends_as_an_uninterrupted_one(taught, tmp_path):
     """With random encoders in student and teacher too, whose state Keras does not store."""
     arguments = {"epochs": 3, "learning_rate": 0.01}
     if taught:
-        teacher = network(12, encoder="poisson")()
+        teacher = trained_teacher(tmp_path / "teacher", encoder="poisson")
         objectives = [FeatureMap(), SoftTargets(2.0)]
         stage = Stage("student", network(6, encoder="poisson"), teacher=teacher, objectives=objectives, **arguments)
     else:
@@ -109,7 +115,7 @@ def no_space(folder, needed):
 
 
 def test_a_stage_whose_teacher_cannot_be_cached_runs_it_on_the_same_views(tmp_path, monkeypatch):
-    stages = [taught("student", teacher=network(12)(), objectives=["firing_rate"], epochs=2)]
+    stages = [taught("student", teacher=trained_teacher(tmp_path / "teacher"), objectives=["firing_rate"], epochs=2)]
     cached = Chain(stages, tmp_path / "cached").run(DATA)["student"]
     monkeypatch.setattr("keras_snnkd.distill.cache.check_space", no_space)
     with pytest.warns(UserWarning, match="stage student runs its teacher in every step: cannot write .* of the teacher's outputs"):

@@ -117,4 +117,4 @@ def test_a_small_data_set_is_learnt(tmp_path, batch_size):
     assert experiment.recipe.batch_size == (batch_size or 16)
     result = kd.Chain(experiment.stages(), experiment.folder).run(experiment.data)["student_alone"]
     test, labels = experiment.data.sample(60)
-    assert np.mean(result.model.predict(test, verbose=0).argmax(-1) == labels) >= 0.9
+    assert np.mean(result.model.predict(test, verbose=0).argmax(-1) == labels) >= 0.8  # a third without them
