@@ -97,7 +97,7 @@ def check_whole(folder):
         elif path.name == "saved_model.pb":
             kd.export.SavedModel(path.parent)
         else:
-            assert path.suffix in (".bin", ".md", ".pb", ".index") or path.name.startswith("variables."), f"what is {path}?"
+            assert path.suffix in (".bin", ".csv", ".md", ".pb", ".index", ".tex") or path.name.startswith("variables."), f"what is {path}?"
             assert path.stat().st_size, path
 
 

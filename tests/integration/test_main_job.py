@@ -112,7 +112,8 @@ def test_no_file_tells_where_it_was_made(job):
 
 def test_the_terminal_shows_progress_and_the_table(job, run):
     said = " ".join(job[1].split())
-    assert said.startswith("run folder: runs/digits_distill [1/3] teacher epoch 1/1: ")
+    assert said.startswith("run folder: runs/digits_distill data: digits: images (8, 8, 1), bytes 0 to 255, 10 classes; ")
+    assert "[1/3] teacher epoch 1/1: " in said
     assert "[3/3] student_distilled epoch 12/12: accuracy" in said
     distilled = read_json(run / "results.json")["models"][-1]
     assert f"student distilled {100 * distilled['accuracy']:.2f} % {distilled['parameters']:,} 2" in said
