@@ -45,7 +45,8 @@ def losses(builder="ConvNet", widths=(8, "pool", 16), precision="float32", disti
 
     def build(factor):
         wide = [width if isinstance(width, str) else factor * width for width in widths]
-        return kd.models.build({"builder": builder, "widths": wide, **arguments}, (SIDE, SIDE, 3), 10)
+        head = {"head": "average"} if builder == "ConvNet" else {}
+        return kd.models.build({"builder": builder, "widths": wide, **head, **arguments}, (SIDE, SIDE, 3), 10)
 
     try:
         teacher, model = build(2), build(1)
@@ -57,6 +58,7 @@ def losses(builder="ConvNet", widths=(8, "pool", 16), precision="float32", disti
     images = np.floor(128 * (patterns[labels] + noise)).astype("float32") / 256
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     if distilled:
+        labels = teacher.predict(images, verbose=0).argmax(-1)  # a teacher that only guesses is refused
         model = kd.Distiller(model, teacher, [kd.objectives.SoftTargets(temperature=4.0), kd.objectives.SpikeTrain(window=2)])
     model.compile(keras.optimizers.Adam(2e-2), loss)
     seen = []
