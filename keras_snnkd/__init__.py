@@ -20,7 +20,7 @@ _CLASSES = {
     "Ensemble": "distill.ensemble",
     "Objective": "distill.objective",
     "Recipe": "run.recipe",
-    "Stage": "distill.chain",
+    "Stage": "distill.stage",
     "TapModel": "distill.taps",
     "TeacherCache": "distill.cache",
     "WeightSchedule": "distill.callbacks",

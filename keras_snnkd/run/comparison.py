@@ -19,9 +19,10 @@ from keras_snnkd import graphs, models
 from keras_snnkd._types import Logs
 from keras_snnkd.data.data import Data
 from keras_snnkd.distill import methods
-from keras_snnkd.distill.chain import Chain, Stage, StageResult
+from keras_snnkd.distill.chain import Chain, StageResult
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.methods import Method
+from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import FileFormatError, KDError
 from keras_snnkd.files.staging import read_json, sha256, write_json
 from keras_snnkd.metrics.accuracy import accuracy as accuracy_of

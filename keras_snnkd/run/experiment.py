@@ -16,8 +16,9 @@ from keras_snnkd import data as datasets
 from keras_snnkd import models, report
 from keras_snnkd.data.series import statistics
 from keras_snnkd.distill import methods, objectives, teachers
-from keras_snnkd.distill.chain import Chain, Stage, StageResult
+from keras_snnkd.distill.chain import Chain, StageResult
 from keras_snnkd.distill.distiller import Distiller
+from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import DifferentSizesError, ExportError, KDError, OutputError, ShapeError
 from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, Manifest, claimed

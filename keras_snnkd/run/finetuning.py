@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_snnkd.distill.chain import Chain, Stage
+from keras_snnkd.distill.chain import Chain
+from keras_snnkd.distill.stage import Stage
 from keras_snnkd.models import quantize_aware
 from keras_snnkd.weights.transfer import fingerprint
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from keras_snnkd import export, metrics, models
 from keras_snnkd.distill import methods
-from keras_snnkd.distill.chain import Chain, Stage
+from keras_snnkd.distill.chain import Chain
 from keras_snnkd.distill.distiller import Distiller
+from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import ExportError
 from keras_snnkd.run.attempt import attempt
 from keras_snnkd.run.comparison import paired

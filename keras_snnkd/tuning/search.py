@@ -15,8 +15,9 @@ import numpy as np
 from keras_snnkd import metrics, models
 from keras_snnkd.distill import methods
 from keras_snnkd.distill.cache import TeacherCache
-from keras_snnkd.distill.chain import CACHES, Chain, Stage, StageResult
+from keras_snnkd.distill.chain import CACHES, Chain, StageResult
 from keras_snnkd.distill.distiller import Distiller
+from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import KDError, OutputError
 from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.evaluation import MEASURED_IMAGES, PARITY_SAMPLES

@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 import keras_snnkd as kd
-from keras_snnkd.distill.chain import Chain, Stage
+from keras_snnkd.distill.chain import Chain
 from keras_snnkd.distill.objectives import FeatureMap
+from keras_snnkd.distill.stage import Stage
 
 DATA = kd.data.load("digits", limit=200, batch_size=32, augment="shift")
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import keras_snnkd as kd
-from keras_snnkd.distill.chain import Chain, Stage
+from keras_snnkd.distill.chain import Chain
 from keras_snnkd.distill.objectives import FeatureMap
+from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import FileFormatError, KDError, ShapeError, UnknownNameError
 from keras_snnkd.files.staging import read_json, sha256
 from tests.distill import tiny

@@ -8,8 +8,9 @@ import warnings
 import keras
 import pytest
 
-from keras_snnkd.distill.chain import Chain, Stage
+from keras_snnkd.distill.chain import Chain
 from keras_snnkd.distill.objectives import FeatureMap, SoftTargets
+from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import FileFormatError, KDError
 from keras_snnkd.files.staging import read_json, sha256
 from tests.distill import tiny

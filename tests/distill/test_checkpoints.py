@@ -8,8 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_snnkd.distill.chain import Chain, Stage
+from keras_snnkd.distill.chain import Chain
 from keras_snnkd.distill.checkpoints import Checkpoints
+from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import FileFormatError, OutputError, TrainingDivergedError
 from keras_snnkd.files.staging import read_json
 from tests.distill import tiny

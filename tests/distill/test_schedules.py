@@ -8,7 +8,8 @@ import pytest
 
 import keras_snnkd as kd
 from keras_snnkd.distill import methods, schedules
-from keras_snnkd.distill.chain import Chain, Stage
+from keras_snnkd.distill.chain import Chain
+from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import UnknownNameError
 from tests.distill import tiny
 

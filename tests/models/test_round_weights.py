@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import keras_snnkd as kd
-from keras_snnkd.distill.chain import Chain, Stage
+from keras_snnkd.distill.chain import Chain
+from keras_snnkd.distill.stage import Stage
 
 DATA = kd.data.load("digits", limit=200, batch_size=32)
 

@@ -1,0 +1,197 @@
+"""One stage of a chain: a model to train, with its settings, and how it is trained."""
+
+import dataclasses
+import json
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from keras_snnkd._types import Config
+from keras_snnkd.distill import schedules
+from keras_snnkd.distill.callbacks import WeightSchedule
+from keras_snnkd.distill.distiller import LABEL, Distiller
+from keras_snnkd.distill.label_loss import gives_logits
+from keras_snnkd.distill.objective import Objective
+from keras_snnkd.training import optimizers
+from keras_snnkd.training.labels import LabelCrossEntropy, check_smoothing, label_accuracy
+from keras_snnkd.weights.transfer import copy_weights
+
+_NOT_IN_EARLIER_RECORDS = {
+    "transfer": copy_weights.__name__,
+    "optimizer": "adamw",
+    "schedule": "cosine",
+    "label_smoothing": 0.0,
+    "stop": None,
+    "labels": 1.0,
+    "teacher_outputs": "auto",
+    "teacher_scale": "auto",
+    "gradient": "bptt",
+}
+"""Settings that a stage's record leaves out at these values, as the records of earlier versions did."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One model to train, alone or with a teacher.
+
+    Args:
+        name: Of the stage and its folder; letters, digits, `_` and `-`.
+        student: Makes the model to train, a functional model compiled or not. Called for the
+            check before training, and again once the seed is set. With `transfer=None`, it makes it from the model of `start_from`.
+        teacher: The name of an earlier stage, a model, or `None` to train by labels, and objectives that need no teacher. A function makes
+            the teacher from the student, for self-distillation, such as `lambda student: with_timesteps(student, 8)`; it is not cached.
+        objectives: Names or mappings for `keras_snnkd.objectives.get`, or objectives. A mapping's `weight` may be a schedule.
+        label_weight: Factor of the label loss: a number, or a schedule such as `{"schedule": "ramp", "start": 1.0, "end": 0.3}` (see
+            `keras_snnkd.distill.schedules`).
+        epochs: Passes over the training data.
+        learning_rate: The highest one; it falls to 0 over all epochs.
+        optimizer: `"adamw"`, or `"sgd"` with Nesterov's momentum (see `keras_snnkd.training.optimizers`).
+        schedule: How the learning rate goes: `"cosine"`, `"warmup_cosine"` or `"one_cycle"`.
+        weight_decay: Of the optimizer, decoupled from the gradient.
+        label_smoothing: Of the label loss, from 0 to less than 1; for teachers (see `keras_snnkd.training.labels`).
+        stop: End after so many of the `epochs`, while the learning rate has not yet fallen to 0: a teacher that is stopped early often
+            teaches better (Cho and Hariharan, ICCV 2019, arXiv:1910.01348). `None` for all epochs.
+        weight_bits: 8 to round the trained weights to what an 8-bit file can hold (see `keras_snnkd.models.round_weights`); 32 to keep
+            them as they are.
+        start_from: An earlier stage's name, or a model, whose weights the student starts with, layer by layer of the same name.
+        transfer: How these weights go over, a function of source and student; `keras_snnkd.models.copy_weights` by default. `None` for a
+            student that is made from its source, such as by `keras_snnkd.models.quantize_aware`.
+        cache_views: Train on so many augmented views of each image over and over, and compute the teacher's outputs on them once (see
+            `TeacherCache`). `None` for new views in each epoch, and a teacher that runs in each step.
+        gradient: `"bptt"`, `"rate"` or `"auto"`; see `Distiller`.
+        labels: The share of training images whose labels are known, above 0 and at most 1. Without objectives a stage trains on these
+            alone, as often as makes its epochs as long as the others'; with objectives on all of them.
+        seed: Of initial weights.
+        teacher_outputs, teacher_scale: Of a teacher that is a model: what it gives, and which images it takes; see `adapt_teacher`.
+        settings: What else should be the same when the stage is resumed, as JSON: the student's specification, the data.
+
+    Raises:
+        ValueError: For an unusable name, epochs or cache_views below 1, a learning rate that is not above 0, weight_bits other than
+            8 and 32, or `transfer=None` without `start_from`; for a label_smoothing or a stop that cannot be.
+        UnknownNameError: For an unknown optimizer or schedule.
+    """
+
+    name: str
+    student: Callable[..., keras.Model]
+    teacher: str | keras.Model | Callable[[keras.Model], keras.Model] | None = None
+    objectives: Sequence[Any] = ()
+    label_weight: float | Mapping[str, Any] = 1.0
+    epochs: int = 20
+    learning_rate: float = 1e-3
+    optimizer: str = "adamw"
+    schedule: str = "cosine"
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    stop: int | None = None
+    weight_bits: int = 32
+    start_from: str | keras.Model | None = None
+    transfer: Callable[[keras.Model, keras.Model], Any] | None = copy_weights
+    cache_views: int | None = None
+    gradient: str = "bptt"
+    labels: float = 1.0
+    seed: int = 0
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    teacher_outputs: str = "auto"
+    teacher_scale: str | Sequence[float] = "auto"
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.name.replace("_", "").replace("-", "").isalnum():
+            raise ValueError(f"a stage's name is made of letters, digits, _ and -, got {self.name!r}")
+        if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 1:
+            raise ValueError(f"stage {self.name}: epochs must be a whole number above 0, got {self.epochs!r}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"stage {self.name}: learning_rate must be greater than 0, got {self.learning_rate!r}")
+        optimizers.check(self.optimizer, self.schedule)
+        check_smoothing(self.label_smoothing)
+        if self.stop is not None and (isinstance(self.stop, bool) or not isinstance(self.stop, int) or not 1 <= self.stop <= self.epochs):
+            raise ValueError(f"stage {self.name}: stop must be one of its {self.epochs} epochs, or None for all, got {self.stop!r}")
+        if self.weight_bits not in (8, 32):
+            raise ValueError(f"stage {self.name}: weight_bits must be 8 or 32, got {self.weight_bits!r}")
+        if self.transfer is None and self.start_from is None:
+            raise ValueError(f"stage {self.name}: transfer=None makes the student from another model; name that in start_from")
+        views = self.cache_views
+        if views is not None and (isinstance(views, bool) or not isinstance(views, int) or views < 1):
+            raise ValueError(f"stage {self.name}: cache_views must be a whole number above 0, or None for no cache, got {views!r}")
+
+    def distiller(self, student: keras.Model, teacher: keras.Model | None, steps_per_epoch: int) -> Distiller:
+        """The compiled distiller that trains this stage."""
+        rate = optimizers.schedule(self.schedule, self.learning_rate, self.epochs * steps_per_epoch)
+        objectives = [_fresh(o) if isinstance(o, Objective) else o for o in self.objectives]
+        with warnings.catch_warnings():
+            if self.teaches_itself:
+                warnings.filterwarnings("ignore", "the student .* is not smaller than its teacher")
+            given = isinstance(self.teacher, keras.Model)  # others were trained here, on this data
+            form: dict[str, Any] = {"teacher_outputs": self.teacher_outputs, "teacher_scale": self.teacher_scale if given else None}
+            distiller = Distiller(student, teacher, objectives, schedules.first(self.label_weight), gradient=self.gradient, **form)
+        distiller.compile(
+            optimizers.optimizer(self.optimizer, rate, self.weight_decay),
+            LabelCrossEntropy(self.label_smoothing, from_logits=gives_logits(student)),
+            metrics=[label_accuracy()],
+        )
+        return distiller
+
+    @property
+    def teaches_itself(self) -> bool:
+        """Whether the teacher is made from the student."""
+        return callable(self.teacher) and not isinstance(self.teacher, keras.Model)
+
+    def find(self, role: str, models: Mapping[str, keras.Model], student: keras.Model | None) -> keras.Model | None:
+        """The model in the role `"teacher"` or `"start_from"`; `models` are those of earlier stages."""
+        model = getattr(self, role)
+        if isinstance(model, str):
+            return models[model]
+        return model(student) if role == "teacher" and self.teaches_itself else model
+
+    def start(self, models: Mapping[str, keras.Model]) -> keras.Model:
+        """The student, with the weights that it starts with."""
+        if self.transfer is None:
+            return self.student(self.find("start_from", models, None))
+        student = self.student()
+        source = self.find("start_from", models, student)
+        if source is not None:
+            self.transfer(source, student)
+        return student
+
+    def shown(self, data: Any) -> Any:
+        """What the stage sees of the data: so many views, and the labels that are known."""
+        if self.labels != 1:
+            data = data.partly_labelled(self.labels) if self.objectives else data.labelled(self.labels)
+        return dataclasses.replace(data, views=self.cache_views) if self.cache_views else data
+
+    @property
+    def last_epoch(self) -> int:
+        """How many epochs are trained."""
+        return self.stop or self.epochs
+
+    def weights_callback(self, distiller: Distiller) -> WeightSchedule:
+        """The callback that moves the weights which are schedules."""
+        moving = {o.name: o.weight_schedule for o in distiller.objectives if getattr(o, "weight_schedule", None)}
+        return WeightSchedule({**moving, **({LABEL: self.label_weight} if isinstance(self.label_weight, Mapping) else {})})
+
+    def record(self) -> dict[str, Any]:
+        """The settings as plain data; two stages with equal records train alike."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("student", "objectives")}
+        for role in ("teacher", "start_from"):
+            fields[role] = fields[role].name if isinstance(fields[role], keras.Model) else fields[role]
+        fields["teacher"] = "itself" if self.teaches_itself else fields["teacher"]
+        fields["objectives"] = [o if isinstance(o, (str, dict)) else _described(o) for o in self.objectives]
+        fields["transfer"] = self.transfer and self.transfer.__name__
+        for name, default in _NOT_IN_EARLIER_RECORDS.items():
+            if fields[name] == default:
+                del fields[name]
+        return json.loads(json.dumps(fields))
+
+
+def _fresh(objective: Any) -> Any:
+    """The same objective, not yet built: its helpers belong to one distiller."""
+    again = type(objective).from_config(objective.get_config())
+    again.weight_schedule = getattr(objective, "weight_schedule", None)
+    return again
+
+
+def _described(objective: Any) -> Config:
+    """An objective as plain data, with its schedule if it has one."""
+    schedule = getattr(objective, "weight_schedule", None)
+    return {**keras.saving.serialize_keras_object(objective), **({"weight_schedule": schedule} if schedule else {})}
