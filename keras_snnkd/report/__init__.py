@@ -12,7 +12,7 @@ A run is plain JSON data. All parts but `models` may be missing, and so may any 
     activity   {model: what Activity.to_dict() gives}
     raster     {image, label, predicted, model, layers {layer: [T][N] of 0 and 1}}
     comparison [{name, label, taught_by, trust, source, loss, seeds [int], accuracies [float], accuracy, accuracy_sd, difference,
-               interval [low, high], validation_accuracy, spikes_per_image, seconds, parameters}], what `keras_snnkd.comparison.ranked`
+               interval [low, high], validation_accuracy, spikes_per_image, seconds, parameters}], what `keras_snnkd.run.ranking.ranked`
                gives: one row an arm, the most accurate first; the student alone has no difference
     rivals     [{name, label, seeds, accuracies, accuracy, interval, bytes, milliseconds, energy, energy_dense, parameters}], the spiking
                student and its ANN twin as int8 files, with `verdict` [str]

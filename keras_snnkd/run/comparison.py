@@ -5,19 +5,13 @@ import contextlib
 import copy
 import dataclasses
 import functools
-import statistics
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-from keras import ops
 
 from keras_snnkd import graphs, models
-from keras_snnkd._types import Logs
-from keras_snnkd.data.data import Data
 from keras_snnkd.distill import methods
 from keras_snnkd.distill.chain import Chain, StageResult
 from keras_snnkd.distill.distiller import Distiller
@@ -25,22 +19,19 @@ from keras_snnkd.distill.methods import Method
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import FileFormatError, KDError
 from keras_snnkd.files.staging import read_json, sha256, write_json
-from keras_snnkd.metrics.accuracy import accuracy as accuracy_of
-from keras_snnkd.metrics.measurement import Measurement
 from keras_snnkd.report.quoted import write_quoted
 from keras_snnkd.run.attempt import attempt, reason
-from keras_snnkd.run.evaluation import MEASURED_IMAGES, measure, test_images
+from keras_snnkd.run.evaluation import measure
 from keras_snnkd.run.experiment import ALONE, Experiment, load_teacher
+from keras_snnkd.run.gauge import Gauge
 from keras_snnkd.run.outlook import warnings_of
-from keras_snnkd.run.progress import Counter, Stopwatch, working
+from keras_snnkd.run.progress import Counter, Finished, Stopwatch, working
+from keras_snnkd.run.ranking import ranked
 from keras_snnkd.run.recipe import ITSELF, SHIPPED, is_file
 from keras_snnkd.weights import shipped
-from keras_snnkd.weights.transfer import restart_random_layers
 
 ANN, SPIKING = "teacher_ann", "teacher"
 """The names of the two teachers, and of their stages."""
-
-CONFIDENCE = 0.95
 
 MEASURED = "measured.json"
 """In each seed's folder: what was measured of each arm, so that nothing is measured twice."""
@@ -268,7 +259,7 @@ class Comparison(Experiment):
             counter.close()
             self._say_outlook(stage, folder)
             index = stages.index(stage) + 1
-            return [self._health(), _Line(f"{title.format(stage.name)} ({index} of {len(stages)})", self.console)]
+            return [self._health(), Finished(f"{title.format(stage.name)} ({index} of {len(stages)})", self.console)]
 
         def tell(stage: Stage, done: int, total: int) -> None:
             counter(title.format(stage.name), done, total)
@@ -327,126 +318,3 @@ def _measured_before(path: Path) -> dict[str, Any]:
         return read_json(path, signed=True)
     except FileFormatError:
         return {}
-
-
-class Gauge:
-    """Test accuracy and spikes of many models of one architecture, by one compiled function.
-
-    Args:
-        data: The data set.
-    """
-
-    def __init__(self, data: Data) -> None:
-        self.images, self.labels = test_images(data)
-        self._model: keras.Model | None = None
-
-    def __call__(self, model: keras.Model) -> dict[str, Any]:
-        """`accuracy` of the whole test set, and `spikes_per_image` of its first images (see `evaluation.MEASURED_IMAGES`)."""
-        if self._model is None:
-            self._model = keras.models.clone_model(model)
-            spikes = {layer.name: graphs.first_output(layer) for layer in self._model.layers if graphs.fires(layer)}
-            self._fires = bool(spikes)
-            self._run = Measurement(self._model, {**spikes, OUTPUT: self._model.outputs[0]}, _reduce)
-        self._model.set_weights(model.get_weights())
-        restart_random_layers(self._model, 0)
-        logits, fired = zip(*self._run.batches(self.images, 250), strict=True)
-        counted = np.concatenate(fired)[:MEASURED_IMAGES]
-        accuracy = accuracy_of(np.concatenate(logits), self.labels)
-        return {"accuracy": accuracy, "spikes_per_image": float(counted.mean()) if self._fires else None}
-
-
-OUTPUT = "the model's output"
-
-
-def _reduce(values: Any) -> Any:
-    """Logits `[B, C]` and spikes `[B]`."""
-    logits = ops.cast(values[OUTPUT], "float32")
-    spikes = ops.zeros_like(logits[:, 0])
-    for name, train in values.items():
-        if name != OUTPUT:
-            spikes += ops.sum(ops.reshape(ops.cast(train, "float32"), (ops.shape(logits)[0], -1)), axis=1)
-    return logits, spikes
-
-
-class _Line(keras.callbacks.Callback):
-    """One line when a stage has been trained."""
-
-    def __init__(self, title: str, console: Any) -> None:
-        super().__init__()
-        self.title, self.console = title, console
-
-    def on_train_begin(self, logs: Logs = None) -> None:
-        self.started = time.monotonic()
-
-    def on_train_end(self, logs: Logs = None) -> None:
-        seconds = time.monotonic() - self.started
-        self.console.print(f"{self.title}: {seconds:.0f} s", highlight=False, markup=False, soft_wrap=True)
-
-
-def ranked(measured: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """The rows of the table, the most accurate first.
-
-    Args:
-        measured: By arm, for each seed `seed`, `accuracy` and more. `"student_alone"` has to be among them.
-
-    Returns:
-        For each arm with results: means over seeds, `accuracy_sd`, `seeds`, and for all but the student alone `difference`, the mean over
-        seeds of its accuracy minus that of the student alone with the same seed, and its `interval` (see `paired`).
-
-    Example:
-        >>> ranked({"student_alone": [{"seed": 0, "accuracy": 0.9}], "hinton": [{"seed": 0, "accuracy": 0.91}]})
-    """
-    alone = {row["seed"]: row["accuracy"] for row in measured[ALONE]}
-    rows = []
-    for name, results in measured.items():
-        if not results:
-            continue
-        accuracies = [row["accuracy"] for row in results]
-        row = {
-            "name": name,
-            "label": name.replace("_", " ") if name == ALONE else name,
-            "loss": results[0].get("loss"),
-            "seeds": [result["seed"] for result in results],
-            "accuracies": accuracies,
-            "accuracy": statistics.fmean(accuracies),
-            "accuracy_sd": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
-            "difference": None,
-            "interval": None,
-        }
-        for key in ("validation_accuracy", "spikes_per_image", "seconds", "parameters"):
-            values = [result[key] for result in results if result.get(key) is not None]
-            row[key] = statistics.fmean(values) if values else None
-        pairs = [(result["accuracy"], alone[result["seed"]]) for result in results if result["seed"] in alone]
-        if name != ALONE and pairs:
-            ours, theirs = zip(*pairs, strict=True)
-            row["difference"], row["interval"] = paired(ours, theirs)
-        rows.append(row)
-    return sorted(rows, key=lambda row: -row["accuracy"])
-
-
-def paired(values: Sequence[float], others: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, list[float] | None]:
-    """The mean difference of pairs, and its interval by Student's t distribution.
-
-    With ``d_i = values_i - others_i``, their mean ``m`` and standard deviation ``s``, and n pairs::
-
-        interval = m -+ t(n - 1) s / sqrt(n),   t the quantile (1 + confidence) / 2 of n - 1 degrees of freedom
-
-    Args:
-        values: n numbers.
-        others: As many.
-        confidence: Of the interval.
-
-    Returns:
-        The mean, and `[low, high]`, or `None` for a single pair.
-
-    Example:
-        >>> paired([0.92, 0.93, 0.94], [0.90, 0.92, 0.94])  # 0.01, [-0.0148, 0.0348]
-    """
-    from scipy.stats import t  # scikit-learn brings scipy
-
-    differences = [value - other for value, other in zip(values, others, strict=True)]
-    mean = statistics.fmean(differences)
-    if len(differences) < 2:
-        return mean, None
-    half = float(t.ppf((1 + confidence) / 2, len(differences) - 1)) * statistics.stdev(differences) / len(differences) ** 0.5
-    return mean, [mean - half, mean + half]

@@ -65,6 +65,26 @@ class Progress(keras.callbacks.Callback):
             self.bar = None
 
 
+class Finished(keras.callbacks.Callback):
+    """One line when a stage has been trained: how long it took.
+
+    Args:
+        title: What was trained.
+        console: A `rich.console.Console`.
+    """
+
+    def __init__(self, title: str, console: Any) -> None:
+        super().__init__()
+        self.title, self.console = title, console
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self.started = time.monotonic()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        seconds = time.monotonic() - self.started
+        self.console.print(f"{self.title}: {seconds:.0f} s", highlight=False, markup=False, soft_wrap=True)
+
+
 class Counter:
     """Shows how far a piece of work is: a line that changes on a terminal, one line at the end elsewhere.
 

@@ -18,11 +18,11 @@ from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import ExportError
 from keras_snnkd.run.attempt import attempt
-from keras_snnkd.run.comparison import paired
 from keras_snnkd.run.evaluation import MEASURED_IMAGES, PARITY_SAMPLES, measure, test_images
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.finetuning import finetune_int8
 from keras_snnkd.run.progress import Stopwatch
+from keras_snnkd.run.ranking import paired
 
 SPIKING, ANN = "student", "student_ann"
 """The rivals, and their stages."""

@@ -99,7 +99,7 @@ def differences(rows: Sequence[Mapping[str, Any]]) -> str:
     """The difference of each method to the student alone, a dot with its interval, the best on top.
 
     Args:
-        rows: What `keras_snnkd.comparison.ranked` gives; rows without a difference are left out.
+        rows: What `keras_snnkd.run.ranking.ranked` gives; rows without a difference are left out.
 
     Returns:
         The SVG; the dot is filled where the interval leaves out zero.
