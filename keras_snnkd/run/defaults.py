@@ -1,0 +1,44 @@
+"""Defaults of a recipe that depend on the data: models, epochs, learning rates and augmentation."""
+
+from typing import Any
+
+SGD_RATE = 0.1
+"""The learning rate of SGD by default."""
+
+SOFT_TARGETS = {"objective": "soft_targets", "temperature": 4.0, "weight": 0.9}
+
+OWN_DATA: dict[str, Any] = {
+    "teacher": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128], "head": "flatten"},
+    "assistants": [{"builder": "ConvNet", "widths": [24, "pool", 48, "pool"], "head": "flatten"}],
+    "student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool"], "head": "flatten"},
+    "epochs": 30,  # one's own images are few as a rule, and an epoch is short
+    "teacher_epochs": 20,
+    "augment": "crop",
+}
+"""Of images of one's own."""
+
+OWN_SERIES: dict[str, Any] = {
+    "teacher": {"builder": "SequenceNet", "widths": [64, 64, 64], "kernel": 5, "dilation": 2, "neuron": "relu"},
+    "assistants": [{"builder": "SequenceNet", "widths": [96, 96], "neuron": "adlif", "coupling": "symplectic"}],
+    "student": {"builder": "SequenceNet", "widths": [64, 64], "neuron": "adlif", "coupling": "symplectic"},
+}
+"""Of series of one's own."""
+
+SERIES: dict[str, Any] = {
+    "teacher_neuron": "relu",
+    "objectives": [  # the teacher is an ANN; outputs leave out the padding
+        {"objective": "soft_targets", "temperature": 4.0, "weight": 0.9, "teacher_tap": "output", "student_tap": "output"}
+    ],
+    "learning_rate": 2e-2,
+    "teacher_learning_rate": 2e-3,
+}
+"""Of all series."""
+
+BY_DATA_SET: dict[str, dict[str, Any]] = {
+    "digits": {"batch_size": 32, "epochs": 30, "teacher_epochs": 10, "learning_rate": 5e-3, "teacher_learning_rate": 2e-3},
+    "mnist": {"epochs": 8, "teacher_epochs": 4, "augment": "shift"},
+    "fashion_mnist": {"epochs": 10, "teacher_epochs": 5, "augment": "flip"},
+    "japanese_vowels": {"epochs": 20, "teacher_epochs": 15, "teacher_learning_rate": 5e-3},
+    "cifar10": {"epochs": 12, "teacher_epochs": 4, "ann_epochs": 10, "teacher_start": "ann", "augment": "flip+crop"},
+}
+"""Of the data sets that are known by name."""
