@@ -86,6 +86,8 @@ class Distiller(Distributed):
         if teacher is None and needs:
             raise ValueError(f"{', '.join(needs)} need a teacher; give one, or leave the objectives out to train the student alone")
         self.student = student
+        for objective in self.objectives:
+            objective.prepare(student)
         self._student_taps = TapModel(student, [tap for objective in self.objectives for tap in taps_of(objective.student_tap)])
         self._teacher = _Untracked(None, None)
         self._met, self._late = True, False
@@ -100,6 +102,7 @@ class Distiller(Distributed):
         self.label_weight = self._factor("label_weight", check_positive(self, "label_weight", label_weight, or_zero=True))
         self.objective_weights = {o.name: self._factor(f"{o.name}_weight", o.weight) for o in self.objectives}
         self.objective_metrics = [keras.metrics.Mean(name=objective.name) for objective in self.objectives]
+        self.meters = {name: keras.metrics.Mean(name=name) for objective in self.objectives for name in objective.measured}
         self.built = True
 
     def _factor(self, name: str, value: float) -> keras.Variable:
@@ -272,6 +275,8 @@ class Distiller(Distributed):
             value = objective.compute_loss(outputs[0], outputs[1], y_true=y, sample_weight=sample_weight)
             value = value * replicas if objective.divided_by_replicas else value
             metric.update_state(value, sample_weight=ops.shape(y)[0])
+            for name, measure in objective.measures(outputs[1]).items():
+                self.meters[name].update_state(measure, sample_weight=ops.shape(y)[0])
             loss += self.objective_weights[objective.name] * value / replicas  # as Keras divides its own losses
         return loss
 
@@ -280,7 +285,7 @@ class Distiller(Distributed):
         if isinstance(y_pred, tuple):
             return strategy.reducible(super().compute_metrics(x, y, y_pred[1][OUTPUT], sample_weight))
         logs = super().compute_metrics(x, y, y_pred, sample_weight)
-        return strategy.reducible({name: value for name, value in logs.items() if name not in self.objective_weights})
+        return strategy.reducible({name: value for name, value in logs.items() if name not in {*self.objective_weights, *self.meters}})
 
     def set_weight(self, name: str, value: float) -> None:
         """Change a factor of the loss, also between epochs; nothing is traced again.

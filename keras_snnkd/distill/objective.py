@@ -80,6 +80,18 @@ class Objective(keras.distillation.DistillationLoss):
         """Layers with weights of the objective's own. They train with the student and are not part of it."""
         return []
 
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The names of what `measures` tells; they become metrics of the training."""
+        return ()
+
+    def measures(self, student_outputs: Tensor) -> dict[str, Tensor]:
+        """What a person wants to see of the student beside the loss, one number for the batch each."""
+        return {}
+
+    def prepare(self, student: keras.Model) -> None:
+        """Called once before the taps are made: for an objective that finds its taps in the student."""
+
     def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
         """Check the shapes of the two taps (batch axis `None`; a list of shapes for several taps) and make the helpers.
 

@@ -7,8 +7,8 @@ import keras
 
 from keras_snnkd import graphs
 from keras_snnkd._types import Tensor
+from keras_snnkd.layers.synapses import parts
 from keras_snnkd.metrics.measurement import Measurement
-from keras_snnkd.metrics.synapses import parts
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,8 @@ from keras import ops
 from keras_snnkd import graphs
 from keras_snnkd._types import Tensor
 from keras_snnkd.layers import OverTime
+from keras_snnkd.layers.synapses import synapses
 from keras_snnkd.metrics.measurement import Measurement
-from keras_snnkd.metrics.synapses import synapses
 
 ACTIVATIONS = ("relu", "sigmoid")
 """The activations of an ANN whose zeros count; NeuroBench's list."""

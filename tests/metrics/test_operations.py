@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_snnkd import layers, metrics, models
-from keras_snnkd.metrics.synapses import UncountableError
+from keras_snnkd.layers.synapses import UncountableError
 from keras_snnkd.neurons import RLIF
 
 CONV = {"kernel_size": 3, "use_bias": False, "kernel_initializer": "ones"}

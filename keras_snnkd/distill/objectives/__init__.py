@@ -9,6 +9,7 @@ import keras
 from keras_snnkd.distill import schedules
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.distill.objectives.blurred import BlurredFeature
+from keras_snnkd.distill.objectives.budget import SpikeBudget
 from keras_snnkd.distill.objectives.exits import Exits
 from keras_snnkd.distill.objectives.features import ActiveFeatures, AttentionMap, FeatureMap
 from keras_snnkd.distill.objectives.growing import MaskedTeacher, RunningMeans
@@ -45,6 +46,7 @@ __all__ = [
     "SaliencyMap",
     "SampleRelations",
     "SoftTargets",
+    "SpikeBudget",
     "SpikeTrain",
     "SquaredLogits",
     "StandardizedTargets",
@@ -74,6 +76,7 @@ _BY_NAME = {
     "spike_train": SpikeTrain,
     "firing_rate": FiringRate,
     "membrane": Membrane,
+    "spike_budget": SpikeBudget,
     # features
     "feature_map": FeatureMap,
     "active_features": ActiveFeatures,

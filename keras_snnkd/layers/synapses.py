@@ -10,7 +10,7 @@ from keras import layers, ops
 from keras_snnkd import graphs
 from keras_snnkd._types import Tensor
 from keras_snnkd.errors import KDError
-from keras_snnkd.layers import OverTime
+from keras_snnkd.layers.over_time import OverTime
 from keras_snnkd.neurons import SpikingLayer
 
 CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
@@ -135,6 +135,21 @@ class Synapse:
             x = self.before(x[:, 0])[:, None]
         return float(ops.convert_to_numpy(self._connections(ops.ones_like(x), self.all)).sum(dtype="float64"))
 
+    def operations(self, x: Tensor) -> Tensor:
+        """The connections that spikes use, each once for its weight and not at all for a weight of 0.
+
+        The sum is linear in `x`, so that it has a gradient; where `x` is 0 and 1 it is what `count` counts.
+
+        Args:
+            x: The spikes that the layer reads, `[B, (T,) ...]`.
+
+        Returns:
+            `[B]`, over all time steps.
+        """
+        folded = self._folded(x)
+        used = self._connections(ops.cast(folded, "float32"), self.used)
+        return ops.sum(ops.reshape(used, (-1, folded.shape[1] * int(np.prod(used.shape[1:])))), axis=1)
+
     def _folded(self, x: Tensor) -> Tensor:
         """Inputs as `[B, T, ...]`, T 1 without time; what a fully connected layer reads as `[B, T, N, features]`."""
         steps, shape = (x.shape[1], x.shape[2:]) if self.timed else (1, x.shape[1:])
@@ -164,7 +179,16 @@ class RecurrentSynapse(Synapse):
 
     def count(self, x: Tensor) -> Any:
         """As of any synapse, for the layer's own spikes `[B, T, ..., C]`."""
-        return super().count(ops.concatenate([ops.zeros_like(x[:, :1]), x[:, :-1]], axis=1))
+        return super().count(_a_step_later(x))
+
+    def operations(self, x: Tensor) -> Tensor:
+        """As of any synapse, for the layer's own spikes `[B, T, ..., C]`."""
+        return super().operations(_a_step_later(x))
+
+
+def _a_step_later(x: Tensor) -> Tensor:
+    """What a layer reads of its own spikes `[B, T, ...]`: nothing in the first step."""
+    return ops.concatenate([ops.zeros_like(x[:, :1]), x[:, :-1]], axis=1)
 
 
 def _convolution(layer: keras.Layer) -> Apply:

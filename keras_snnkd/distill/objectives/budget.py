@@ -1,0 +1,180 @@
+"""A budget for spikes, and for the operations that they cause."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_snnkd import graphs
+from keras_snnkd._public import public
+from keras_snnkd._types import Config, Shapes, Tensor
+from keras_snnkd.distill.objective import Objective, Tap, check_positive, taps_of
+from keras_snnkd.errors import unknown_name
+from keras_snnkd.layers.synapses import Synapse, parts
+
+PER = ("operation", "neuron")
+
+BREAK_EVEN = 0.057
+"""Spikes a neuron and step below which a spiking network needs less energy than its 8-bit ANN twin (arXiv:2409.08290)."""
+
+SYNOPS, RATE = "synops", "spike_rate"
+"""The metrics that tell, while training, what the budget is about."""
+
+
+@public
+class SpikeBudget(Objective):
+    """Hold the spikes of a network, or the synaptic operations that they cause, below a budget.
+
+    With the operations of a sample, ``o_b``: the spikes of all neurons, each times the number of connections that read it (its fan-out),
+    and their mean over the batch::
+
+        synops:             loss = max(0, mean over B of o / synops - 1)
+        rate per operation: loss = max(0, mean over B of o / (rate N_o) - 1),  N_o the operations if all neurons fired in all steps
+        rate per neuron:    loss = max(0, mean over B of n / (rate N T) - 1),  n the spikes of N neurons in T steps
+
+    Below the budget the loss is 0 and has no gradient; above, the gradient does not fade towards the budget, so that a large enough
+    weight holds it exactly. A tight budget is better reached slowly: `weight={"schedule": "ramp", "start": 0.0, "end": 1.0}`. What counts
+    as an operation is what `keras_snnkd.metrics.synaptic_operations` counts as an accumulate; multiplications, such as those of an image,
+    do not depend on spikes and are outside of the budget. Behind average pooling a spike counts by its share.
+
+    The hinge is ours. That fewer spikes, and not sparser weights alone, decide on energy is the break-even of arXiv:2409.08290, whose 5.7
+    per cent are the default.
+
+    Args:
+        rate: The highest mean rate, above 0 and below 1.
+        synops: In its place, the highest number of operations a sample.
+        per: What `rate` is a share of: `"operation"` weights the layers by their fan-out, `"neuron"` counts all spikes alike.
+        student_tap: Layers of neurons whose spikes count; all by default.
+        weight, name: See `Objective`.
+
+    Reads:
+        Spikes `[B, T, ...]` of the student.
+
+    Raises:
+        ValueError: For both or impossible budgets; for a student without spiking neurons, or whose layers cannot be seen.
+        UnknownNameError: For an unknown `per`.
+
+    Example:
+        >>> kd.Distiller(student, teacher, ["soft_targets", kd.objectives.SpikeBudget(rate=0.05)])
+    """
+
+    default_tap = "neurons"
+    uses_teacher = False
+    needs_time = True
+
+    def __init__(
+        self,
+        rate: float | None = None,
+        synops: float | None = None,
+        per: str = "operation",
+        student_tap: Tap | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(student_tap=student_tap, **kwargs)
+        if rate is not None and synops is not None:
+            raise ValueError(f"SpikeBudget: a budget is a rate or a number of operations, got rate={rate!r} and synops={synops!r}")
+        if per not in PER:
+            raise unknown_name("per", per, PER)
+        if synops is not None and per != "operation":
+            raise ValueError(f"SpikeBudget: synops counts operations, got per={per!r}; leave that out, or give a rate")
+        self.given = (rate, synops)
+        self.synops = None if synops is None else check_positive(self, "synops", synops)
+        self.rate = None if synops is not None else check_positive(self, "rate", BREAK_EVEN if rate is None else rate)
+        if self.rate is not None and self.rate >= 1:
+            raise ValueError(f"SpikeBudget: rate is a share of neurons that fire, above 0 and below 1, got {rate!r}")
+        self.per = per
+        self.chosen = None if student_tap is None else list(taps_of(student_tap))
+        self.readers: list[Synapse | None] = [None]
+        self.possible: list[float] = []
+        """Of each tap, what it counts in one sample if all neurons fire in all steps."""
+
+    @property
+    def reads_steps(self) -> bool:
+        return any(reader is not None and reader.reads_output for reader in self.readers)
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        return (SYNOPS,) if self.per == "operation" else (RATE,)
+
+    def prepare(self, student: keras.Model) -> None:
+        if not graphs.is_graph(student):
+            raise ValueError(f"{self.name}: the layers of {student.name} cannot be seen; the budget needs a functional or Sequential model")
+        found = _fan_outs(graphs.flat(student)) if self.per == "operation" else _neurons(graphs.flat(student))
+        neurons = {source for source, *_ in found}
+        for name in self.chosen or ():
+            if name not in neurons:
+                raise unknown_name(f"layer of {student.name} whose spikes are read", name, neurons)
+        kept = [row for row in found if self.chosen is None or row[0] in self.chosen]
+        if not kept:
+            raise ValueError(f"{self.name}: {student.name} has no spiking neurons whose spikes another layer reads")
+        self.student_tap = [tap for _, tap, *_ in kept]
+        self.readers = [reader for *_, reader, _ in kept]
+        self.possible = [possible for *_, possible in kept]
+
+    def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
+        super().build(teacher_shape, student_shape)
+        if not self.possible:
+            if self.per == "operation":
+                raise ValueError(f"{self.name}: operations are counted in a network; call prepare(student) before, or take per='neuron'")
+            shapes = student_shape if isinstance(student_shape[0], (list, tuple)) else [student_shape]
+            self.readers = [None] * len(shapes)
+            self.possible = [float(np.prod(shape[1:])) for shape in shapes]
+
+    def counted(self, student_outputs: Tensor) -> Tensor:
+        """Operations, or spikes, of each sample, `[B]`."""
+        outputs = student_outputs if isinstance(student_outputs, (list, tuple)) else [student_outputs]
+        counts = [_count(reader, x) for reader, x in zip(self.readers, outputs, strict=True)]
+        return sum(counts[1:], counts[0])
+
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
+        counts = self.counted(student_outputs)
+        budget = self.synops if self.rate is None else self.rate * sum(self.possible)
+        excess = ops.maximum(ops.mean(counts) / budget - 1.0, 0.0)
+        return ops.broadcast_to(excess, ops.shape(counts))
+
+    def measures(self, student_outputs: Tensor) -> dict[str, Tensor]:
+        counts = ops.mean(self.counted(student_outputs))
+        return {SYNOPS: counts} if self.per == "operation" else {RATE: counts / sum(self.possible)}
+
+    def get_config(self) -> Config:
+        rate, synops = self.given
+        return {**super().get_config(), "student_tap": self.chosen, "rate": rate, "synops": synops, "per": self.per}
+
+
+def _count(reader: Synapse | None, x: Tensor) -> Tensor:
+    x = ops.cast(x, "float32")
+    return ops.sum(ops.reshape(x, (ops.shape(x)[0], -1)), axis=1) if reader is None else reader.operations(x)
+
+
+def _neurons(graph: keras.Model) -> list[tuple[str, str, Synapse | None, float]]:
+    """Of each layer that fires: its name, its tap, no reader, and its neurons times T."""
+    rows = [(name, layer.name, graphs.first_output(layer)) for name, layer, *_ in graphs.calls(graph) if graphs.fires(layer)]
+    return [(name, tap, None, float(np.prod(output.shape[1:]))) for name, tap, output in rows]
+
+
+def _fan_outs(graph: keras.Model) -> list[tuple[str, str, Synapse | None, float]]:
+    """Of each synapse that reads spikes: the neurons they come from, its tap, itself, and its operations if all of them fire."""
+    rows: list[tuple[str, str, Synapse | None, float]] = []
+    for name, layer, tensor, output in graphs.calls(graph):
+        for synapse in parts(name, layer).values():
+            read = output if synapse.reads_output else tensor
+            source = _source(graph, read)
+            made_by = graphs.producer(graph, read)
+            if source is None or synapse.before is not None or made_by is None:
+                continue
+            steps = read.shape[1] if synapse.timed else 1
+            rows.append((source, made_by[0].name, synapse, synapse.connections(read) * steps))
+    return rows
+
+
+def _source(graph: keras.Model, tensor: Any) -> str | None:
+    """The neurons whose spikes a tensor holds, perhaps pooled or reshaped; `None` for numbers behind other weights, and for images."""
+    while (found := graphs.producer(graph, tensor)) is not None:
+        layer, inputs = found
+        if graphs.fires(layer):
+            return str(layer.name)
+        if len(inputs) != 1 or getattr(layer, "weights", None):
+            return None
+        (tensor,) = inputs
+    return None

@@ -1,0 +1,106 @@
+"""The budget of spikes: what it counts, its loss and gradient, and what it refuses."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_snnkd as kd
+from keras_snnkd import metrics
+from keras_snnkd.distill.objectives import SpikeBudget
+from keras_snnkd.errors import UnknownNameError
+from tests.distill import tiny
+from tests.harness import gradients
+
+SPIKES = np.array([[[1, 0, 1], [0, 0, 1]], [[0, 0, 0], [1, 0, 0]]], "float32")  # 4 spikes of 3 neurons in 2 steps, 3 and 1
+
+
+def test_the_loss_is_the_excess_over_the_budget_and_its_gradient_does_not_fade():
+    objective = SpikeBudget(rate=0.25, per="neuron")
+    value, (gradient,) = gradients(lambda spikes: objective.compute_loss(None, spikes), SPIKES)
+    assert value == pytest.approx((3 + 1) / 2 / (0.25 * 6) - 1)
+    np.testing.assert_allclose(gradient, np.full(SPIKES.shape, 1 / 2 / (0.25 * 6)), rtol=1e-6)
+
+
+def test_below_the_budget_there_is_neither_loss_nor_gradient():
+    value, (gradient,) = gradients(lambda spikes: SpikeBudget(rate=0.5, per="neuron").compute_loss(None, spikes), SPIKES)
+    assert value == 0
+    assert not np.any(gradient)
+
+
+def convnet(**arguments):
+    return kd.models.ConvNet((6, 6, 1), 3, widths=(3, "pool", 4), timesteps=2, threshold=0.1, head="flatten", **arguments)
+
+
+def test_its_operations_are_those_that_the_metrics_count():
+    student, images = convnet(), np.random.default_rng(0).random((5, 6, 6, 1), "float32")
+    objective = SpikeBudget(synops=1.0)
+    objective.prepare(student)
+    taps = kd.TapModel(student, objective.student_tap)(images)
+    counted = float(keras.ops.mean(objective.counted([taps[tap] for tap in objective.student_tap])))
+    exact = metrics.synaptic_operations(student, images)
+    assert counted == pytest.approx(exact.effective_acs, rel=1e-6)
+    assert counted > 0
+    assert sum(objective.possible) == pytest.approx(sum(exact.layers[name]["dense"] for name in list(exact.layers)[1:]))
+
+
+def test_its_operations_are_those_of_recurrent_neurons_too():
+    student, images = kd.models.MLP((4, 4, 1), 3, widths=(5,), timesteps=3, neuron="rlif", threshold=0.2), tiny.IMAGES
+    objective = SpikeBudget(synops=1.0)
+    objective.prepare(student)
+    taps = kd.TapModel(student, objective.student_tap)(images)
+    counted = float(keras.ops.mean(objective.counted([taps[tap] for tap in objective.student_tap])))
+    assert counted == pytest.approx(metrics.synaptic_operations(student, images).effective_acs, rel=1e-6)
+    assert counted > 0
+    assert objective.reads_steps
+
+
+def test_training_tells_the_operations_and_brings_them_below_the_budget():
+    student = tiny.snn()
+    before = metrics.synaptic_operations(student, tiny.IMAGES).effective_acs
+    budget = SpikeBudget(synops=0.5 * before)
+    distiller = tiny.compiled(student, objectives=[budget], optimizer=keras.optimizers.SGD(0.2), label_weight=0.0)
+    told = tiny.fit(distiller, epochs=1, batch_size=12)["synops"]
+    history = distiller.fit(tiny.IMAGES, tiny.LABELS, epochs=12, batch_size=12, verbose=0).history
+    after = metrics.synaptic_operations(student, tiny.IMAGES).effective_acs
+    assert told > 0
+    assert "val_synops" not in history
+    assert after <= 0.5 * before
+
+
+def test_named_layers_alone_may_count():
+    objective = SpikeBudget(rate=0.1, student_tap="block2_neuron")
+    objective.prepare(convnet())
+    assert len(objective.student_tap) == 1
+    with pytest.raises(UnknownNameError, match=r"unknown layer .* 'block3_neuron'. Did you mean"):
+        SpikeBudget(rate=0.1, student_tap="block3_neuron").prepare(convnet())
+
+
+def test_it_comes_back_from_its_config_whatever_student_it_met():
+    objective = SpikeBudget(rate=0.1, weight=0.5)
+    objective.prepare(tiny.snn())
+    config = objective.get_config()
+    assert (config["rate"], config["synops"], config["student_tap"], config["weight"]) == (0.1, None, None, 0.5)
+    assert SpikeBudget.from_config(config).get_config() == config
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"rate": 0.1, "synops": 10}, "a rate or a number of operations"),
+        ({"rate": 1.0}, "above 0 and below 1"),
+        ({"rate": 0}, "greater than 0"),
+        ({"synops": -5}, "greater than 0"),
+        ({"synops": 5, "per": "neuron"}, "synops counts operations"),
+        ({"per": "layer"}, "unknown per 'layer'"),
+    ],
+)
+def test_budgets_that_cannot_be_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        SpikeBudget(**arguments)
+
+
+def test_a_student_without_spikes_is_refused():
+    with pytest.raises(ValueError, match="no spiking neurons"):
+        kd.Distiller(tiny.ann(), objectives=[SpikeBudget()])
+    with pytest.raises(ValueError, match="call prepare"):
+        SpikeBudget(synops=10).compute_loss(None, SPIKES)
