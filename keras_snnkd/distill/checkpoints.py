@@ -29,7 +29,8 @@ class Checkpoints(keras.callbacks.Callback):
 
     Args:
         folder: Where to keep them.
-        monitor: The metric whose highest value is the best.
+        monitor: The metric whose highest value is the best. Of epochs with the same value the last one is: few validation images tell few
+            values apart, and the later weights have learned longer, at a lower rate.
     """
 
     def __init__(self, folder: str | Path, monitor: str = "val_accuracy") -> None:
@@ -105,7 +106,7 @@ class Checkpoints(keras.callbacks.Callback):
             write_json(self.folder / "history.json", self.history)
             self._seconds = [*self._seconds[:epoch], round(self.seconds_before + time.monotonic() - self._started, 1)]
             write_json(self.folder / SECONDS, self._seconds)
-        if self.history[-1].get(self.monitor, math.inf) > max(earlier, default=-math.inf):
+        if self.history[-1].get(self.monitor, math.inf) >= max(earlier, default=-math.inf):
             self._save(f"best-{epoch + 1:04d}")
         self._save(f"epoch-{epoch + 1:04d}", self._seen())
         if strategy.is_chief():

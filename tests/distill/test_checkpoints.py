@@ -46,16 +46,16 @@ def test_a_folder_that_cannot_be_written_fails_before_training(tmp_path):
         run(three_stages(), tmp_path / "file" / "run")
 
 
-def test_the_best_epoch_is_the_first_with_the_highest_value(tmp_path):
+def test_the_best_epoch_is_the_last_with_the_highest_value(tmp_path):
     model = tiny.compiled(tiny.plain())
     checkpoints = Checkpoints(tmp_path)
     checkpoints.set_model(model)
     for epoch, accuracy in enumerate([0.5, 0.8, 0.8, 0.6]):
         model.student.set_weights([np.full(weight.shape, epoch) for weight in model.student.weights])
         checkpoints.on_epoch_end(epoch, {"val_accuracy": accuracy})
-    assert checkpoints.load_best(model) == 2
-    assert all(np.all(value == 1) for value in tiny.values(model.student))
-    assert [file.name for file in sorted(tmp_path.glob("*.h5"))] == ["best-0002.weights.h5", "epoch-0004.weights.h5"]
+    assert checkpoints.load_best(model) == 3
+    assert all(np.all(value == 2) for value in tiny.values(model.student))
+    assert [file.name for file in sorted(tmp_path.glob("*.h5"))] == ["best-0003.weights.h5", "epoch-0004.weights.h5"]
     checkpoints.clear()
     assert [file.name for file in tmp_path.iterdir()] == ["history.json"]
 

@@ -35,7 +35,7 @@ def learning_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], colo
                     continue
                 epochs = np.arange(1, len(values) + 1)
                 axis.plot(epochs, values, color=colors[name], linewidth=1.8, label=name)
-                best = np.nanargmax(values) if key == "val_accuracy" else np.nanargmin(values)
+                best = np.flatnonzero(values == np.nanmax(values))[-1] if key == "val_accuracy" else np.nanargmin(values)
                 axis.plot(epochs[best], values[best], "o", color=colors[name], markersize=5)
             axis.set(title=title, xlabel="epoch")
             axis.xaxis.get_major_locator().set_params(integer=True)
