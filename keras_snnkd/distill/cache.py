@@ -71,7 +71,9 @@ class TeacherCache:
         if not self.taps:
             raise ValueError("there are no taps to cache; give those that the objectives read, distiller.teacher_taps")
         self.folder = Path(folder)
-        self._forward = _compiled(TapModel(self.teacher, self.taps))
+        taps_of_teacher = TapModel(self.teacher, self.taps)
+        self._of_no_sample = [tap for tap in self.taps if taps_of_teacher.shapes[tap][0] is not None]
+        self._forward = _compiled(taps_of_teacher)
         count = len(data.train_arrays[0])
         self._parts = [
             range(view * count + first, view * count + min(first + PART, count))
@@ -93,6 +95,8 @@ class TeacherCache:
                 no cache of ours, or another process is building one there.
             KDError: If the outputs cannot be stored: beyond float16's range, or spikes that are not always 0 or 1.
         """
+        if self._of_no_sample:
+            raise KDError(f"{', '.join(self._of_no_sample)} of the teacher belongs to no single image, and cannot be kept for each")
         with claimed(self.folder, CACHE) as manifest:
             self._build(manifest, progress)
 

@@ -299,7 +299,7 @@ class Chain:
 
     def _cache(self, stage: Stage, distiller: Distiller, data: Any, progress: Callable[[int, int], None]) -> TeacherCache | None:
         """What the teacher does on `data`, computed; `None` if that is not wanted, or with a warning if it is not possible."""
-        if not stage.cache_views or not distiller.teacher_taps or stage.teaches_itself:
+        if not stage.cache_views or not distiller.teacher_taps or stage.teaches_itself or distiller.reads_views:
             return None
         alike = [other.name for other in self.stages if (other.teacher, other.cache_views) == (stage.teacher, stage.cache_views)]
         taps = {tap for name in alike for tap in self._teacher_taps.get(name, ())} | self.cache_taps

@@ -16,6 +16,7 @@ from keras_snnkd.distill import teachers
 from keras_snnkd.distill.gradient import choose
 from keras_snnkd.distill.label_loss import check_label_loss
 from keras_snnkd.distill.objective import Objective, Tap, check_positive, taps_of
+from keras_snnkd.distill.objectives import views
 from keras_snnkd.distill.taps import INPUTS, OUTPUT, TEACHER, TapModel
 from keras_snnkd.errors import KDError, ShapeError, unknown_name
 from keras_snnkd.keras_internals import Distributed, all_layers
@@ -97,6 +98,9 @@ class Distiller(Distributed):
             if objective.built_shapes is None:
                 objective.build(None, self._student_taps.shape(objective.student_tap))
                 objective.connect(None, student)
+        self.reads_views = any(objective.reads_views for objective in self.objectives)
+        if self.reads_views:
+            views.check_square(student.name, self._student_taps.input_shape)
         self.gradient, self.gradient_reason = choose(gradient, student, self.objectives)
         self.helpers = [helper for objective in self.objectives for helper in objective.helpers]
         self.label_weight = self._factor("label_weight", check_positive(self, "label_weight", label_weight, or_zero=True))
@@ -205,8 +209,25 @@ class Distiller(Distributed):
     def call(self, inputs: Tensor, training: bool = False) -> Any:
         """The student's logits; in training the taps of teacher and student, from which `compute_loss` makes the loss."""
         if training:
-            return self._taught(inputs), self._student_taps(_images(inputs), training=True, gradient=self.gradient)
+            shown = self._shown(inputs)
+            return self._studied(shown, self._taught(shown))
         return self.student(_images(inputs), training=False)
+
+    def _shown(self, x: Tensor) -> Tensor:
+        """What both networks see of a batch in training: its images, or all views of them where an objective reads these."""
+        if not self.reads_views:
+            return x
+        if _with_taps(x):
+            names = [objective.name for objective in self.objectives if objective.reads_views]
+            raise KDError(
+                f"the batches bring the teacher's taps, and {', '.join(names)} needs those of turned images; train without a cache"
+            )
+        return views.turned(x)
+
+    def _studied(self, shown: Tensor, teacher: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The taps of both networks, given those of the teacher."""
+        student = self._student_taps(_images(shown), training=True, gradient=self.gradient)
+        return (views.told_apart(teacher), views.told_apart(student)) if self.reads_views else (teacher, student)
 
     def _taught(self, x: Tensor) -> dict[str, Tensor]:
         """The teacher's taps: those that come with the batch (see `TeacherCache`), or what the teacher does now."""
@@ -236,9 +257,10 @@ class Distiller(Distributed):
         import tensorflow as tf
 
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*arguments)
-        teacher = self._taught(x)
+        shown = self._shown(x)
+        teacher = self._taught(shown)
         with tf.GradientTape() as tape:
-            taps = teacher, self._student_taps(_images(x), training=True, gradient=self.gradient)
+            taps = self._studied(shown, teacher)
             loss = self.compute_loss(x, y, taps, sample_weight, training=True)
             scaled = self.optimizer.scale_loss(loss)
         self.optimizer.apply(tape.gradient(scaled, self.trainable_variables), self.trainable_variables)
@@ -271,7 +293,8 @@ class Distiller(Distributed):
         replicas = strategy.replicas()
         loss = self.label_weight * super().compute_loss(x, y, student[OUTPUT], sample_weight, training=training)
         for objective, metric in zip(self.objectives, self.objective_metrics, strict=True):
-            outputs = _pick(teacher, objective.teacher_tap), _pick(student, objective.student_tap)
+            pick = views.pick if objective.reads_views else _pick
+            outputs = pick(teacher, objective.teacher_tap), pick(student, objective.student_tap)
             value = objective.compute_loss(outputs[0], outputs[1], y_true=y, sample_weight=sample_weight)
             value = value * replicas if objective.divided_by_replicas else value
             metric.update_state(value, sample_weight=ops.shape(y)[0])

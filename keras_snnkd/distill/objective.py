@@ -51,6 +51,9 @@ class Objective(keras.distillation.DistillationLoss):
     needs_time = False
     """Whether it reads single steps or spikes of the student, which an ANN does not have."""
 
+    reads_views = False
+    """Whether it reads taps of several views of every image, see `keras_snnkd.distill.objectives.views`."""
+
     divided_by_replicas = False
     """Whether `compute_loss` divides by the number of replicas of a `tf.distribute` strategy, as Keras' loss objects do."""
 

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_snnkd import graphs
 from keras_snnkd._types import Shape, Shapes, Tensor
-from keras_snnkd.errors import unknown_name
+from keras_snnkd.errors import ShapeError, unknown_name
 from keras_snnkd.keras_internals import read_by
 from keras_snnkd.layers.rates import OnRates
 
@@ -19,6 +19,12 @@ MEMBRANE = ".membrane"
 
 ACTIVATIONS = ("relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "hard_silu", "hard_swish", "softplus", "tanh")
 """Activations of an ANN's hidden layers other than ReLU."""
+
+STACKS = {"hidden_states": "_hidden", "attention_scores": "_scores"}
+"""Taps that are several layers of a network for text as one, and how the names of these layers end."""
+
+TABLE = "embedding_table"
+"""The tap of the first embedding's weights."""
 
 INPUTS, TEACHER = "inputs", "teacher"
 """The keys of inputs that bring the teacher's taps with them: `{"inputs": images, "teacher": {tap: [B, ...]}}`."""
@@ -36,7 +42,11 @@ class TapModel:
     * `"neurons"`: the last layer of spiking neurons, also of own ones (see `keras_snnkd.graphs.fires`), or in an ANN the last ReLU, or the
       last of the other activations in `ACTIVATIONS`;
     * `"<layer>.membrane"`: the membrane potentials of a layer of spiking neurons before their reset, `[B, T, ...]`; of the last such
-      layer, `"neurons.membrane"`. The neurons run once more for it.
+      layer, `"neurons.membrane"`. The neurons run once more for it;
+    * `"hidden_states"`, `"attention_scores"`: the outputs of all layers whose names end in `_hidden`, `_scores`, as one stack
+      `[B, K, ...]`; of networks for text, such as `keras_snnkd.models.SpikingTransformer`, the first of the states are those before the
+      first layer;
+    * `"embedding_table"`: the weights of its first `Embedding`, `[1, V, D]`.
 
     The model is held outside Keras' tracking. Functional and Sequential models can be tapped at any layer, also at those of models inside
     them, which are laid open (see `keras_snnkd.graphs.flat`). A subclassed model takes part by a method
@@ -109,6 +119,10 @@ class TapModel:
             return self._logits
         if name == "features" and name not in layers and (classifier := classifier_layer(self._graph)) is not None:
             return read_by(classifier)
+        if name in STACKS and name not in layers:
+            return self._stack(name)
+        if name == TABLE and name not in layers:
+            return self._table()
         if name.endswith(MEMBRANE) and name not in layers:
             return self._membrane(name, self._layer(name.removesuffix(MEMBRANE), layers))
         return self._layer(name, layers).output
@@ -121,6 +135,23 @@ class TapModel:
         if name not in layers:
             raise unknown_name(f"tap of {self.model.name}", name, tap_names(self.model))
         return layers[name]
+
+    def _stack(self, name: str) -> Tensor:
+        tensors = [layer.output for layer in self._graph.layers if layer.name.endswith(STACKS[name])]
+        if not tensors:
+            raise unknown_name(f"tap of {self.model.name}, which has no layers named ...{STACKS[name]},", name, tap_names(self.model))
+        if len({tuple(tensor.shape) for tensor in tensors}) > 1:
+            raise ShapeError(
+                f"{self.model.name}: the layers of the tap {name!r} are of different shapes, {[tuple(x.shape) for x in tensors]}; name "
+                "them one by one"
+            )
+        return ops.stack(tensors, axis=1)
+
+    def _table(self) -> Tensor:
+        embedding = next((layer for layer in self._graph.layers if isinstance(layer, keras.layers.Embedding)), None)
+        if embedding is None:
+            raise unknown_name(f"tap of {self.model.name}, which has no Embedding,", TABLE, tap_names(self.model))
+        return _Table(embedding, name=TABLE)(read_by(embedding))
 
     def _membrane(self, name: str, layer: keras.Layer) -> Tensor:
         if not hasattr(layer, "membrane"):
@@ -144,6 +175,23 @@ class _Membrane(keras.Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
+
+
+class _Table(keras.Layer):
+    """The weights of an embedding, `[1, V, D]`, whatever it reads."""
+
+    def __init__(self, embedding: keras.layers.Embedding, **kwargs: Any) -> None:
+        super().__init__(dtype="float32", autocast=False, **kwargs)
+        self.embedding = embedding
+
+    def build(self, input_shape: Shape) -> None:
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return ops.expand_dims(ops.cast(self.embedding.embeddings, "float32"), 0)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (1, self.embedding.input_dim, self.embedding.output_dim)
 
 
 def tap_names(model: keras.Model) -> list[str]:

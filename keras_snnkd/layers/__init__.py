@@ -1,6 +1,7 @@
 """Layers around the neurons: time folding, encoders, readouts, normalization."""
 
 from keras_snnkd.layers.adapters import Channels, Logits, logits_of
+from keras_snnkd.layers.attention import Attend, AttentionScore, MeanOverTokens, Positions, TokenMask
 from keras_snnkd.layers.encoders import Direct, Latency, Poisson
 from keras_snnkd.layers.fake_quant import FakeQuant
 from keras_snnkd.layers.normalization import BatchNormalization, ThresholdBatchNormalization
@@ -10,6 +11,8 @@ from keras_snnkd.layers.readouts import LastStep, MeanOverTime, SoftmaxSum, Spik
 from keras_snnkd.layers.series import CausalConv1D, Standardize
 
 __all__ = [
+    "Attend",
+    "AttentionScore",
     "BatchNormalization",
     "CausalConv1D",
     "Channels",
@@ -19,13 +22,16 @@ __all__ = [
     "Latency",
     "Logits",
     "MeanOverTime",
+    "MeanOverTokens",
     "OverTime",
     "Poisson",
+    "Positions",
     "QuantizedConv2D",
     "QuantizedDense",
     "SoftmaxSum",
     "SpikeCount",
     "Standardize",
     "ThresholdBatchNormalization",
+    "TokenMask",
     "logits_of",
 ]

@@ -10,6 +10,7 @@ from keras_snnkd.models.resnet import ResNet
 from keras_snnkd.models.sequence import SequenceNet
 from keras_snnkd.models.shrink import shrink_weights
 from keras_snnkd.models.timesteps import with_timesteps
+from keras_snnkd.models.transformer import SpikingTransformer
 from keras_snnkd.weights.rounding import round_weights
 from keras_snnkd.weights.transfer import copy_weights, load
 
@@ -19,6 +20,7 @@ __all__ = [
     "ConvNet",
     "ResNet",
     "SequenceNet",
+    "SpikingTransformer",
     "build",
     "copy_weights",
     "from_nir",

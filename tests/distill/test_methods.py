@@ -12,7 +12,7 @@ import pytest
 
 import keras_snnkd as kd
 from keras_snnkd.distill import methods, objectives, schedules
-from keras_snnkd.distill.methods import STARTS, TEACHERS, TRUST
+from keras_snnkd.distill.methods import READS, STARTS, TEACHERS, TRUST
 from keras_snnkd.errors import UnknownNameError
 from keras_snnkd.files.staging import read_json
 from keras_snnkd.run.experiment import Experiment
@@ -20,6 +20,7 @@ from tests.harness import oracle_cases
 from tests.integration import tiny
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs" / "methods"
+TOKENS = np.random.default_rng(0).integers(0, 9, (6, 4)).astype("int32")
 IMAGES = np.random.default_rng(0).uniform(size=(6, 8, 8, 1)).astype("float32")
 LABELS = np.arange(6) % 3
 
@@ -28,8 +29,14 @@ def network(name, *widths, **arguments):
     return kd.models.ConvNet((8, 8, 1), 3, widths=widths, head="flatten", timesteps=2, name=name, **arguments)
 
 
+def reader():
+    return kd.models.SpikingTransformer(4, 9, 3, 6, 1, 1, timesteps=2, threshold=0.5, name="student")
+
+
 @functools.cache
 def teacher(kind):
+    if kind == "text":
+        return kd.models.SpikingTransformer(4, 9, 3, 8, 2, 1, neuron="relu", name="teacher")
     return network("teacher", 8, "pool", 10, **({"neuron": "relu"} if kind == "ann" else {}))
 
 
@@ -46,6 +53,7 @@ def test_a_method_is_plain_data_and_says_where_it_comes_from(name):
     assert method.source
     assert method.trust in TRUST
     assert method.teacher in TEACHERS
+    assert method.reads in READS
     assert method.start in STARTS
     schedules.get(method.label_weight)
     assert (method.teacher == "self") == (bool(method.longer) or not method.needs_teacher)
@@ -54,8 +62,8 @@ def test_a_method_is_plain_data_and_says_where_it_comes_from(name):
 @every_method
 def test_a_method_trains_a_student(name):
     method = methods.get(name)
-    kind = "ann" if method.teacher == "ann" else "snn"
-    student = network("student", 4, "pool", 6)
+    kind = "text" if method.reads == "text" else "ann" if method.teacher == "ann" else "snn"
+    student = reader() if kind == "text" else network("student", 4, "pool", 6)
     taught_by = teacher(kind) if method.needs_teacher else None
     if method.longer:
         taught_by = kd.models.with_timesteps(student, 4)
@@ -67,7 +75,8 @@ def test_a_method_trains_a_student(name):
     )  # fmt: skip
     distiller = stage.distiller(student, taught_by, 1)
     before = student.get_weights()
-    history = distiller.fit(IMAGES, LABELS, batch_size=6, epochs=1, verbose=0).history
+    inputs = TOKENS if kind == "text" else IMAGES
+    history = distiller.fit(inputs, LABELS, batch_size=6, epochs=1, verbose=0).history
     assert all(np.isfinite(values).all() for values in history.values())
     assert any(np.any(weight != old) for weight, old in zip(student.get_weights(), before, strict=True))
 
@@ -124,16 +133,20 @@ def test_a_preset_adds_its_term_of_official_numbers_to_the_labels(name):
         assert total(method, case.arrays) == pytest.approx(expected, rel=1e-4)
 
 
+OF_TEXT = ("hidden_states", "attention_scores", "embedding_table")
+
+
 @pytest.mark.parametrize("name", objectives.names())
 def test_an_objective_alone_moves_the_students_kernels(name):
-    kind = methods.combine([name]).teacher
-    student = network("student", 4, "pool", 6)
+    text = name in OF_TEXT
+    kind = "text" if text else "snn" if methods.combine([name]).teacher == "snn" else "ann"
+    student = reader() if text else network("student", 4, "pool", 6)
     objective = objectives.get(name)
-    distiller = kd.Distiller(student, teacher("snn" if kind == "snn" else "ann") if objective.uses_teacher else None, [objective], 0.0)
+    distiller = kd.Distiller(student, teacher(kind) if objective.uses_teacher else None, [objective], 0.0)
     distiller.compile(keras.optimizers.SGD(1.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    kernels = [weight for weight in student.trainable_weights if weight.name == "kernel"]
+    kernels = [weight for weight in student.trainable_weights if weight.name in ("kernel", "embeddings")]
     before = [kernel.numpy() for kernel in kernels]
-    distiller.fit(IMAGES, LABELS, batch_size=6, epochs=1, verbose=0)
+    distiller.fit(TOKENS if text else IMAGES, LABELS, batch_size=6, epochs=1, verbose=0)
     assert any(np.any(kernel.numpy() != old) for kernel, old in zip(kernels, before, strict=True))
 
 

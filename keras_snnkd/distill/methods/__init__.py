@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from keras_snnkd.distill import objectives as registry
-from keras_snnkd.distill.methods import features, logits, self_distillation, spikes
-from keras_snnkd.distill.methods.method import STARTS, TEACHERS, TRUST, Method
+from keras_snnkd.distill.methods import features, logits, self_distillation, spikes, text
+from keras_snnkd.distill.methods.method import READS, STARTS, TEACHERS, TRUST, Method
 from keras_snnkd.distill.schedules import Weight
 from keras_snnkd.errors import unknown_name
 
-__all__ = ["STARTS", "TEACHERS", "TRUST", "Method", "combine", "compared", "get", "names"]
+__all__ = ["READS", "STARTS", "TEACHERS", "TRUST", "Method", "combine", "compared", "get", "names"]
 
-_METHODS = (*logits.METHODS, *spikes.METHODS, *features.METHODS, *self_distillation.METHODS)
+_METHODS = (*logits.METHODS, *spikes.METHODS, *features.METHODS, *self_distillation.METHODS, *text.METHODS)
 _BY_NAME = {method.name: method for method in _METHODS}
 
 _OF_SPIKES = ("spike_train", "membrane")

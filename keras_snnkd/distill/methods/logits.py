@@ -49,6 +49,17 @@ METHODS = (
         equation="CE + 0.3 tau^2 KL(p_T || p_S), tau = 4",
     ),
     Method(
+        "sskd",
+        (soft_targets(), objective("turned_targets", 2.7, temperature=4.0)),
+        0.1,
+        source="Takuya et al., COOL CHIPS 2021",
+        trust="official code",
+        summary="Soft targets, and soft targets on images that are turned, with the weights of its code. Learned thresholds and leaks are "
+        "those of --neuron plif; that views are turns is SSKD's.",
+        equation="0.1 CE + 0.9 tau^2 KL(p_T || p_S) + 2.7 tau^2 KL(p_T || p_S) of turned images, tau = 4",
+        compared=False,
+    ),
+    Method(
         "dkd",
         (objective("decoupled_targets", temperature=4.0, target_weight=1.0, others_weight=2.0),),
         source="Zhao et al., CVPR 2022, arXiv:2203.08679",

@@ -9,6 +9,7 @@ from keras_snnkd.distill.schedules import Weight
 
 STARTS = ("scratch", "ann_twin", "shrunk")
 TEACHERS = ("ann", "snn", "any", "self")
+READS = ("images", "text")
 TRUST = ("official code", "paper", "reconstruction")
 
 
@@ -33,6 +34,7 @@ class Method:
         chain: Whether it goes through assistants (`--mode multistage`).
         longer: For so many times its T the student runs as its own teacher; 0 for a teacher of another kind, or none.
         gradient: How it is trained: `"bptt"`, or `"rate"` (see `keras_snnkd.Distiller`).
+        reads: What its networks read: `"images"`, or other arrays, or `"text"`, where they tell layers of tokens.
         compared: Whether `--mode compare --objective all` takes it up.
 
     Example:
@@ -51,6 +53,7 @@ class Method:
     chain: bool = False
     longer: int = 0
     gradient: str = "bptt"
+    reads: str = "images"
     compared: bool = True
 
     @property

@@ -24,19 +24,24 @@ from keras_snnkd.distill.objectives.saliency import SaliencyMap
 from keras_snnkd.distill.objectives.self_distillation import ConfidentSteps, CorrectSteps, StepAlignment, TemporalKnowledgeSharing
 from keras_snnkd.distill.objectives.spikes import SpikeTrain
 from keras_snnkd.distill.objectives.steps import ErrorAlignment, StepEntropy, StepLabels
+from keras_snnkd.distill.objectives.tokens import AttentionScores, EmbeddingTable, HiddenStates
+from keras_snnkd.distill.objectives.views import TurnedTargets
 from keras_snnkd.errors import unknown_name
 
 __all__ = [
     "ActiveFeatures",
     "AttentionMap",
+    "AttentionScores",
     "BlurredFeature",
     "ConfidentSteps",
     "CorrectSteps",
     "DecoupledTargets",
+    "EmbeddingTable",
     "ErrorAlignment",
     "Exits",
     "FeatureMap",
     "FiringRate",
+    "HiddenStates",
     "KerasLoss",
     "MaskedTeacher",
     "Membrane",
@@ -55,6 +60,7 @@ __all__ = [
     "StepLabels",
     "TeacherHead",
     "TemporalKnowledgeSharing",
+    "TurnedTargets",
     "WeightedSoftTargets",
     "get",
     "names",
@@ -69,6 +75,7 @@ _BY_NAME = {
     "decoupled_targets": DecoupledTargets,
     "squared_logits": SquaredLogits,
     "masked_teacher": MaskedTeacher,
+    "turned_targets": TurnedTargets,
     "error_alignment": ErrorAlignment,
     "step_labels": StepLabels,
     "step_entropy": StepEntropy,
@@ -85,6 +92,10 @@ _BY_NAME = {
     "saliency_map": SaliencyMap,
     "teacher_head": TeacherHead,
     "sample_relations": SampleRelations,
+    # networks for text
+    "hidden_states": HiddenStates,
+    "attention_scores": AttentionScores,
+    "embedding_table": EmbeddingTable,
     # the student teaches itself
     "correct_steps": CorrectSteps,
     "temporal_knowledge_sharing": TemporalKnowledgeSharing,
