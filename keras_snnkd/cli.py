@@ -260,7 +260,8 @@ def _dispatch(options: argparse.Namespace, arguments: Sequence[str], console: An
         return inspection.evaluate(options, console) if mode == Mode.EVALUATE else inspection.export(options, console, command)
     from keras_snnkd.errors import unknown_name
     from keras_snnkd.run.comparison import Comparison
-    from keras_snnkd.run.experiment import Experiment, check_folder
+    from keras_snnkd.run.experiment import Experiment
+    from keras_snnkd.run.folder import check_folder
     from keras_snnkd.run.rivals import Rivals
     from keras_snnkd.tuning import Search
 

@@ -22,9 +22,11 @@ from keras_snnkd.files.staging import read_json, sha256, write_json
 from keras_snnkd.report.quoted import write_quoted
 from keras_snnkd.run.attempt import attempt, reason
 from keras_snnkd.run.evaluation import measure
-from keras_snnkd.run.experiment import ALONE, Experiment, load_teacher
+from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.gauge import Gauge
+from keras_snnkd.run.given_teacher import load_teacher
 from keras_snnkd.run.outlook import warnings_of
+from keras_snnkd.run.plan import ALONE
 from keras_snnkd.run.progress import Counter, Finished, Stopwatch, working
 from keras_snnkd.run.ranking import ranked
 from keras_snnkd.run.recipe import ITSELF, SHIPPED, is_file
@@ -105,12 +107,12 @@ class Comparison(Experiment):
         stages = []
         if start_from_twin or ANN in wanted:
             stages.append(
-                self._teacher_stage(ANN, spec={**spec, "neuron": "relu"}, **({"epochs": r.ann_epochs} if start_from_twin else length))
+                self.plan.teacher_stage(ANN, spec={**spec, "neuron": "relu"}, **({"epochs": r.ann_epochs} if start_from_twin else length))
             )
         if SPIKING in wanted:
             neuron = r.neuron if r.teacher_neuron in (None, "relu") else r.teacher_neuron
             start = {"start_from": ANN} if start_from_twin else {}
-            stages.append(self._teacher_stage(SPIKING, spec=spec, neuron=neuron, **length, **start))
+            stages.append(self.plan.teacher_stage(SPIKING, spec=spec, neuron=neuron, **length, **start))
         return stages
 
     @functools.cached_property
@@ -142,21 +144,21 @@ class Comparison(Experiment):
 
     def _arm_stages(self, teachers: Mapping[str, keras.Model]) -> list[Stage]:
         """Of one seed, that of the recipe: the student alone, then each arm with what it needs."""
-        stages = {stage.name: stage for stage in self._in_two_phases(ALONE)}
+        stages = {stage.name: stage for stage in self.plan.in_two_phases(ALONE)}
         for name, method in self.arms.items():
             taught_by = self._teacher_of(method)
             teacher = teachers.get(taught_by)
             file = {"file": self._files.get(taught_by, self.folder / taught_by / "model.keras")} if taught_by else {}
             if method.longer:
                 teacher = functools.partial(models.with_timesteps, timesteps=method.longer * self.recipe.timesteps)
-            start, arguments = self._start(method.start, teacher)
+            start, arguments = self.plan.start(method.start, teacher)
             if method.start in self.controls.values():
                 control = next(name for name, start_of in self.controls.items() if start_of == method.start)
-                stages.update({stage.name: stage for stage in (*start, self._student(control, **arguments))})
+                stages.update({stage.name: stage for stage in (*start, self.plan.student(control, **arguments))})
             assistants: list[Stage] = []
             if method.chain:
-                teacher, assistants = self._assistants(method, teacher, f"{name}_assistant")
-            arm = self._in_two_phases(name, method, teacher=teacher if method.needs_teacher else None, **arguments, **file)
+                teacher, assistants = self.plan.assistants(method, teacher, f"{name}_assistant")
+            arm = self.plan.in_two_phases(name, method, teacher=teacher if method.needs_teacher else None, **arguments, **file)
             stages.update({stage.name: stage for stage in (*start, *assistants, *arm)})
         return list(stages.values())
 

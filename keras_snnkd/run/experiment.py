@@ -3,8 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,33 +13,26 @@ from keras import ops
 
 from keras_snnkd import data as datasets
 from keras_snnkd import models, report
-from keras_snnkd.data.series import statistics
-from keras_snnkd.distill import methods, objectives, teachers
+from keras_snnkd.distill import teachers
 from keras_snnkd.distill.chain import Chain, StageResult
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.stage import Stage
-from keras_snnkd.errors import DifferentSizesError, ExportError, KDError, OutputError, ShapeError
+from keras_snnkd.errors import DifferentSizesError, ExportError, OutputError
 from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, Manifest, claimed
-from keras_snnkd.files.padding import lengths
-from keras_snnkd.files.staging import UNFINISHED, sha256, write_json
+from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.attempt import attempt, reason
-from keras_snnkd.run.card import read_card
 from keras_snnkd.run.evaluation import describe_data, export_checked, machine, measure, raster, versions
+from keras_snnkd.run.folder import check_folder, check_resume
+from keras_snnkd.run.given_teacher import load_teacher, size_for
 from keras_snnkd.run.health import TrainingHealth
-from keras_snnkd.run.modes import Mode
 from keras_snnkd.run.outlook import outlook, warnings_of
+from keras_snnkd.run.plan import ALONE, Plan
 from keras_snnkd.run.progress import Counter, Progress, Stopwatch, working
-from keras_snnkd.run.recipe import ITSELF, Recipe, is_file, teacher_file
+from keras_snnkd.run.recipe import Recipe, teacher_file
 from keras_snnkd.run.terminal import make_console
 from keras_snnkd.training import strategy
 from keras_snnkd.training.determinism import make_deterministic
-
-ALONE = "student_alone"
-"""The stage of the student that learns from labels alone."""
-
-ALONE_TWIN = "student_alone_twin"
-"""The stage of the ANN twin that learns from labels."""
 
 WATCHED_IMAGES = 64
 """Validation images on which the layers are looked at after each epoch."""
@@ -97,7 +89,7 @@ class Experiment:
         try:
             return self._load()
         except DifferentSizesError:
-            resize = _size_for(r.teacher)
+            resize = size_for(r.teacher)
             if resize is None:
                 raise
         self.console.print(f"the pictures differ in size; all are brought to {resize}, which the teacher takes", highlight=False)
@@ -118,139 +110,18 @@ class Experiment:
             keep_aspect=r.keep_aspect,
         )
 
+    @property
+    def plan(self) -> Plan:
+        """What the stages of the recipe are, as the recipe is now."""
+        return Plan(self.recipe, self.data, lambda: self._trained_teacher)
+
     def stages(self) -> list[Stage]:
         """The stages of the recipe's mode, in order."""
-        r = self.recipe
-        alone = self._in_two_phases(ALONE)
-        if r.mode == Mode.BASELINE:
-            return alone
-        method = methods.combine(r.objectives, r.label_weight)
-        if r.mode == Mode.DISTILL and not method.needs_teacher and r.student_start != "shrunk":
-            start, arguments = self._start(r.student_start, None)
-            return [*alone, *start, *self._in_two_phases("student_distilled", method, **arguments)]
-        teacher, stages = self._teacher()
-        if r.mode == Mode.TEACHER:
-            return stages
-        start, arguments = self._start(r.student_start, teacher)
-        distilled = functools.partial(self._in_two_phases, "student_distilled", method, **arguments)
-        if r.mode == Mode.DISTILL:
-            return [*stages, *alone, *start, *distilled(teacher=teacher)]
-        above, assistants = self._assistants(method, teacher)
-        direct = self._in_two_phases("student_direct", method, teacher=teacher, **arguments)
-        return [*stages, *assistants, *alone, *start, *direct, *distilled(teacher=above)]
-
-    def _in_two_phases(self, name: str, method: Any = None, **more: Any) -> list[Stage]:
-        """The student's stage, alone or with a method, and before it that of its ANN twin, if the recipe asks for one."""
-        r = self.recipe
-        stage = functools.partial(self._student, name) if method is None else functools.partial(self._taught, name, method)
-        if not r.twin_epochs or "start_from" in more:
-            return [stage(**more)]
-        twin = functools.partial(self._student, spec={**models.specification(r.student), "neuron": "relu"}, epochs=r.twin_epochs)
-        if method is None:
-            return [twin(ALONE_TWIN), stage(**more, start_from=ALONE_TWIN)]
-        taught = [objective for objective in method.objectives if teaches_twin(objective)]
-        if not taught or isinstance(more.get("teacher"), functools.partial):
-            return [stage(**more, start_from=ALONE_TWIN)]  # nothing in the method can teach a network without time steps
-        label_weight = method.label_weight or 1.0  # where labels of single steps take the place of the label loss, the twin has that
-        first = twin(f"{name}_twin", objectives=taught, label_weight=label_weight, **more)
-        return [first, stage(**more, start_from=first.name)]
-
-    def _student(self, name: str, **more: Any) -> Stage:
-        """The student, alone if `more` does not say more."""
-        r = self.recipe
-        return self._stage(name, **{"spec": r.student, "epochs": r.epochs, "rate": r.learning_rate, "cache_views": r.cache or None, **more})
-
-    def _taught(self, name: str, method: Any, **more: Any) -> Stage:
-        """The student, or another model in its place, trained by a method."""
-        loss = {"objectives": method.objectives, "label_weight": method.label_weight}
-        return self._student(name, gradient=method.gradient, **loss, **more)
-
-    def _assistants(self, method: Any, teacher: Any, name: str = "assistant") -> tuple[Any, list[Stage]]:
-        """The last assistant's name, and the stages of all of them."""
-        stages: list[Stage] = []
-        for number, spec in enumerate(self.recipe.assistants, start=1):
-            mark = "" if len(self.recipe.assistants) == 1 else str(number)
-            stages.append(self._taught(f"{name}{mark}", method, spec=spec, teacher=teacher))
-            teacher = stages[-1].name
-        return teacher, stages
-
-    def _start(self, start: str, teacher: Any) -> tuple[list[Stage], dict[str, Any]]:
-        """The stages that a student's start needs, and more arguments of its own stage."""
-        if start == "ann_twin":
-            twin = {**models.specification(self.recipe.student), "neuron": "relu"}
-            return [self._student("student_ann", spec=twin)], {"start_from": "student_ann"}
-        return [], ({"start_from": teacher, "transfer": models.shrink_weights} if start == "shrunk" else {})
-
-    def _teacher(self) -> tuple[Any, list[Stage]]:
-        """The teacher as a stage's name, a loaded model or a function of the student, and the stages that train it."""
-        r = self.recipe
-        if r.teacher == ITSELF:
-            return functools.partial(models.with_timesteps, timesteps=r.teacher_timesteps), []
-        if teacher_file(r):
-            return self._trained_teacher, []
-        stage = functools.partial(self._teacher_stage, neuron=r.teacher_neuron)
-        if r.teacher_start == "scratch" or r.teacher_neuron == "relu":
-            return "teacher", [stage("teacher", epochs=r.teacher_epochs, stop=r.teacher_stop)]
-        twin = stage("teacher_ann", spec={**models.specification(r.teacher), "neuron": "relu"}, epochs=r.ann_epochs)
-        return "teacher", [twin, stage("teacher", epochs=r.teacher_epochs, stop=r.teacher_stop, start_from="teacher_ann")]
-
-    def _teacher_stage(self, name: str, **more: Any) -> Stage:
-        """A teacher, or its twin."""
-        r = self.recipe
-        common = {"timesteps": r.teacher_timesteps, "rate": r.teacher_learning_rate, "label_smoothing": r.label_smoothing}
-        return self._stage(name, **{"spec": r.teacher, **common, **more})
+        return self.plan.stages()
 
     @functools.cached_property
     def _trained_teacher(self) -> keras.Model:
         return load_teacher(teacher_file(self.recipe), self.data, self.recipe, self.console)
-
-    def _stage(
-        self,
-        name: str,
-        *,
-        spec: Any,
-        epochs: int,
-        rate: float,
-        neuron: str | None = None,
-        timesteps: int | None = None,
-        file: Any = None,
-        gradient: str = "bptt",
-        **more: Any,
-    ) -> Stage:
-        """A stage; `file` is where its teacher, a model, comes from, or will be once it is trained."""
-        r = self.recipe
-        spec = models.specification(spec)
-        chosen = {"neuron": spec.get("neuron", neuron or r.neuron), "timesteps": spec.get("timesteps", timesteps or r.timesteps)}
-
-        def make() -> keras.Model:
-            with _policy(r.precision):
-                return build_for(self.data, {**spec, **chosen}, name)
-
-        settings: dict[str, Any] = {
-            "model": {**spec, **chosen},
-            "precision": r.precision,
-            "augment": r.augment,
-            "data": self.data.fingerprint,
-        }
-        if r.mixup:
-            settings["mixup"] = r.mixup
-        if isinstance(more.get("teacher"), keras.Model):
-            file = file or teacher_file(r)
-            settings["teacher_sha256"] = sha256(file) if file and file.exists() else None
-            if (r.teacher_outputs, r.teacher_scale) != ("auto", "auto"):
-                settings["teacher_form"] = [r.teacher_outputs, r.teacher_scale]
-        if isinstance(more.get("teacher"), functools.partial):
-            settings["teacher_timesteps"] = more["teacher"].keywords["timesteps"]
-        course: dict[str, Any] = {"optimizer": r.optimizer, "schedule": r.schedule, "weight_decay": r.weight_decay}
-        common = {
-            **course,
-            "gradient": r.gradient or gradient,
-            "weight_bits": r.weight_bits,
-            "labels": r.labels,
-            "seed": r.seed,
-            "settings": settings,
-        }
-        return Stage(name, make, epochs=epochs, learning_rate=rate, **common, **more)
 
     def check(self) -> dict[str, Distiller]:
         """Build everything, train nothing; the distillers by stage."""
@@ -464,100 +335,6 @@ def _accuracy(model: keras.Model, batches: Any) -> float:
     """The share of right answers."""
     hits = [ops.convert_to_numpy(ops.argmax(model.predict_on_batch(x), axis=-1)) == np.asarray(y) for x, y in batches]
     return float(np.mean(np.concatenate(hits)))
-
-
-def teaches_twin(objective: Any) -> bool:
-    """Whether an objective can teach the student's ANN twin, which has no time steps."""
-    made = objectives.get(objective)
-    return made.uses_teacher and not made.needs_time
-
-
-def load_teacher(file: Path, data: datasets.Data, recipe: Recipe, console: Any, name: str = "teacher") -> keras.Model:
-    """A trained teacher from its file, as a model from the data's images to logits (see `keras_snnkd.adapt_teacher`).
-
-    Raises:
-        KDError: If the card beside it names another data set than `data`, or the teacher knows no more of the data than guessing does.
-        FileFormatError: If it cannot be read; see `keras_snnkd.models.load`.
-    """
-    trained_on = ((read_card(file) or {}).get("dataset") or {}).get("name")
-    if trained_on not in (None, data.name):
-        raise KDError(
-            f"the teacher {file} was trained on {trained_on}, and the students on {data.name}; give a teacher of {data.name}, or train one "
-            "(--teacher train)"
-        )
-    scale = recipe.teacher_scale if trained_on is None else None  # one with our card was trained on this data
-    samples = teachers.samples_of_data(data)
-    found = teachers.adapted(models.load(file), recipe.teacher_outputs, scale, data.image_shape, samples, data.num_classes)
-    for change in found.changes:
-        console.print(f"teacher {file}: {change}", highlight=False, markup=False, soft_wrap=True)
-    teachers.judge(str(file), found, samples)
-    found.model.name = name
-    return found.model
-
-
-def _size_for(teacher: Any) -> str | None:
-    """The size of the pictures that a teacher's file takes, as `Recipe.resize` has it; `None` if the teacher is no file or takes any."""
-    shape = teachers.taken_shape(models.load(teacher)) if is_file(teacher) else None
-    if shape is None or len(shape) != 3 or None in shape:
-        return None
-    return f"{shape[1]}x{shape[0]}"
-
-
-def build_for(data: datasets.Data, spec: dict[str, Any], name: str) -> keras.Model:
-    """A new model for a data set. One for series takes the steps of the series for its own, and the scale of the training part.
-
-    Raises:
-        UnknownNameError, ShapeError, ValueError: If the specification does not fit; see `keras_snnkd.models.build`.
-    """
-    if spec["builder"] != "SequenceNet":
-        if data.is_series:
-            raise ShapeError(f"{data.name} holds series {data.image_shape}, and {spec['builder']} takes images; take sequence:64,64")
-        return models.build(spec, data.image_shape, data.num_classes, name=name)
-    spec = {setting: value for setting, value in spec.items() if setting != "timesteps"}
-    padded = bool((lengths(data.train_arrays[0]) < data.image_shape[0]).any()) if data.is_series else False
-    model = models.build({"padded": padded, **spec}, data.image_shape, data.num_classes, name=name)
-    model.get_layer("standardize").set_statistics(*statistics(data.train_arrays))
-    return model
-
-
-def check_folder(folder: Path, option: str = "--out") -> None:
-    """Raise an `OutputError` now if a folder that the user chose with `option` cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(prefix=UNFINISHED, dir=folder) as probe:
-            probe.write(b"\0" * 65536)
-            probe.flush()
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to {folder}: {error.strerror or error}. Choose another folder ({option}), or free some space"
-        ) from error
-
-
-def check_resume(recipe: Recipe, folder: Path, resume: bool, may_change: Sequence[str]) -> None:
-    """Raise a `KDError` if a folder holds a run, and it is not to go on or has other settings; those in `may_change` may differ.
-
-    All fields of a recipe are compared. One of an earlier version, which has fewer, is filled in as if it were run today.
-    """
-    written = folder / "recipe.json"
-    if not written.exists():
-        return
-    if not resume:
-        raise KDError(f"{folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
-    before, now = Recipe.load(written).resolved().to_dict(), recipe.to_dict()
-    kept = [name for name in now if name not in may_change]
-    other = [f"{name} was {before.get(name)!r} and is now {now[name]!r}" for name in kept if before.get(name) != now[name]]
-    if other:
-        raise KDError(f"{folder} was made with other settings: {'; '.join(other)}. Use those again, or another folder (--out)")
-
-
-@contextlib.contextmanager
-def _policy(precision: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _columns(history: list[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -20,8 +20,9 @@ from keras_snnkd.files.manifest import FIGURES, FILES, STUDENT, Manifest, claime
 from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.card import CARD, FINETUNED, read_card
 from keras_snnkd.run.evaluation import check_fits, measure
-from keras_snnkd.run.experiment import Experiment, check_folder
+from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.finetuning import finetune_int8
+from keras_snnkd.run.folder import check_folder
 from keras_snnkd.run.modes import Mode
 from keras_snnkd.run.progress import Progress, working
 from keras_snnkd.run.twin import check_twin

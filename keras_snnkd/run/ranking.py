@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_snnkd.run.experiment import ALONE
+from keras_snnkd.run.plan import ALONE
 
 CONFIDENCE = 0.95
 

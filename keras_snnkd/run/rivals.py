@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_snnkd import export, metrics, models
+from keras_snnkd import export, metrics
 from keras_snnkd.distill import methods
 from keras_snnkd.distill.chain import Chain
 from keras_snnkd.distill.distiller import Distiller
@@ -21,6 +21,7 @@ from keras_snnkd.run.attempt import attempt
 from keras_snnkd.run.evaluation import MEASURED_IMAGES, PARITY_SAMPLES, measure, test_images
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.finetuning import finetune_int8
+from keras_snnkd.run.plan import twin_of
 from keras_snnkd.run.progress import Stopwatch
 from keras_snnkd.run.ranking import paired
 
@@ -55,16 +56,16 @@ class Rivals(Experiment):
     def rivals(self, teacher: Any) -> list[Stage]:
         """The stages of both students of one seed."""
         method = methods.combine(self.recipe.objectives, self.recipe.label_weight)
-        twin = {**models.specification(self.recipe.student), "neuron": "relu"}
+        twin = twin_of(self.recipe.student)
         given = {"file": self.folder / "teacher" / "model.keras"} if isinstance(teacher, keras.Model) else {}
         return [
-            self._taught(SPIKING, method, teacher=teacher, **given),
-            self._taught(ANN, method, spec=twin, teacher=teacher, **given),
+            self.plan.taught(SPIKING, method, teacher=teacher, **given),
+            self.plan.taught(ANN, method, spec=twin, teacher=teacher, **given),
         ]
 
     def stages(self) -> list[Stage]:
         """The teacher's stages, and both students."""
-        teacher, stages = self._teacher()
+        teacher, stages = self.plan.teacher()
         return [*stages, *self.rivals(teacher)]
 
     def check(self) -> dict[str, Distiller]:
@@ -114,7 +115,7 @@ class Rivals(Experiment):
 
     def _trained(self, resume: bool, closing: contextlib.ExitStack) -> keras.Model:
         """The teacher, trained here or from its file."""
-        teacher, stages = self._teacher()
+        teacher, stages = self.plan.teacher()
         if isinstance(teacher, keras.Model):
             return teacher
         results = Chain(stages, self.folder).run(self.data, resume, lambda stage: self._callbacks(stage, f"[{stage.name}]", closing))

@@ -21,7 +21,8 @@ from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import KDError, OutputError
 from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.evaluation import MEASURED_IMAGES, PARITY_SAMPLES
-from keras_snnkd.run.experiment import Experiment, check_resume
+from keras_snnkd.run.experiment import Experiment
+from keras_snnkd.run.folder import check_resume
 from keras_snnkd.run.progress import Counter, Stopwatch
 from keras_snnkd.run.recipe import Recipe, teacher_file
 from keras_snnkd.tuning import machines
@@ -77,12 +78,12 @@ class Search(Experiment):
     @functools.cached_property
     def footprints(self) -> Footprints:
         """What candidates cost before they are trained."""
-        return Footprints(self.budget, self.images, lambda recipe: self._with(recipe)._student("candidate").student())
+        return Footprints(self.budget, self.images, lambda recipe: self._with(recipe).plan.student("candidate").student())
 
     def stages(self) -> list[Stage]:
         """The teacher's stages; none if it is trained, or no objective needs one."""
         needed = methods.combine(self.recipe.objectives, self.recipe.label_weight).needs_teacher
-        return self._teacher()[1] if needed and not teacher_file(self.recipe) else []
+        return self.plan.teacher()[1] if needed and not teacher_file(self.recipe) else []
 
     @functools.cached_property
     def teacher_file(self) -> Path | None:
@@ -99,12 +100,13 @@ class Search(Experiment):
 
     def _candidate(self, name: str, recipe: Recipe, teacher: keras.Model | None) -> Stage:
         """The stage that trains a candidate."""
-        one, method = self._with(recipe), methods.combine(recipe.objectives, recipe.label_weight)
+        plan = self._with(recipe).plan
+        method = methods.combine(recipe.objectives, recipe.label_weight)
         if not recipe.objectives:
-            return one._student(name)
+            return plan.student(name)
         if not method.needs_teacher:
-            return one._taught(name, method)
-        return one._taught(name, method, teacher=teacher, file=self.teacher_file)
+            return plan.taught(name, method)
+        return plan.taught(name, method, teacher=teacher, file=self.teacher_file)
 
     def check(self) -> dict[str, Distiller]:
         """Build the teacher, the smallest and the largest candidate; train nothing.

@@ -16,8 +16,9 @@ import keras_snnkd as kd
 from keras_snnkd import report
 from keras_snnkd.errors import KDError, TrainingDivergedError
 from keras_snnkd.files.staging import read_json
-from keras_snnkd.run.comparison import ALONE, Comparison
+from keras_snnkd.run.comparison import Comparison
 from keras_snnkd.run.gauge import Gauge
+from keras_snnkd.run.plan import ALONE
 from tests.integration import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, which Python hides outside of tests

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_snnkd.run.experiment import ALONE
+from keras_snnkd.run.plan import ALONE
 from keras_snnkd.run.ranking import paired, ranked
 
 

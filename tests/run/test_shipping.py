@@ -9,7 +9,8 @@ import rich.console
 import keras_snnkd as kd
 from keras_snnkd.errors import KDError
 from keras_snnkd.files.staging import read_json
-from keras_snnkd.run.experiment import Experiment, load_teacher
+from keras_snnkd.run.experiment import Experiment
+from keras_snnkd.run.given_teacher import load_teacher
 from keras_snnkd.run.recipe import Recipe
 from keras_snnkd.run.shipping import command_of, ship
 from keras_snnkd.weights import shipped

@@ -1,0 +1,230 @@
+"""From the names in a recipe to the stages that are trained: teachers, assistants and students."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_snnkd import data as datasets
+from keras_snnkd import models
+from keras_snnkd.data.series import statistics
+from keras_snnkd.distill import methods, objectives
+from keras_snnkd.distill.methods import Method
+from keras_snnkd.distill.stage import Stage
+from keras_snnkd.errors import ShapeError
+from keras_snnkd.files.padding import lengths
+from keras_snnkd.files.staging import sha256
+from keras_snnkd.run.modes import Mode
+from keras_snnkd.run.recipe import ITSELF, Recipe, teacher_file
+
+ALONE = "student_alone"
+"""The stage of the student that learns from labels alone."""
+
+ALONE_TWIN = "student_alone_twin"
+"""The stage of the ANN twin that learns from labels."""
+
+
+class Plan:
+    """The stages of a recipe, whole or one by one.
+
+    Args:
+        recipe: A resolved one.
+        data: Its data set.
+        trained_teacher: Gives the model of a teacher that is trained already; called where one is needed.
+    """
+
+    def __init__(self, recipe: Recipe, data: datasets.Data, trained_teacher: Callable[[], keras.Model]) -> None:
+        self.recipe, self.data = recipe, data
+        self._trained_teacher = trained_teacher
+
+    def stages(self) -> list[Stage]:
+        """Those of the recipe's mode, in order."""
+        recipe = self.recipe
+        alone = self.in_two_phases(ALONE)
+        if recipe.mode == Mode.BASELINE:
+            return alone
+        method = methods.combine(recipe.objectives, recipe.label_weight)
+        if recipe.mode == Mode.DISTILL and not method.needs_teacher and recipe.student_start != "shrunk":
+            start, arguments = self.start(recipe.student_start, None)
+            return [*alone, *start, *self.in_two_phases("student_distilled", method, **arguments)]
+        teacher, stages = self.teacher()
+        if recipe.mode == Mode.TEACHER:
+            return stages
+        start, arguments = self.start(recipe.student_start, teacher)
+        distilled = functools.partial(self.in_two_phases, "student_distilled", method, **arguments)
+        if recipe.mode == Mode.DISTILL:
+            return [*stages, *alone, *start, *distilled(teacher=teacher)]
+        above, assistants = self.assistants(method, teacher)
+        direct = self.in_two_phases("student_direct", method, teacher=teacher, **arguments)
+        return [*stages, *assistants, *alone, *start, *direct, *distilled(teacher=above)]
+
+    def in_two_phases(self, name: str, method: Method | None = None, **more: Any) -> list[Stage]:
+        """The student's stage, alone or with a method, and before it that of its ANN twin, if the recipe asks for one."""
+        recipe = self.recipe
+        stage = functools.partial(self.student, name) if method is None else functools.partial(self.taught, name, method)
+        if not recipe.twin_epochs or "start_from" in more:
+            return [stage(**more)]
+        twin = functools.partial(self.student, spec=twin_of(recipe.student), epochs=recipe.twin_epochs)
+        if method is None:
+            return [twin(ALONE_TWIN), stage(**more, start_from=ALONE_TWIN)]
+        taught = [objective for objective in method.objectives if teaches_twin(objective)]
+        if not taught or isinstance(more.get("teacher"), functools.partial):
+            return [stage(**more, start_from=ALONE_TWIN)]  # nothing in the method can teach a network without time steps
+        label_weight = method.label_weight or 1.0  # where labels of single steps take the place of the label loss, the twin has that
+        first = twin(f"{name}_twin", objectives=taught, label_weight=label_weight, **more)
+        return [first, stage(**more, start_from=first.name)]
+
+    def student(self, name: str, **more: Any) -> Stage:
+        """The student, alone if `more` does not say more."""
+        recipe = self.recipe
+        usual = {"spec": recipe.student, "epochs": recipe.epochs, "rate": recipe.learning_rate, "cache_views": recipe.cache or None}
+        return self._stage(name, **{**usual, **more})
+
+    def taught(self, name: str, method: Method, **more: Any) -> Stage:
+        """The student, or another model in its place, trained by a method."""
+        loss = {"objectives": method.objectives, "label_weight": method.label_weight}
+        return self.student(name, gradient=method.gradient, **loss, **more)
+
+    def assistants(self, method: Method, teacher: Any, name: str = "assistant") -> tuple[Any, list[Stage]]:
+        """The last assistant's name, and the stages of all of them."""
+        stages: list[Stage] = []
+        for number, spec in enumerate(self.recipe.assistants, start=1):
+            mark = "" if len(self.recipe.assistants) == 1 else str(number)
+            stages.append(self.taught(f"{name}{mark}", method, spec=spec, teacher=teacher))
+            teacher = stages[-1].name
+        return teacher, stages
+
+    def start(self, start: str, teacher: Any) -> tuple[list[Stage], dict[str, Any]]:
+        """The stages that a student's start needs, and more arguments of its own stage."""
+        if start == "ann_twin":
+            return [self.student("student_ann", spec=twin_of(self.recipe.student))], {"start_from": "student_ann"}
+        if start == "shrunk":
+            return [], {"start_from": teacher, "transfer": models.shrink_weights}
+        return [], {}
+
+    def teacher(self) -> tuple[Any, list[Stage]]:
+        """The teacher as a stage's name, a loaded model or a function of the student, and the stages that train it."""
+        recipe = self.recipe
+        if recipe.teacher == ITSELF:
+            return functools.partial(models.with_timesteps, timesteps=recipe.teacher_timesteps), []
+        if teacher_file(recipe):
+            return self._trained_teacher(), []
+        stage = functools.partial(self.teacher_stage, neuron=recipe.teacher_neuron)
+        length = {"epochs": recipe.teacher_epochs, "stop": recipe.teacher_stop}
+        if recipe.teacher_start == "scratch" or recipe.teacher_neuron == "relu":
+            return "teacher", [stage("teacher", **length)]
+        twin = stage("teacher_ann", spec=twin_of(recipe.teacher), epochs=recipe.ann_epochs)
+        return "teacher", [twin, stage("teacher", **length, start_from="teacher_ann")]
+
+    def teacher_stage(self, name: str, **more: Any) -> Stage:
+        """A teacher, or its twin."""
+        recipe = self.recipe
+        usual = {
+            "spec": recipe.teacher,
+            "timesteps": recipe.teacher_timesteps,
+            "rate": recipe.teacher_learning_rate,
+            "label_smoothing": recipe.label_smoothing,
+        }
+        return self._stage(name, **{**usual, **more})
+
+    def _stage(
+        self,
+        name: str,
+        *,
+        spec: Any,
+        epochs: int,
+        rate: float,
+        neuron: str | None = None,
+        timesteps: int | None = None,
+        file: Path | None = None,
+        gradient: str = "bptt",
+        **more: Any,
+    ) -> Stage:
+        """A stage; `file` is where its teacher, a model, comes from, or will be once it is trained."""
+        recipe = self.recipe
+        spec = models.specification(spec)
+        spec["neuron"] = spec.get("neuron", neuron or recipe.neuron)
+        spec["timesteps"] = spec.get("timesteps", timesteps or recipe.timesteps)
+
+        def make() -> keras.Model:
+            with _policy(recipe.precision):
+                return build_for(self.data, spec, name)
+
+        return Stage(
+            name,
+            make,
+            epochs=epochs,
+            learning_rate=rate,
+            optimizer=recipe.optimizer,
+            schedule=recipe.schedule,
+            weight_decay=recipe.weight_decay,
+            gradient=recipe.gradient or gradient,
+            weight_bits=recipe.weight_bits,
+            labels=recipe.labels,
+            seed=recipe.seed,
+            settings={**self._settings(spec), **self._teacher_settings(more.get("teacher"), file)},
+            **more,
+        )
+
+    def _settings(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """What else a stage's record holds of the model and the data."""
+        recipe = self.recipe
+        settings: dict[str, Any] = {"model": spec, "precision": recipe.precision, "augment": recipe.augment, "data": self.data.fingerprint}
+        if recipe.mixup:
+            settings["mixup"] = recipe.mixup
+        return settings
+
+    def _teacher_settings(self, teacher: Any, file: Path | None) -> dict[str, Any]:
+        """What a stage's record holds of a teacher that no stage has trained."""
+        recipe = self.recipe
+        if isinstance(teacher, functools.partial):
+            return {"teacher_timesteps": teacher.keywords["timesteps"]}
+        if not isinstance(teacher, keras.Model):
+            return {}
+        file = file or teacher_file(recipe)
+        settings: dict[str, Any] = {"teacher_sha256": sha256(file) if file and file.exists() else None}
+        if (recipe.teacher_outputs, recipe.teacher_scale) != ("auto", "auto"):
+            settings["teacher_form"] = [recipe.teacher_outputs, recipe.teacher_scale]
+        return settings
+
+
+def twin_of(model: Any) -> dict[str, Any]:
+    """The specification of a model's ANN twin."""
+    return {**models.specification(model), "neuron": "relu"}
+
+
+def teaches_twin(objective: Any) -> bool:
+    """Whether an objective can teach the student's ANN twin, which has no time steps."""
+    made = objectives.get(objective)
+    return made.uses_teacher and not made.needs_time
+
+
+def build_for(data: datasets.Data, spec: dict[str, Any], name: str) -> keras.Model:
+    """A new model for a data set. One for series takes the steps of the series for its own, and the scale of the training part.
+
+    Raises:
+        UnknownNameError, ShapeError, ValueError: If the specification does not fit; see `keras_snnkd.models.build`.
+    """
+    if spec["builder"] != "SequenceNet":
+        if data.is_series:
+            raise ShapeError(f"{data.name} holds series {data.image_shape}, and {spec['builder']} takes images; take sequence:64,64")
+        return models.build(spec, data.image_shape, data.num_classes, name=name)
+    spec = {setting: value for setting, value in spec.items() if setting != "timesteps"}
+    padded = bool((lengths(data.train_arrays[0]) < data.image_shape[0]).any()) if data.is_series else False
+    model = models.build({"padded": padded, **spec}, data.image_shape, data.num_classes, name=name)
+    model.get_layer("standardize").set_statistics(*statistics(data.train_arrays))
+    return model
+
+
+@contextlib.contextmanager
+def _policy(precision: str) -> Iterator[None]:
+    """Keras' dtype policy for the models made in the block."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
