@@ -1,5 +1,6 @@
 """The card of a model as a page, section by section."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from keras_snnkd.files.staging import staged
 from keras_snnkd.report import formats, markup, plots, sections
 from keras_snnkd.report.card_summary import card_summary
+from keras_snnkd.report.plots.figure import COLOR_NAMES, TWIN
 from keras_snnkd.report.table import Column
 from keras_snnkd.report.targets import label, milliseconds, target_columns, written
 
@@ -73,19 +75,12 @@ def _targets(card: Card) -> str:
         return ""
     rows = [_point(target) for target in targets]
     images = formats.count(next((target["test_images"] for target in targets if target.get("test_images")), None))
-    said = (
-        "Each file was run on real images beside the Keras model that it was made from, before it got its name. Accuracy: of the file "
-        f"itself, on all {images} test images; as Keras: the share of them that it puts into the same class. Spikes differ: the largest "
-        "share of any layer, over its neurons, steps and samples. Threads: median and 95th percentile of the time for an image in "
-        "milliseconds, by running the file on the machine named below; of a streaming file, all its steps and one of them. Memory: what "
-        "the runtime holds beside the file; arena: on a microcontroller. Energy: of arithmetic, an estimate, where zeros are skipped "
-        "and, below, where nothing is, as on a CPU."
-    )
+    said = f"Each file was run beside the Keras model from which it was made, on {images} test images, before it got its name."
     drawn = (
-        "The dashed line is the accuracy of the Keras model. Energy: a full bar where zeros are skipped, an outlined one where nothing is; "
-        "the red mark is the ANN twin, where nothing is skipped."
+        "The dashed line is the accuracy of the Keras model. Energy: full where zeros are skipped, outlined where nothing is; the "
+        f"{COLOR_NAMES[TWIN]} mark is the ANN twin, where nothing is skipped."
     )
-    svg = plots.targets(rows, (card.get("model") or {}).get("accuracy"))
+    draw = functools.partial(plots.targets, rows, (card.get("model") or {}).get("accuracy"))
     operators = [
         markup.note(f"{label(target)}: {sections.operators(target['operators'])}") for target in targets if target.get("operators")
     ]
@@ -93,7 +88,7 @@ def _targets(card: Card) -> str:
         "Exported files",
         said,
         f'<div class="dense">{markup.table(target_columns(targets))}</div>',
-        markup.picture(svg, "Size, accuracy, time and energy of each file"),
+        markup.picture(draw, "Size, accuracy, time and energy of each file"),
         markup.note(drawn),
         markup.details("Operators in each file", *operators),
     )
@@ -133,10 +128,7 @@ def _cost(card: Card, name: str) -> str:
         columns.append((header, [[formats.large(counted.get(key))] for counted in (ours, theirs)]))
     for header, key in [("energy, zeros skipped", "effective"), ("energy, nothing skipped", "dense")]:
         columns.append((header, [[formats.nanojoules(energy.get(place))] for place in (key, f"twin_{key}")]))
-    said = (
-        "Operations for one image, as NeuroBench counts them (arXiv:2304.04640). Dense: if nothing were zero. Effective: a nonzero input "
-        "times a nonzero weight, a multiply-accumulate (MAC) where the input is real-valued, an accumulate (AC) where it is spikes."
-    )
+    said = "Operations for one image, as NeuroBench counts them (arXiv:2304.04640), and the estimated energy of their arithmetic."
     facts = [
         f"Footprint in Keras: {formats.size(cost['footprint'])}." if cost.get("footprint") else "",
         f"Activation sparsity: {formats.percent(cost['activation_sparsity'])}." if cost.get("activation_sparsity") is not None else "",
@@ -170,7 +162,7 @@ def _anytime(found: Mapping[str, Any] | None, name: str) -> str:
         else "At no confidence does stopping early cost little enough."
     )
     said = "Accuracy on the test images if the network answers after so many time steps; a streaming file can stop at any of them."
-    picture = markup.picture(plots.anytime({name: found}), "Accuracy against time steps")
+    picture = markup.picture(functools.partial(plots.anytime, {name: found}), "Accuracy against time steps")
     return markup.section("Answers before the last step", said, picture, markup.table(columns, text=0), markup.note(threshold))
 
 
@@ -183,4 +175,5 @@ def _rates(activity: Mapping[str, Any], name: str) -> str:
     if not activity.get("rates"):
         return ""
     said = f"{formats.count(activity.get('spikes_per_image'))} spikes per image, of all neurons in all time steps."
-    return markup.section("Firing rates", said, markup.picture(plots.firing_rates({name: activity["rates"]}), "Mean firing rate by layer"))
+    draw = functools.partial(plots.firing_rates, {name: activity["rates"]})
+    return markup.section("Firing rates", said, markup.picture(draw, "Mean firing rate by layer"))

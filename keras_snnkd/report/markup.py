@@ -1,48 +1,18 @@
 """The HTML that a page is made of. Every text passes `html.escape` here or in the page."""
 
 import html
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 
+from keras_snnkd.report import words
+from keras_snnkd.report.style import STYLE, themed
 from keras_snnkd.report.table import Column
-
-STYLE = """
-:root { color-scheme: light; --ink: #1f2933; --muted: #616e7c; --line: #e4e7eb; --wash: #f5f7fa; --accent: #0072b2; }
-* { box-sizing: border-box; }
-body { margin: 0; background: #fff; color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-main { max-width: 1020px; margin: 0 auto; padding: 40px 24px 72px; }
-h1 { font-size: 30px; line-height: 1.2; margin: 0 0 6px; letter-spacing: -0.01em; }
-h2 { font-size: 20px; margin: 48px 0 6px; padding-top: 20px; border-top: 1px solid var(--line); }
-p { margin: 8px 0; max-width: 860px; }
-.lead { color: var(--muted); margin-bottom: 24px; }
-.note { color: var(--muted); font-size: 14px; }
-.gain { border-left: 4px solid var(--accent); background: var(--wash); padding: 12px 18px; margin: 22px 0; max-width: none; }
-.gain p { max-width: none; margin: 4px 0; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; margin: 14px 0 8px; font-size: 14.5px; font-variant-numeric: tabular-nums; }
-th { color: var(--muted); font-weight: 600; font-size: 13px; vertical-align: bottom; border-bottom: 2px solid var(--line); }
-th, td { padding: 8px 12px; text-align: right; }
-td { white-space: nowrap; }
-td { border-bottom: 1px solid var(--line); }
-th.text, td.text { text-align: left; }
-td.text:first-child { font-weight: 600; }
-.dense th, .dense td { padding: 7px 8px; }
-.dense td { font-size: 14px; }
-td small { display: block; color: var(--muted); font-size: 13px; font-weight: 400; }
-.dot { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 9px; }
-figure { margin: 16px 0 4px; }
-svg { display: block; width: 100%; height: auto; }
-svg text { font-family: system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif !important; }
-pre { background: var(--wash); border: 1px solid var(--line); border-radius: 6px; padding: 12px 16px; margin: 10px 0; font-size: 13px;
-  line-height: 1.5; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
-details { margin: 12px 0; }
-summary { cursor: pointer; color: var(--accent); }
-@media print { main { max-width: none; padding: 0; } h2, figure, tr { break-inside: avoid; } }
-"""
 
 
 def document(title: str, parts: Sequence[str]) -> str:
-    """A whole page. Its policy forbids the browser to load anything from anywhere."""
+    """A whole page, with the meaning of its tables' headers at the end. Its policy forbids the browser to load anything from anywhere."""
     title = html.escape(title)
+    parts = [*parts, meanings(words.used("".join(parts)))]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -80,9 +50,28 @@ def details(title: str, *body: str) -> str:
     return f"<details><summary>{html.escape(title)}</summary>{''.join(body)}</details>" if any(body) else ""
 
 
-def picture(svg: str, description: str) -> str:
-    """A figure with the words that a screen reader says."""
-    return f'<figure role="img" aria-label="{html.escape(description)}">\n{svg}\n</figure>'
+def meanings(terms: Mapping[str, str]) -> str:
+    """What words mean, as a list under a heading; nothing if there are none."""
+    entries = "".join(f"<dt>{html.escape(term)}</dt><dd>{html.escape(meaning)}</dd>" for term, meaning in terms.items())
+    return section("What the words mean", "", f"<dl>{entries}</dl>" if entries else "")
+
+
+def picture(draw: Callable[..., str], description: str) -> str:
+    """A figure with the words that a screen reader says, drawn twice: the style shows the one that fits the page's width.
+
+    Args:
+        draw: Gives an SVG, with `narrow=True` one for a telephone.
+        description: For who does not see it.
+    """
+    drawn = "".join(f'<div class="{kind}">\n{_inlined(draw(narrow=kind == "narrow"))}\n</div>' for kind in ("desk", "narrow"))
+    return f'<figure role="img" aria-label="{html.escape(description)}">\n{drawn}\n</figure>'
+
+
+def _inlined(svg: str) -> str:
+    """An SVG for a page with others: without names that nothing refers to, and with the page's colours."""
+    known = set(re.findall(r"(?:url\(#|href=\"#)([\w-]+)", svg))
+    svg = re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in known else "", svg)
+    return themed(svg)
 
 
 def table(columns: Sequence[Column], colors: Sequence[str] = (), text: int = 1) -> str:
@@ -96,13 +85,21 @@ def table(columns: Sequence[Column], colors: Sequence[str] = (), text: int = 1) 
     rows = list(zip(*(cells for _, cells in columns), strict=True))
     if not rows:
         return ""
-    head = "".join(_cell("th", index < text, html.escape(header)) for index, (header, _) in enumerate(columns))
+    head = "".join(_cell("th", index < text, _explained(header)) for index, (header, _) in enumerate(columns))
     body = []
     for number, row in enumerate(rows):
-        dot = f'<span class="dot" style="background:{colors[number]}"></span>' if colors else ""
+        dot = f'<span class="dot" style="background:{themed(colors[number])}"></span>' if colors else ""
         cells = [_cell("td", index < text, ("" if index else dot) + _lines(cell)) for index, cell in enumerate(row)]
         body.append(f"<tr>{''.join(cells)}</tr>")
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+    name = html.escape(f"Table of {columns[0][0] or 'figures'}; it may go on to the right")
+    content = f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
+    return f'<div class="wide" tabindex="0" role="region" aria-label="{name}"><table>{content}</table></div>'
+
+
+def _explained(header: str) -> str:
+    """A header, with its meaning where a pointer rests on it."""
+    meaning = words.WORDS.get(header)
+    return f'<abbr title="{html.escape(meaning)}">{html.escape(header)}</abbr>' if meaning else html.escape(header)
 
 
 def _cell(tag: str, text: bool, content: str) -> str:
@@ -110,5 +107,5 @@ def _cell(tag: str, text: bool, content: str) -> str:
 
 
 def _lines(cell: Sequence[str]) -> str:
-    first, *more = [html.escape(line) for line in cell]
+    first, *more = [html.escape(line).replace("_", "_<wbr>").replace("/", "/<wbr>") for line in cell]
     return first + "".join(f"<small>{line}</small>" for line in more if line)

@@ -1,14 +1,16 @@
 """The page of a run, section by section."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from keras_snnkd.files.staging import staged
 from keras_snnkd.report import formats, markup, plots, sections
+from keras_snnkd.report.plots.figure import BETTER, CHOSEN, COLOR_NAMES, OURS, WORSE
 from keras_snnkd.report.search import front_rows, search_columns
 from keras_snnkd.report.summary import summary
-from keras_snnkd.report.table import Column, comparison_columns, model_columns, model_labels, rivals_columns, verdict
+from keras_snnkd.report.table import Column, model_columns, model_labels, ranked_columns, rivals_columns, verdict
 
 Run = Mapping[str, Any]
 Names = dict[str, str]
@@ -63,14 +65,10 @@ def _page(run: Run) -> str:
 def _headline(run: Run, colors: Names) -> str:
     rows = run.get("models") or []
     sentences = "".join(markup.paragraph(sentence) for sentence in summary(run))
-    meaning = (
-        "Accuracy: share of the test images classified rightly, measured once, after every choice was made on validation images. "
-        "T: time steps. Spikes an image: of all neurons in all steps. Files: size on disk and, below it, the accuracy of that very file "
-        "on the test images."
-    )
+    files = "Files: size on disk and, below it, the accuracy of that very file on the test images."
     return (
         markup.table(model_columns(rows), [colors[row["name"]] for row in rows])
-        + (markup.note(meaning) if rows else "")
+        + (markup.note(files) if any(row.get("bytes") for row in rows) else "")
         + (f'<div class="gain">{sentences}</div>' if sentences else "")
     )
 
@@ -92,16 +90,20 @@ def _comparison(run: Run) -> str:
         )
     said = (
         "The same student, trained alone and by each method with the same seeds: same initial weights (unless the method says where to "
-        "start), same batches. Ranked by mean test accuracy. Difference: mean over seeds of the accuracy minus that of the student alone "
-        "with the same seed, in points, with its 95 % interval by Student's t."
+        "start), same batches. Ranked by mean test accuracy."
+    )
+    drawn = (
+        f"A line is the 95 % interval of the difference: {COLOR_NAMES[BETTER]} above zero, {COLOR_NAMES[WORSE]} below, grey with a "
+        "ring where zero is inside."
     )
     losses = [markup.note(f"{row.get('label') or row['name']}: {row['loss']}") for row in rows if row.get("loss")]
     return markup.section(
         "Methods compared",
         said,
         f'<div class="gain">{"".join(map(markup.paragraph, sentences))}</div>' if sentences else "",
-        markup.table(comparison_columns(rows)),
-        markup.picture(plots.differences(rows), "Difference of each method to the student alone, with intervals") if judged else "",
+        markup.table(ranked_columns(rows)),
+        markup.picture(functools.partial(plots.differences, rows), "Difference of each method to the student alone") if judged else "",
+        markup.note(drawn) if judged else "",
         markup.details("The loss of each arm, with the weights of the last epoch", *losses),
     )
 
@@ -126,16 +128,21 @@ def _search(run: Run) -> list[str]:
     said = (
         "Candidates that keep the budget and that no other one beats in accuracy, parameters and operations together. Accuracy is that on "
         "the validation images, on which the epoch was chosen too, and the best of many such numbers is higher than what new images will "
-        "show; the test images are for the chosen recipe's own run. Operations: effective synaptic ones, on validation images."
+        "show; the test images are for the chosen recipe's own run."
     )
     run_it = f"python train.py --recipe {search['chosen_recipe']}" if chosen else ""
-    picture = plots.trade_off(search["candidates"], search["front"], chosen, search.get("limits") or {})
+    draw = functools.partial(plots.trade_off, search["candidates"], search["front"], chosen, search.get("limits") or {})
+    drawn = (
+        f"{COLOR_NAMES[OURS].capitalize()} keeps the budget, grey does not; full dots are the Pareto front, and the {COLOR_NAMES[CHOSEN]} "
+        "ring is the chosen one."
+    )
     return [
         markup.section(
             "Pareto front",
             said,
             markup.table(search_columns(rows, chosen)),
-            markup.picture(picture, "Validation accuracy of all candidates against parameters and operations"),
+            markup.picture(draw, "Validation accuracy of all candidates against parameters and operations"),
+            markup.note(drawn),
             markup.code(run_it),
             markup.details("All candidates", markup.table(search_columns(search["candidates"], chosen, settings=True))),
             markup.details("What was searched", markup.code("\n".join(f"{name}: {_values(v)}" for name, v in search["space"].items()))),
@@ -152,9 +159,9 @@ def _curves(run: Run, labels: Names, colors: Names) -> str:
     histories = {name: h for name, h in (run.get("histories") or {}).items() if h and (h.get("val_accuracy") or h.get("val_loss"))}
     if not histories:
         return ""
-    svg = plots.learning_curves(*_labelled(histories, labels, colors))
+    draw = functools.partial(plots.learning_curves, *_labelled(histories, labels, colors))
     said = "On the validation images, after each epoch. A dot marks the best epoch of each curve."
-    return markup.section("Learning curves", said, markup.picture(svg, "Validation accuracy and loss by epoch"))
+    return markup.section("Learning curves", said, markup.picture(draw, "Validation accuracy and loss by epoch"))
 
 
 def _sizes(run: Run, labels: Names, colors: Names) -> str:
@@ -166,9 +173,9 @@ def _sizes(run: Run, labels: Names, colors: Names) -> str:
     if len(points) < 2:
         return ""
     arrows = " An arrow leads from a teacher to the model it taught." if any(row.get("taught_by") for row in points) else ""
-    svg = plots.accuracy_by_size(points, colors)
+    draw = functools.partial(plots.accuracy_by_size, points, colors)
     return markup.section(
-        "Accuracy and size", f"Higher is better, further left is smaller.{arrows}", markup.picture(svg, "Test accuracy against parameters")
+        "Accuracy and size", f"Higher is better, further left is smaller.{arrows}", markup.picture(draw, "Test accuracy against parameters")
     )
 
 
@@ -177,26 +184,21 @@ def _work(run: Run, labels: Names, colors: Names) -> str:
     body = []
     if activity:
         rates = {name: measured["rates"] for name, measured in activity.items()}
-        body = [markup.picture(plots.firing_rates(*_labelled(rates, labels, colors)), "Mean firing rate by layer")]
+        body = [markup.picture(functools.partial(plots.firing_rates, *_labelled(rates, labels, colors)), "Mean firing rate by layer")]
         lines = [(name, layer, measured) for name, measured in activity.items() for layer in measured["rates"]]
         columns: list[Column] = [("model", [[labels[name]] for name, _, _ in lines]), ("layer", [[layer] for _, layer, _ in lines])]
         for header, key in [("firing rate", "rates"), ("silent", "silent"), ("saturated", "saturated")]:
             columns.append((header, [[formats.percent((measured.get(key) or {}).get(layer))] for _, layer, measured in lines]))
-        meaning = "Silent: neurons without one spike on these images. Saturated: neurons that spike at every step of every image."
-        body.append(markup.details("Every layer, with silent and saturated neurons", markup.table(columns, text=2), markup.note(meaning)))
+        body.append(markup.details("Every layer, with silent and saturated neurons", markup.table(columns, text=2)))
     counted = [row for row in run.get("models") or [] if "synaptic_operations" in row]
     if any(row["synaptic_operations"] for row in counted):
         columns = [("model", [[labels[row["name"]]] for row in counted])]
-        for header, key in [("dense", "dense"), ("effective MACs", "effective_macs"), ("effective ACs", "effective_acs")]:
-            columns.append((f"{header} an image", [[formats.large((row["synaptic_operations"] or {}).get(key))] for row in counted]))
+        for header, key in [("dense operations", "dense"), ("effective MACs", "effective_macs"), ("effective ACs", "effective_acs")]:
+            columns.append((header, [[formats.large((row["synaptic_operations"] or {}).get(key))] for row in counted]))
         if any(row.get("seconds") for row in counted):
             columns.append(("training time", [[formats.duration(row.get("seconds"))] for row in counted]))
-        meaning = (
-            "Synaptic operations as NeuroBench counts them (arXiv:2304.04640). Dense: if nothing were zero. Effective: a nonzero input "
-            "times a nonzero weight, a multiply-accumulate (MAC) where the input is real-valued, an accumulate (AC) where it is spikes."
-        )
-        body += [markup.table(columns, [colors[row["name"]] for row in counted]), markup.note(meaning)]
-    return markup.section("Spikes and operations", "A neuron-step is one neuron at one time step.", *body)
+        body.append(markup.table(columns, [colors[row["name"]] for row in counted]))
+    return markup.section("Spikes and operations", "For one image; operations as NeuroBench counts them (arXiv:2304.04640).", *body)
 
 
 def _raster(run: Run, labels: Names) -> str:
@@ -213,19 +215,16 @@ def _exports(run: Run, labels: Names) -> str:
         ("model", [[name] for name in names]),
         ("file", [[target, str(export.get("path") or "")] for target, export in zip(targets, exports, strict=True)]),
         ("size", [[formats.size(export.get("bytes"))] for export in exports]),
-        ("same class as Keras", [sections.agreement(export) for export in exports]),
+        ("as Keras", [sections.agreement(export) for export in exports]),
         ("largest logit difference", [[formats.small(export.get("max_logit_difference"))] for export in exports]),
-        ("spikes that differ", [sections.spike_differences(export.get("spike_differences")) for export in exports]),
+        ("spikes differ", [sections.spike_differences(export.get("spike_differences")) for export in exports]),
     ]
     operators = [
         markup.note(f"{name}, {target}: {sections.operators(export['operators'])}")
         for name, target, export in zip(names, targets, exports, strict=True)
         if export.get("operators")
     ]
-    said = (
-        "Each file was run on real images beside the Keras model that it was made from. Spikes that differ: the largest share of any "
-        "layer, over its neurons, steps and samples."
-    )
+    said = "Each file was run on real images beside the Keras model from which it was made."
     return markup.section("Exported files", said, markup.table(columns, text=2), markup.details("Operators in each file", *operators))
 
 

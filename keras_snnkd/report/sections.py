@@ -1,5 +1,6 @@
 """What the page of a run and the card of a student both show; their keys are those of `keras_snnkd.report`."""
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -34,8 +35,8 @@ def raster(shown: Mapping[str, Any] | None, model: str) -> str:
     words = [("true class", "label"), ("predicted", "predicted")]
     caption = "\n".join(f"{word}: {shown[key]}" for word, key in words if shown.get(key) is not None)
     said = f"What the neurons of {model} do with one image. A row is a neuron (at most 100 a layer, evenly chosen), a mark is a spike."
-    svg = plots.raster(shown["image"], shown["layers"], caption)
-    return markup.section("One image as spikes", said, markup.picture(svg, "Spike raster of one image"))
+    draw = functools.partial(plots.raster, shown["image"], shown["layers"], caption)
+    return markup.section("One image as spikes", said, markup.picture(draw, "Spike raster of one image"))
 
 
 def agreement(export: Mapping[str, Any]) -> list[str]:

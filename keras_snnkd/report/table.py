@@ -1,6 +1,6 @@
 """The final table, for the terminal and for Markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from keras_snnkd.report import formats
@@ -10,6 +10,9 @@ Rows = Sequence[Mapping[str, Any]]
 
 Column = tuple[str, list[list[str]]]
 """Header and cells; a cell has one or more lines."""
+
+LABELS = 24
+"""Letters of a table's first column in a terminal, beyond which it breaks where room is short."""
 
 _FILES = {"keras": ".keras file", "float32": "LiteRT float32", "dynamic": "LiteRT dynamic"}
 
@@ -21,7 +24,7 @@ def table(rows: Rows) -> Any:
         rows: The `models` of a run; see `keras_snnkd.report`.
 
     Returns:
-        A `rich.table.Table`.
+        What `rich` prints; see `Fitting`.
 
     Example:
         >>> rich.print(kd.report.table(run["models"]))
@@ -36,28 +39,67 @@ def comparison_table(rows: Rows) -> Any:
         rows: The `comparison` of a run; see `keras_snnkd.report`.
 
     Returns:
-        A `rich.table.Table`.
+        What `rich` prints; see `Fitting`.
 
     Example:
         >>> rich.print(kd.report.comparison_table(run["comparison"]))
     """
-    return printed(comparison_columns(rows))
+    return printed(ranked_columns(rows))
 
 
-def printed(columns: list[Column]) -> Any:
-    """Columns as a `rich.table.Table`; the lines of a cell stand below each other."""
+def printed(columns: list[Column]) -> "Fitting":
+    """Columns for the terminal; the lines of a cell stand below each other."""
+    return Fitting(columns)
+
+
+class Fitting:
+    """A table that no terminal clips: columns that do not fit go into a further table below, behind the first column again.
+
+    Args:
+        columns: Header and cells of each.
+    """
+
+    def __init__(self, columns: list[Column]) -> None:
+        self.columns = columns
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        first, *rest = self.columns
+        labels = min(_width(first), LABELS)
+        shown: list[Column] = []
+        for column in rest:
+            if shown and labels + sum(map(_width, [*shown, column])) > options.max_width:
+                yield _drawn([first, *shown])
+                shown = []
+            shown.append(column)
+        yield _drawn([first, *shown])
+
+
+def _width(column: Column) -> int:
+    """Letters that a column takes in the terminal, with the space behind it."""
+    header, cells = column
+    lines = [*_broken(header).split("\n"), *(line for cell in cells for line in cell)]
+    return max(map(len, lines)) + 1
+
+
+def _broken(header: str) -> str:
+    """A header in two lines."""
+    return header.replace(" ", "\n", 1)
+
+
+def _drawn(columns: list[Column]) -> Any:
+    """Columns as a `rich.table.Table`."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    printed = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, (header, _) in enumerate(columns):
         # numbers stay whole: a narrow terminal breaks the labels
         justify: Literal["right", "left"] = "right" if index else "left"
-        printed.add_column(Text(header.replace(" ", "\n", 1)), justify=justify, no_wrap=index > 0, overflow="fold")
+        drawn.add_column(Text(_broken(header)), justify=justify, no_wrap=index > 0, overflow="fold")
     for cells in zip(*(cells for _, cells in columns), strict=True):
-        printed.add_row(*(Text("\n".join(cell)) for cell in cells))
-    return printed
+        drawn.add_row(*(Text("\n".join(filter(None, cell))) for cell in cells))
+    return drawn
 
 
 def markdown(rows: Rows) -> str:
@@ -133,6 +175,27 @@ def comparison_columns(rows: Rows) -> list[Column]:
     ]
 
 
+def ranked_columns(rows: Rows) -> list[Column]:
+    """As `comparison_columns`, with what belongs together in one cell, so that nothing runs out of a page or a terminal."""
+    return [
+        (
+            "method",
+            [[str(row.get("label") or row["name"]), f"taught by {row['taught_by']}" if row.get("taught_by") else ""] for row in rows],
+        ),
+        ("seeds", [[formats.count(len(row.get("seeds") or []) or None)] for row in rows]),
+        ("test accuracy", [[formats.percent(row.get("accuracy")), _deviation(row.get("accuracy_sd"))] for row in rows]),
+        ("difference (points)", [[formats.points(row.get("difference")), _interval(row.get("interval"))] for row in rows]),
+        ("", [[verdict(row)] for row in rows]),
+        ("spikes per image", [[formats.count(row.get("spikes_per_image"))] for row in rows]),
+        ("seconds", [[formats.count(row.get("seconds"))] for row in rows]),
+    ]
+
+
+def _deviation(deviation: Any) -> str:
+    """0.0123 -> +/- 1.23."""
+    return "" if formats.number(deviation) is None else f"\N{PLUS-MINUS SIGN} {100 * deviation:.2f}"
+
+
 def rivals_table(rows: Rows) -> Any:
     """The table of a spiking student and its ANN twin for the terminal.
 
@@ -140,7 +203,7 @@ def rivals_table(rows: Rows) -> Any:
         rows: The `rivals` of a run; see `keras_snnkd.report`.
 
     Returns:
-        A `rich.table.Table`.
+        What `rich` prints; see `Fitting`.
 
     Example:
         >>> rich.print(kd.report.rivals_table(run["rivals"]))

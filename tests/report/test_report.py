@@ -115,6 +115,7 @@ def test_page_holds_all_sections_and_loads_nothing_from_outside(run, tmp_path):
         "Exported files",
         "Notes",
         "To repeat this run",
+        "What the words mean",
     ]
     assert page.index("97.50 %") < page.index("Learning curves")
     for fact in ("took 3 min 12 s", "15.1 k", "25.00 %", "true class: 3", "&quot;temperature&quot;: 4.0", "keras 3.15.0", "two cores"):

@@ -4,8 +4,6 @@ import copy
 import html.parser
 import io
 import json
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -16,8 +14,8 @@ from keras_snnkd.errors import FileFormatError
 from keras_snnkd.metrics import Operations
 from keras_snnkd.report import formats, plots
 from keras_snnkd.run.card import read_card, save_card
+from tests import chromium
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 TWIN = Operations(dense=1000.0, effective_macs=600.0, effective_acs=0.0, layers={})
 
 
@@ -104,7 +102,7 @@ def card():
     }
 
 
-VOID = ("meta", "br", "img", "link", "input", "hr")
+VOID = ("meta", "br", "wbr", "img", "link", "input", "hr")
 
 
 class _Elements(html.parser.HTMLParser):
@@ -138,12 +136,7 @@ class _Elements(html.parser.HTMLParser):
 
 def browsed(path):
     """The page's elements: as Chromium has them after loading it without a network; as written where there is no Chromium."""
-    if BROWSER is None:
-        return _Elements(path.read_text("utf-8"))
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--proxy-server=127.0.0.1:9", f"--user-data-dir={path.parent / 'profile'}"]
-    done = subprocess.run([BROWSER, *flags, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120, check=True)
-    assert "<html" in done.stdout, done.stderr[-2000:]
-    return _Elements(done.stdout)
+    return _Elements(path.read_text("utf-8") if chromium.BROWSER is None else chromium.loaded(path.as_uri()))
 
 
 def test_the_page_in_a_browser_shows_every_section_every_target_and_loads_nothing(card, tmp_path):
@@ -160,12 +153,13 @@ def test_the_page_in_a_browser_shows_every_section_every_target_and_loads_nothin
         "Notes",
         "To write these files again",
         "To train the model again",
+        "What the words mean",
     ]
     assert not page.texts("script")
     assert not [a for _, attributes, _ in page.found for a in ("src", "srcset", "onload") if a in attributes]
     links = [attributes.get("xlink:href") or attributes.get("href") for _, attributes, _ in page.found]
     assert all(link.startswith(("#", "data:")) for link in links if link)
-    assert len([tag for tag, *_ in page.found if tag == "svg"]) == 4
+    assert len([tag for tag, *_ in page.found if tag == "svg"]) == 2 * 4
     drawn = page.texts("text")
     for text in (
         "LiteRT float32",
@@ -267,7 +261,7 @@ def test_tables_of_targets_show_what_is_written_and_nothing_else(card):
 
 def test_whatever_is_missing_is_left_out(card, tmp_path, monkeypatch):
     for picture in ("targets", "anytime", "raster", "firing_rates"):
-        monkeypatch.setattr(plots, picture, lambda *_: "<svg></svg>")
+        monkeypatch.setattr(plots, picture, lambda *_, **__: "<svg></svg>")
     for part in card:
         for content in ({key: value for key, value in card.items() if key != part}, {**card, part: None}):
             text = save_card(json.loads(json.dumps(content)), tmp_path).read_text("utf-8")
@@ -295,7 +289,7 @@ def without(content, place, value):
 
 def test_any_value_may_be_unknown(card, monkeypatch, tmp_path):
     for picture in ("targets", "anytime", "raster", "firing_rates"):
-        monkeypatch.setattr(plots, picture, lambda *_: "<svg></svg>")
+        monkeypatch.setattr(plots, picture, lambda *_, **__: "<svg></svg>")
     card = json.loads(json.dumps(card))
     for place in places(card):
         for unknown in (None, float("nan")) if not isinstance(value_of(card, place), (dict, list)) else (None,):

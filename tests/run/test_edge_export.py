@@ -54,7 +54,7 @@ FAKES = {
 def offered(monkeypatch):
     """Makes these targets the only ones, and leaves out the pictures, which `tests/test_card.py` looks at."""
     for picture in ("targets", "anytime", "raster", "firing_rates"):
-        monkeypatch.setattr(plots, picture, lambda *_: "<svg></svg>")
+        monkeypatch.setattr(plots, picture, lambda *_, **__: "<svg></svg>")
 
     def offer(*names):
         monkeypatch.setattr(edge_export, "TARGETS", FAKES)

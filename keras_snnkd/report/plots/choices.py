@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd.report.plots.figure import (
+    BETTER,
+    CHOSEN,
     COLORS,
     INK,
     MUTED,
+    WORSE,
     bars,
     decades,
     dots,
@@ -16,12 +19,16 @@ from keras_snnkd.report.plots.figure import (
     legend,
     new_figure,
     palette,
+    side_by_side,
     spread,
 )
 
 
 def accuracy_by_size(
-    models: Sequence[Mapping[str, Any]], colors: Mapping[str, str] | None = None, xlabel: str = "parameters (logarithmic)"
+    models: Sequence[Mapping[str, Any]],
+    colors: Mapping[str, str] | None = None,
+    xlabel: str = "parameters (logarithmic)",
+    narrow: bool = False,
 ) -> str:
     """Accuracy against size, one labelled point a model, and an arrow from each teacher to its pupil.
 
@@ -29,6 +36,7 @@ def accuracy_by_size(
         models: Mappings with `name`, `label`, `size` (above 0), `accuracy` (0..1) and, where it had one, `taught_by`.
         colors: By name; `palette` of the names by default.
         xlabel: What the sizes are.
+        narrow: Whether to draw it for a page of some 400 pixels, in place of one of 1,000.
 
     Returns:
         The SVG.
@@ -38,12 +46,13 @@ def accuracy_by_size(
     """
     colors = colors or palette([model["name"] for model in models])
     points = {model["name"]: (model["size"], 100 * model["accuracy"]) for model in models}
-    with new_figure(9.4, 3.5) as (_, (axis,), svg):
+    with new_figure(3.5, narrow=narrow) as (_, (axis,), svg):
         sizes = [size for size, _ in points.values()] or [1]
         accuracies = [accuracy for _, accuracy in points.values()] or [0.0]
         room = max(0.5, 0.18 * (max(accuracies) - min(accuracies)))
         axis.set_xscale("log")
-        axis.set(xlim=(min(sizes) / 1.6, max(sizes) * 2.6), ylim=(min(accuracies) - room, max(accuracies) + room))
+        left, right = (3.0, 3.0) if narrow else (1.6, 2.6)
+        axis.set(xlim=(min(sizes) / left, max(sizes) * right), ylim=(min(accuracies) - room, max(accuracies) + room))
         axis.set(title="Test accuracy (%) against size", xlabel=xlabel)
         decades(axis, sizes)
         heights = spread([y for _, y in points.values()], gap=2 * room / 3.5)
@@ -51,21 +60,26 @@ def accuracy_by_size(
             name, (x, y) = model["name"], points[model["name"]]
             teacher = points.get(model.get("taught_by"))
             if teacher:
-                arrow = {"arrowstyle": "-|>", "color": "#9aa5b1", "linewidth": 1, "shrinkA": 7, "shrinkB": 7}
+                arrow = {"arrowstyle": "-|>", "color": MUTED, "linewidth": 1, "shrinkA": 7, "shrinkB": 7}
                 axis.annotate("", (x, y), teacher, arrowprops={**arrow, "connectionstyle": "arc3,rad=0.2"})
             axis.plot(x, y, "o", color=colors[name], markersize=9, markeredgecolor="white", zorder=3)
             text = f"{model.get('label') or name} {y:.1f} %"
-            axis.annotate(text, (x, height), (10, 0), textcoords="offset points", va="center", zorder=4)
+            beside = {"textcoords": "offset points", "va": "center", "zorder": 4}
+            if narrow and x * x > min(sizes) * max(sizes):  # the right half: its words would run out of the picture
+                axis.annotate(text, (x, height), (-10, 0), ha="right", **beside)
+            else:
+                axis.annotate(text, (x, height), (10, 0), **beside)
     return svg()
 
 
-def targets(rows: Sequence[Mapping[str, Any]], reference: float | None = None) -> str:
+def targets(rows: Sequence[Mapping[str, Any]], reference: float | None = None, narrow: bool = False) -> str:
     """Size, accuracy, time and estimated energy of exported files, a row for each file and a panel for each figure.
 
     Args:
         rows: Mappings with `label` and, where it is known, `bytes`, `accuracy` (0..1), `milliseconds` an image, and of an image in nJ
             `energy` (zeros skipped), `energy_dense` (nothing skipped) and `energy_twin` (the ANN twin, nothing skipped).
         reference: Accuracy of the Keras model, 0..1, drawn as a line.
+        narrow: Whether to draw it for a page of some 400 pixels, in place of one of 1,000.
 
     Returns:
         The SVG; panels for which no row has a figure are left out.
@@ -81,25 +95,30 @@ def targets(rows: Sequence[Mapping[str, Any]], reference: float | None = None) -
     ]
     known = [panel for panel in panels if any(row.get(panel[0]) is not None for row in rows)] or panels[:1]
     heights = range(len(rows))
-    with new_figure(9.4, 1.0 + 0.34 * max(2, len(rows)), columns=len(known)) as (_, axes, svg):
+    tall = 1.0 + 0.34 * max(2, len(rows))
+    columns, lines = side_by_side(len(known), narrow)
+    with new_figure(tall * lines, columns, lines, narrow=narrow) as (_, axes, svg):
         for axis, (key, title, factor, draw) in zip(axes, known, strict=True):
-            found = [(height, row) for height, row in zip(heights, rows, strict=True) if row.get(key) is not None]
-            draw(axis, found if key == "energy" else [(height, factor * row[key]) for height, row in found])
+            found: list[Any] = [(height, row) for height, row in zip(heights, rows, strict=True) if row.get(key) is not None]
+            logarithmic = draw(axis, found if key == "energy" else [(height, factor * row[key]) for height, row in found])
             if key == "accuracy" and reference is not None:
                 axis.axvline(100 * reference, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-            axis.set(title=title, ylim=(len(rows) - 0.4, -0.6))
-            axis.set_yticks(heights, [str(row["label"]) for row in rows] if axis is axes[0] else [""] * len(rows))
+            axis.set(title=title, xlabel="logarithmic" if logarithmic else "", ylim=(len(rows) - 0.4, -0.6))
+            named = narrow or axis is axes[0]
+            axis.set_yticks(heights, [str(row["label"]) for row in rows] if named else [""] * len(rows))
             axis.grid(axis="y", visible=False)
             axis.tick_params(axis="y", length=0, labelcolor=INK)
-            axis.xaxis.get_major_locator().set_params(nbins=4)
+            if not logarithmic:
+                axis.xaxis.get_major_locator().set_params(nbins=4)
     return svg()
 
 
-def differences(rows: Sequence[Mapping[str, Any]]) -> str:
+def differences(rows: Sequence[Mapping[str, Any]], narrow: bool = False) -> str:
     """The difference of each method to the student alone, a dot with its interval, the best on top.
 
     Args:
         rows: What `keras_snnkd.run.ranking.ranked` gives; rows without a difference are left out.
+        narrow: Whether to draw it for a page of some 400 pixels, in place of one of 1,000.
 
     Returns:
         The SVG; the dot is filled where the interval leaves out zero.
@@ -108,28 +127,29 @@ def differences(rows: Sequence[Mapping[str, Any]]) -> str:
         >>> svg = kd.plots.differences(run["comparison"])
     """
     shown = sorted((row for row in rows if row.get("difference") is not None), key=lambda row: row["difference"])
-    with new_figure(9.4, 0.9 + 0.26 * len(shown)) as (_, (axis,), svg):
+    with new_figure(0.9 + 0.26 * len(shown), narrow=narrow) as (_, (axis,), svg):
         axis.axvline(0, color=MUTED, linewidth=1)
         for height, row in enumerate(shown):
             low, high = row.get("interval") or (row["difference"], row["difference"])
             clear = row.get("interval") is not None and (low > 0 or high < 0)
-            color = MUTED if not clear else COLORS[2] if low > 0 else COLORS[4]
+            color = MUTED if not clear else BETTER if low > 0 else WORSE
             axis.plot([100 * low, 100 * high], [height, height], color=color, linewidth=1.8)
             axis.plot(100 * row["difference"], height, "o", color=color, markersize=6, markerfacecolor=color if clear else "white")
         axis.set_yticks(range(len(shown)), [str(row.get("label") or row["name"]) for row in shown])
-        axis.set(title="Test accuracy minus that of the student alone (points), with 95 % intervals")
+        axis.set(title="Points above the student alone" if narrow else "Test accuracy minus that of the student alone (points)")
         axis.set_ylim(-0.7, len(shown) - 0.3)
         axis.grid(axis="y", visible=False)
         axis.tick_params(axis="y", length=0)
     return svg()
 
 
-def anytime(results: Mapping[str, Mapping[str, Any]], colors: Mapping[str, str] | None = None) -> str:
+def anytime(results: Mapping[str, Mapping[str, Any]], colors: Mapping[str, str] | None = None, narrow: bool = False) -> str:
     """Accuracy against time steps, a line for each model, with a diamond where it stops at its confidence threshold.
 
     Args:
         results: By model, what `Anytime.to_dict` gives.
         colors: By model; `palette` of the names by default.
+        narrow: Whether to draw it for a page of some 400 pixels, in place of one of 1,000.
 
     Returns:
         The SVG; the diamond stands at the mean number of steps used.
@@ -138,7 +158,7 @@ def anytime(results: Mapping[str, Mapping[str, Any]], colors: Mapping[str, str] 
         >>> svg = kd.plots.anytime({"student": kd.metrics.anytime(student, images, labels, calibration).to_dict()})
     """
     colors = colors or palette(list(results))
-    with new_figure(9.4, 3.3) as (figure, (axis,), svg):
+    with new_figure(3.3, narrow=narrow) as (figure, (axis,), svg):
         for name, result in results.items():
             accuracy = 100 * np.asarray(result["accuracy"], float)
             axis.plot(np.arange(1, len(accuracy) + 1), accuracy, "o-", color=colors[name], linewidth=1.8, markersize=4, label=name)
@@ -149,12 +169,16 @@ def anytime(results: Mapping[str, Mapping[str, Any]], colors: Mapping[str, str] 
         axis.set(title="Test accuracy (%) against time steps", xlabel="time steps")
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.margins(x=0.04, y=0.1)
-        legend(figure, axis)
+        legend(figure, axis, narrow)
     return svg()
 
 
 def trade_off(
-    candidates: Sequence[Mapping[str, Any]], front: Sequence[str], chosen: str | None = None, limits: Mapping[str, float] | None = None
+    candidates: Sequence[Mapping[str, Any]],
+    front: Sequence[str],
+    chosen: str | None = None,
+    limits: Mapping[str, float] | None = None,
+    narrow: bool = False,
 ) -> str:
     """Validation accuracy of a search's candidates against parameters and against operations.
 
@@ -163,6 +187,7 @@ def trade_off(
         front: Names of those on the Pareto front, which are full dots; the others are rings, grey where they cost too much.
         chosen: The name of the one that is labelled.
         limits: Of the costs, drawn as lines.
+        narrow: Whether to draw it for a page of some 400 pixels, in place of one of 1,000.
 
     Returns:
         The SVG.
@@ -171,7 +196,7 @@ def trade_off(
         >>> svg = kd.plots.trade_off(search["candidates"], search["front"], search["chosen"])
     """
     panels = [("parameters", "parameters (logarithmic)"), ("synaptic_operations", "synaptic operations per image (logarithmic)")]
-    with new_figure(9.4, 3.5, columns=2) as (_, axes, svg):
+    with new_figure(6.0 if narrow else 3.5, *side_by_side(2, narrow), narrow=narrow) as (_, axes, svg):
         for axis, (cost, label) in zip(axes, panels, strict=True):
             axis.set_xscale("log")
             for row in candidates:
@@ -179,7 +204,7 @@ def trade_off(
                 face = color if row["name"] in front else "white"
                 axis.plot(row[cost], 100 * row["accuracy"], "o", color=color, markerfacecolor=face, markersize=6)
                 if row["name"] == chosen:
-                    axis.plot(row[cost], 100 * row["accuracy"], "o", color=COLORS[4], markersize=11, markerfacecolor="none", label="chosen")
+                    axis.plot(row[cost], 100 * row["accuracy"], "o", color=CHOSEN, markersize=11, markerfacecolor="none", label="chosen")
                     axis.legend(loc="lower right")
             limit = (limits or {}).get(cost)
             if limit:

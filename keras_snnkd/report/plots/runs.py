@@ -6,17 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from keras_snnkd.report.plots.figure import COLORS, legend, new_figure, palette, short
+from keras_snnkd.report.plots.figure import COLORS, bars, legend, new_figure, palette, short, side_by_side
 
 _RASTERS_A_ROW = 4
+_MODELS_A_ROW = 3
 
 
-def learning_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], colors: Mapping[str, str] | None = None) -> str:
+def learning_curves(
+    histories: Mapping[str, Mapping[str, Sequence[float]]], colors: Mapping[str, str] | None = None, narrow: bool = False
+) -> str:
     """Validation accuracy and validation loss by epoch, a line for each model.
 
     Args:
         histories: By model, what `keras.callbacks.History.history` holds; `val_accuracy` and `val_loss` are drawn where they are there.
         colors: By model; `palette` of the names by default.
+        narrow: Whether to draw it for a page of some 400 pixels, in place of one of 1,000.
 
     Returns:
         The SVG; the best epoch by validation accuracy carries a dot.
@@ -27,7 +31,8 @@ def learning_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], colo
     colors = colors or palette(list(histories))
     panels = [("val_accuracy", "Validation accuracy (%)", 100), ("val_loss", "Validation loss", 1)]
     panels = [panel for panel in panels if any(history.get(panel[0]) for history in histories.values())] or panels[:1]
-    with new_figure(9.4, 3.3, columns=len(panels)) as (figure, axes, svg):
+    height = 2.4 * len(panels) + 0.2 * len(histories) if narrow else 3.3
+    with new_figure(height, *side_by_side(len(panels), narrow), narrow=narrow) as (figure, axes, svg):
         for axis, (key, title, factor) in zip(axes, panels, strict=True):
             for name, history in histories.items():
                 values = np.array([math.nan if v is None else v for v in history.get(key) or []], float) * factor
@@ -39,57 +44,53 @@ def learning_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], colo
                 axis.plot(epochs[best], values[best], "o", color=colors[name], markersize=5)
             axis.set(title=title, xlabel="epoch")
             axis.xaxis.get_major_locator().set_params(integer=True)
-        legend(figure, axes[0])
+        legend(figure, axes[0], narrow)
     return svg()
 
 
-def firing_rates(rates: Mapping[str, Mapping[str, float]], colors: Mapping[str, str] | None = None) -> str:
-    """Mean firing rate of each layer, a group of bars for each model.
+def firing_rates(rates: Mapping[str, Mapping[str, float]], colors: Mapping[str, str] | None = None, narrow: bool = False) -> str:
+    """Mean firing rate of each layer, a panel for each model.
 
     Args:
         rates: By model, what `Activity.rates` holds: by layer, spikes per neuron and time step.
         colors: By model; `palette` of the names by default.
+        narrow: Whether to draw it for a page of some 400 pixels, in place of one of 1,000.
 
     Returns:
-        The SVG. Layers stand side by side in each model's own order, since a student has not the layers of its teacher.
+        The SVG. Each panel has its model's own layers, since a student has not the layers of its teacher.
 
     Example:
         >>> svg = kd.plots.firing_rates({"student": kd.metrics.activity(student, images).rates})
     """
     colors = colors or palette(list(rates))
-    with new_figure(9.4, 3.2) as (_, (axis,), svg):
-        position, ticks, labels, groups = 0.0, [], [], []
-        for name, layers in rates.items():
-            if not layers:
-                continue
-            first = position
-            for layer, rate in layers.items():
-                axis.bar(position, 100 * rate, width=0.78, color=colors[name])
-                axis.annotate(f"{100 * rate:.1f}", (position, 100 * rate), (0, 2), textcoords="offset points", ha="center", fontsize=8)
-                ticks.append(position)
-                labels.append(short(layer))
-                position += 1
-            groups.append(((first + position - 1) / 2, name))
-            position += 0.8
-        crowded = len(ticks) > 14
-        axis.set_xticks(ticks, labels, rotation=90 if crowded else 0, fontsize=7 if crowded else 8)
-        axis.set(title="Mean firing rate by layer (% of neuron-steps)")
-        axis.grid(axis="x", visible=False)
-        axis.tick_params(axis="x", length=0)
-        axis.margins(x=0.02, y=0.25)
-        for center, name in groups:
-            where = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "ha": "center", "va": "top"}
-            axis.annotate(name, (center, 1), (0, -2), color=colors[name], fontweight="bold", **where)
+    shown = {name: layers for name, layers in rates.items() if layers}
+    columns = 1 if narrow else min(max(1, len(shown)), _MODELS_A_ROW)
+    rows = max(1, math.ceil(len(shown) / columns))
+    counts = [max(2, len(layers)) for layers in shown.values()] or [2]
+    tall = [max(counts[row * columns : (row + 1) * columns]) for row in range(rows)]
+    heights = [0.9 + 0.24 * count for count in tall]
+    with new_figure(sum(heights), columns, rows, narrow=narrow, heights=heights) as (_, axes, svg):
+        for number, (axis, (name, layers)) in enumerate(zip(axes, shown.items(), strict=False)):
+            values = [(height, 100 * rate) for height, rate in enumerate(layers.values())]
+            logarithmic = bars(axis, values, colors[name], "{:.1f}")
+            axis.set_yticks(range(len(layers)), [short(layer) for layer in layers])
+            axis.set(title=name, ylim=(tall[number // columns] - 0.4, -0.6))
+            axis.set_xlabel("firing rate (% of neuron-steps)" + (", logarithmic" if logarithmic else ""))
+            axis.grid(axis="y", visible=False)
+            axis.tick_params(axis="y", length=0)
+        for axis in axes[len(shown) :]:
+            axis.set_axis_off()
     return svg()
 
 
-def raster(image: Any, layers: Mapping[str, Any], caption: str = "") -> str:
+def raster(image: Any, layers: Mapping[str, Any], caption: str = "", narrow: bool = False) -> str:
     """One image beside the spikes that it causes in each layer; time runs to the right, a row is a neuron.
 
     Args:
         image: `[H, W, C]` or `[H, W]`, values 0..1; C is 1 or 3, of others the first channel is shown.
         layers: By layer, 0 and 1 as `[T, N]`; see `kd.metrics.raster`.
         caption: Below the image.
+        narrow: Whether to draw it for a page of some 400 pixels, in place of one of 1,000.
 
     Returns:
         The SVG.
@@ -103,8 +104,10 @@ def raster(image: Any, layers: Mapping[str, Any], caption: str = "") -> str:
     image = np.clip(np.asarray(image, float), 0, 1)
     if image.ndim == 3 and image.shape[-1] != 3:
         image = image[..., 0]
-    columns, rows = min(len(layers), _RASTERS_A_ROW), max(1, math.ceil(len(layers) / _RASTERS_A_ROW))
-    with new_figure(9.4, 3.0 * rows, 1 + columns, rows, first=1.25) as (_, grid, svg):
+    columns = min(len(layers), 1 if narrow else _RASTERS_A_ROW)
+    rows = max(1, math.ceil(len(layers) / max(1, columns)))
+    height, first = (2.1, 0.6) if narrow else (3.0, 1.25)
+    with new_figure(height * rows, 1 + columns, rows, first, narrow) as (_, grid, svg):
         left, *unused = grid[:: 1 + columns]
         left.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="none")
         left.set(xticks=[], yticks=[], title="Image", xlabel=caption)
