@@ -92,11 +92,12 @@ AUGMENTATIONS: dict[str, Augmentation] = {
 
 
 def check_axes(names: str, axes: int) -> None:
-    """Refuse augmentations of images for series, and of series for images.
+    """Refuse augmentations of images for series, and of series for images; those of images hold for frames of events, 4 axes, too.
 
     Raises:
         ValueError: If one of `names` is for data of other axes.
     """
+    axes = min(axes, 3)
     for name in (part.strip() for part in names.split("+")):
         if AUGMENTATIONS[name].axes not in (None, axes):
             fitting = [known for known, one in AUGMENTATIONS.items() if one.axes in (None, axes)]

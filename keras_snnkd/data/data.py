@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -27,6 +27,9 @@ def check_share(share: float) -> float:
         raise ValueError(f"labels must be the share of training images that are labelled, above 0 and at most 1, got {share!r}")
     return share
 
+
+FRAMES_RANK = 5
+"""Axes of frames of events, `[N, T, H, W, 2]`."""
 
 STEPS = 16
 """Steps that an epoch has at least, if `fitting_batch_size` can have it so."""
@@ -61,18 +64,19 @@ def check_settings(batch_size: object, augment: Any, seed: object, views: Any = 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Images or series and labels, split and ready to train with. Made by `load`. What is said of images holds for series too, but for
-    the scaling: they are float32 as they were read.
+    """Images, series or frames of events, and labels, split and ready to train with. Made by `load`. What is said of images holds for the
+    others too, but for the scaling: series are float32 as they were read, frames the numbers of events.
 
     Args:
         name: Short name of the data set.
-        image_shape: (H, W, C) of images, (T, C) of series.
+        image_shape: (H, W, C) of images, (T, C) of series, (T, H, W, 2) of frames of events.
         num_classes: Number of classes.
         class_names: What label 0, 1, ... stands for.
         batch_size: Images in a batch.
         augment: Names of `AUGMENTATIONS` joined with `+`; only training images are augmented.
         seed: Decides the order and the augmentation of the training images, together with the epoch, and nothing else does.
-        train_arrays, validation_arrays, test_arrays: Images uint8 `[N, H, W, C]` or series float32 `[N, T, C]`, and labels int32 `[N]`.
+        train_arrays, validation_arrays, test_arrays: Images uint8 `[N, H, W, C]`, series float32 `[N, T, C]` or frames uint8
+            `[N, T, H, W, 2]`, and labels int32 `[N]`.
         views: How many augmented versions of each training image there are: epoch e shows view `e % views`. `None` for a new one each
             epoch.
         mixup: Strength a of mixup, 0 for none: a view mixes each training image, once augmented, with another one (see
@@ -90,7 +94,7 @@ class Data:
     """
 
     name: str
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     num_classes: int
     class_names: tuple[str, ...]
     batch_size: int
@@ -112,6 +116,11 @@ class Data:
     def is_series(self) -> bool:
         """Whether these are series `[T, C]`, and no images."""
         return len(self.image_shape) == 2
+
+    @property
+    def is_events(self) -> bool:
+        """Whether these are frames of events `[T, H, W, 2]`."""
+        return len(self.image_shape) == 4
 
     @property
     def steps_per_epoch(self) -> int:
@@ -288,7 +297,7 @@ class Data:
         import tensorflow as tf
 
         count = len(self.train_arrays[0])
-        integers = augmentation(self.augment).draw(count, self.image_shape, self._seed(view, 1))
+        integers = augmentation(self.augment).draw(count, self.image_shape[-3:], self._seed(view, 1))
         if not self.mixup:
             return {"integers": integers}
         partner = tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), self._seed(view, 2))
@@ -299,7 +308,7 @@ class Data:
         """The pixels of training images; `images` gives those of some indices, as bytes."""
         import tensorflow as tf
 
-        augment = augmentation(self.augment).apply
+        augment = functools.partial(_augmented, augmentation(self.augment).apply)
         own = augment(_to_float(images(indices)), look["integers"])
         if not self.mixup:
             return own
@@ -349,9 +358,21 @@ def _on_cpu(arrays: Arrays) -> tuple[Tensor, ...]:
 
 def _to_float(images: Tensor) -> Tensor:
     """Images uint8 0..255 as multiples of 1/256 in float32, which a network with rounded weights adds up exactly (see `rounding`); series
-    as they are."""
+    and numbers of events as they are."""
     import tensorflow as tf
 
     if images.dtype == np.float32:
         return images
-    return tf.cast(images, tf.float32) * (1 / 256)
+    return tf.cast(images, tf.float32) * (1.0 if len(images.shape) == FRAMES_RANK else 1 / 256)
+
+
+def _augmented(augment: Callable[..., Any], images: Tensor, integers: Tensor) -> Tensor:
+    """`augment` of images, series, or frames of events: all frames of a sample alike."""
+    import tensorflow as tf
+
+    if len(images.shape) != FRAMES_RANK:
+        return augment(images, integers)
+    _, steps, height, width, polarities = images.shape
+    maps = tf.reshape(tf.transpose(images, (0, 2, 3, 1, 4)), (-1, height, width, steps * polarities))
+    changed = tf.reshape(augment(maps, integers), (-1, height, width, steps, polarities))
+    return tf.transpose(changed, (0, 3, 1, 2, 4))

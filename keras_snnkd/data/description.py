@@ -31,7 +31,7 @@ def describe(data: Any) -> list[str]:
     found = counts(data)
     sizes = ", ".join(f"{sum(found[part]):,} {part}" for part in PARTS)
     low, high = value_range(data)
-    kind, unit = ("series", "values") if data.is_series else ("images", "bytes")
+    kind, unit = ("series", "values") if data.is_series else ("frames of events", "events") if data.is_events else ("images", "bytes")
     lines = [
         f"{data.name}: {kind} {data.image_shape}, {unit} {low:.5g} to "
         f"{high:.5g}, {data.num_classes} classes; {sizes}; batches of {data.batch_size}",

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_snnkd.data import folder, npz, own, prepared, series, series_files
+from keras_snnkd.data import events, folder, npz, own, prepared, series, series_files
 from keras_snnkd.data.data import Data, check_settings, fitting_batch_size
-from keras_snnkd.data.series import Series
+from keras_snnkd.data.events import Events, Frames
+from keras_snnkd.data.series import Cut, Series
 from keras_snnkd.data.splits import TENTH, Source, every_fifth, split
 from keras_snnkd.errors import DatasetUnavailableError, FileFormatError, unknown_name
 from keras_snnkd.files.pictures import Resize
@@ -32,20 +33,26 @@ def load(
     mixup: float = 0.0,
     resize: str | int | Resize | None = None,
     keep_aspect: bool = False,
+    window: int | None = None,
+    hop: int | None = None,
+    fold: int = 0,
+    frames: int | None = None,
+    frames_by: str = "time",
 ) -> Data:
-    """Read a data set of images or of series and divide it into training, validation and test.
+    """Read a data set of images, of series or of events and divide it into training, validation and test.
 
     A tenth of each class of the training part, spread evenly over it, is validation, always the same, unless the files bring their own.
     Images are kept as uint8 0..255. Series are `[T, C]` in float32, padded with zeros at the end; those of one person or other group are
-    all in one part (`keras_snnkd.data.series`).
+    all in one part (`keras_snnkd.data.series`). Events are frames `[T, H, W, 2]`, kept as uint8 numbers of events
+    (`keras_snnkd.data.events`).
 
     Args:
         name: Images in memory: `(x, y)` or a `tf.data.Dataset`, or a mapping of such with the keys `"train"`, and perhaps `"validation"`
             and `"test"`; or one of `names()`; or a `.npz` file with x_train, y_train, x_test, y_test (images uint8, or floats from 0 to 1,
             `[N, H, W]` or `[N, H, W, C]`; labels 0..K-1 `[N]`), perhaps x_val and y_val; or a folder of images of one size, either
             `train/<class>/*.png|jpg` with `test/<class>/*`, and perhaps `val/<class>/*`, or `<class>/*`, where every fifth image of a
-            class is test. Of series: a `.npz` file with values and labels, a `.ts` file, a CSV file, or a folder of WAV files; see
-            `keras_snnkd.data.series_files`.
+            class is test. Of series: a `Series`, a `.npz` file with values and labels, a `.ts` file, a CSV file, or a folder of WAV files;
+            see `keras_snnkd.data.series_files`. Of events: a `.npz` file with values `[N, T, H, W, 2]`, or a folder of N-MNIST.
         batch_size: Images in a batch; by the number of training images by default: 128, or fewer, so that an epoch has at least 16 steps,
             but not fewer than 8.
         augment: Names of `AUGMENTATIONS`, joined with `+`, for training images.
@@ -56,16 +63,21 @@ def load(
         mixup: Mix each training image with another one, and their labels; see `Data`.
         resize: Bring the pictures of a folder to this size: `32`, or `"48x32"`, width and height in pixels.
         keep_aspect: Whether they keep their proportions, and the rest is filled with the colour of their border; else they are stretched.
+        window: Of series: the steps of a window, into which longer ones are cut; see `keras_snnkd.data.series.Cut`.
+        hop: Of series: the steps from one window to the next; half a window by default.
+        fold: Of series and events: which part of the people, or of each class, is test: 0 for the last one, 1 for the one before it, ...
+        frames: Of `.bin` files: the number of frames, 10 by default.
+        frames_by: `"time"` for frames of equal length, `"count"` for frames of equally many events.
 
     Returns:
         The data set, with `train`, `validation` and `test` as `tf.data.Dataset`.
 
     Raises:
-        UnknownNameError: No data set, or no augmentation, of this name.
+        UnknownNameError: No data set, augmentation, or way to cut events, of this name.
         DatasetUnavailableError: The data set is neither on this machine nor reachable.
         FileFormatError: A file is damaged or holds something else.
-        ValueError: `batch_size`, `seed`, `limit`, `views`, `mixup` or `resize` is out of range, or `resize` is for no folder of
-            pictures.
+        ValueError: `batch_size`, `seed`, `limit`, `views`, `mixup`, `resize`, `window`, `hop`, `fold` or `frames` is out of range, or is
+            for data of another kind.
 
     Example:
         >>> data = keras_snnkd.data.load("digits", batch_size=32, augment="shift")
@@ -75,8 +87,13 @@ def load(
     if limit is not None and limit < 2:
         raise ValueError(f"limit must be at least 2 (one image to train on, one to validate), got {limit}.")
     size = check_resize("arrays" if own.is_own(name) else name, resize, keep_aspect)
-    source = own.read(name) if own.is_own(name) else _reader(name, data_dir, limit, size)()
-    arrays = series.split(source, limit) if isinstance(source, Series) else split(source, limit)
+    cut, bins = Cut(window, hop, fold).checked(), events.check_frames(frames, frames_by)
+    if isinstance(name, Series):
+        source: Source | Series | Events = name
+    else:
+        source = own.read(name) if own.is_own(name) else _reader(name, data_dir, limit, size, bins)()
+    _check_kind(source, cut, bins)
+    arrays = _split(source, limit, cut)
     return Data(
         name=source.name,
         image_shape=arrays["train_arrays"][0].shape[1:],
@@ -93,10 +110,30 @@ def load(
     )
 
 
-def _notes(source: Source | Series) -> tuple[str, ...]:
+def _split(source: Source | Series | Events, limit: int | None, cut: Cut) -> dict[str, Any]:
+    if isinstance(source, Series):
+        return series.split(source, limit, cut)
+    return events.split(source, limit, cut.fold) if isinstance(source, Events) else split(source, limit)
+
+
+def _check_kind(source: Source | Series | Events, cut: Cut, bins: Frames) -> None:
+    """Refuse settings that are for data of another kind than what was read."""
+    if cut.window is not None and not isinstance(source, Series):
+        raise ValueError(f"window (--window) cuts series, and {source.name} holds none")
+    if cut.fold and isinstance(source, Source):
+        raise ValueError(f"fold (--fold) divides series and events, and {source.name} holds images")
+    if bins != Frames() and not (isinstance(source, Events) and events.told(bins) in source.notes):
+        raise ValueError(f"frames (--frames) cuts lists of events in .bin files, and {source.name} holds none")
+
+
+def _notes(source: Source | Series | Events) -> tuple[str, ...]:
     """How a source is split, in phrases."""
     if isinstance(source, Series):
+        if source.test and source.validation:
+            return ("validation and test come with the data",)
         return (series.EACH if source.groups is None else series.GROUPS,)
+    if isinstance(source, Events):
+        return (series.EACH if source.groups is None else series.GROUPS, *source.notes)
     return ("validation comes with the files" if source.validation else TENTH, *source.notes)
 
 
@@ -118,34 +155,48 @@ def check_resize(name: str | os.PathLike[str], resize: str | int | Resize | None
 
 def takes_resize(name: str | os.PathLike[str]) -> bool:
     """Whether a data set may be a folder of pictures."""
-    return os.fspath(name) not in names() and Path(name).suffix != ".npz" and not holds_series(name)
+    return os.fspath(name) not in names() and Path(name).suffix != ".npz" and not holds_series(name) and not holds_events(name)
 
 
 def holds_series(name: str | os.PathLike[str]) -> bool:
     """Whether what `load` would read under this name are series, and no images; found out without reading it."""
     path = Path(name).expanduser()
     if os.fspath(name) in names():
-        return os.fspath(name) == "japanese_vowels"
+        return os.fspath(name) in ("japanese_vowels", *prepared.SOUNDS)
     if path.is_dir():
         return series_files.holds_sounds(path)
-    return path.suffix in series_files.READERS or (path.suffix == ".npz" and path.is_file() and series_files.holds_series(path))
+    return path.suffix in series_files.READERS or (path.suffix == ".npz" and path.is_file() and series_files.axes_of_values(path) in (2, 3))
 
 
-def _reader(name: str | os.PathLike[str], data_dir: Any, limit: int | None, size: Resize | None = None) -> Callable[[], Source | Series]:
+def holds_events(name: str | os.PathLike[str]) -> bool:
+    """Whether what `load` would read under this name are events; found out without reading it."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return events.holds_events(path)
+    return path.suffix == ".npz" and path.is_file() and series_files.axes_of_values(path) == 5
+
+
+def _reader(
+    name: str | os.PathLike[str], data_dir: Any, limit: int | None, size: Resize | None = None, bins: Frames | None = None
+) -> Callable[[], Source | Series | Events]:
     """What reads the data set called `name`. Known names come before folders of the same name."""
     text, path = os.fspath(name), Path(name).expanduser()
     if text == "digits":
         return read_digits
+    if text in prepared.SOUNDS:
+        return lambda: prepared.read_sounds(text, data_dir, limit)
     if text in prepared.SETS:
         return lambda: prepared.read(text, data_dir, limit)
     if text == "japanese_vowels":
         return series_files.read_japanese_vowels
+    if path.is_dir() and events.holds_events(path):
+        return lambda: events.read_bins(path, bins)
     if path.is_dir():
         return (lambda: series_files.read_wavs(path)) if series_files.holds_sounds(path) else lambda: folder.read(path, size)
     if path.suffix in series_files.READERS and path.is_file():
         return lambda: series_files.READERS[path.suffix](path)
     if path.suffix == ".npz" and path.is_file():
-        if series_files.holds_series(path):
+        if series_files.axes_of_values(path) is not None:
             return lambda: series_files.read_npz(path)
         return lambda: npz.read(path)
     if path.is_file():

@@ -1,12 +1,16 @@
 """Data sets of TensorFlow Datasets, read in their order on disk."""
 
+import functools
 import os
 import threading
 import urllib.request
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_snnkd.data.series import Series
+from keras_snnkd.data.series_files import log_mel
 from keras_snnkd.data.splits import Source
 from keras_snnkd.errors import DatasetUnavailableError, FileFormatError
 
@@ -17,8 +21,15 @@ SETS = {
     "mnist": "https://storage.googleapis.com/cvdf-datasets/mnist/t10k-labels-idx1-ubyte.gz",
     "fashion_mnist": "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/t10k-labels-idx1-ubyte.gz",
     "cifar10": "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+    "speech_commands": "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz",
 }
 """Name of each set, and one of the files that TensorFlow Datasets downloads for it."""
+
+SOUNDS = ("speech_commands",)
+"""Those that hold sounds, which are made into series."""
+
+SOUND_RATE = 16_000
+"""Samples a second of Speech Commands."""
 
 
 class _Answer(NamedTuple):
@@ -41,6 +52,30 @@ def read(name: str, data_dir: str | os.PathLike[str] | None = None, limit: int |
         DatasetUnavailableError: It is neither prepared nor reachable.
         FileFormatError: Its files are damaged.
     """
+    names, (train, test) = _read(name, data_dir, ("train", "test"), functools.partial(_arrays, limit=limit))
+    return Source(name, names, train, test)
+
+
+def read_sounds(name: str, data_dir: str | os.PathLike[str] | None = None, limit: int | None = None) -> Series:
+    """As `read`, the log-mel spectra of a data set of sounds, with the validation part that comes with it.
+
+    Args:
+        name: One of `SOUNDS`.
+        data_dir, limit: See `read`.
+
+    Raises:
+        DatasetUnavailableError, FileFormatError: See `read`.
+
+    Example:
+        >>> read_sounds("speech_commands").train[0].shape  # (98, 40)
+    """
+    names, parts = _read(name, data_dir, ("train", "validation", "test"), functools.partial(_spectra, limit=limit))
+    train, validation, test = parts
+    return Series(name, names, *train, test=test, validation=validation)
+
+
+def _read(name: str, data_dir: Any, parts: Sequence[str], read_part: Callable[..., Any]) -> tuple[tuple[str, ...], list[Any]]:
+    """The names of the classes, and what `read_part(builder, part)` makes of each part."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
     from google.protobuf.json_format import ParseError
@@ -50,12 +85,12 @@ def read(name: str, data_dir: str | os.PathLike[str] | None = None, limit: int |
         builder = tfds.builder(name, data_dir=data_dir)
         if not builder.is_prepared():
             _prepare(name, builder)
-        train, test = (_arrays(builder, part, limit) for part in ("train", "test"))
+        found = [read_part(builder, part) for part in parts]
     except (tf.errors.OpError, ParseError) as error:
         raise FileFormatError(
             f"{name}: its files in {data_dir} look damaged ({_first_line(error)}); delete that copy and prepare or copy the data set again."
         ) from error
-    return Source(name, tuple(builder.info.features["label"].names), train, test)
+    return tuple(builder.info.features["label"].names), found
 
 
 def host_answers(url: str) -> _Answer:
@@ -96,12 +131,22 @@ def _unavailable(name: str, builder: Any, reason: str) -> DatasetUnavailableErro
     )
 
 
-def _arrays(builder: Any, part: str, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
+def _spectra(builder: Any, part: str, limit: int | None) -> tuple[list[np.ndarray], np.ndarray]:
+    pairs = list(_in_order(builder, part, limit).as_numpy_iterator())
+    return [log_mel(sound.astype(np.float32) / 32768, SOUND_RATE) for sound, _ in pairs], np.array([label for _, label in pairs], np.int64)
+
+
+def _in_order(builder: Any, part: str, limit: int | None) -> Any:
+    """The samples of a part as they lie on disk, a `tf.data.Dataset`."""
     import tensorflow_datasets as tfds
 
     in_order = tfds.ReadConfig(interleave_cycle_length=1)
     wanted = part if limit is None else f"{part}[:{min(limit, builder.info.splits[part].num_examples)}]"
-    dataset = builder.as_dataset(split=wanted, as_supervised=True, shuffle_files=False, read_config=in_order)
+    return builder.as_dataset(split=wanted, as_supervised=True, shuffle_files=False, read_config=in_order)
+
+
+def _arrays(builder: Any, part: str, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
+    dataset = _in_order(builder, part, limit)
     batches = list(dataset.batch(1000).as_numpy_iterator())
     return np.concatenate([images for images, _ in batches]), np.concatenate([labels for _, labels in batches])
 

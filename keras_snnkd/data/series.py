@@ -18,7 +18,7 @@ MAX_STEPS = 128
 """Series that are longer are cut into windows."""
 
 WINDOW, HOP = 100, 50
-"""Steps of a window, and from one window to the next."""
+"""Steps of a window, and from one window to the next, where nothing else is said."""
 
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
 """Shares of the groups, or of the series of each class, that are test and validation."""
@@ -27,8 +27,36 @@ GROUPS = "groups, such as people, are whole in one part: the last of them test, 
 EACH = "validation is every tenth series of each class, spread evenly"
 
 
+class Cut(NamedTuple):
+    """How series are cut and divided.
+
+    Args:
+        window: Steps of a window; `None` for `WINDOW` steps of series that are longer than `MAX_STEPS`, and whole series else.
+        hop: Steps from one window to the next; half a window by default.
+        fold: Which part of the groups, or of the series of each class, is test: 0 for the last one, 1 for the one before it, ...
+
+    Raises:
+        ValueError: For a window or hop that is no whole number above 0, a hop without a window, or a fold below 0.
+    """
+
+    window: int | None = None
+    hop: int | None = None
+    fold: int = 0
+
+    def checked(self) -> "Cut":
+        """This one, or a `ValueError`."""
+        for name, value in (("window", self.window), ("hop", self.hop)):
+            if value is not None and not _is_whole(value, 1):
+                raise ValueError(f"{name} must be a whole number of steps above 0, got {value!r}")
+        if self.hop is not None and self.window is None:
+            raise ValueError(f"hop={self.hop} is from one window to the next; give the window too (window=, --window)")
+        if not _is_whole(self.fold, 0):
+            raise ValueError(f"fold must be a whole number of at least 0, got {self.fold!r}")
+        return self
+
+
 class Series(NamedTuple):
-    """Series as they were read.
+    """Series as they were read; `keras_snnkd.data.load` takes those that a program has in memory.
 
     Args:
         name: Short name of the data set.
@@ -38,6 +66,10 @@ class Series(NamedTuple):
         groups: Who or what each one comes from, `[N]`; `None` if they stand for themselves.
         test: Series of the test set and their labels, if it is given; else it is taken off.
         channel_names: What the channels are.
+        validation: The same as `test` for the part to choose by, if it is given.
+
+    Example:
+        >>> data = kd.data.load(kd.data.Series("wrist", ("still", "walking"), recordings, labels, groups=people))
     """
 
     name: str
@@ -47,55 +79,76 @@ class Series(NamedTuple):
     groups: np.ndarray | None = None
     test: tuple[Sequence[np.ndarray], np.ndarray] | None = None
     channel_names: tuple[str, ...] = ()
+    validation: tuple[Sequence[np.ndarray], np.ndarray] | None = None
 
 
-def split(source: Series, limit: int | None = None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def split(source: Series, limit: int | None = None, cut: Cut | None = None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Divide series, cut them into windows and pad them.
 
     With groups the last fifth of them, in sorted order, is test and the tenth before it validation, at least one each. Without, every tenth
-    series of each class is validation, and every fifth test if no test set is given.
+    series of each class is validation, and every fifth test if no test set is given. Another fold takes the parts before them.
 
     Args:
         source: What was read.
         limit: At most this many series of the training part and of the test set.
+        cut: The windows, and which part is test.
 
     Returns:
         `train_arrays`, `validation_arrays` and `test_arrays`, each float32 series `[N, T, C]` and int32 labels `[N]`, read-only.
 
     Raises:
         FileFormatError: If series are empty, differ in their channels, hold what is not finite, or labels, groups or classes do not fit.
+        ValueError: If a window is longer than all series, or there is no such fold.
 
     Example:
         >>> split(Series("mine", ("still", "walking"), series, labels, groups=people))["test_arrays"]
     """
+    cut = (cut or Cut()).checked()
     given, given_labels = source.test or ((), np.zeros(0, int))
     _check(source, "series", source.train, source.labels, source.groups)
     _check(source, "test series", given, given_labels, None)
-    channels = {len(one.T) for one in (*source.train, *given)}
+    watched, watched_labels = source.validation or ((), np.zeros(0, int))
+    _check(source, "validation series", watched, watched_labels, None)
+    channels = {len(one.T) for one in (*source.train, *watched, *given)}
     if len(channels) != 1:
         raise FileFormatError(
             f"{source.name}: all series must have the same channels, got {', '.join(map(str, sorted(channels)))} of them."
         )
-    parts = _parts(source)
+    if source.test and source.validation:
+        parts = {"train": np.arange(len(source.labels))}
+    else:
+        parts = divided(source.name, source.labels, source.groups, bool(source.test), cut.fold)
     picked: dict[str, Any] = {part: ([source.train[i] for i in where], source.labels[where]) for part, where in parts.items()}
+    if source.validation:
+        picked["validation"] = (watched, watched_labels)
     if source.test:
         picked["test"] = (given, given_labels)
     longest = max(len(one) for series, _ in picked.values() for one in series)
-    steps = longest if longest <= MAX_STEPS else WINDOW
+    steps = _steps(source.name, longest, cut.window)
+    hop = cut.hop or (HOP if cut.window is None else max(1, steps // 2))
     arrays = {}
     for part, (series, labels) in picked.items():
-        windows = [(window, label) for one, label in zip(series, labels, strict=True) for window in _windows(one, steps)]
+        windows = [(window, label) for one, label in zip(series, labels, strict=True) for window in _windows(one, steps, hop)]
         if limit is not None and part != "validation":
             windows = windows[:: max(1, len(windows) // limit)][:limit]  # of all classes, which may lie one after the other
         arrays[f"{part}_arrays"] = _padded(windows, steps)
+    check_parts(source.name, source.class_names, arrays, limit)
+    return arrays
+
+
+def check_parts(name: str, class_names: Sequence[str], arrays: dict[str, tuple[Array, Array]], limit: int | None = None) -> None:
+    """Refuse a division in which a part is empty, or training lacks a class.
+
+    Raises:
+        FileFormatError: If it is.
+    """
     for part, (_, labels) in arrays.items():
         if not len(labels):
-            raise FileFormatError(f"{source.name}: nothing is left for {part.removesuffix('_arrays')}; there are too few series or groups.")
-    missing = sorted(set(range(len(source.class_names))) - set(arrays["train_arrays"][1].tolist()))
+            raise FileFormatError(f"{name}: nothing is left for {part.removesuffix('_arrays')}; there are too few series or groups.")
+    missing = sorted(set(range(len(class_names))) - set(arrays["train_arrays"][1].tolist()))
     if missing and limit is None:
-        names = ", ".join(source.class_names[label] for label in missing)
-        raise FileFormatError(f"{source.name}: no training series of the classes {names}; every class must be in several groups.")
-    return arrays
+        names = ", ".join(class_names[label] for label in missing)
+        raise FileFormatError(f"{name}: no training series of the classes {names}; every class must be in several groups.")
 
 
 def statistics(arrays: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -127,24 +180,32 @@ def _check(source: Any, what: str, series: Any, labels: Any, groups: Any) -> Non
         raise FileFormatError(f"{source.name}: labels must be 0..{classes - 1}, got {labels.min()}..{labels.max()}.")
 
 
-def _parts(source: Any) -> dict[str, np.ndarray]:
-    """The indices of the series of each part."""
-    if source.groups is None:
-        rank = np.zeros(len(source.labels), int)  # the how-manieth of its class each series is
-        for label in np.unique(source.labels):
-            rank[source.labels == label] = np.arange((source.labels == label).sum())
-        test = np.zeros(len(rank), bool) if source.test else rank % 5 == 4
-        validation = (rank % 10 == 8) & ~test
+def divided(name: str, labels: np.ndarray, groups: np.ndarray | None, has_test: bool, fold: int = 0) -> dict[str, np.ndarray]:
+    """The indices of the samples of each part, by labels `[N]` and perhaps groups `[N]`; see `split`.
+
+    Raises:
+        FileFormatError: If there are too few groups.
+        ValueError: If there are fewer folds.
+    """
+    if groups is None:
+        _check_fold(name, fold, 10 if has_test else 5)
+        rank = np.zeros(len(labels), int)  # the how-manieth of its class each sample is
+        for label in np.unique(labels):
+            rank[labels == label] = np.arange((labels == label).sum())
+        test = np.zeros(len(rank), bool) if has_test else (rank + fold) % 5 == 4
+        validation = ((rank + fold) % 10 == 8) & ~test
     else:
-        groups = np.unique(source.groups)
-        least = 2 if source.test else 3
-        if len(groups) < least:
-            raise FileFormatError(f"{source.name}: {len(groups)} groups; training, validation and test need one each, which makes {least}.")
-        held = 0 if source.test else max(1, round(TEST_SHARE * len(groups)))
-        watched = max(1, round(VALIDATION_SHARE * len(groups)))
-        first = len(groups) - held
-        test = np.isin(source.groups, groups[first:])
-        validation = np.isin(source.groups, groups[first - watched : first])
+        known = np.unique(groups)
+        least = 2 if has_test else 3
+        if len(known) < least:
+            raise FileFormatError(f"{name}: {len(known)} groups; training, validation and test need one each, which makes {least}.")
+        held = 0 if has_test else max(1, round(TEST_SHARE * len(known)))
+        watched = max(1, round(VALIDATION_SHARE * len(known)))
+        _check_fold(name, fold, len(known) // (held or watched))
+        known = np.roll(known, fold * (held or watched))
+        first = len(known) - held
+        test = np.isin(groups, known[first:])
+        validation = np.isin(groups, known[first - watched : first])
     return {
         "train": np.flatnonzero(~test & ~validation),
         "validation": np.flatnonzero(validation),
@@ -152,11 +213,31 @@ def _parts(source: Any) -> dict[str, np.ndarray]:
     }
 
 
-def _windows(one: np.ndarray, steps: int) -> list[np.ndarray]:
+def _check_fold(name: str, fold: int, folds: int) -> None:
+    if fold >= folds:
+        raise ValueError(f"{name} has {folds} folds, 0 to {folds - 1}, got fold={fold} (--fold)")
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
+
+
+def _steps(name: str, longest: int, window: int | None) -> int:
+    """T of all series, by that of the longest one."""
+    if window is None:
+        return longest if longest <= MAX_STEPS else WINDOW
+    if window > longest:
+        raise ValueError(
+            f"{name}: window={window} is longer than all series, of which the longest has {longest} steps; take at most that (--window)"
+        )
+    return window
+
+
+def _windows(one: np.ndarray, steps: int, hop: int) -> list[np.ndarray]:
     """A series that fits, or windows of it; what is left over at its end is in no window."""
     if len(one) <= steps:
         return [one]
-    windows = [one[start : start + steps] for start in range(0, len(one) - steps + 1, HOP)]
+    windows = [one[start : start + steps] for start in range(0, len(one) - steps + 1, hop)]
     return [window for window in windows if window[-1].any()]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_snnkd.data.events import Events, of_arrays
 from keras_snnkd.data.series import Series
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files.archives import check_archive
@@ -21,26 +22,27 @@ MELS, FRAME_SECONDS, HOP_SECONDS = 40, 0.025, 0.010
 LOG_FLOOR = 1e-6
 
 
-def read_japanese_vowels() -> Series:
+def read_japanese_vowels() -> Series | Events:
     """640 utterances by nine speakers (Kudo et al., 1999, CC BY 4.0): series of 7 to 29 steps, 12 channels."""
     return read_npz(VOWELS)
 
 
-def holds_series(path: Path) -> bool:
-    """Whether a `.npz` file has the arrays of series; a damaged one has not."""
+def axes_of_values(path: Path) -> int | None:
+    """How many axes the values of a `.npz` file of series or of frames of events have; `None` for another, or a damaged one."""
     try:
         check_archive(path)
         with np.load(path, allow_pickle=False) as file:
-            return bool({"values", "train_values"} & set(file))
+            return next((file[name].ndim for name in ("values", "train_values") if name in file), None)
     except Exception:  # whatever is wrong with it, the reader of images says it
-        return False
+        return None
 
 
-def read_npz(path: Path) -> Series:
-    """Series of one `.npz` file.
+def read_npz(path: Path) -> Series | Events:
+    """Series of one `.npz` file, or frames of events.
 
     `values`: `[N, T, C]`, or with `lengths` `[N]` all series one after the other, `[sum of lengths, C]`. `labels` `[N]`. Optional: `groups`
-    or `subjects` `[N]`, `class_names`, `channel_names`. Or the same with `train_` and `test_` before each name, for a given test set.
+    or `subjects` `[N]`, `class_names`, `channel_names`. Or the same with `train_` and `test_` before each name, for a given test set. With
+    `values` `[N, T, H, W, 2]` they are frames of events.
 
     Raises:
         FileFormatError: If arrays are missing, damaged or do not fit.
@@ -51,6 +53,8 @@ def read_npz(path: Path) -> Series:
     except Exception as error:  # numpy reads headers in Python's syntax and raises what that raises
         raise FileFormatError(f"{path}: not a readable .npz file of plain arrays ({type(error).__name__}: {error}).") from error
     prefix = "train_" if "train_values" in arrays else ""
+    if f"{prefix}values" in arrays and arrays[f"{prefix}values"].ndim == 5:
+        return of_arrays(path, arrays, path.stem)
     series, labels = _npz_part(path, arrays, prefix)
     test = _npz_part(path, arrays, "test_") if "test_values" in arrays else None
     groups = next((arrays[f"{prefix}{name}"] for name in ("groups", "subjects") if f"{prefix}{name}" in arrays), None)

@@ -24,6 +24,7 @@ from keras_snnkd.files.staging import staged
 from keras_snnkd.keras_internals import call_again, producer
 from keras_snnkd.layers import FakeQuant
 from keras_snnkd.layers.encoders import Encoder
+from keras_snnkd.layers.frames import Frames
 from keras_snnkd.layers.readouts import Readout
 from keras_snnkd.layers.series import CausalConv1D, Standardize
 from keras_snnkd.metrics.anytime import final_readout
@@ -158,7 +159,7 @@ def one_step(model: keras.Model, taps: Sequence[str] = ()) -> Step:
     frozen = freeze(model, batch_size=1)
     readout = _readout(frozen)
     walk = _Walk(frozen.name)
-    over_time = not any(isinstance(layer, Encoder) for layer in frozen.layers)
+    over_time = not any(isinstance(layer, Encoder) and not isinstance(layer, Frames) for layer in frozen.layers)
     shape = frozen.inputs[0].shape
     frame = keras.Input(batch_shape=(1, 1, *shape[2:]) if over_time else shape, name="image")
     try:
@@ -228,6 +229,8 @@ class _Walk:
         kwargs.pop("mask", None)
         if isinstance(layer, Standardize):
             return layer.scaled(*args)
+        if isinstance(layer, Frames):
+            return self._frame(layer, *args)
         if isinstance(layer, Encoder):
             return self._encode(layer, *args)
         if isinstance(layer, SpikingLayer):
@@ -244,6 +247,14 @@ class _Walk:
         step = self._state(encoder.name, "step", (1,))
         outputs, self.after[step.name] = _EncoderStep(encoder, name=f"{step.name}_once")(inputs, step)
         return outputs
+
+    def _frame(self, layer: Frames, inputs: Any) -> Tensor:
+        if layer.changes_nothing:
+            return inputs
+        raise UnsupportedError(
+            f"{self.model_name}: layer {layer.name!r} (Frames) puts several steps of its input into one frame, and one step at a time sees "
+            "none of that; build the model for frames that are put together before, or take keras_snnkd.export.litert."
+        )
 
     def _fire(self, neuron: SpikingLayer, inputs: Any, initial_state: Any = None) -> Tensor:
         if initial_state is not None or neuron.return_state:

@@ -4,6 +4,7 @@ from keras_snnkd.layers.adapters import Channels, Logits, logits_of
 from keras_snnkd.layers.attention import Attend, AttentionScore, MeanOverTokens, Positions, TokenMask
 from keras_snnkd.layers.encoders import Direct, Latency, Poisson
 from keras_snnkd.layers.fake_quant import FakeQuant
+from keras_snnkd.layers.frames import Frames
 from keras_snnkd.layers.normalization import BatchNormalization, ThresholdBatchNormalization
 from keras_snnkd.layers.over_time import OverTime
 from keras_snnkd.layers.quantized import QuantizedConv2D, QuantizedDense
@@ -18,6 +19,7 @@ __all__ = [
     "Channels",
     "Direct",
     "FakeQuant",
+    "Frames",
     "LastStep",
     "Latency",
     "Logits",

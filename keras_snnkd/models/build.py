@@ -78,12 +78,12 @@ def _read_short_form(text: str) -> dict[str, Any]:
     return spec
 
 
-def build(spec: str | Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, **overrides: Any) -> keras.Model:
+def build(spec: str | Mapping[str, Any], image_shape: tuple[int, ...], num_classes: int, **overrides: Any) -> keras.Model:
     """A new model.
 
     Args:
         spec: See `specification`.
-        image_shape: `(H, W, C)`.
+        image_shape: `(H, W, C)`, `(T, C)` of series, or `(N, H, W, 2)` of frames of events.
         num_classes: Number of classes.
         **overrides: Arguments that go before those of the specification, such as `timesteps` or `neuron`.
 

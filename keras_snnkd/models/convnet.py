@@ -13,7 +13,7 @@ POOLINGS = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePoo
 
 
 def ConvNet(  # noqa: N802 - reads as a class, like keras.applications
-    image_shape: tuple[int, int, int],
+    image_shape: tuple[int, ...],
     num_classes: int,
     widths: Sequence[int | str] = (32, "pool", 64, "pool", 64),
     *,
@@ -34,14 +34,15 @@ def ConvNet(  # noqa: N802 - reads as a class, like keras.applications
     quarters: for what has no maximum, such as NIR and the hardware behind it.
 
     Args:
-        image_shape: `(H, W, C)`.
+        image_shape: `(H, W, C)`, or `(N, H, W, 2)` of N frames of events, which are put into T.
         num_classes: Number of classes C.
         widths: Channels of each convolution, and `"pool"` where the maps are halved.
         head: `"flatten"`, or `"average"` (global average pooling, then the classifier): fewer weights, but small spiking networks learn
             slowly behind it.
         pooling: `"max"` or `"average"`.
         timesteps: Number of time steps T, at least 1.
-        neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for the ANN twin: same layer names, same weight shapes, no time.
+        neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for the ANN twin: same layer names, same weight shapes, no time
+            but that of frames.
         encoder: `"direct"`, `"poisson"` or `"latency"`.
         readout: `"mean"`, `"spike_count"` or `"membrane"`.
         normalization: `"batch"` or `"threshold"` (tdBN).

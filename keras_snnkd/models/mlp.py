@@ -9,7 +9,7 @@ from keras_snnkd.models.network import Network, check_counts
 
 
 def MLP(  # noqa: N802 - reads as a class, like keras.applications
-    image_shape: tuple[int, int, int],
+    image_shape: tuple[int, ...],
     num_classes: int,
     widths: Sequence[int] = (256,),
     *,
@@ -25,11 +25,12 @@ def MLP(  # noqa: N802 - reads as a class, like keras.applications
     """A fully connected network: per width ``dense - batch norm - neurons``, then a classifier.
 
     Args:
-        image_shape: `(H, W, C)`.
+        image_shape: `(H, W, C)`, or `(N, H, W, 2)` of N frames of events, which are put into T.
         num_classes: Number of classes C.
         widths: Neurons of each hidden layer.
         timesteps: Number of time steps T, at least 1.
-        neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for the ANN twin: same layer names, same weight shapes, no time.
+        neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for the ANN twin: same layer names, same weight shapes, no time
+            but that of frames.
         encoder: `"direct"`, `"poisson"` or `"latency"`.
         readout: `"mean"`, `"spike_count"` or `"membrane"`.
         normalization: `"batch"` or `"threshold"` (tdBN).

@@ -44,12 +44,13 @@ class Network:
     """Builds one functional model; spiking, or its ANN twin with ReLU and no time axis.
 
     Both have the same layer names and the same weights in the same shapes. In the spiking one, layers that come before the first neuron
-    run once on the static image, and the time axis begins at that neuron (or at the encoder, if it is not direct).
+    run once on the static image, and the time axis begins at that neuron (or at the encoder, if it is not direct). Frames of events
+    `(N, H, W, 2)` have time from the start: they are put into T frames (`keras_snnkd.layers.Frames`), and the ANN twin has time too.
 
     Args:
-        image_shape: `(H, W, C)`.
+        image_shape: `(H, W, C)`, or `(N, H, W, 2)` of N frames of events.
         num_classes: C, at least 2.
-        timesteps: T.
+        timesteps: T; of frames at most N.
         neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for the ANN twin.
         encoder: `"direct"`, `"poisson"` or `"latency"`.
         readout: `"mean"` of per-step logits, `"spike_count"` of output neurons, or `"membrane"` of a leaky integrator.
@@ -59,13 +60,13 @@ class Network:
 
     Raises:
         UnknownNameError: For an unknown neuron, encoder, readout, normalization or neuron argument.
-        ShapeError: For an image shape that is not `(H, W, C)`.
-        ValueError: For T below 1 or fewer than two classes.
+        ShapeError: For an image shape that is neither `(H, W, C)` nor `(N, H, W, 2)`, or more frames than there are.
+        ValueError: For T below 1, fewer than two classes, or an encoder of frames, which have time already.
     """
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int],
+        image_shape: tuple[int, ...],
         num_classes: int,
         timesteps: int = 4,
         neuron: str = "lif",
@@ -75,8 +76,11 @@ class Network:
         arguments: dict[str, Any] | None = None,
         remat: bool = False,
     ) -> None:
-        if not isinstance(image_shape, (list, tuple)) or len(image_shape) != 3 or not all(map(is_count, image_shape)):
-            raise ShapeError(f"image_shape must be (H, W, C), three whole numbers above 0, got {image_shape!r}")
+        if not isinstance(image_shape, (list, tuple)) or len(image_shape) not in (3, 4) or not all(map(is_count, image_shape)):
+            raise ShapeError(
+                "image_shape must be (H, W, C), three whole numbers above 0, or (N, H, W, 2) of frames of events, got "
+                f"{image_shape!r}{'; for series take SequenceNet' if isinstance(image_shape, tuple) and len(image_shape) == 2 else ''}"
+            )
         if not is_count(num_classes) or num_classes < 2:
             raise ValueError(f"num_classes must be a whole number of at least 2, got {num_classes!r}")
         for kind, name, known in [
@@ -102,7 +106,12 @@ class Network:
         self.timed = False
         self.image = keras.Input(tuple(image_shape), name="image")
         self.start = self.image
-        if self.spiking and encoder != "direct":
+        if len(image_shape) == 4:
+            if encoder != "direct":
+                raise ValueError(f"frames of events have time already, and encoder={encoder!r} would make it again; take encoder='direct'")
+            self.start = layers.Frames(self.timesteps, name="frames")(self.image)
+            self.timed = True
+        elif self.spiking and encoder != "direct":
             self.start = ENCODERS[encoder](self.timesteps, name="encoder")(self.image)
             self.timed = True
 
@@ -153,9 +162,9 @@ class Network:
     def model(self, x: Tensor, name: str) -> keras.Model:
         """Classifier and readout on features `x` `[B, (T,) F]`, and the finished model."""
         x = self.synapse(x, keras.layers.Dense(self.num_classes, name="classifier"))
-        if not self.spiking:
+        if not self.spiking and not self.timed:
             x = keras.layers.Activation("linear", dtype="float32", name="readout")(x)
-        elif self.readout == "mean":
+        elif self.readout == "mean" or not self.spiking:
             x = layers.MeanOverTime(name="readout")(x)
         elif self.readout == "spike_count":
             x = layers.SpikeCount(name="readout")(self.fire(x, "output_neuron"))

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_snnkd._types import Array, Config, Tensor
 from keras_snnkd.errors import ShapeError
-from keras_snnkd.layers import Direct, FakeQuant, LastStep, MeanOverTime, OverTime, QuantizedConv2D, QuantizedDense, SpikeCount
+from keras_snnkd.layers import Direct, FakeQuant, Frames, LastStep, MeanOverTime, OverTime, QuantizedConv2D, QuantizedDense, SpikeCount
 from keras_snnkd.models.calibration import calibrate
 from keras_snnkd.neurons import QuantizedNeuron, SpikingLayer
 from keras_snnkd.weights.folding import folded, following_norm, is_linear, readers
@@ -28,6 +28,7 @@ SAME_RANGE = (
 """Layers that hand numbers on, repeat them or choose among them: nothing is rounded."""
 
 ROUNDED = (
+    Frames,
     keras.layers.Add,
     keras.layers.AveragePooling2D,
     keras.layers.GlobalAveragePooling2D,

@@ -9,7 +9,7 @@ from keras_snnkd.models.network import Network, check_counts
 
 
 def ResNet(  # noqa: N802 - reads as a class, like keras.applications
-    image_shape: tuple[int, int, int],
+    image_shape: tuple[int, ...],
     num_classes: int,
     widths: Sequence[int] = (64, 128, 256, 512),
     blocks: Sequence[int] = (2, 2, 2, 2),
@@ -30,12 +30,13 @@ def ResNet(  # noqa: N802 - reads as a class, like keras.applications
     arXiv:2011.05280). The first block of every stage but the first halves the maps, with a 1x1 convolution on its shortcut.
 
     Args:
-        image_shape: `(H, W, C)`.
+        image_shape: `(H, W, C)`, or `(N, H, W, 2)` of N frames of events, which are put into T.
         num_classes: Number of classes C.
         widths: Channels of each stage.
         blocks: Basic blocks of each stage; as many entries as `widths`.
         timesteps: Number of time steps T, at least 1.
-        neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for the ANN twin: same layer names, same weight shapes, no time.
+        neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for the ANN twin: same layer names, same weight shapes, no time
+            but that of frames.
         encoder: `"direct"`, `"poisson"` or `"latency"`.
         readout: `"mean"`, `"spike_count"` or `"membrane"`.
         normalization: `"batch"` or `"threshold"` (tdBN).

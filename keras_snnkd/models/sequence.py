@@ -7,7 +7,7 @@ import keras
 
 from keras_snnkd import layers, neurons
 from keras_snnkd.errors import ShapeError, unknown_name
-from keras_snnkd.layers.encoders import is_count
+from keras_snnkd.layers.encoders import check_timesteps, is_count
 from keras_snnkd.models.network import BATCH_NORM_MOMENTUM, check_counts, neuron_arguments
 
 MEMBRANE_TAU = 10.0
@@ -24,6 +24,7 @@ def SequenceNet(  # noqa: N802 - reads as a class, like keras.applications
     neuron: str = "lif",
     readout: str = "mean",
     padded: bool = True,
+    frames: int | None = None,
     dropout: float = 0.0,
     name: str = "sequence",
     **arguments: Any,
@@ -44,6 +45,8 @@ def SequenceNet(  # noqa: N802 - reads as a class, like keras.applications
         readout: `"mean"` of per-step logits, `"last"` of them, `"spike_count"` of output neurons, `"membrane"`: the last potentials of
             leaky integrators, or `"softmax_sum"` of their class probabilities, with learned time constants.
         padded: Whether series may be shorter than T; see `keras_snnkd.layers.Standardize`.
+        frames: Put the steps into so many frames, the means of each (`keras_snnkd.layers.Frames`), which are then the neurons' steps; all
+            T steps by default.
         dropout: Share of the neurons' outputs that training leaves out.
         name: Of the model.
         **arguments: Of the neuron layer, such as `tau`.
@@ -53,7 +56,7 @@ def SequenceNet(  # noqa: N802 - reads as a class, like keras.applications
 
     Raises:
         UnknownNameError: For an unknown neuron, readout or argument of the neuron.
-        ShapeError: For a shape that is not `(T, C)`, as that of images.
+        ShapeError: For a shape that is not `(T, C)`, as that of images, or more frames than steps.
         ValueError: For a width, kernel, dilation or number of classes that is none.
 
     Example:
@@ -69,10 +72,14 @@ def SequenceNet(  # noqa: N802 - reads as a class, like keras.applications
     for argument, value in (("kernel", kernel), ("dilation", dilation)):
         if not is_count(value):
             raise ValueError(f"{argument} must be a whole number above 0, got {value!r}")
+    if frames is not None:
+        check_timesteps(frames)
     _check_names(neuron, readout, arguments)
     fire = _fire(neuron, arguments)
     image = keras.Input(tuple(series_shape), name="image")
     x = layers.Standardize(padded, name="standardize")(image)
+    if frames is not None:
+        x = layers.Frames(frames, name="frames")(x)
     for index, width in enumerate(widths):
         block = f"block{index + 1}"
         x = _synapse(width, kernel, dilation**index, block)(x)

@@ -18,8 +18,8 @@ def with_timesteps(model: keras.Model, timesteps: int, name: str | None = None) 
     A `TeacherCache` would keep what the network did before training; do without.
 
     Args:
-        model: A functional or Sequential model with an encoder (`Direct`, `Poisson`, `Latency`) and without models inside. It stays as
-            it is.
+        model: A functional or Sequential model with an encoder (`Direct`, `Poisson`, `Latency`, `Frames`) and without models inside. It
+            stays as it is.
         timesteps: The other T, at least 1.
         name: Of the new model; `<name of the model>_T<timesteps>` by default.
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from keras_snnkd.data import load, prepared
+from keras_snnkd.data import holds_series, load, prepared
 from keras_snnkd.errors import DatasetUnavailableError, FileFormatError
+from keras_snnkd.files.padding import lengths
 
 CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 
@@ -37,6 +38,39 @@ def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tfds")
     FashionMnist(data_dir=folder).download_and_prepare(download_config=tfds.download.DownloadConfig(register_checksums=False))
     return folder
+
+
+class SpeechCommands(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Sounds of up to a second; sound number i has the label i % 12."""
+
+    name = "speech_commands"
+    VERSION = tfds.core.Version("0.0.3")
+
+    def _info(self):
+        labels = ["down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "_silence_", "_unknown_"]
+        audio = tfds.features.Audio(sample_rate=16000, dtype=np.int16)
+        features = tfds.features.FeaturesDict({"audio": audio, "label": tfds.features.ClassLabel(names=labels)})
+        return self.dataset_info_from_configs(features=features, supervised_keys=("audio", "label"))
+
+    def _split_generators(self, dl_manager):
+        return {part: self._generate_examples(count) for part, count in [("train", 24), ("validation", 12), ("test", 12)]}
+
+    def _generate_examples(self, count):
+        for number in range(count):
+            sound = 8000 * np.sin(np.arange(8000 + 8000 * (number % 2)) * (0.05 + 0.02 * number))
+            yield number, {"audio": sound.astype("int16"), "label": number % 12}
+
+
+def test_speech_commands_are_spectra_with_the_validation_part_that_they_bring(tmp_path):
+    SpeechCommands(data_dir=tmp_path).download_and_prepare(download_config=tfds.download.DownloadConfig(register_checksums=False))
+    data = load("speech_commands", data_dir=tmp_path, batch_size=8)
+    assert data.image_shape == (98, 40)  # a frame of 25 ms every 10 ms of a second
+    assert [len(part[1]) for part in (data.train_arrays, data.validation_arrays, data.test_arrays)] == [24, 12, 12]
+    assert data.class_names[:2] == ("down", "go")
+    assert data.notes == ("validation and test come with the data",)
+    assert set(lengths(data.train_arrays[0])) == {48, 98}
+    assert len(load("speech_commands", data_dir=tmp_path, limit=5).train_arrays[1]) == 5
+    assert holds_series("speech_commands")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from keras_snnkd import data
 from keras_snnkd.data import series_files
-from keras_snnkd.data.series import Series, split, statistics
+from keras_snnkd.data.series import Cut, Series, split, statistics
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files.padding import lengths
 
@@ -58,6 +58,54 @@ def test_all_windows_of_a_person_are_in_one_part():
     found = {part: set(np.unique(series).astype(int)) for part, (series, _) in parts.items()}
     assert found == {"train_arrays": {1, 2, 3, 4, 5, 6, 7}, "validation_arrays": {8}, "test_arrays": {9, 10}}
     assert parts["train_arrays"][0].shape == (7 * 4 * 5, 100, 2)
+
+
+def test_windows_of_another_length_and_hop():
+    marked = [np.arange(1, 301, dtype="float32")[:, None] for _ in range(30)]
+    whole = Series("mine", ("a", "b"), marked, np.arange(30) % 2)
+    halves, own = split(whole, cut=Cut(window=60)), split(whole, cut=Cut(window=60, hop=80))
+    assert halves["train_arrays"][0][:3, 0, 0].tolist() == [1, 31, 61]
+    assert own["train_arrays"][0][:5, 0, 0].tolist() == [1, 81, 161, 241, 1]
+    assert own["train_arrays"][0].shape[1:] == (60, 1)
+
+
+def test_a_window_longer_than_all_series_is_refused():
+    with pytest.raises(ValueError, match="longest has 22 steps"):
+        split(source(), cut=Cut(window=23))
+
+
+@pytest.mark.parametrize("cut", [Cut(window=0), Cut(window=2.5), Cut(hop=5), Cut(window=10, hop=0), Cut(fold=-1)])
+def test_cuts_that_are_none_are_refused(cut):
+    with pytest.raises(ValueError, match=r"window|hop|fold"):
+        split(source(), cut=cut)
+
+
+def test_folds_leave_every_person_out_once():
+    people = np.repeat(np.arange(10), 4)
+    marked = [np.full((20, 2), person + 1, "float32") for person in people]
+    whole = Series("mine", ("a", "b"), marked, np.arange(40) % 2, people)
+    found = [split(whole, cut=Cut(fold=fold)) for fold in range(5)]
+    left_out = [set(np.unique(parts["test_arrays"][0]).astype(int)) for parts in found]
+    assert left_out == [{9, 10}, {7, 8}, {5, 6}, {3, 4}, {1, 2}]
+    assert all(set(np.unique(parts["train_arrays"][0])).isdisjoint(parts["test_arrays"][0].ravel()) for parts in found)
+    with pytest.raises(ValueError, match="5 folds"):
+        split(whole, cut=Cut(fold=5))
+
+
+def test_folds_of_series_without_groups_divide_them_all():
+    marked = [np.full((20, 2), number + 1, "float32") for number in range(40)]
+    whole = Series("mine", ("a", "b"), marked, np.arange(40) % 2)
+    tests = [split(whole, cut=Cut(fold=fold))["test_arrays"][0][:, 0, 0] for fold in range(5)]
+    assert sorted(np.concatenate(tests).astype(int)) == list(range(1, 41))
+
+
+def test_series_in_memory_and_given_parts():
+    mine = data.load(source(), batch_size=4)
+    assert (mine.name, mine.image_shape) == ("mine", (22, 3))
+    given = source()._replace(test=(recordings(4), np.arange(4) % 2), validation=(recordings(6), np.arange(6) % 2))
+    parts = split(given)
+    assert [len(parts[f"{part}_arrays"][1]) for part in ("train", "validation", "test")] == [30, 6, 4]
+    assert data.load(given).notes == ("validation and test come with the data",)
 
 
 def test_a_file_of_values_and_lengths(tmp_path):
