@@ -55,7 +55,8 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--dataset",
         metavar="NAME",
-        help="digits (default) | mnist | fashion_mnist | cifar10 | japanese_vowels | an .npz | a folder of images | series (docs/data.md)",
+        help="digits (default) | mnist | fashion_mnist | cifar10 | japanese_vowels | speech_commands | "
+        "an .npz, a folder of images, series or events",
     )
     group.add_argument(
         "--data-dir", metavar="DIR", help="of prepared tensorflow-datasets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)"
@@ -66,7 +67,21 @@ def parser() -> argparse.ArgumentParser:
         "--keep-aspect", action="store_true", default=None,
         help="with --resize: pictures keep their proportions, the rest has the colour of their border (default: they are stretched)",
     )  # fmt: skip
-    group.add_argument("--augment", metavar="NAMES", help="none | flip | crop | shift | cutout, joined by + (default: by data set)")
+    group.add_argument("--window", type=int, metavar="T", help="of series: cut longer ones into windows of T steps (default: 100)")
+    group.add_argument("--hop", type=int, metavar="N", help="of series: steps from one window to the next (default: half a window)")
+    group.add_argument(
+        "--fold",
+        type=int,
+        metavar="K",
+        help="of series and events: which fifth of the people, or of each class, is test (default: 0, the last)",
+    )
+    group.add_argument("--frames", type=int, metavar="N", help="of .bin files of events: frames made of each (default: 10)")
+    group.add_argument("--frames-by", metavar="HOW", help="of .bin files of events: time (default) | count, equally many events in each")
+    group.add_argument(
+        "--augment", metavar="NAMES",
+        help="none | of images: flip | crop | shift | cutout | of series: jitter | scale | time_shift | time_mask, joined by + "
+        "(default: by data set)",
+    )  # fmt: skip
     group.add_argument("--labels", type=float, metavar="S", help="share of labelled training images; the teacher answers on the others")
     group.add_argument("--mixup", type=float, metavar="A", help="train on mixtures of two images, with shares from Beta(A, A) (default: 0)")
 

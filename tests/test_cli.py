@@ -113,6 +113,7 @@ def test_options_reach_the_recipe(runs):
         "objectives": [{"objective": "soft_targets", "temperature": 2, "weight": 0.5}],
         "search": {"timesteps": [1, 2]},
         **{"deterministic": True, "keep_aspect": False, "resize": None, "rivals": False, "teacher_scale": "-1..1"},
+        **{"window": None, "hop": None, "fold": 0, "frames": None, "frames_by": "time"},
     }
 
 

@@ -30,6 +30,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     "smartwatch_exercises_teacher": {"builder": "SequenceNet", "widths": [64, 64, 64], "kernel": 5, "dilation": 2, "neuron": "relu"},
     "smartwatch_exercises_assistant": {"builder": "SequenceNet", "widths": [96, 96], "neuron": "adlif", "coupling": "symplectic"},
     "smartwatch_exercises_student": {"builder": "SequenceNet", "widths": [64, 64], "neuron": "adlif", "coupling": "symplectic"},
+    # Speech Commands: log-mel spectra of a second, 98 steps, 40 channels, 12 classes
+    "speech_commands_teacher": {"builder": "SequenceNet", "widths": [128, 128, 128], "kernel": 5, "dilation": 2, "neuron": "relu"},
+    "speech_commands_assistant": {"builder": "SequenceNet", "widths": [192, 192], "neuron": "adlif", "coupling": "symplectic"},
+    "speech_commands_student": {"builder": "SequenceNet", "widths": [128, 128], "neuron": "adlif", "coupling": "symplectic"},
+    # N-MNIST, in a folder of that name: frames of events, 34x34x2
+    "nmnist_teacher": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128], "head": "flatten"},
+    "nmnist_assistant": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool"], "head": "flatten"},
+    "nmnist_student": {"builder": "ConvNet", "widths": [8, "pool", 16, "pool"], "head": "flatten"},
     # the shapes of the literature, for machines with an accelerator
     "resnet18": {"builder": "ResNet", "widths": [64, 128, 256, 512], "blocks": [2, 2, 2, 2]},
     "resnet19": {"builder": "ResNet", "widths": [128, 256, 512], "blocks": [3, 3, 2], "normalization": "threshold"},

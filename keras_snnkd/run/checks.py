@@ -8,7 +8,9 @@ from typing import Any
 from keras_snnkd import data, models, neurons
 from keras_snnkd.data.augment import augmentation
 from keras_snnkd.data.data import check_share
+from keras_snnkd.data.events import check_frames
 from keras_snnkd.data.mixup import check_mixup
+from keras_snnkd.data.series import Cut
 from keras_snnkd.distill import methods, objectives, schedules, teachers
 from keras_snnkd.distill.gradient import GRADIENTS
 from keras_snnkd.distill.methods import Method
@@ -86,6 +88,8 @@ def _check_names(recipe: Recipe) -> None:
 def _check_data(recipe: Recipe) -> None:
     augmentation(recipe.augment)
     data.check_resize(recipe.dataset, recipe.resize, recipe.keep_aspect)
+    Cut(recipe.window, recipe.hop, recipe.fold).checked()
+    check_frames(recipe.frames, recipe.frames_by)
     check_mixup(recipe.mixup)
     check_share(recipe.labels)
 

@@ -108,6 +108,11 @@ class Experiment:
             limit=r.limit,
             resize=r.resize,
             keep_aspect=r.keep_aspect,
+            window=r.window,
+            hop=r.hop,
+            fold=r.fold,
+            frames=r.frames,
+            frames_by=r.frames_by,
         )
 
     @property

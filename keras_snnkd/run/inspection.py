@@ -29,6 +29,12 @@ from keras_snnkd.run.twin import check_twin
 
 FIGURES_FILE = "evaluate.json"
 
+OF_SERIES = ["window", "hop", "fold"]
+"""Settings of data that have to be those of the training, or the test people may be among those that the model has seen."""
+
+OF_EVENTS = ["fold", "frames", "frames_by"]
+"""The same of events."""
+
 DATASET = "digits"
 """Of a model whose data set neither a card nor an option tells."""
 
@@ -162,8 +168,10 @@ def _data(options: argparse.Namespace, path: Path, card: dict[str, Any]) -> data
     size = {"resize": options.resize, "keep_aspect": bool(options.keep_aspect)} if options.resize or options.keep_aspect else {}
     if not size and takes_resize(name):
         known += ["resize", "keep_aspect"]
+    known += OF_SERIES if datasets.holds_series(name) else OF_EVENTS if datasets.holds_events(name) else []
     trained = {key: recipe[key] for key in known if key in recipe}
-    return datasets.load(name, data_dir=options.data_dir, limit=options.limit, **trained, **size)
+    given = {key: getattr(options, key) for key in {*OF_SERIES, *OF_EVENTS} if getattr(options, key) is not None}
+    return datasets.load(name, data_dir=options.data_dir, limit=options.limit, **{**trained, **size, **given})
 
 
 def _dataset(options: argparse.Namespace, path: Path, card: dict[str, Any]) -> str:

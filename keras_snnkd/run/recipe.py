@@ -28,6 +28,9 @@ class Recipe:
         limit: Use only so many training and test images.
         resize: Bring the pictures of a folder to this size in pixels, `"32"` or `"48x32"`, width and height.
         keep_aspect: Whether they keep their proportions then; else they are stretched (see `keras_snnkd.files.pictures.Resize`).
+        window, hop: Of series: steps of the windows into which longer ones are cut, and from one to the next.
+        fold: Of series and events: which part of the people, or of each class, is test (see `keras_snnkd.data.load`).
+        frames, frames_by: Of lists of events: how many frames are made of each, of equal `"time"` or `"count"`.
         teacher: Preset, short form (`"convnet:32,pool,64"`), specification, or the path of a trained `.keras` file; `"shipped"` for the
             trained one that comes with the package for a data set, the default where there is one; `"train"` for the data set's preset,
             trained in the run; `"self"` for the student itself, run for `teacher_timesteps`.
@@ -105,6 +108,11 @@ class Recipe:
     limit: int | None = None
     resize: str | None = None
     keep_aspect: bool = False
+    window: int | None = None
+    hop: int | None = None
+    fold: int = 0
+    frames: int | None = None
+    frames_by: str = "time"
     teacher: str | dict | None = None
     assistants: list | None = None
     student: str | dict | None = None

@@ -27,7 +27,9 @@ _BY_MODE: dict[str, set[str]] = {
 _FORM = {"teacher_outputs", "teacher_scale"}
 """Of a teacher from a file."""
 
-_LOOKED_AT = {"mode", "model", "dataset", "data_dir", "limit", "resize", "keep_aspect", "out", "imports"}
+_DATA = {"dataset", "data_dir", "limit", "resize", "keep_aspect", "window", "hop", "fold", "frames", "frames_by"}
+
+_LOOKED_AT = {"mode", "model", "out", "imports", *_DATA}
 """By `--mode evaluate`."""
 
 _EXPORT = {"target", "io", "finetune", "twin"}

@@ -20,13 +20,16 @@ def test_a_student_is_smaller_than_its_assistant_and_that_than_its_teacher(datas
     assert {model.output_shape for model in models} == {(None, 10)}
 
 
-@pytest.mark.parametrize("dataset", ["japanese_vowels", "smartwatch_exercises"])
-def test_presets_of_series_grow_with_their_role(dataset):
-    sizes = [build(f"{dataset}_{role}", (20, 6), 7).count_params() for role in ("student", "assistant", "teacher")]
+@pytest.mark.parametrize(
+    ("dataset", "shape"),
+    [("japanese_vowels", (20, 6)), ("smartwatch_exercises", (20, 6)), ("speech_commands", (20, 40)), ("nmnist", (4, 34, 34, 2))],
+)
+def test_presets_of_data_with_time_grow_with_their_role(dataset, shape):
+    sizes = [build(f"{dataset}_{role}", shape, 7).count_params() for role in ("student", "assistant", "teacher")]
     assert sizes[0] < sizes[1] < sizes[2]
 
 
-OF_DATA_SETS = ("digits", "mnist", "fashion", "cifar10", "japanese", "smartwatch")
+OF_DATA_SETS = ("digits", "mnist", "fashion", "cifar10", "japanese", "smartwatch", "speech", "nmnist")
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.split("_")[0] not in OF_DATA_SETS])

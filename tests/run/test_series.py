@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 import keras_snnkd as kd
+from keras_snnkd import cli
 from keras_snnkd.errors import ShapeError
+from keras_snnkd.run import inspection
+from keras_snnkd.run.evaluation import _as_picture, describe_data
 from keras_snnkd.run.experiment import Experiment
 
 
@@ -36,6 +39,53 @@ def test_a_student_for_images_is_refused_before_training(tmp_path):
     recipe = kd.Recipe(dataset="japanese_vowels", student="convnet:8")
     with pytest.raises(ShapeError, match="holds series"):
         Experiment(recipe, tmp_path / "run").check()
+
+
+def people(path, steps=60):
+    """A file of ten people's recordings, which says who is who: channel 0 is the person."""
+    person = np.repeat(np.arange(1, 11), 4)
+    values = np.concatenate([np.full((steps, 1), number, "float32") for number in person])
+    np.savez(path, values=values, lengths=np.full(40, steps), labels=np.arange(40) % 2, subjects=person)
+    return path
+
+
+def test_windows_and_people_of_a_recipe_reach_the_data(tmp_path):
+    file = str(people(tmp_path / "mine.npz"))
+    data = Experiment(kd.Recipe(dataset=file, window=20, hop=20, fold=1), tmp_path / "run").data
+    assert data.image_shape == (20, 1)
+    assert len(data.test_arrays[1]) == 2 * 4 * 3
+    assert set(np.unique(data.test_arrays[0])) == {7, 8}
+    with pytest.raises(ValueError, match="hop"):
+        kd.Recipe(dataset=file, hop=20).resolved()
+
+
+def test_a_model_is_evaluated_on_people_that_it_has_not_seen(tmp_path):
+    file = str(people(tmp_path / "mine.npz"))
+    options = cli.parser().parse_args(["--mode", "evaluate"])
+    card = {"dataset": {"source": file}, "training": {"recipe": {"window": 30, "fold": 2, "batch_size": 8, "augment": "none"}}}
+    (tmp_path / "card.json").write_text("{}")
+    data = inspection._data(options, tmp_path / "model.keras", card)
+    assert set(np.unique(data.test_arrays[0])) == {5, 6}
+    assert data.image_shape == (30, 1)
+    options.fold = 0
+    assert set(np.unique(inspection._data(options, tmp_path / "model.keras", card).test_arrays[0])) == {9, 10}
+
+
+def test_events_get_networks_for_images_and_say_that_they_are_simulated(tmp_path):
+    events = kd.data.simulate_events(kd.data.load("digits", batch_size=32, limit=60), frames=3)
+    experiment = Experiment(kd.Recipe(student="convnet:4,pool", teacher="mlp:8", timesteps=3), tmp_path / "run", data=events)
+    assert experiment.recipe.dataset == "digits_simulated_events"
+    student = experiment.check()["student_distilled"].student
+    assert student.input_shape == (None, 3, 8, 8, 2)
+    assert student.get_layer("frames").timesteps == 3
+    assert any("simulated" in line for line in describe_data(events)["described"])
+
+
+def test_a_sample_of_any_kind_is_shown_as_a_picture():
+    series, events = np.array([[1.0, 5.0], [3.0, 5.0]]), np.zeros((2, 1, 2, 2))
+    events[:, 0, 0, 1], events[0, 0, 1, 0] = 1, 1
+    np.testing.assert_allclose(_as_picture(series), [[0, 1], [0, 0]])
+    np.testing.assert_allclose(_as_picture(events), [[1, 0.25]])
 
 
 @pytest.mark.parametrize("layer", [keras.layers.GRU, keras.layers.LSTM])
