@@ -137,7 +137,7 @@ REQUIRED = {
     "CausalConv1D": lambda: {"filters": 2, "kernel_size": 3},
     "QuantizedConv2D": lambda: {"filters": 2, "kernel_size": 3},
     "QuantizedDense": lambda: {"units": 3},
-    **dict.fromkeys(["Direct", "Poisson", "Latency"], lambda: {"timesteps": 3}),
+    **dict.fromkeys(["Direct", "Poisson", "Latency", "Frames"], lambda: {"timesteps": 3}),
     **dict.fromkeys([name for name in REGISTERED if name.endswith("Cell")], lambda: {"units": 3}),
 }
 """The arguments without which a class cannot be made."""

@@ -30,7 +30,7 @@ class Augmentation(NamedTuple):
     apply: Callable[..., Any]
     axes: int | None = 3
 
-    def draw(self, count: int, image_shape: tuple[int, int, int], seed: Tensor) -> Tensor:
+    def draw(self, count: int, image_shape: tuple[int, ...], seed: Tensor) -> Tensor:
         """The random integers of `count` images of shape (H, W, C), int32 `[count, k]`, from an int32 seed `[2]`."""
         import tensorflow as tf
 

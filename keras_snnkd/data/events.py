@@ -35,11 +35,11 @@ class Frames(NamedTuple):
     """How lists of events are cut.
 
     Args:
-        count: T, the number of frames.
+        number: T, the number of frames.
         by: `"time"` for frames of equal length, or `"count"` for frames of equally many events.
     """
 
-    count: int = FRAMES
+    number: int = FRAMES
     by: str = "time"
 
 
@@ -86,7 +86,7 @@ def split(source: Events, limit: int | None = None, fold: int = 0) -> dict[str, 
         picked["test"] = source.test
     arrays = {}
     for part, (images, numbers) in picked.items():
-        keep = slice(None)
+        keep: Any = slice(None)
         if limit is not None and part != "validation":
             keep = np.arange(len(numbers))[:: max(1, len(numbers) // limit)][:limit]
         arrays[f"{part}_arrays"] = _read_only(images[keep], np.uint8), _read_only(numbers[keep], np.int32)
@@ -112,10 +112,10 @@ def frames_of(events: np.ndarray, size: tuple[int, int], cut: Frames | None = No
     t, x, y, p = np.asarray(events, np.int64).reshape(-1, 4).T
     if cut.by == "time":
         start, length = (t[0], max(1, t[-1] - t[0] + 1)) if len(t) else (0, 1)
-        frame = (t - start) * cut.count // length
+        frame = (t - start) * cut.number // length
     else:
-        frame = np.arange(len(t)) * cut.count // max(1, len(t))
-    shape = (cut.count, *size, POLARITIES)
+        frame = np.arange(len(t)) * cut.number // max(1, len(t))
+    shape = (cut.number, *size, POLARITIES)
     place = np.ravel_multi_index((frame, y, x, p), shape)
     return np.minimum(np.bincount(place, minlength=int(np.prod(shape))), MOST).astype(np.uint8).reshape(shape)
 
@@ -188,7 +188,7 @@ def read_bins(path: Path, cut: Frames | None = None) -> Events:
 
 def told(cut: Frames) -> str:
     """How events were cut, in words."""
-    return f"{cut.count} frames of events, of {'equal length' if cut.by == 'time' else 'equally many events'}"
+    return f"{cut.number} frames of events, of {'equal length' if cut.by == 'time' else 'equally many events'}"
 
 
 def _files(folder: Path) -> list[tuple[Path, str]]:

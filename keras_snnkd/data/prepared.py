@@ -71,7 +71,8 @@ def read_sounds(name: str, data_dir: str | os.PathLike[str] | None = None, limit
     """
     names, parts = _read(name, data_dir, ("train", "validation", "test"), functools.partial(_spectra, limit=limit))
     train, validation, test = parts
-    return Series(name, names, *train, test=test, validation=validation)
+    series, labels = train
+    return Series(name, names, series, labels, test=test, validation=validation)
 
 
 def _read(name: str, data_dir: Any, parts: Sequence[str], read_part: Callable[..., Any]) -> tuple[tuple[str, ...], list[Any]]:

@@ -118,7 +118,7 @@ def split(source: Series, limit: int | None = None, cut: Cut | None = None) -> d
         parts = {"train": np.arange(len(source.labels))}
     else:
         parts = divided(source.name, source.labels, source.groups, bool(source.test), cut.fold)
-    picked: dict[str, Any] = {part: ([source.train[i] for i in where], source.labels[where]) for part, where in parts.items()}
+    picked: dict[str, Any] = {part: ([source.train[int(i)] for i in where], source.labels[where]) for part, where in parts.items()}
     if source.validation:
         picked["validation"] = (watched, watched_labels)
     if source.test:
@@ -219,7 +219,7 @@ def _check_fold(name: str, fold: int, folds: int) -> None:
 
 
 def _is_whole(value: Any, least: int) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
 def _steps(name: str, longest: int, window: int | None) -> int:

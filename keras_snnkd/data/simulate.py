@@ -72,7 +72,7 @@ def simulate_events(images: Any, frames: int = 10, threshold: float = 0.2, reach
 def _of_data(data: Data, *settings: Any) -> Data:
     if len(data.image_shape) != 3:
         raise ShapeError(f"events are simulated from images (H, W, C), and {data.name} holds {data.image_shape}")
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for part in ("train_arrays", "validation_arrays", "test_arrays"):
         images, labels = getattr(data, part)
         frames = simulate_events(images, *settings)
