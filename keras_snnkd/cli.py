@@ -139,6 +139,14 @@ def parser() -> argparse.ArgumentParser:
         "--rivals", action="store_const", const=True,
         help="with --mode compare: the spiking student and its ANN twin, distilled alike, as int8 files; is it worth it?",
     )  # fmt: skip
+    group.add_argument(
+        "--rates", metavar="R,R,...", type=read_numbers,
+        help="with --mode compare: learning rates of which each arm takes the best on validation images",
+    )  # fmt: skip
+    group.add_argument(
+        "--weights", metavar="W,W,...", type=read_numbers,
+        help="likewise: factors of the objectives' weights; the student alone tries as many more rates",
+    )  # fmt: skip
     group.add_argument("--seeds", type=int, metavar="N", help="with --mode compare: each method with N seeds from --seed on (default: 5)")
 
     group = p.add_argument_group("search, with --mode tune")
@@ -352,6 +360,14 @@ def read_objective(text: str) -> dict[str, Any]:
         except (ValueError, SyntaxError):
             found[key] = value
     return found
+
+
+def read_numbers(text: str) -> list[float]:
+    """`"1e-3,3e-3"` to `[0.001, 0.003]`."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers with commas between them, such as 1e-3,3e-3, got {text!r}") from None
 
 
 def read_scale(text: str) -> str | list[float]:

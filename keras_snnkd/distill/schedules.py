@@ -38,6 +38,10 @@ def switch(epoch: int, epochs: int, before: float = 1.0, after: float = 0.0, at:
 _BY_NAME: dict[str, Callable[..., float]] = {"constant": constant, "ramp": ramp, "cosine": cosine, "switch": switch}
 
 
+_WEIGHTS = ("value", "start", "end", "before", "after")
+"""The arguments that are weights, and no epochs."""
+
+
 def names() -> list[str]:
     """The schedules that there are."""
     return list(_BY_NAME)
@@ -83,6 +87,17 @@ def get(weight: Weight, what: str = "a weight") -> Callable[[int, int], float]:
 def first(weight: Weight) -> float:
     """The weight in the first epoch, which depends on no number of epochs."""
     return get(weight)(0, 1)
+
+
+def scaled(weight: Weight, factor: float) -> Weight:
+    """The weight times `factor`, in every epoch.
+
+    Example:
+        >>> scaled({"schedule": "ramp", "start": 0.0, "end": 1.0}, 2.0)  # ends at 2.0
+    """
+    if not isinstance(weight, Mapping):
+        return weight * factor
+    return {name: value * factor if name in _WEIGHTS else value for name, value in weight.items()}
 
 
 def _part(epoch: float, over: float) -> float:

@@ -10,7 +10,7 @@ from keras_snnkd.files.staging import staged
 from keras_snnkd.report.table import comparison_columns
 
 FIELDS = ("name", "taught_by", "trust", "seeds", "accuracies", "accuracy", "accuracy_sd", "difference", "low", "high")
-MORE = ("validation_accuracy", "spikes_per_image", "parameters", "seconds", "loss")
+MORE = ("validation_accuracy", "spikes_per_image", "parameters", "seconds", "learning_rate", "weight", "loss")
 
 SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 

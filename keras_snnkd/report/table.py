@@ -160,7 +160,11 @@ def model_columns(rows: Rows) -> list[Column]:
 
 
 def comparison_columns(rows: Rows) -> list[Column]:
-    """Header and cells of the table of compared methods."""
+    """Header and cells of the table of compared methods; what an arm has chosen for itself only where one has."""
+    chosen = [
+        ("rate", [[formats.small(row.get("learning_rate"))] for row in rows]),
+        ("weight", [[formats.small(row.get("weight"))] for row in rows]),
+    ]
     return [
         ("method", [[str(row.get("label") or row["name"])] for row in rows]),
         ("teacher", [[str(row.get("taught_by") or formats.NOTHING).replace("_", " ")] for row in rows]),
@@ -172,6 +176,7 @@ def comparison_columns(rows: Rows) -> list[Column]:
         ("", [[verdict(row)] for row in rows]),
         ("spikes per image", [[formats.count(row.get("spikes_per_image"))] for row in rows]),
         ("seconds", [[formats.count(row.get("seconds"))] for row in rows]),
+        *(column for column in chosen if any(cell != [formats.NOTHING] for cell in column[1])),
     ]
 
 

@@ -172,6 +172,10 @@ def _check_numbers(recipe: Recipe) -> None:
         value = getattr(recipe, name)
         if value is not None and not 0 < value < math.inf:
             raise ValueError(f"{name} must be greater than 0, got {value!r}")
+    for name in ("rates", "weights"):
+        for value in getattr(recipe, name) or ():
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+                raise ValueError(f"{name} must be numbers greater than 0, got {value!r}")
     if not 0 <= recipe.weight_decay < math.inf:
         raise ValueError(f"weight_decay must be a number of at least 0, got {recipe.weight_decay!r}")
     if recipe.weight_bits not in (8, 32):

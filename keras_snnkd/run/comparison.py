@@ -5,7 +5,7 @@ import contextlib
 import copy
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import keras
 
 from keras_snnkd import graphs, models
 from keras_snnkd.distill import methods
-from keras_snnkd.distill.chain import Chain, StageResult
+from keras_snnkd.distill.chain import Chain, Failed, StageResult
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.methods import Method
 from keras_snnkd.distill.stage import Stage
@@ -21,6 +21,7 @@ from keras_snnkd.errors import FileFormatError, KDError
 from keras_snnkd.files.staging import read_json, sha256, write_json
 from keras_snnkd.report.quoted import write_quoted
 from keras_snnkd.run.attempt import attempt, reason
+from keras_snnkd.run.choosing import Setting, best_of, first_trials, more_trials, weighted
 from keras_snnkd.run.evaluation import measure
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.gauge import Gauge
@@ -52,6 +53,10 @@ class Comparison(Experiment):
     otherwise. With `teacher_neuron` one kind is asked for, and a file is what it is; the table says which methods have another than
     in their papers.
 
+    With `rates` and `weights` every arm first tries these learning rates with the first seed, then these factors of its objectives'
+    weights; the student alone, which has none, tries as many rates more. What does best on validation images is taken for all seeds, and
+    the arms stand in folders of their settings, `seed<n>/rate<r>_weight<w>`.
+
     Args:
         recipe: With mode `"compare"`.
         folder, console, command: See `Experiment`.
@@ -61,7 +66,10 @@ class Comparison(Experiment):
         >>> results = kd.comparison.Comparison(recipe, "runs/compared").run()
     """
 
-    may_change = (*Experiment.may_change, "objectives", "seeds")
+    may_change = (*Experiment.may_change, "objectives", "seeds", "rates", "weights")
+
+    setting: Setting | None = None
+    """What the arms are trained with, where they choose for themselves."""
 
     @functools.cached_property
     def problems(self) -> dict[str, str]:
@@ -69,9 +77,14 @@ class Comparison(Experiment):
         return {}
 
     @functools.cached_property
-    def results(self) -> list[StageResult]:
-        """Of all stages so far."""
-        return []
+    def results(self) -> dict[Path, StageResult]:
+        """Of all stages so far, by their folders."""
+        return {}
+
+    @functools.cached_property
+    def tried(self) -> dict[str, dict[Setting, float]]:
+        """Validation accuracies of the settings that each arm has tried, by arm."""
+        return {}
 
     @functools.cached_property
     def arms(self) -> dict[str, Method]:
@@ -142,9 +155,15 @@ class Comparison(Experiment):
         here, paper = kind_of(teacher), {"ann": "ANN", "snn": "spiking"}[method.teacher]
         return None if here == paper else f"{method.name} has a teacher of another kind than in its paper: {here} here, {paper} there"
 
-    def _arm_stages(self, teachers: Mapping[str, keras.Model]) -> list[Stage]:
-        """Of one seed, that of the recipe: the student alone, then each arm with what it needs."""
-        stages = {stage.name: stage for stage in self.plan.in_two_phases(ALONE)}
+    @property
+    def _names(self) -> list[str]:
+        """Of all arms, the student alone first."""
+        return [ALONE, *self.controls, *self.arms]
+
+    def _arm_stages(self, teachers: Mapping[str, keras.Model], wanted: Collection[str] | None = None) -> list[Stage]:
+        """Of one seed, that of the recipe: the student alone, then each arm with what it needs; or those of some arms."""
+        wanted = self._names if wanted is None else wanted
+        stages = {stage.name: stage for stage in self.plan.in_two_phases(ALONE) if ALONE in wanted}
         for name, method in self.arms.items():
             taught_by = self._teacher_of(method)
             teacher = teachers.get(taught_by)
@@ -152,9 +171,11 @@ class Comparison(Experiment):
             if method.longer:
                 teacher = functools.partial(models.with_timesteps, timesteps=method.longer * self.recipe.timesteps)
             start, arguments = self.plan.start(method.start, teacher)
-            if method.start in self.controls.values():
-                control = next(name for name, start_of in self.controls.items() if start_of == method.start)
+            control = next((name for name, start_of in self.controls.items() if start_of == method.start), None)
+            if control in wanted:
                 stages.update({stage.name: stage for stage in (*start, self.plan.student(control, **arguments))})
+            if name not in wanted:
+                continue
             assistants: list[Stage] = []
             if method.chain:
                 teacher, assistants = self.plan.assistants(method, teacher, f"{name}_assistant")
@@ -162,11 +183,15 @@ class Comparison(Experiment):
             stages.update({stage.name: stage for stage in (*start, *assistants, *arm)})
         return list(stages.values())
 
-    def _with_seed(self, seed: int) -> "Comparison":
-        """The same comparison with the recipe and the data of one seed."""
+    def _with(self, seed: int, setting: Setting | None = None) -> "Comparison":
+        """The same comparison with the recipe and the data of one seed, and the setting of some arms."""
         one = copy.copy(self)
         one.recipe = dataclasses.replace(self.recipe, seed=seed)
         vars(one)["data"] = dataclasses.replace(self.data, seed=seed)
+        if setting:
+            one.setting = setting
+            one.recipe = dataclasses.replace(one.recipe, learning_rate=setting.rate)
+            vars(one)["arms"] = {name: weighted(method, setting.weight) for name, method in self.arms.items()}
         return one
 
     def check(self) -> dict[str, Distiller]:
@@ -179,16 +204,19 @@ class Comparison(Experiment):
         stages = self.stages()
         found = Chain(stages, self.folder).check(steps) if stages else {}
         teachers = {**{name: distiller.student for name, distiller in found.items()}, **self._from_file}
-        found.update(Chain(self._arm_stages(teachers), self.folder).check(steps, self._failed))
+        found.update(Chain(self._arm_stages(teachers), self.folder).check(steps, self._left_out))
         self._check_left()
         return found
 
-    def _failed(self, stage: Stage | StageResult, error: Exception) -> None:
+    def _left_out(self, stage: Stage | StageResult, error: Exception) -> None:
         """Tell of a stage that is left out."""
-        if stage.name in self.problems:
+        self._failed(stage.name, error)
+
+    def _failed(self, name: str, error: Exception) -> None:
+        if name in self.problems:
             return
-        self.problems[stage.name] = reason(error)
-        self.console.print(f"{stage.name} is left out: {self.problems[stage.name]}", style="yellow", highlight=False, markup=False)
+        self.problems[name] = reason(error)
+        self.console.print(f"{name} is left out: {self.problems[name]}", style="yellow", highlight=False, markup=False)
 
     def _check_left(self) -> None:
         """Raise if there is nothing left to compare."""
@@ -228,15 +256,16 @@ class Comparison(Experiment):
             self.results.clear()
             with contextlib.ExitStack() as closing:
                 teachers = self._train_teachers(resume, closing)
-            measured: dict[str, list[dict[str, Any]]] = {name: [] for name in (ALONE, *self.controls, *self.arms)}
+            chosen = self._choose(teachers)
+            measured: dict[str, list[dict[str, Any]]] = {name: [] for name in self._names}
             gauge = Gauge(self.data)
             for number, seed in enumerate(self.seeds, start=1):
-                for name, row in self._with_seed(seed)._run_seed(number, teachers, gauge).items():
+                for name, row in self._run_seed(number, seed, teachers, chosen, gauge).items():
                     measured[name].append({"seed": seed, **row})
                 if ALONE in self.problems:
                     self._check_left()
-            content = self._content(measured, teachers)
-            content["seconds"] = watch.total(self.results)
+            content = self._content(measured, teachers, chosen)
+            content["seconds"] = watch.total(self.results.values())
             self._write(content)
             write_quoted(self.folder, content["comparison"])
         return content
@@ -247,14 +276,68 @@ class Comparison(Experiment):
             return self._from_file
         titles = {stage.name: f"[teacher {index}/{len(stages)}] {stage.name}" for index, stage in enumerate(stages, start=1)}
         results = Chain(stages, self.folder).run(self.data, resume, lambda stage: self._callbacks(stage, titles[stage.name], closing))
-        self.results.extend(results.values())
+        self._keep(results)
         return {**{name: result.model for name, result in results.items()}, **self._from_file}
 
-    def _run_seed(self, number: int, teachers: dict[str, keras.Model], gauge: Any) -> dict[str, dict[str, Any]]:
-        """Train all arms with one seed; what was measured, by arm."""
+    def _keep(self, results: Mapping[str, StageResult]) -> None:
+        """Remember how stages came about; those that have been trained in this process stay as they are."""
+        for result in results.values():
+            self.results.setdefault(result.folder, dataclasses.replace(result, model=None))
+
+    def _choose(self, teachers: Mapping[str, keras.Model]) -> dict[str, Setting]:
+        """The settings with which each arm does best on validation images with the first seed; nothing if the recipe does not ask."""
+        r = self.recipe
+        if not r.rates and not r.weights:
+            return {}
+        names = [name for name in self._names if name not in self.problems]
+        self.tried.update({name: {} for name in names})
+        for setting in first_trials(r.rates or [r.learning_rate]):
+            self._try(setting, names, teachers)
+        further = collections.defaultdict(list)
+        for name in filter(self.tried.get, names):
+            for setting in more_trials(best_of(self.tried[name]), r.weights or [], taught=name in self.arms):
+                further[setting].append(name)
+        for setting, some in further.items():
+            self._try(setting, some, teachers)
+        for name in names:
+            if not self.tried[name]:
+                self._failed(name, KDError("it could be trained at none of the learning rates"))
+        self._check_left()
+        return {name: best_of(found) for name, found in self.tried.items() if found}
+
+    def _try(self, setting: Setting, names: list[str], teachers: Mapping[str, keras.Model]) -> None:
+        """Train some arms with a setting and the first seed, and keep what they have on validation images."""
+
+        def failed(stage: Stage | StageResult, error: Exception) -> None:
+            self.console.print(f"{stage.name}, {setting.name}: {reason(error)}", style="yellow", highlight=False, markup=False)
+
+        results = self._with(self.recipe.seed, setting)._train_arms(names, f"[{setting.name}] {{}}", teachers, failed)
+        for name in names:
+            if name in results:
+                self.tried[name][setting] = results[name].record["validation_accuracy"]
+
+    def _run_seed(
+        self, number: int, seed: int, teachers: Mapping[str, keras.Model], chosen: Mapping[str, Setting], gauge: Gauge
+    ) -> dict[str, dict[str, Any]]:
+        """Train all arms with one seed, each as it has chosen; what was measured, by arm."""
+        names = [name for name in self._names if name not in self.problems]
+        together = collections.defaultdict(list)  # a chain of arms for each setting
+        for name in names:
+            together[chosen.get(name)].append(name)
+        results: dict[str, StageResult] = {}
+        for setting, some in together.items():
+            title = f"[seed {number}/{self.recipe.seeds}] {{}}"
+            results.update(self._with(seed, setting)._train_arms(some, title, teachers, self._left_out))
+        return self._measured(self.folder / f"seed{seed}", {name: results[name] for name in names if name in results}, gauge)
+
+    def _train_arms(
+        self, names: Collection[str], title: str, teachers: Mapping[str, keras.Model], failed: Failed
+    ) -> dict[str, StageResult]:
+        """Train some arms with the recipe's seed; the results of all their stages."""
         folder = self.folder / f"seed{self.recipe.seed}"
-        stages = [stage for stage in self._arm_stages(teachers) if stage.name not in self.problems]
-        title = f"[seed {number}/{self.recipe.seeds}] {{}}"
+        if self.setting:
+            folder /= self.setting.name
+        stages = [stage for stage in self._arm_stages(teachers, names) if stage.name not in self.problems]
         counter = Counter("{}: teacher's outputs, {:,} of {:,} images", self.console)
 
         def callbacks(stage: Stage) -> list[keras.callbacks.Callback]:
@@ -267,13 +350,16 @@ class Comparison(Experiment):
             counter(title.format(stage.name), done, total)
 
         try:
-            results = Chain(stages, folder).run(self.data, True, callbacks, tell, failed=self._failed)
+            results = Chain(stages, folder).run(self.data, True, callbacks, tell, failed=failed)
         finally:
             counter.close()
-        self.results.extend(dataclasses.replace(result, model=None) for result in results.values())
+        self._keep(results)
+        return results
+
+    def _measured(self, folder: Path, trained: Mapping[str, StageResult], gauge: Gauge) -> dict[str, dict[str, Any]]:
+        """What was measured of the arms of one seed, now or before, by arm."""
         path = folder / MEASURED
         before = _measured_before(path)
-        trained = {name: result for name, result in results.items() if name in (ALONE, *self.controls, *self.arms)}
         for name, result in trained.items():
             digest = sha256(result.folder / "model.keras")
             if before.get(name, {}).get("sha256") != digest:
@@ -281,11 +367,11 @@ class Comparison(Experiment):
                 try:
                     before[name] = {"sha256": digest, **gauge(result.model), **record}
                 except Exception as error:  # the others are measured all the same
-                    self._failed(result, error)
+                    self._left_out(result, error)
         write_json(path, before, signed=True)
         return {name: before[name] for name in trained if name not in self.problems}
 
-    def _content(self, measured: Any, teachers: dict[str, keras.Model]) -> dict[str, Any]:
+    def _content(self, measured: Any, teachers: dict[str, keras.Model], chosen: Mapping[str, Setting]) -> dict[str, Any]:
         rows = []
         notes = [f"{name} is left out, or has fewer seeds: {why}" for name, why in self.problems.items()]
         for name, model in teachers.items():
@@ -296,15 +382,23 @@ class Comparison(Experiment):
             rows.append({"name": name, "role": "teacher", "label": label, "taught_by": None, **row})
         notes += warnings_of(self.outlook)
         notes += filter(None, (self._note_of(method, teachers) for method in self.arms.values()))
-        facts = {}
+        facts: dict[str, dict[str, Any]] = {}
         for name, method in self.arms.items():
             taught_by = ITSELF if method.longer or not method.needs_teacher else kind_of(teachers[self._teacher_of(method)])
             facts[name] = {"taught_by": taught_by, "trust": method.trust if method.source else None, "source": method.source or None}
+        for name, setting in chosen.items():
+            facts.setdefault(name, {}).update(learning_rate=setting.rate, weight=setting.weight if name in self.arms else None)
         compared = [{**row, **facts.get(row["name"], {})} for row in ranked(measured)]
+        trials = [
+            {"arm": name, **setting._asdict(), "validation_accuracy": accuracy, "chosen": setting == chosen.get(name)}
+            for name, tried in self.tried.items()
+            for setting, accuracy in tried.items()
+        ]
         return {
             **self._about(f"{len(self.arms)} methods compared"),
             "models": rows,
             "comparison": compared,
+            **({"trials": trials} if trials else {}),
             "notes": notes,
         }
 

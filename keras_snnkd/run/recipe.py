@@ -55,6 +55,8 @@ class Recipe:
         gradient: `"bptt"`, `"rate"`: rate-based backpropagation, half the time, or `"auto"` (see `keras_snnkd.Distiller`), for all stages;
             that of the method by default, else `"bptt"`.
         rivals: In mode `"compare"`, compare the student with its ANN twin, both distilled alike and as int8 files, in place of methods.
+        rates: In mode `"compare"`, learning rates of which each arm takes the one that does best on validation images, with the first seed.
+        weights: Likewise, factors of the weights of each method's objectives; the student alone tries as many more rates instead.
         seeds: In mode `"compare"`, how many seeds each arm is trained with: `seed`, `seed + 1`, ...
         epochs: Of students and assistants.
         teacher_epochs: Of the teacher.
@@ -127,6 +129,8 @@ class Recipe:
     student_start: str | None = None
     gradient: str | None = None
     rivals: bool = False
+    rates: list | None = None
+    weights: list | None = None
     seeds: int = 5
     epochs: int | None = None
     teacher_epochs: int | None = None

@@ -135,7 +135,7 @@ def test_arms_of_one_seed_start_from_the_same_weights_and_those_of_another_from_
     teachers = {"teacher": kd.models.MLP((8, 8, 1), 10, widths=(24,), timesteps=2, name="teacher")}
     starts = []
     for seed in comparison.seeds:
-        for stage in comparison._with_seed(seed)._arm_stages(teachers):
+        for stage in comparison._with(seed)._arm_stages(teachers):
             keras.utils.set_random_seed(stage.seed)
             starts.append(stage.start({}).get_weights()[0])
     for weights in starts[1:3]:

@@ -1,0 +1,66 @@
+"""What each arm of a comparison chooses for itself on validation images: its learning rate, and how much its objectives weigh."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from keras_snnkd.distill import objectives, schedules
+from keras_snnkd.distill.methods import Method
+
+
+class Setting(NamedTuple):
+    """What an arm is trained with.
+
+    Args:
+        rate: The learning rate.
+        weight: Factor of the weights of all its objectives.
+    """
+
+    rate: float
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """Of the folder in which arms are trained so."""
+        return f"rate{self.rate:g}_weight{self.weight:g}"
+
+
+def first_trials(rates: Sequence[float]) -> list[Setting]:
+    """What every arm tries first: each learning rate, at the method's own weights."""
+    return [Setting(float(rate)) for rate in rates]
+
+
+def more_trials(best: Setting, weights: Sequence[float], taught: bool) -> list[Setting]:
+    """What an arm tries after that: with objectives, other weights of them at its best rate; without, as many rates around that one.
+
+    So all arms have equally many trials, the student alone included.
+
+    Args:
+        best: The best of the first trials.
+        weights: Factors; 1, which has been tried, is left out.
+        taught: Whether the arm has objectives.
+
+    Example:
+        >>> more_trials(Setting(1e-3), [0.5, 1, 2], taught=False)  # rates 5e-4 and 2e-3
+    """
+    factors = [float(weight) for weight in weights if weight != 1]
+    if taught:
+        return [best._replace(weight=factor) for factor in factors]
+    return [best._replace(rate=float(f"{best.rate * factor:.4g}")) for factor in factors]
+
+
+def best_of(tried: Mapping[Setting, float]) -> Setting:
+    """The setting with the highest validation accuracy; of equal ones the first that was tried."""
+    return max(tried, key=lambda setting: tried[setting])
+
+
+def weighted(method: Method, factor: float) -> Method:
+    """A method whose objectives weigh `factor` times as much; its label loss stays as it is."""
+    return dataclasses.replace(method, objectives=tuple(_weighted(entry, factor) for entry in method.objectives))
+
+
+def _weighted(entry: str | Mapping[str, Any], factor: float) -> dict[str, Any]:
+    made = objectives.get(entry)
+    weight = getattr(made, "weight_schedule", None) or made.weight
+    mapping = {"objective": entry} if isinstance(entry, str) else dict(entry)
+    return {**mapping, "weight": schedules.scaled(weight, factor)}
