@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 import keras_snnkd as kd
-from keras_snnkd import cli
+from keras_snnkd.cli import main
+from keras_snnkd.cli.options import parser
+from keras_snnkd.cli.values import read_objective
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.modes import Mode
 from tests.integration import tiny
@@ -68,7 +70,7 @@ def refused(capsys, *arguments):
 
 
 def options():
-    return {action.dest: action for action in cli.parser()._actions}
+    return {action.dest: action for action in parser()._actions}
 
 
 # what it offers
@@ -76,7 +78,7 @@ def options():
 
 def test_help_names_every_mode_and_shows_examples(capsys):
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["--help"])
+        main(["--help"])
     assert stopped.value.code == 0
     said, error = told(capsys)
     assert not error
@@ -135,7 +137,7 @@ def options_by_name():
     ],
 )
 def test_objectives_are_read(text, mapping):
-    assert cli.read_objective(text) == mapping
+    assert read_objective(text) == mapping
 
 
 def test_options_override_the_recipe_file(runs):
@@ -437,5 +439,5 @@ def test_a_damaged_card_is_told(content, message, card, capsys):
 
 def test_the_script_is_the_command_line(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["train.py", "--mode", "distil"])
-    assert cli.main() == 1
+    assert main() == 1
     assert "Did you mean 'distill'?" in told(capsys)[1]

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 import keras_snnkd as kd
-from keras_snnkd.cli import parser
+from keras_snnkd.cli.options import parser
 from keras_snnkd.run.modes import OF_RECIPES
 from keras_snnkd.run.unused import _BY_MODE, unused
 from tests.integration.tiny import TINY, run

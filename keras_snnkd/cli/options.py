@@ -1,20 +1,14 @@
-"""The command line: `python train.py --dataset cifar10 --mode distill`."""
+"""The options of `python train.py`, by group."""
 
 import argparse
-import functools
-import logging
-import re
-import shlex
-import sys
-import warnings
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
+from keras_snnkd import neurons
+from keras_snnkd.cli.values import read_numbers, read_scale
+from keras_snnkd.distill import methods, objectives
 from keras_snnkd.errors import KDError
-from keras_snnkd.files.output import unread_output
-from keras_snnkd.run.imports import import_classes
-from keras_snnkd.run.modes import WITHOUT_TRAINING, Mode
+from keras_snnkd.export.targets import TARGETS
+from keras_snnkd.run.modes import Mode
 
 HELP = """\
 Compress a spiking network by knowledge distillation and put it on an edge device.
@@ -42,16 +36,22 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The arguments."""
-    from keras_snnkd import neurons
-    from keras_snnkd.distill import methods, objectives
-    from keras_snnkd.export.targets import TARGETS
-
     formatter = argparse.RawDescriptionHelpFormatter
-    p = _Parser(prog="train.py", usage="python train.py [options]", description=HELP, formatter_class=formatter)
-    p.add_argument("--mode", metavar="MODE", help=f"{' | '.join(Mode)} (default: {Mode.DISTILL})")
-    p.add_argument("--recipe", metavar="FILE", help="settings from a recipe.json; options on the command line override it")
+    options = _Parser(prog="train.py", usage="python train.py [options]", description=HELP, formatter_class=formatter)
+    options.add_argument("--mode", metavar="MODE", help=f"{' | '.join(Mode)} (default: {Mode.DISTILL})")
+    options.add_argument("--recipe", metavar="FILE", help="settings from a recipe.json; options on the command line override it")
 
-    group = p.add_argument_group("data")
+    _add_data(options.add_argument_group("data"))
+    _add_models(options.add_argument_group("models (a preset, convnet:16,pool,32,pool,flatten | mlp:256 | resnet:64,128/2,2)"))
+    _add_distillation(options.add_argument_group("distillation"))
+    _add_search(options.add_argument_group("search, with --mode tune"))
+    _add_training(options.add_argument_group("training (defaults depend on the data set; see --dry-run)"))
+    _add_run(options.add_argument_group("run"))
+    _add_finished_models(options.add_argument_group("evaluate and export"))
+    return options
+
+
+def _add_data(group: Any) -> None:
     group.add_argument(
         "--dataset",
         metavar="NAME",
@@ -85,7 +85,8 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--labels", type=float, metavar="S", help="share of labelled training images; the teacher answers on the others")
     group.add_argument("--mixup", type=float, metavar="A", help="train on mixtures of two images, with shares from Beta(A, A) (default: 0)")
 
-    group = p.add_argument_group("models (a preset, convnet:16,pool,32,pool,flatten | mlp:256 | resnet:64,128/2,2)")
+
+def _add_models(group: Any) -> None:
     group.add_argument(
         "--teacher",
         metavar="MODEL",
@@ -111,7 +112,8 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     group.add_argument("--teacher-start", metavar="HOW", help="scratch | ann: from the weights of its ANN twin, trained first")
 
-    group = p.add_argument_group("distillation")
+
+def _add_distillation(group: Any) -> None:
     group.add_argument(
         "--objective", "--objectives", metavar="NAME[:KEY=VALUE,...]", action="append", dest="objectives",
         help="an objective, such as soft_targets:temperature=2, or a published method; several as NAME,NAME or given several times; "
@@ -149,7 +151,8 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     group.add_argument("--seeds", type=int, metavar="N", help="with --mode compare: each method with N seeds from --seed on (default: 5)")
 
-    group = p.add_argument_group("search, with --mode tune")
+
+def _add_search(group: Any) -> None:
     group.add_argument("--tuner", metavar="NAME", help="bayesian (default) | hyperband")
     group.add_argument("--trials", type=int, metavar="N", help="candidates to train at most (default: 20)")
     group.add_argument(
@@ -162,7 +165,8 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--max-bytes", type=int, metavar="N", help="size that its float32 .tflite file may have")
     group.add_argument("--max-latency-ms", type=float, metavar="MS", help="time that this file may take for one image on one thread here")
 
-    group = p.add_argument_group("training (defaults depend on the data set; see --dry-run)")
+
+def _add_training(group: Any) -> None:
     group.add_argument("--epochs", type=int, metavar="N", help="of students and assistants")
     group.add_argument("--teacher-epochs", type=int, metavar="N", help="of the teacher")
     group.add_argument("--ann-epochs", type=int, metavar="N", help="of the teacher's ANN twin, with --teacher-start ann")
@@ -184,7 +188,6 @@ def parser() -> argparse.ArgumentParser:
         help="none (default) | mirrored: all devices here | multiworker: all machines in TF_CONFIG",
     )
     group.add_argument("--seed", type=int, metavar="N", help="of weights, order of images and augmentation (default: 0)")
-
     group.add_argument(
         "--deterministic", action=argparse.BooleanOptionalAction, help="two runs are equal to the last bit; slower on GPUs (default: no)"
     )
@@ -192,7 +195,8 @@ def parser() -> argparse.ArgumentParser:
         "--on-problem", metavar="WHAT", help="warn (default) | stop: an exploding loss, or a layer that is silent or always fires"
     )
 
-    group = p.add_argument_group("run")
+
+def _add_run(group: Any) -> None:
     group.add_argument("--name", help="of the run (default: <dataset>_<mode>)")
     group.add_argument("--out", metavar="DIR", help="the run's folder (default: runs/<name>, with a number where that is taken)")
     group.add_argument("--saved-models", metavar="DIR", default="saved_models", help="where finished students go (default: saved_models)")
@@ -201,7 +205,8 @@ def parser() -> argparse.ArgumentParser:
         "--dry-run", action="store_true", help="build everything, print shapes, parameters, taps and the recipe; train nothing"
     )
 
-    group = p.add_argument_group("evaluate and export")
+
+def _add_finished_models(group: Any) -> None:
     group.add_argument("--model", metavar="FILE", help="the .keras file, or the folder of a finished student")
     group.add_argument("--target", metavar="NAMES", help=f"what to export, joined by commas: {', '.join(TARGETS)}, all (default: all)")
     group.add_argument("--io", metavar="TYPE", help="of int8 files: float32 (default) | int8, integers in and out")
@@ -210,7 +215,6 @@ def parser() -> argparse.ArgumentParser:
         help="train N epochs more as the network that an int8 file computes, taught by the model; the int8 files are made of that",
     )  # fmt: skip
     group.add_argument("--twin", metavar="FILE", help="the model's trained ANN twin (--neuron relu), to stand beside it in the card")
-    return p
 
 
 OPTIONS = {"assistants": "assistant", "imports": "import", "objectives": "objective"}
@@ -235,154 +239,6 @@ RUN_OPTIONS = (
 )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line.
-
-    Args:
-        arguments: Without the program's name; those of the process by default.
-
-    Returns:
-        The exit status: 0, 1 for an error that the message explains, 130 after Ctrl-C.
-    """
-    with unread_output():
-        return _main(sys.argv[1:] if arguments is None else arguments)
-
-
-def _main(arguments: list[str]) -> int:
-    from keras_snnkd.run.terminal import make_console
-
-    console = make_console(width=None if sys.stdout.isatty() else 140)
-    tell = functools.partial(make_console(stderr=True, width=console.width).print, highlight=False, markup=False)
-    options = None
-    try:
-        options = parser().parse_args(joined(arguments))
-        logging.getLogger("tensorflow").setLevel("ERROR")
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: tell(f"warning: {message}", style="yellow")
-            return _dispatch(options, arguments, console)
-    except KeyboardInterrupt:
-        trains = options is None or options.mode not in WITHOUT_TRAINING
-        console.print(f"\nstopped; what is finished is kept.{' Go on with the same command and --resume' if trains else ''}")
-        return 130
-    except (KDError, ValueError, OSError) as error:
-        tell(f"error: {error}", style="bold red")
-        return 1
-
-
-def _dispatch(options: argparse.Namespace, arguments: Sequence[str], console: Any) -> int:
-    mode = options.mode or (None if options.recipe else Mode.DISTILL)
-    command = shlex.join(["python", "train.py", *arguments])
-    for module in options.imports or ():
-        import_classes(module)
-    if mode in WITHOUT_TRAINING:
-        from keras_snnkd.run import inspection
-
-        if options.dry_run:
-            raise KDError(f"--mode {mode} has no dry run: without --finetune it trains nothing")
-        _warn_of_unused(mode, options)
-        return inspection.evaluate(options, console) if mode == Mode.EVALUATE else inspection.export(options, console, command)
-    from keras_snnkd.errors import unknown_name
-    from keras_snnkd.run.comparison import Comparison
-    from keras_snnkd.run.experiment import Experiment
-    from keras_snnkd.run.folder import check_folder
-    from keras_snnkd.run.rivals import Rivals
-    from keras_snnkd.tuning import Search
-
-    if mode is not None and mode not in list(Mode):
-        raise unknown_name("mode", mode, Mode)
-    recipe = _recipe(options, mode).resolved()
-    _warn_of_unused(recipe.mode, options, recipe)
-    folder = _folder(options, recipe)
-    compared = Rivals if recipe.rivals else Comparison
-    kind = {Mode.COMPARE: compared, Mode.TUNE: Search}.get(recipe.mode, Experiment)
-    experiment = kind(recipe, folder, console, command)
-    if options.dry_run:
-        from keras_snnkd.run.inspection import dry_run
-
-        return dry_run(experiment, console)
-    if kind is Experiment:
-        check_folder(Path(options.saved_models), "--saved-models")
-    new = " (a new one: there is none yet to go on with)" if options.resume and not (folder / "recipe.json").exists() else ""
-    console.print(f"run folder: {folder}{new}", highlight=False, soft_wrap=True)
-    results = experiment.run(options.resume)
-    if not results:  # of another worker: the chief measures and writes
-        console.print("this worker is done; the chief writes the results")
-        return 0
-    _finish(results, folder, Path(options.saved_models), console)
-    return 0
-
-
-def _recipe(options: argparse.Namespace, mode: str | None) -> Any:
-    from keras_snnkd.run.recipe import Recipe
-
-    given = {name: value for name, value in vars(options).items() if name not in RUN_OPTIONS and value is not None}
-    if options.objectives is not None:
-        given["objectives"] = [_short(read_objective(name)) for text in options.objectives for name in _names(text)]
-    if options.search is not None:
-        given["search"] = dict(read_setting(text) for text in options.search)
-    base = Recipe.load(options.recipe) if options.recipe else Recipe()
-    return Recipe.from_dict({**base.to_dict(), **given, **({"mode": mode} if mode else {})})
-
-
-def _warn_of_unused(mode: str, options: argparse.Namespace, recipe: Any = None) -> None:
-    """Say which options on the command line do nothing in this mode."""
-    from keras_snnkd.run.unused import unused
-
-    standard = vars(parser().parse_args([]))
-    given = [name for name, value in vars(options).items() if value != standard[name]]
-    if idle := unused(mode, given, recipe):
-        names = ", ".join(f"--{OPTIONS.get(name, name).replace('_', '-')}" for name in idle)
-        warnings.warn(f"--mode {mode} does not use {names}", stacklevel=5)  # of who called `main`
-
-
-def _names(text: str) -> list[str]:
-    """`"hinton,tks"` as two names; with arguments, it is one objective."""
-    return [text] if ":" in text else text.split(",")
-
-
-def _short(objective: dict[str, Any]) -> Any:
-    """`all` is a word of its own, in place of an objective."""
-    return "all" if objective == {"objective": "all"} else objective
-
-
-def read_objective(text: str) -> dict[str, Any]:
-    """`"soft_targets:temperature=2,weight=0.9"` to a mapping for `keras_snnkd.objectives.get`."""
-    import ast
-
-    name, _, rest = text.partition(":")
-    found: dict[str, Any] = {"objective": name}
-    for part in filter(None, rest.split(",")):
-        key, equals, value = part.partition("=")
-        if not equals:
-            raise ValueError(f"cannot read {part!r} in the objective {text!r}; expected name:key=value,key=value")
-        try:
-            found[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            found[key] = value
-    return found
-
-
-def read_numbers(text: str) -> list[float]:
-    """`"1e-3,3e-3"` to `[0.001, 0.003]`."""
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected numbers with commas between them, such as 1e-3,3e-3, got {text!r}") from None
-
-
-def read_scale(text: str) -> str | list[float]:
-    """`"0..255"` as it is, and `"-2..2"` to `[-2.0, 2.0]`; what is neither is refused later, with the names there are."""
-    from keras_snnkd.distill.scales import NAMES
-
-    low, dots, high = text.partition("..")
-    if text in NAMES or not dots:
-        return text
-    try:
-        return [float(low), float(high)]
-    except ValueError:
-        return text
-
-
 def joined(arguments: list[str]) -> list[str]:
     """Arguments in which a scale below 0 stands with its option, since argparse takes what begins with `-` for an option."""
     together: list[str] = []
@@ -392,104 +248,3 @@ def joined(arguments: list[str]) -> list[str]:
         else:
             together.append(argument)
     return together
-
-
-def read_setting(text: str) -> tuple[str, list[Any] | dict[str, Any]]:
-    """`"timesteps=1,2"` to `("timesteps", [1, 2])`, and `"tau=1.5..3"` to `("tau", {"low": 1.5, "high": 3.0})`."""
-    import json
-
-    name, equals, values = text.partition("=")
-    if not equals or not values:
-        raise ValueError(f"cannot read the setting {text!r} of a search; expected name=value,value or name=low..high")
-    low, dots, high = values.partition("..")
-    if dots:
-        try:
-            return name, {"low": float(low), "high": float(high)}
-        except ValueError:
-            raise ValueError(f"cannot read the range {values!r} of {name}; expected two numbers, low..high") from None
-    found = []
-    for value in values.split(","):
-        try:
-            found.append(json.loads(value.lower() if value.lower() in ("true", "false") else value))
-        except ValueError:
-            found.append(value)
-    return name, found
-
-
-def _folder(options: argparse.Namespace, recipe: Any) -> Path:
-    """The run's folder: a new one, or with `--resume` the newest of that name.
-
-    Raises:
-        UnknownNameError: If there is no run of the name to go on with.
-    """
-    if options.out:
-        return Path(options.out)
-    name = options.name or f"{Path(recipe.dataset).stem}_{recipe.mode}"
-    if options.resume:
-        if not _numbers(name, anything=True):
-            raise _no_run(name)
-        return Path("runs", _numbered(name, max(_numbers(name) or _numbers(name, anything=True))))
-    return Path("runs", _numbered(name, max(_numbers(name, anything=True), default=0) + 1))
-
-
-def _numbered(name: str, number: int) -> str:
-    return name if number == 1 else f"{name}-{number}"
-
-
-def _numbers(name: str, anything: bool = False) -> list[int]:
-    """The numbers of the runs of a name, also where some of them are gone; with `anything`, of all that is in the way."""
-    found = []
-    for place in Path("runs").glob("*"):
-        match = re.fullmatch(rf"{re.escape(name)}(?:-([1-9]\d*))?", place.name)
-        if match and match[1] != "1" and (_is_run(place) or (anything and _in_the_way(place))):
-            found.append(int(match[1] or 1))
-    return found
-
-
-def _is_run(place: Path) -> bool:
-    from keras_snnkd.files.manifest import MANIFEST
-
-    return any((place / name).is_file() for name in (MANIFEST, "recipe.json"))
-
-
-def _in_the_way(place: Path) -> bool:
-    return not place.is_dir() or any(place.iterdir())
-
-
-def _no_run(name: str) -> Exception:
-    """The error for `--resume` without a run, with the nearest name that there is."""
-    from keras_snnkd.errors import unknown_name
-
-    runs = {re.sub(r"-[2-9]\d*$|-1\d+$", "", place.name) for place in Path("runs").glob("*") if _is_run(place)}
-    return unknown_name("run to go on with (--resume; its name is --name)", name, runs)
-
-
-def _finish(results: dict[str, Any], folder: Path, shelf: Path, console: Any) -> None:
-    """Print the table, and put the last student on the shelf."""
-    from keras_snnkd import report
-    from keras_snnkd.run.card import write_card
-    from keras_snnkd.run.progress import working
-
-    console.print()
-    if results["models"]:
-        console.print(report.table(results["models"]))
-    if results.get("comparison"):
-        console.print(report.comparison_table(results["comparison"]))
-    if results.get("rivals"):
-        console.print(report.rivals_table(results["rivals"]))
-        for sentence in results["verdict"]:
-            console.print(sentence, highlight=False, markup=False, soft_wrap=True)
-    if results.get("search"):
-        console.print(report.search_table(results["search"]))
-        console.print(
-            f"train, test and export the chosen one: python train.py --recipe {results['search']['chosen_recipe']}", highlight=False
-        )
-    for note in results.get("notes", ()):
-        console.print(f"note: {note}", highlight=False, markup=False)
-    last = results["models"][-1] if results["models"] else {"role": None}
-    if last["role"] == "student":
-        with working(f"putting the student into {shelf}", console):
-            place = write_card(results, folder, shelf / folder.resolve().name)
-        console.print(f"{'exported student' if results['exports'] else 'student'}: {place}", highlight=False, soft_wrap=True)
-    if (folder / "report.html").exists():
-        console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)

@@ -1,0 +1,135 @@
+"""From the options to what does it: a run of a recipe, or one look at a finished model."""
+
+import argparse
+import shlex
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_snnkd import report
+from keras_snnkd.cli.folders import run_folder
+from keras_snnkd.cli.options import OPTIONS, RUN_OPTIONS, parser
+from keras_snnkd.cli.values import read_objective, read_setting
+from keras_snnkd.errors import KDError, unknown_name
+from keras_snnkd.run import inspection
+from keras_snnkd.run.card import write_card
+from keras_snnkd.run.comparison import Comparison
+from keras_snnkd.run.experiment import Experiment
+from keras_snnkd.run.folder import check_folder
+from keras_snnkd.run.imports import import_classes
+from keras_snnkd.run.modes import WITHOUT_TRAINING, Mode
+from keras_snnkd.run.progress import working
+from keras_snnkd.run.recipe import Recipe
+from keras_snnkd.run.rivals import Rivals
+from keras_snnkd.run.unused import unused
+from keras_snnkd.tuning import Search
+
+
+def dispatch(options: argparse.Namespace, arguments: Sequence[str], console: Any) -> int:
+    """Do what the options ask for.
+
+    Args:
+        options: Of `keras_snnkd.cli.options.parser`.
+        arguments: The words that they were read from, for the report.
+        console: A `rich.console.Console`.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        KDError, ValueError, OSError: For whatever ends the run.
+    """
+    mode = options.mode or (None if options.recipe else Mode.DISTILL)
+    command = shlex.join(["python", "train.py", *arguments])
+    for module in options.imports or ():
+        import_classes(module)
+    if mode in WITHOUT_TRAINING:
+        if options.dry_run:
+            raise KDError(f"--mode {mode} has no dry run: without --finetune it trains nothing")
+        _warn_of_unused(mode, options)
+        return inspection.evaluate(options, console) if mode == Mode.EVALUATE else inspection.export(options, console, command)
+    if mode is not None and mode not in list(Mode):
+        raise unknown_name("mode", mode, Mode)
+    recipe = _recipe(options, mode).resolved()
+    _warn_of_unused(recipe.mode, options, recipe)
+    folder = run_folder(options, recipe)
+    kind = _kind_of_run(recipe)
+    experiment = kind(recipe, folder, console, command)
+    if options.dry_run:
+        return inspection.dry_run(experiment, console)
+    if kind is Experiment:
+        check_folder(Path(options.saved_models), "--saved-models")
+    new = " (a new one: there is none yet to go on with)" if options.resume and not (folder / "recipe.json").exists() else ""
+    console.print(f"run folder: {folder}{new}", highlight=False, soft_wrap=True)
+    results = experiment.run(options.resume)
+    if not results:  # of another worker: the chief measures and writes
+        console.print("this worker is done; the chief writes the results")
+        return 0
+    _finish(results, folder, Path(options.saved_models), console)
+    return 0
+
+
+def _kind_of_run(recipe: Recipe) -> type[Experiment]:
+    """The class of the recipe's mode."""
+    if recipe.mode == Mode.TUNE:
+        return Search
+    if recipe.mode == Mode.COMPARE:
+        return Rivals if recipe.rivals else Comparison
+    return Experiment
+
+
+def _recipe(options: argparse.Namespace, mode: str | None) -> Recipe:
+    given = {name: value for name, value in vars(options).items() if name not in RUN_OPTIONS and value is not None}
+    if options.objectives is not None:
+        given["objectives"] = [_short(read_objective(name)) for text in options.objectives for name in _names(text)]
+    if options.search is not None:
+        given["search"] = dict(read_setting(text) for text in options.search)
+    base = Recipe.load(options.recipe) if options.recipe else Recipe()
+    return Recipe.from_dict({**base.to_dict(), **given, **({"mode": mode} if mode else {})})
+
+
+def _warn_of_unused(mode: str, options: argparse.Namespace, recipe: Recipe | None = None) -> None:
+    """Say which options on the command line do nothing in this mode."""
+    standard = vars(parser().parse_args([]))
+    given = [name for name, value in vars(options).items() if value != standard[name]]
+    if idle := unused(mode, given, recipe):
+        names = ", ".join(f"--{OPTIONS.get(name, name).replace('_', '-')}" for name in idle)
+        warnings.warn(f"--mode {mode} does not use {names}", stacklevel=5)  # of who called `main`
+
+
+def _names(text: str) -> list[str]:
+    """`"hinton,tks"` as two names; with arguments, it is one objective."""
+    return [text] if ":" in text else text.split(",")
+
+
+def _short(objective: dict[str, Any]) -> Any:
+    """`all` is a word of its own, in place of an objective."""
+    return "all" if objective == {"objective": "all"} else objective
+
+
+def _finish(results: dict[str, Any], folder: Path, shelf: Path, console: Any) -> None:
+    """Print the table, and put the last student on the shelf."""
+    console.print()
+    if results["models"]:
+        console.print(report.table(results["models"]))
+    if results.get("comparison"):
+        console.print(report.comparison_table(results["comparison"]))
+    if results.get("rivals"):
+        console.print(report.rivals_table(results["rivals"]))
+        for sentence in results["verdict"]:
+            console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    if results.get("search"):
+        console.print(report.search_table(results["search"]))
+        console.print(
+            f"train, test and export the chosen one: python train.py --recipe {results['search']['chosen_recipe']}", highlight=False
+        )
+    for note in results.get("notes", ()):
+        console.print(f"note: {note}", highlight=False, markup=False)
+    last = results["models"][-1] if results["models"] else {"role": None}
+    if last["role"] == "student":
+        with working(f"putting the student into {shelf}", console):
+            place = write_card(results, folder, shelf / folder.resolve().name)
+        console.print(f"{'exported student' if results['exports'] else 'student'}: {place}", highlight=False, soft_wrap=True)
+    if (folder / "report.html").exists():
+        console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)

@@ -1,0 +1,62 @@
+"""Values of options that are more than one word or number."""
+
+import argparse
+import ast
+import json
+from typing import Any
+
+from keras_snnkd.distill.scales import NAMES
+
+
+def read_objective(text: str) -> dict[str, Any]:
+    """`"soft_targets:temperature=2,weight=0.9"` to a mapping for `keras_snnkd.objectives.get`."""
+    name, _, rest = text.partition(":")
+    found: dict[str, Any] = {"objective": name}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise ValueError(f"cannot read {part!r} in the objective {text!r}; expected name:key=value,key=value")
+        try:
+            found[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[key] = value
+    return found
+
+
+def read_numbers(text: str) -> list[float]:
+    """`"1e-3,3e-3"` to `[0.001, 0.003]`."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers with commas between them, such as 1e-3,3e-3, got {text!r}") from None
+
+
+def read_scale(text: str) -> str | list[float]:
+    """`"0..255"` as it is, and `"-2..2"` to `[-2.0, 2.0]`; what is neither is refused later, with the names there are."""
+    low, dots, high = text.partition("..")
+    if text in NAMES or not dots:
+        return text
+    try:
+        return [float(low), float(high)]
+    except ValueError:
+        return text
+
+
+def read_setting(text: str) -> tuple[str, list[Any] | dict[str, Any]]:
+    """`"timesteps=1,2"` to `("timesteps", [1, 2])`, and `"tau=1.5..3"` to `("tau", {"low": 1.5, "high": 3.0})`."""
+    name, equals, values = text.partition("=")
+    if not equals or not values:
+        raise ValueError(f"cannot read the setting {text!r} of a search; expected name=value,value or name=low..high")
+    low, dots, high = values.partition("..")
+    if dots:
+        try:
+            return name, {"low": float(low), "high": float(high)}
+        except ValueError:
+            raise ValueError(f"cannot read the range {values!r} of {name}; expected two numbers, low..high") from None
+    found = []
+    for value in values.split(","):
+        try:
+            found.append(json.loads(value.lower() if value.lower() in ("true", "false") else value))
+        except ValueError:
+            found.append(value)
+    return name, found
