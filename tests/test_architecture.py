@@ -135,6 +135,7 @@ REQUIRED = {
     "Channels": lambda: {"channels": 3},
     "OverTime": lambda: {"layer": keras.layers.Dense(3)},
     "CausalConv1D": lambda: {"filters": 2, "kernel_size": 3},
+    "QuantizedConv1D": lambda: {"filters": 2, "kernel_size": 3},
     "QuantizedConv2D": lambda: {"filters": 2, "kernel_size": 3},
     "QuantizedDense": lambda: {"units": 3},
     **dict.fromkeys(["Direct", "Poisson", "Latency", "Frames"], lambda: {"timesteps": 3}),
@@ -147,7 +148,10 @@ COMPUTED = {
     "CausalConv1D": {"padding", "strides", "rank", "lora_rank", "lora_alpha", "activity_regularizer"},
     **{name: {"decay_input"} for name in ("IF", "IFCell")},
     **{name: {"decay_input", "v_reset"} for neuron in ("AdLIF", "RLIF", "RadLIF") for name in (neuron, f"{neuron}Cell")},
-    **{name: {"use_bias", "rank", "lora_rank", "lora_alpha", "activity_regularizer"} for name in ("QuantizedConv2D", "QuantizedDense")},
+    **{
+        name: {"use_bias", "rank", "lora_rank", "lora_alpha", "activity_regularizer"}
+        for name in ("QuantizedConv1D", "QuantizedConv2D", "QuantizedDense")
+    },
 }
 """Arguments of a base class that a class sets itself, or that Keras does not store."""
 

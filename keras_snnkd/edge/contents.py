@@ -19,7 +19,7 @@ class Contents:
         custom: The names of those that are no built-in operators, such as `"FlexConv2D"`.
         constant_elements: Number of elements in all constant tensors.
         float_operators: The names of those that read or write floating-point numbers, but for the conversion of the file's inputs and
-            outputs.
+            outputs, and for the scaling of its image by constants before that.
     """
 
     operators: dict[str, int]
@@ -58,6 +58,10 @@ def read_contents(path: str | Path) -> Contents:
         ) from error
 
 
+SCALING = ("SUB", "MUL", "DIV", "ADD")
+"""Operators that may scale an image in float before it becomes integers."""
+
+
 def _contents(model: Any, builtin: Any, floats: Any) -> Contents:
     names, custom = [], set()
     for code in model.operatorCodes:
@@ -69,16 +73,27 @@ def _contents(model: Any, builtin: Any, floats: Any) -> Contents:
         names.append(name)
     operators: Counter[str] = Counter()
     elements, in_float = 0, set()
+    images = {entry.tensorIndex for one in model.signatureDefs or () for entry in one.inputs if entry.name == b"image"}
     for graph in model.subgraphs:
         outside = {*graph.inputs, *graph.outputs}
+        constants = {index for index, tensor in enumerate(graph.tensors) if _is_filled(model, tensor)}
         for operator in graph.operators or ():
             name = names[operator.opcodeIndex]
             operators[name] += 1
+            if name in SCALING and set(operator.inputs) & images and set(operator.inputs) <= images | constants:
+                images |= set(operator.outputs)
+                outside |= set(operator.outputs)
+                continue
             used = {index for index in (*operator.inputs, *operator.outputs) if index >= 0}
             used -= outside if name in ("QUANTIZE", "DEQUANTIZE") else set()
             in_float |= {name for index in used if graph.tensors[index].type in floats}
         for tensor in graph.tensors:
-            data = model.buffers[tensor.buffer].data
-            if data is not None and len(data):
+            if _is_filled(model, tensor):
                 elements += int(np.prod(tensor.shape)) if tensor.shape is not None else 1
     return Contents(dict(sorted(operators.items())), tuple(sorted(custom)), elements, tuple(sorted(in_float)))
+
+
+def _is_filled(model: Any, tensor: Any) -> bool:
+    """Whether a tensor's values are in the file."""
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0

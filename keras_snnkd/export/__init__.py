@@ -2,6 +2,7 @@
 
 from keras_snnkd.export.bundle import export_all
 from keras_snnkd.export.c_array import c_array
+from keras_snnkd.export.c_step import c_step
 from keras_snnkd.export.freeze import freeze
 from keras_snnkd.export.latency import Latency, latency
 from keras_snnkd.export.litert import litert
@@ -22,6 +23,7 @@ __all__ = [
     "MicroReport",
     "SavedModel",
     "c_array",
+    "c_step",
     "export_all",
     "freeze",
     "latency",

@@ -52,9 +52,9 @@ def c_array(path: str | Path, header: str | Path, name: str | None = None) -> st
         >>> kd.export.c_array("student.tflite", "student.h")  # "student"
     """
     path, header = Path(path), Path(header)
-    identifier = _identifier(header.stem) if name is None else name
-    if name is not None and _identifier(name) != name:
-        raise ValueError(f"name must be an identifier in C, such as {_identifier(name)!r}, got {name!r}")
+    called = identifier(header.stem) if name is None else name
+    if name is not None and identifier(name) != name:
+        raise ValueError(f"name must be an identifier in C, such as {identifier(name)!r}, got {name!r}")
     read_contents(path)  # refuses what is no whole file
     content = path.read_bytes()
     description, hybrid = _read(path, content)
@@ -64,12 +64,12 @@ def c_array(path: str | Path, header: str | Path, name: str | None = None) -> st
             "run; use a float32 file, or one that is int8 throughout."
         )
     about = f"{_plain(path.name)}, {len(content):,} bytes, sha256 {sha256(path)}", f"Written by keras_snnkd {__version__}."
-    text = _header(identifier, content, [*about, *description])
+    text = _header(called, content, [*about, *description])
     if read_c_array(text) != content:
         raise ExportError(f"{header} not written: the array in it is not the content of {path}")
     with staged(header) as (file,):
         file.write_text(text, "ascii")
-    return identifier
+    return called
 
 
 def hybrid_weights(path: str | Path) -> str:
@@ -132,7 +132,12 @@ def _header(name: str, content: bytes, comment: Sequence[str]) -> str:
     )
 
 
-def _identifier(text: str) -> str:
+def identifier(text: str) -> str:
+    """A name that C and C++ allow, of any text.
+
+    Example:
+        >>> identifier("my model-1")  # "my_model_1"
+    """
     word = re.sub(r"[^A-Za-z0-9_]", "_", text)
     if not word or word[0].isdigit() or word.startswith("_"):  # a leading underscore is the compiler's
         word = f"model_{word.lstrip('_')}"

@@ -7,7 +7,7 @@ from keras_snnkd.layers.fake_quant import FakeQuant
 from keras_snnkd.layers.frames import Frames
 from keras_snnkd.layers.normalization import BatchNormalization, ThresholdBatchNormalization
 from keras_snnkd.layers.over_time import OverTime
-from keras_snnkd.layers.quantized import QuantizedConv2D, QuantizedDense
+from keras_snnkd.layers.quantized import QuantizedConv1D, QuantizedConv2D, QuantizedDense
 from keras_snnkd.layers.readouts import LastStep, MeanOverTime, SoftmaxSum, SpikeCount
 from keras_snnkd.layers.series import CausalConv1D, Standardize
 
@@ -28,6 +28,7 @@ __all__ = [
     "OverTime",
     "Poisson",
     "Positions",
+    "QuantizedConv1D",
     "QuantizedConv2D",
     "QuantizedDense",
     "SoftmaxSum",

@@ -41,6 +41,7 @@ class FakeQuant(keras.layers.Layer):
         if not minimum <= 0 <= maximum or minimum == maximum:
             raise ValueError(f"{self.name}: the range must hold 0, which padding and silent neurons give, got {minimum} .. {maximum}")
         self.minimum, self.maximum = float(minimum), float(maximum)
+        self.supports_masking = True
 
     @property
     def step_size(self) -> float:

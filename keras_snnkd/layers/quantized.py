@@ -67,6 +67,34 @@ class QuantizedConv2D(Quantized, keras.layers.Conv2D):
 
 
 @public
+class QuantizedConv1D(Quantized, keras.layers.Conv1D):
+    """A `keras.layers.Conv1D` with bias whose weights are rounded to 8 bits, per output channel. As `QuantizedConv2D`.
+
+    Args:
+        filters, kernel_size: Of `keras.layers.Conv1D`.
+        input_step: The step of the activations it reads, 1/255 for spikes.
+        **kwargs: Of `keras.layers.Conv1D`, but for `use_bias`.
+
+    Call arguments:
+        inputs: `[B, T, C]`.
+
+    Returns:
+        `[B, T', filters]`, float32.
+
+    Example:
+        >>> QuantizedConv1D(8, 3, strides=2)(keras.ops.ones((2, 9, 6))).shape  # (2, 4, 8)
+    """
+
+    def __init__(self, filters: int, kernel_size: int | tuple[int], input_step: float = SPIKE_STEP, **kwargs: Any) -> None:
+        super().__init__(filters, kernel_size, input_step=input_step, **kwargs)
+        if self.padding == "causal":
+            raise ValueError(f"{self.name}: padding='causal' has no 8-bit form here; take 'valid' or 'same'")
+
+    def product(self, inputs: Tensor, kernel: Tensor) -> Tensor:
+        return self.convolution_op(inputs, kernel)
+
+
+@public
 class QuantizedDense(Quantized, keras.layers.Dense):
     """A `keras.layers.Dense` with bias whose weights are rounded to 8 bits, per output. As `QuantizedConv2D`.
 

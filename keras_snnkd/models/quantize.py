@@ -7,12 +7,25 @@ import numpy as np
 
 from keras_snnkd._types import Array, Config, Tensor
 from keras_snnkd.errors import ShapeError
-from keras_snnkd.layers import Direct, FakeQuant, Frames, LastStep, MeanOverTime, OverTime, QuantizedConv2D, QuantizedDense, SpikeCount
+from keras_snnkd.layers import (
+    Direct,
+    FakeQuant,
+    Frames,
+    LastStep,
+    MeanOverTime,
+    OverTime,
+    QuantizedConv1D,
+    QuantizedConv2D,
+    QuantizedDense,
+    SpikeCount,
+    Standardize,
+)
 from keras_snnkd.models.calibration import calibrate
 from keras_snnkd.neurons import QuantizedNeuron, SpikingLayer
+from keras_snnkd.neurons.adaptation import AdaptiveDynamics
 from keras_snnkd.weights.folding import folded, following_norm, is_linear, readers
 
-SYNAPSES = {keras.layers.Conv2D: QuantizedConv2D, keras.layers.Dense: QuantizedDense}
+SYNAPSES = {keras.layers.Conv1D: QuantizedConv1D, keras.layers.Conv2D: QuantizedConv2D, keras.layers.Dense: QuantizedDense}
 
 SAME_RANGE = (
     Direct,
@@ -20,6 +33,7 @@ SAME_RANGE = (
     keras.layers.Cropping2D,
     keras.layers.Dropout,
     keras.layers.Flatten,
+    keras.layers.MaxPooling1D,
     keras.layers.MaxPooling2D,
     keras.layers.Permute,
     keras.layers.Reshape,
@@ -51,7 +65,8 @@ def quantize_aware(model: keras.Model, images: np.ndarray, name: str | None = No
         membranes   steps R / 128 in -R .. R, R the threshold times a power of two        QuantizedNeuron
         the rest    256 steps of the range that these images have there                   FakeQuant
 
-    "The rest" are the image (pixels that are bytes / 256 keep their values), sums, averages and logits. Where a batch norm was there is a
+    "The rest" are the image (pixels that are bytes / 256 keep their values), sums, averages and logits. Series are scaled by `Standardize`
+    in float, and rounded behind it: channels of a sensor differ too much for one step. Where a batch norm was there is a
     `FakeQuant` of the same name; all other layers keep their names too, and what is added ends in `_quant`. A leak that multiplies the
     currents of neurons goes into the synapse before them, a learned one becomes constant, and potentials are counted from rest.
     Gradients pass the roundings unchanged, and are 0 where a range clips.
@@ -70,7 +85,8 @@ def quantize_aware(model: keras.Model, images: np.ndarray, name: str | None = No
 
     Raises:
         ShapeError: If the images do not fit the model.
-        ValueError: If the model is no graph of one input and one output, or has a layer that has no 8-bit form here, which is named.
+        ValueError: If the model is no graph of one input and one output, or has a layer that has no 8-bit form here, which is named: among
+            them adaptive and recurrent neurons, those with a time constant for each channel, and causal convolutions.
 
     Example:
         >>> student_int8 = kd.models.quantize_aware(student, images)
@@ -110,15 +126,20 @@ class _Rebuild:
         self.made: dict[int, Any] = {}
 
     def _known(self, layer: keras.Layer) -> bool:
-        kinds = (keras.layers.InputLayer, SpikingLayer, *SAME_RANGE, *ROUNDED)
+        kinds = (keras.layers.InputLayer, Standardize, *SAME_RANGE, *ROUNDED)
         inner = _inner(layer)
+        if isinstance(inner, SpikingLayer):
+            return _has_one_leak(inner)
         return type(inner) in SYNAPSES or isinstance(inner, kinds) or any(layer is norm for norm in self.norms) or _is_identity(inner)
 
     def model(self, name: str) -> keras.Model:
         start = self.source.inputs[0]
         image = keras.Input(start.shape[1:], name=self.source.layers[0].name)
         low, high = self.seen.ranges[self.source.layers[0].name]
-        self.made[id(start)] = self._rounded(self.source.layers[0], image, BYTES if high <= BYTES[1] and low >= 0 else (low, high))
+        if all(isinstance(layer, Standardize) for layer in readers(start, self.source)):
+            self.made[id(start)] = image, None
+        else:
+            self.made[id(start)] = self._rounded(self.source.layers[0], image, BYTES if high <= BYTES[1] and low >= 0 else (low, high))
         for layer in self.source.layers[1:]:
             inputs = keras.tree.map_structure(lambda tensor: self.made[id(tensor)][0], layer.input)
             read = self.made[id(keras.tree.flatten(layer.input)[0])][1]
@@ -135,7 +156,10 @@ class _Rebuild:
         if isinstance(inner, SpikingLayer):
             neuron: Any = self._neuron(layer)
             return neuron(inputs), (0.0, 1.0) if neuron.emits_spikes else neuron.dynamics.limits
-        outputs = type(layer).from_config(_in_float32(layer.get_config()))(inputs)
+        twin = type(layer).from_config(_in_float32(layer.get_config()))
+        outputs = twin(inputs)
+        if isinstance(inner, Standardize):
+            twin.set_weights(layer.get_weights())
         if isinstance(inner, SAME_RANGE) or _is_identity(inner):
             return outputs, read
         return self._rounded(layer, outputs, read if isinstance(inner, keras.layers.AveragePooling2D) else self._range(layer))
@@ -181,6 +205,13 @@ class _Rebuild:
     def _neuron(self, layer: keras.Layer) -> QuantizedNeuron:
         leaks = layer.dynamics.decay_input and layer.name not in self.leaked
         return QuantizedNeuron.of(layer, self.seen.exponents[layer.name], decay_input=leaks)
+
+
+def _has_one_leak(layer: SpikingLayer) -> bool:
+    """Whether all neurons of a layer are alike and without recurrence, as those with 8-bit membranes are."""
+    learned: Any = layer.leak
+    alike = learned is None or len(np.ravel(keras.ops.convert_to_numpy(learned))) == 1
+    return alike and not isinstance(layer.dynamics, AdaptiveDynamics)
 
 
 def _inner(layer: keras.Layer) -> keras.Layer:

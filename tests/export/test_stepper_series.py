@@ -68,3 +68,41 @@ def test_the_file_with_weights_of_8_bits_is_checked_on_whole_series(tmp_path):
     report = streaming(student(**NETS["adlif"]), tmp_path / "step.tflite", "dynamic", samples=series())
     assert report.samples == 16
     assert Runner(tmp_path / "step.tflite").predict(series()).shape == (16, 4)
+
+
+def test_the_file_of_integers_does_what_the_model_with_the_rounding_does(tmp_path):
+    aware = models.quantize_aware(student(neuron="lif", tau=3.0), series())
+    report = streaming(aware, tmp_path / "step.tflite", "int8", samples=series())
+    assert report.agreement == 1.0
+    assert max(report.spike_differences.values()) < 0.01
+    runner = Runner(tmp_path / "step.tflite")
+    assert runner.padded
+    assert runner.contents.float_operators == ()  # but for the scaling of what the sensor gives
+    assert {"SUB"} <= set(runner.contents.operators)
+    spikes = keras.Model(aware.inputs[0], aware.get_layer("block2_neuron").output)(series())
+    assert 0.02 < np.mean(spikes) < 0.9
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({"neuron": "radlif"}, r"block1_neuron \(RadLIF\)"),
+        ({"neuron": "adlif"}, r"block1_neuron \(AdLIF\)"),
+        ({"neuron": "lif", "learn_tau": "channel"}, r"block1_neuron \(LIF\)"),
+        ({"neuron": "lif", "kernel": 3}, r"block1_conv \(CausalConv1D\)"),
+    ],
+)
+def test_what_has_no_form_in_integers_is_refused_by_name(more, named):
+    with pytest.raises(ValueError, match=named):
+        models.quantize_aware(student(**more), series())
+
+
+def test_a_convolution_over_time_has_a_form_in_integers():
+    keras.utils.set_random_seed(0)
+    series_of_three = keras.Input((STEPS, 3))
+    x = kd.layers.Standardize(padded=False, name="standardize")(series_of_three)
+    x = keras.layers.Conv1D(6, 3, strides=2, activation="relu")(x)
+    model = keras.Model(series_of_three, keras.layers.Dense(4)(keras.layers.Flatten()(x)))
+    aware = models.quantize_aware(model, series(padded=False))
+    np.testing.assert_allclose(aware(series(padded=False)), model(series(padded=False)), atol=0.1)
+    assert len(np.unique(np.round(aware(series(padded=False)), 6))) < 65
