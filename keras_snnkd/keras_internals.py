@@ -35,6 +35,11 @@ def read_by(layer: keras.Layer) -> keras.KerasTensor:
     return keras.tree.flatten(layer.input)[0]
 
 
+def mask_of(tensor: keras.KerasTensor) -> keras.KerasTensor | None:
+    """The mask that goes with a symbolic tensor of a functional model, and is a tensor of that model too; `None` without."""
+    return getattr(tensor, "_keras_mask", None)
+
+
 def nodes(model: keras.Model) -> Any:
     """The calls of layers of which a functional or built sequential model consists, first to last; `None` for a subclassed model.
 

@@ -2,9 +2,9 @@
 
     python examples/wrist/wrist.py --data smartwatch_exercises.npz
 
-What is trained, all on the same people and with the same augmentation: a temporal convolutional teacher; a
-spiking student alone and taught by it; and, as rivals of the student's size, an ordinary convolutional network for 8-bit integers and a GRU. The people of the test are in no
-other part. An interrupted run goes on where it stopped.
+What is trained, all on the same people and with the same augmentation: a temporal convolutional teacher; a spiking student
+alone and taught by it; and, as rivals of the student's size, an ordinary convolutional network for 8-bit integers and a GRU.
+The people of the test are in no other part. An interrupted run goes on where it stopped.
 """
 
 import argparse

@@ -1,7 +1,6 @@
 """The distiller: a model that trains a student by labels and by what a teacher does."""
 
 import copy
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,11 +12,13 @@ from keras_snnkd._public import public
 from keras_snnkd._types import Tensor
 from keras_snnkd.distill import objectives as registry
 from keras_snnkd.distill import teachers
+from keras_snnkd.distill.batches import brings, inputs_of, masks_of, pick, teachers_inputs
 from keras_snnkd.distill.gradient import choose
 from keras_snnkd.distill.label_loss import check_label_loss
-from keras_snnkd.distill.objective import Objective, Tap, check_positive, taps_of
+from keras_snnkd.distill.objective import Objective, check_positive, taps_of
 from keras_snnkd.distill.objectives import views
-from keras_snnkd.distill.taps import INPUTS, OUTPUT, TEACHER, TapModel
+from keras_snnkd.distill.pair import check_pair, is_itself
+from keras_snnkd.distill.taps import OUTPUT, TEACHER, TEACHER_INPUTS, TapModel
 from keras_snnkd.errors import KDError, ShapeError, unknown_name
 from keras_snnkd.keras_internals import Distributed, all_layers
 from keras_snnkd.training import strategy
@@ -56,6 +57,9 @@ class Distiller(Distributed):
             arXiv:2410.11488), half the time and less memory, for objectives that read means over time; `"auto"`: the latter where it can
             be had for images coded by rates. `self.gradient` says which it is, `self.gradient_reason` why `"auto"` took it.
 
+        teacher_inputs: Whether the teacher sees another input than the student, such as video beside audio, or images beside events. The
+            batches then bring both, `({"inputs": x, "teacher_inputs": z}, y)`; it is not looked at by `meet`.
+
     Raises:
         ShapeError: If teacher and student take other inputs, have other classes, or an objective's taps do not fit.
         UnknownNameError: If an objective names a tap that is not there; the taps are listed.
@@ -77,10 +81,12 @@ class Distiller(Distributed):
         teacher_outputs: str = "auto",
         teacher_scale: str | Sequence[float] | None = "auto",
         gradient: str = "bptt",
+        teacher_inputs: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         graphs.check_built(student)
+        self.teacher_inputs = bool(teacher_inputs)
         self.teacher_outputs, self.teacher_scale = teacher_outputs, teacher_scale
         self.objectives = _named(objectives)
         needs = [objective.name for objective in self.objectives if objective.uses_teacher and objective.built_shapes is None]
@@ -147,7 +153,7 @@ class Distiller(Distributed):
         Raises:
             TeacherError: If the teacher is hardly more often right than guessing.
         """
-        if self.teacher is not None and not self._met and not _is_itself(self.student, self.teacher):
+        if self.teacher is not None and not self._met and not is_itself(self.student, self.teacher):
             samples = teachers.Samples(images, None if labels is None else teachers.class_numbers(labels))
             given: Any = self._teacher.given
             found = teachers.adapted(given, self.teacher_outputs, self.teacher_scale, samples=samples)
@@ -171,7 +177,7 @@ class Distiller(Distributed):
     def _teach(self, given: Any, teacher: keras.Model) -> None:
         """Have `teacher` teach, which is what was made of the one that was given."""
         taps = TapModel(teacher, self.teacher_taps)
-        _check_pair(self._student_taps, taps)
+        check_pair(self._student_taps, taps, self.teacher_inputs)
         for objective in self.objectives:
             if not objective.uses_teacher:
                 continue
@@ -211,29 +217,29 @@ class Distiller(Distributed):
         if training:
             shown = self._shown(inputs)
             return self._studied(shown, self._taught(shown))
-        return self.student(_images(inputs), training=False)
+        return self.student(inputs_of(inputs), training=False)
 
     def _shown(self, x: Tensor) -> Tensor:
         """What both networks see of a batch in training: its images, or all views of them where an objective reads these."""
         if not self.reads_views:
             return x
-        if _with_taps(x):
+        if brings(x, TEACHER) or brings(x, TEACHER_INPUTS):
             names = [objective.name for objective in self.objectives if objective.reads_views]
             raise KDError(
-                f"the batches bring the teacher's taps, and {', '.join(names)} needs those of turned images; train without a cache"
+                f"the batches bring something of the teacher's, and {', '.join(names)} needs that of turned images; train without a cache"
             )
         return views.turned(x)
 
     def _studied(self, shown: Tensor, teacher: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The taps of both networks, given those of the teacher."""
-        student = self._student_taps(_images(shown), training=True, gradient=self.gradient)
+        student = self._student_taps(inputs_of(shown), training=True, gradient=self.gradient)
         return (views.told_apart(teacher), views.told_apart(student)) if self.reads_views else (teacher, student)
 
     def _taught(self, x: Tensor) -> dict[str, Tensor]:
         """The teacher's taps: those that come with the batch (see `TeacherCache`), or what the teacher does now."""
         if not self.teacher_taps:
             return {}
-        if _with_taps(x):
+        if brings(x, TEACHER):
             if self._late:
                 raise KDError(
                     "the batches bring the taps of the teacher as it was given, and its images or outputs had to be adapted; let it meet "
@@ -248,7 +254,7 @@ class Distiller(Distributed):
             return x[TEACHER]
         if self._teacher.taps is None:
             raise ValueError("the distiller has objectives but no teacher; give it one with distiller.teach(teacher)")
-        return self._teacher.taps(x, training=False)
+        return self._teacher.taps(teachers_inputs(x, self.teacher_inputs), training=False)
 
     def train_step(self, *arguments: Any) -> Any:
         """One step on a batch `(x, y[, sample_weight])`; returns the metrics. Other backends than TensorFlow take Keras' own step."""
@@ -293,9 +299,10 @@ class Distiller(Distributed):
         replicas = strategy.replicas()
         loss = self.label_weight * super().compute_loss(x, y, student[OUTPUT], sample_weight, training=training)
         for objective, metric in zip(self.objectives, self.objective_metrics, strict=True):
-            pick = views.pick if objective.reads_views else _pick
-            outputs = pick(teacher, objective.teacher_tap), pick(student, objective.student_tap)
-            value = objective.compute_loss(outputs[0], outputs[1], y_true=y, sample_weight=sample_weight)
+            of = views.pick if objective.reads_views else pick
+            outputs = of(teacher, objective.teacher_tap), of(student, objective.student_tap)
+            masks = masks_of(objective, teacher, student)
+            value = objective.compute_loss(outputs[0], outputs[1], y_true=y, sample_weight=sample_weight, **masks)
             value = value * replicas if objective.divided_by_replicas else value
             metric.update_state(value, sample_weight=ops.shape(y)[0])
             for name, measure in objective.measures(outputs[1]).items():
@@ -349,6 +356,7 @@ class Distiller(Distributed):
             "teacher_outputs": self.teacher_outputs,
             "teacher_scale": self.teacher_scale,
             **({"gradient": self.gradient} if self.gradient != "bptt" else {}),  # absent by default, as in files of earlier versions
+            **({"teacher_inputs": True} if self.teacher_inputs else {}),  # likewise
         }
 
     @classmethod
@@ -362,22 +370,6 @@ class Distiller(Distributed):
             if shapes:
                 objective.build(*shapes)
         return cls(student, None, objectives, **config)
-
-
-def _with_taps(x: Tensor) -> bool:
-    return isinstance(x, dict) and set(x) == {INPUTS, TEACHER}
-
-
-def _pick(taps: dict[str, Tensor], tap: Tap | None) -> Any:
-    """The output of a tap, or the list of several."""
-    if tap is None:
-        return None
-    return taps.get(tap) if isinstance(tap, str) else [taps[name] for name in tap]
-
-
-def _images(x: Tensor) -> Tensor:
-    """What the student sees of a batch."""
-    return x[INPUTS] if _with_taps(x) else x
 
 
 def _on_tensorflow() -> bool:
@@ -401,26 +393,3 @@ def _named(objectives: Sequence[Objective | str | dict[str, Any]]) -> list[Objec
             found[index] = copy.copy(objective)
             found[index].name = f"{objective.name}_{seen[objective.name]}"
     return found
-
-
-def _check_pair(student_taps: TapModel, teacher_taps: TapModel) -> None:
-    student, teacher = student_taps.model, teacher_taps.model
-    if teacher is student:
-        raise ValueError("teacher and student are the same model; the student's training would change the teacher. Load or clone it")
-    classes = [taps.shapes[OUTPUT][-1] for taps in (teacher_taps, student_taps)]
-    if classes[0] != classes[1]:
-        raise ShapeError(f"the teacher {teacher.name} has {classes[0]} classes and the student {student.name} has {classes[1]}")
-    inputs = [tuple(taps.input_shape[1:]) for taps in (teacher_taps, student_taps)]
-    if inputs[0] != inputs[1]:
-        raise ShapeError(f"the teacher {teacher.name} takes inputs {inputs[0]} and the student {student.name} {inputs[1]}")
-    if student.count_params() >= teacher.count_params() and not _is_itself(student, teacher):
-        warnings.warn(
-            f"the student {student.name} ({student.count_params():,} parameters) is not smaller than its teacher {teacher.name} "
-            f"({teacher.count_params():,})",
-            stacklevel=5,  # of who made the distiller
-        )
-
-
-def _is_itself(student: keras.Model, teacher: keras.Model) -> bool:
-    """Whether a teacher is the student, run for another T: it has the very weights."""
-    return {id(weight) for weight in student.weights} == {id(weight) for weight in teacher.weights}

@@ -1,7 +1,9 @@
 """What a distillation objective is: which taps it reads, how it compares them, and how much it weighs."""
 
+import contextlib
+import contextvars
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -116,6 +118,7 @@ class Objective(keras.distillation.DistillationLoss):
         student_outputs: Tensor,
         y_true: Tensor | None = None,
         sample_weight: Tensor | None = None,
+        masks: Sequence[Tensor] = (),
         **kwargs: Any,
     ) -> Tensor:
         """The objective's value.
@@ -125,6 +128,7 @@ class Objective(keras.distillation.DistillationLoss):
             student_outputs: The student's tap.
             y_true: Class labels `[B]`, for objectives that look at them.
             sample_weight: `[B]` or `[B, 1]`; 1 by default.
+            masks: Which steps of the taps count, booleans `[B, T]`, one for each T; the others are padding. All by default.
 
         Returns:
             A float32 scalar: ``(1/B) sum over b of sample_weight[b] losses[b]``. No gradient flows to the teacher.
@@ -135,7 +139,8 @@ class Objective(keras.distillation.DistillationLoss):
         student = _each(lambda x: ops.cast(x, "float32"), student_outputs)
         if self.built_shapes is None:
             self.build(*(_each(lambda x: (None, *x.shape[1:]), outputs) for outputs in (teacher, student)))
-        losses = self.losses(teacher, student, y_true)
+        with _counting(masks):
+            losses = self.losses(teacher, student, y_true)
         if sample_weight is not None:
             losses = losses * ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
         return ops.mean(losses)
@@ -200,14 +205,56 @@ def has_time(x: Tensor) -> bool:
     return len(shape) in (3, 5)
 
 
+_MASKS: contextvars.ContextVar[tuple[Tensor, ...]] = contextvars.ContextVar("masks", default=())
+"""Those of the losses that are being computed."""
+
+
+@contextlib.contextmanager
+def _counting(masks: Sequence[Tensor]) -> Iterator[None]:
+    """While it lasts, means and sums over time leave out padded steps."""
+    token = _MASKS.set(tuple(ops.cast(mask, "float32") for mask in masks))
+    try:
+        yield
+    finally:
+        _MASKS.reset(token)
+
+
+def real_steps(x: Tensor, skipped: int = 0) -> Tensor | None:
+    """1 for each step of `x` that counts and 0 for padding, `[B, T, 1, ...]` with as many axes as `x`; `None` where all count.
+
+    Args:
+        x: `[B, T, ...]`.
+        skipped: Steps at the beginning that are not in `x`.
+    """
+    for mask in _MASKS.get():
+        if mask.shape[1] == x.shape[1] + skipped:
+            return ops.reshape(mask[:, skipped:], (-1, x.shape[1], *[1] * (len(x.shape) - 2)))
+    return None
+
+
+def mean_of_steps(x: Tensor, skipped: int = 0, keepdims: bool = False) -> Tensor:
+    """The mean over the steps of `x` `[B, T, ...]` that count, `[B, ...]`; see `real_steps`."""
+    real = real_steps(x, skipped)
+    if real is None:
+        return ops.mean(x, axis=1, keepdims=keepdims)
+    count = ops.maximum(ops.sum(real, axis=1, keepdims=keepdims), 1.0)
+    return ops.sum(x * real, axis=1, keepdims=keepdims) / count
+
+
+def sum_of_steps(x: Tensor, keepdims: bool = False) -> Tensor:
+    """The sum over the steps of `x` `[B, T, ...]` that count, `[B, ...]`; see `real_steps`."""
+    real = real_steps(x)
+    return ops.sum(x if real is None else x * real, axis=1, keepdims=keepdims)
+
+
 def mean_over_time(x: Tensor) -> Tensor:
-    """`[B, T, ...] -> [B, ...]`; a tensor without time stays as it is."""
-    return ops.mean(x, axis=1) if has_time(x) else x
+    """`[B, T, ...] -> [B, ...]`, without padded steps; a tensor without time stays as it is."""
+    return mean_of_steps(x) if has_time(x) else x
 
 
 def sum_over_time(x: Tensor) -> Tensor:
-    """`[B, T, ...] -> [B, ...]`; a tensor without time stays as it is."""
-    return ops.sum(x, axis=1) if has_time(x) else x
+    """`[B, T, ...] -> [B, ...]`, without padded steps; a tensor without time stays as it is."""
+    return sum_of_steps(x) if has_time(x) else x
 
 
 def mean_of_sample(x: Tensor) -> Tensor:

@@ -120,7 +120,7 @@ class Stage:
         rate = optimizers.schedule(self.schedule, self.learning_rate, self.epochs * steps_per_epoch)
         objectives = [_fresh(o) if isinstance(o, Objective) else o for o in self.objectives]
         with warnings.catch_warnings():
-            if self.teaches_itself:
+            if self.teaches_itself or (self.teacher is not None and self.teacher is self.start_from):
                 warnings.filterwarnings("ignore", "the student .* is not smaller than its teacher")
             given = isinstance(self.teacher, keras.Model)  # others were trained here, on this data
             form: dict[str, Any] = {"teacher_outputs": self.teacher_outputs, "teacher_scale": self.teacher_scale if given else None}

@@ -9,7 +9,7 @@ from keras import ops
 from keras_snnkd import graphs
 from keras_snnkd._types import Shape, Shapes, Tensor
 from keras_snnkd.errors import ShapeError, unknown_name
-from keras_snnkd.keras_internals import read_by
+from keras_snnkd.keras_internals import mask_of, read_by
 from keras_snnkd.layers.rates import OnRates
 
 OUTPUT = "output"
@@ -26,8 +26,14 @@ STACKS = {"hidden_states": "_hidden", "attention_scores": "_scores"}
 TABLE = "embedding_table"
 """The tap of the first embedding's weights."""
 
+MASK = ".mask"
+"""What follows a tap's name in the outputs of a `TapModel` for the mask of its steps."""
+
 INPUTS, TEACHER = "inputs", "teacher"
 """The keys of inputs that bring the teacher's taps with them: `{"inputs": images, "teacher": {tap: [B, ...]}}`."""
+
+TEACHER_INPUTS = "teacher_inputs"
+"""The key of what a teacher sees that sees something else: `{"inputs": audio, "teacher_inputs": video}`."""
 
 
 class TapModel:
@@ -72,7 +78,8 @@ class TapModel:
             self._graph, self._logits = _laid_open(model)
             tensors = {OUTPUT: self._graph.outputs[0], **{name: self._tensor(name) for name in self.names}}
             inputs = self._graph.inputs
-            self._forward = keras.Model(inputs[0] if len(inputs) == 1 else inputs, tensors)  # a list of one makes Keras warn
+            masks = {f"{name}{MASK}": mask for name in self.names if (mask := mask_of(tensors[name])) is not None}
+            self._forward = keras.Model(inputs[0] if len(inputs) == 1 else inputs, {**tensors, **masks})  # a list of one makes Keras warn
             self.input_shape: Any = tuple(inputs[0].shape)
             self.shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
             self._on_rates = OnRates(self._forward)
@@ -92,7 +99,7 @@ class TapModel:
         self.shapes = {name: (None, *tap.shape[1:]) for name, tap in self(ops.zeros((1, *self.input_shape[1:]))).items()}
 
     def __call__(self, x: Tensor, training: bool = False, gradient: str = "bptt") -> dict[str, Tensor]:
-        """The taps and `"output"` for a batch of inputs, as a dict of tensors.
+        """The taps and `"output"` for a batch of inputs, as a dict of tensors; beside a tap of padded series `"<tap>.mask"`, `[B, T]`.
 
         Args:
             x: The batch.
@@ -106,6 +113,11 @@ class TapModel:
             if name not in outputs:
                 raise unknown_name(f"tap of {self.model.name}", name, outputs)
         return outputs
+
+    @staticmethod
+    def masks(outputs: dict[str, Tensor], names: Iterable[str]) -> list[Tensor]:
+        """The masks `[B, T]` of some taps, of those that have one: series that are padded."""
+        return [outputs[f"{name}{MASK}"] for name in names if f"{name}{MASK}" in outputs]
 
     def shape(self, tap: Any) -> Shapes:
         """The shape of a tap, batch axis `None`; of several taps, a tuple of their shapes."""

@@ -18,7 +18,7 @@ from keras_snnkd.export.runtime import LiteRT
 from keras_snnkd.export.saved_model import write_archive
 from keras_snnkd.files.processes import run_converter
 from keras_snnkd.files.staging import scratch, seal, staged
-from keras_snnkd.layers import Latency
+from keras_snnkd.layers import Latency, Standardize
 from keras_snnkd.models import is_quantize_aware
 
 QUANTIZATIONS = {"float32": EXACT, "float16": HALF, "dynamic": QUANTIZED, "int8": INTEGER}
@@ -161,6 +161,11 @@ def write_files(
         io: Of the file of integers.
     """
     aware = is_quantize_aware(reference.model)
+    if io == "int8" and aware and any(isinstance(layer, Standardize) for layer in reference.model.layers):
+        raise UnsupportedError(
+            f"{finals[0]} not written: {reference.model.name} scales the channels of its series in float, and would take integers; "
+            "take io='float32'."
+        )
     with scratch(next(iter(files.values())).parent) as work:
         integers: dict[str, Any] = {"io": io}
         if calibration is not None:

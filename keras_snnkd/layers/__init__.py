@@ -2,8 +2,10 @@
 
 from keras_snnkd.layers.adapters import Channels, Logits, logits_of
 from keras_snnkd.layers.attention import Attend, AttentionScore, MeanOverTokens, Positions, TokenMask
+from keras_snnkd.layers.clip_floor import ClipFloor
 from keras_snnkd.layers.encoders import Direct, Latency, Poisson
 from keras_snnkd.layers.fake_quant import FakeQuant
+from keras_snnkd.layers.frame_gate import FrameGate, KeptFrames
 from keras_snnkd.layers.frames import Frames
 from keras_snnkd.layers.normalization import BatchNormalization, ThresholdBatchNormalization
 from keras_snnkd.layers.over_time import OverTime
@@ -17,9 +19,12 @@ __all__ = [
     "BatchNormalization",
     "CausalConv1D",
     "Channels",
+    "ClipFloor",
     "Direct",
     "FakeQuant",
+    "FrameGate",
     "Frames",
+    "KeptFrames",
     "LastStep",
     "Latency",
     "Logits",

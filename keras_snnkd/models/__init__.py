@@ -1,11 +1,13 @@
 """Models: functional builders, each spiking or as its ANN twin, and named presets."""
 
 from keras_snnkd.models.build import build, specification
+from keras_snnkd.models.convert import convert_weights, with_clip_floor
 from keras_snnkd.models.convnet import ConvNet
 from keras_snnkd.models.from_nir import from_nir
 from keras_snnkd.models.mlp import MLP
 from keras_snnkd.models.presets import PRESETS
 from keras_snnkd.models.quantize import is_quantize_aware, quantize_aware
+from keras_snnkd.models.razor import keep_frames, with_frame_gate
 from keras_snnkd.models.resnet import ResNet
 from keras_snnkd.models.sequence import SequenceNet
 from keras_snnkd.models.shrink import shrink_weights
@@ -22,13 +24,17 @@ __all__ = [
     "SequenceNet",
     "SpikingTransformer",
     "build",
+    "convert_weights",
     "copy_weights",
     "from_nir",
     "is_quantize_aware",
+    "keep_frames",
     "load",
     "quantize_aware",
     "round_weights",
     "shrink_weights",
     "specification",
+    "with_clip_floor",
+    "with_frame_gate",
     "with_timesteps",
 ]

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_snnkd._types import Array, Config, Tensor
 from keras_snnkd.errors import ShapeError
+from keras_snnkd.keras_internals import producer
 from keras_snnkd.layers import (
     Direct,
     FakeQuant,
@@ -117,7 +118,8 @@ class _Rebuild:
     def __init__(self, source: keras.Model, images: Array) -> None:
         self.source = keras.Model(source.inputs[0], source.outputs[0])
         self.norms = [following_norm(layer, self.source) for layer in self.source.layers if type(_inner(layer)) in SYNAPSES]
-        unknown = [layer for layer in self.source.operations if not self._known(layer)]
+        self.of_masks = _mask_operations(self.source)
+        unknown = [layer for layer in self.source.operations if id(layer) not in self.of_masks and not self._known(layer)]
         if unknown:
             kinds = ", ".join(f"{layer.name} ({type(_inner(layer)).__name__})" for layer in unknown)
             raise ValueError(f"{source.name} has layers without an 8-bit form: {kinds}. Export it with quantize='dynamic', or replace them")
@@ -136,13 +138,15 @@ class _Rebuild:
         start = self.source.inputs[0]
         image = keras.Input(start.shape[1:], name=self.source.layers[0].name)
         low, high = self.seen.ranges[self.source.layers[0].name]
-        if all(isinstance(layer, Standardize) for layer in readers(start, self.source)):
+        behind = [layer for layer in readers(start, self.source) if id(layer) not in self.of_masks]
+        if all(isinstance(layer, Standardize) for layer in behind):
             self.made[id(start)] = image, None
         else:
             self.made[id(start)] = self._rounded(self.source.layers[0], image, BYTES if high <= BYTES[1] and low >= 0 else (low, high))
         for layer in self.source.layers[1:]:
-            inputs = keras.tree.map_structure(lambda tensor: self.made[id(tensor)][0], layer.input)
-            read = self.made[id(keras.tree.flatten(layer.input)[0])][1]
+            tensors = [tensor for tensor in keras.tree.flatten(layer.input) if not _is_mask(tensor)]
+            made = [self.made[id(tensor)][0] for tensor in tensors]
+            inputs, read = made[0] if len(made) == 1 else made, self.made[id(tensors[0])][1]
             self.made[id(layer.output)] = self._place(layer, inputs, read)
         return keras.Model(image, self.made[id(self.source.outputs[0])][0], name=name)
 
@@ -205,6 +209,22 @@ class _Rebuild:
     def _neuron(self, layer: keras.Layer) -> QuantizedNeuron:
         leaks = layer.dynamics.decay_input and layer.name not in self.leaked
         return QuantizedNeuron.of(layer, self.seen.exponents[layer.name], decay_input=leaks)
+
+
+def _is_mask(tensor: Any) -> bool:
+    return keras.backend.standardize_dtype(tensor.dtype) == "bool"
+
+
+def _mask_operations(model: keras.Model) -> set[int]:
+    """The identities of the operations of a model that compute which steps are real."""
+    found: set[int] = set()
+    tensors = [tensor for layer in model.layers for tensor in keras.tree.flatten(layer.input) if _is_mask(tensor)]
+    while tensors:
+        operation: Any = producer(tensors.pop())
+        if not isinstance(operation, keras.Layer) and id(operation) not in found:
+            found.add(id(operation))
+            tensors += keras.tree.flatten(operation.input)
+    return found
 
 
 def _has_one_leak(layer: SpikingLayer) -> bool:

@@ -14,7 +14,7 @@ from keras_snnkd.data.series import statistics
 from keras_snnkd.distill import methods, objectives
 from keras_snnkd.distill.methods import Method
 from keras_snnkd.distill.stage import Stage
-from keras_snnkd.errors import ShapeError
+from keras_snnkd.errors import KDError, ShapeError
 from keras_snnkd.files.padding import lengths
 from keras_snnkd.files.staging import sha256
 from keras_snnkd.run.modes import Mode
@@ -47,6 +47,8 @@ class Plan:
         if recipe.mode == Mode.BASELINE:
             return alone
         method = methods.combine(recipe.objectives, recipe.label_weight)
+        if method.curriculum:
+            return [*alone, *self.curriculum(method)]
         if recipe.mode == Mode.DISTILL and not method.needs_teacher and recipe.student_start != "shrunk":
             start, arguments = self.start(recipe.student_start, None)
             return [*alone, *start, *self.in_two_phases("student_distilled", method, **arguments)]
@@ -103,7 +105,38 @@ class Plan:
             return [self.student("student_ann", spec=twin_of(self.recipe.student))], {"start_from": "student_ann"}
         if start == "shrunk":
             return [], {"start_from": teacher, "transfer": models.shrink_weights}
+        if start == "converted":
+            spec, steps = twin_of(self.recipe.student), self.recipe.teacher_timesteps
+            twin = self.student("student_ann", spec=spec, timesteps=steps, changed=models.with_clip_floor)
+            return [twin], {"start_from": twin.name, "transfer": models.convert_weights}
+        if start == "kept_frames":
+            gated = self.student("student_gated", changed=models.with_frame_gate)
+            return [gated], {"start_from": gated.name, "transfer": None, "made_by": models.keep_frames}
         return [], {}
+
+    def curriculum(self, method: Method) -> list[Stage]:
+        """The student for many steps by labels, then for fewer, each from the stage before and taught by it."""
+        stages: list[Stage] = []
+        for times in (*method.curriculum, 1):
+            name = "student_distilled" if times == 1 else f"student_x{times}"
+            if not stages:
+                stages.append(self.student(name, **self._longer(times)))
+                continue
+            before = stages[-1].name
+            stages.append(self.taught(name, method, teacher=before, start_from=before, **self._longer(times)))
+        return stages
+
+    def _longer(self, times: int) -> dict[str, Any]:
+        """The student for so many times its steps."""
+        spec = models.specification(self.recipe.student)
+        if spec["builder"] != "SequenceNet":
+            return {"timesteps": times * self.recipe.timesteps}
+        if not spec.get("frames"):
+            raise KDError(
+                "the steps of a network for series are those of the series; to train it for many and then for few, give the student's own "
+                'number, such as {"builder": "SequenceNet", "widths": [64, 64], "frames": 25} in a recipe'
+            )
+        return {"spec": {**spec, "frames": times * spec["frames"]}}
 
     def teacher(self) -> tuple[Any, list[Stage]]:
         """The teacher as a stage's name, a loaded model or a function of the student, and the stages that train it."""
@@ -141,9 +174,14 @@ class Plan:
         timesteps: int | None = None,
         file: Path | None = None,
         gradient: str = "bptt",
+        changed: Callable[[keras.Model], keras.Model] | None = None,
+        made_by: Callable[..., keras.Model] | None = None,
         **more: Any,
     ) -> Stage:
-        """A stage; `file` is where its teacher, a model, comes from, or will be once it is trained."""
+        """A stage; `file` is where its teacher, a model, comes from, or will be once it is trained.
+
+        What is built is `changed`, or the model is `made_by` a function of the one it starts from.
+        """
         recipe = self.recipe
         spec = models.specification(spec)
         spec["neuron"] = spec.get("neuron", neuron or recipe.neuron)
@@ -151,11 +189,12 @@ class Plan:
 
         def make() -> keras.Model:
             with _policy(recipe.precision):
-                return build_for(self.data, spec, name)
+                model = build_for(self.data, spec, name)
+                return changed(model) if changed else model
 
         return Stage(
             name,
-            make,
+            functools.partial(made_by, name=name) if made_by else make,
             epochs=epochs,
             learning_rate=rate,
             optimizer=recipe.optimizer,

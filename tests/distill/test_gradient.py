@@ -8,7 +8,7 @@ import pytest
 
 import keras_snnkd as kd
 from keras_snnkd.distill import objectives
-from keras_snnkd.distill.distiller import _pick
+from keras_snnkd.distill.batches import pick
 from keras_snnkd.distill.objective import taps_of
 from keras_snnkd.errors import KDError, ShapeError, UnknownNameError
 from keras_snnkd.run.experiment import Experiment
@@ -85,7 +85,7 @@ def test_an_objective_tells_the_truth_about_reading_steps(name):
     apart = {tap: with_other_steps(x) for tap, x in taps.items()}
 
     def value(taps):
-        outputs = [_pick(given, tap) for given, tap in ((shown, objective.teacher_tap), (taps, objective.student_tap))]
+        outputs = [pick(given, tap) for given, tap in ((shown, objective.teacher_tap), (taps, objective.student_tap))]
         return float(objective.compute_loss(*outputs, y_true=np.arange(3)))
 
     assert any(np.any(apart[tap] != taps[tap]) for tap in taps_of(objective.student_tap))

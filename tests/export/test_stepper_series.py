@@ -7,6 +7,7 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd import models
 from keras_snnkd.edge import Runner
+from keras_snnkd.errors import UnsupportedError
 from keras_snnkd.export import streaming
 from keras_snnkd.files.padding import lengths
 
@@ -76,6 +77,8 @@ def test_the_file_of_integers_does_what_the_model_with_the_rounding_does(tmp_pat
     assert report.agreement == 1.0
     assert max(report.spike_differences.values()) < 0.01
     runner = Runner(tmp_path / "step.tflite")
+    with pytest.raises(UnsupportedError, match="scales the channels of its series in float"):
+        streaming(aware, tmp_path / "integers.tflite", "int8", samples=series(), io="int8")
     assert runner.padded
     assert runner.contents.float_operators == ()  # but for the scaling of what the sensor gives
     assert {"SUB"} <= set(runner.contents.operators)

@@ -1,12 +1,14 @@
 """Series through the whole run: defaults, teachers of other kinds, what does not fit."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
 import keras_snnkd as kd
 from keras_snnkd import cli
-from keras_snnkd.errors import ShapeError
+from keras_snnkd.errors import KDError, ShapeError
 from keras_snnkd.run import inspection
 from keras_snnkd.run.evaluation import _as_picture, describe_data
 from keras_snnkd.run.experiment import Experiment
@@ -100,3 +102,49 @@ def test_a_recurrent_keras_network_teaches(layer):
     history = distiller.fit(vowels.training(), steps_per_epoch=2, verbose=0).history
     assert np.isfinite(history["soft_targets"][0])
     assert all(np.isfinite(weight).all() for weight in student.get_weights())
+
+
+EVENTS = {"student": "convnet:4,pool", "teacher": "convnet:6,pool", "timesteps": 2, "epochs": 1, "teacher_epochs": 1, "neuron": "if"}
+
+
+def stages(tmp_path, **more):
+    """The stages of a run on simulated events of eight frames, in order, and their models before training."""
+    events = kd.data.simulate_events(kd.data.load("digits", batch_size=32, limit=60), frames=8)
+    experiment = Experiment(kd.Recipe(**{**EVENTS, **more}), tmp_path / "run", data=events)
+    return experiment.plan.stages(), experiment.check()
+
+
+def test_hsd_from_end_to_end_converts_an_ann_on_more_frames(tmp_path):
+    found, checked = stages(tmp_path, objectives=["hsd_complete"])
+    assert [stage.name for stage in found] == ["teacher", "student_alone", "student_ann", "student_distilled"]
+    ann, distilled = checked["student_ann"].student, checked["student_distilled"]
+    assert isinstance(ann.get_layer("block1_neuron"), kd.layers.ClipFloor)
+    assert [model.get_layer("frames").timesteps for model in (distilled.teacher, ann, distilled.student)] == [4, 4, 2]
+    assert found[-1].transfer is kd.models.convert_weights
+
+
+def test_razor_trains_a_gate_and_then_the_network_of_the_frames_it_kept(tmp_path):
+    found, checked = stages(tmp_path, objectives=["razor"], timesteps=4)
+    assert [stage.name for stage in found] == ["teacher", "student_alone", "student_gated", "student_distilled"]
+    assert isinstance(checked["student_gated"].student.get_layer("gate"), kd.layers.FrameGate)
+    assert isinstance(checked["student_distilled"].student.get_layer("gate"), kd.layers.KeptFrames)
+    assert found[-1].start_from == "student_gated"
+
+
+def test_long_to_short_goes_down_in_stages_each_taught_by_the_one_before(tmp_path):
+    found, checked = stages(tmp_path, objectives=["long_to_short"])
+    assert [stage.name for stage in found] == ["student_alone", "student_x4", "student_x2", "student_distilled"]
+    assert [(stage.teacher, stage.start_from) for stage in found[2:]] == [("student_x4", "student_x4"), ("student_x2", "student_x2")]
+    steps = [checked[stage.name].student.get_layer("frames").timesteps for stage in found]
+    assert steps == [2, 8, 4, 2]
+
+
+def test_long_to_short_asks_for_the_frames_of_a_series(tmp_path):
+    recipe = kd.Recipe(dataset="japanese_vowels", objectives=["long_to_short"], student="sequence:8", limit=40)
+    with pytest.raises(KDError, match="give the student's own"):
+        Experiment(recipe, tmp_path / "run").check()
+    student = {"builder": "SequenceNet", "widths": [8], "frames": 7}
+    checked = Experiment(dataclasses.replace(recipe, student=student), tmp_path / "run").check()
+    assert checked["student_x4"].student.get_layer("frames").timesteps == 28
+    with pytest.raises(ValueError, match="take --mode distill"):
+        kd.Recipe(mode="compare", objectives=["long_to_short"]).resolved()

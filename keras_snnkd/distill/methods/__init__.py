@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from keras_snnkd.distill import objectives as registry
-from keras_snnkd.distill.methods import features, logits, self_distillation, spikes, text
+from keras_snnkd.distill.methods import features, frames, logits, self_distillation, spikes, text
 from keras_snnkd.distill.methods.method import READS, STARTS, TEACHERS, TRUST, Method
 from keras_snnkd.distill.schedules import Weight
 from keras_snnkd.errors import unknown_name
 
 __all__ = ["READS", "STARTS", "TEACHERS", "TRUST", "Method", "combine", "compared", "get", "names"]
 
-_METHODS = (*logits.METHODS, *spikes.METHODS, *features.METHODS, *self_distillation.METHODS, *text.METHODS)
+_METHODS = (*logits.METHODS, *spikes.METHODS, *features.METHODS, *self_distillation.METHODS, *frames.METHODS, *text.METHODS)
 _BY_NAME = {method.name: method for method in _METHODS}
 
 _OF_SPIKES = ("spike_train", "membrane")
@@ -67,7 +67,7 @@ def combine(entries: Iterable[str | Mapping[str, Any]], label_weight: Weight | N
     """
     parts = [_method(entry) for entry in entries]
     asked = [part for part in parts if part.source] or parts[:1]  # methods have a source, objectives none
-    for field in ("label_weight", "start", "chain", "longer", "gradient"):
+    for field in ("label_weight", "start", "chain", "frames", "curriculum", "longer", "gradient"):
         different = {str(getattr(part, field)) for part in asked}
         if len(different) > 1 and not (field == "label_weight" and label_weight is not None):
             hint = "give --label-weight" if field == "label_weight" else "take one of them"

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shapes, Tensor
-from keras_snnkd.distill.objective import Tap, as_shapes, check_positive, has_time, mean_over_time
+from keras_snnkd.distill.objective import Tap, as_shapes, check_positive, has_time, mean_of_steps, mean_over_time
 from keras_snnkd.distill.objectives.classifiers import classifier_of, copy_to, frozen, misread
 from keras_snnkd.distill.objectives.logits import TemperedObjective
 from keras_snnkd.distill.objectives.self_distillation import StepTeaching
@@ -49,7 +49,7 @@ class RunningMeans(StepTeaching):
             return 0 * ops.sum(student_outputs, axis=(1, 2))
         counts = ops.reshape(ops.cast(ops.arange(1, steps + 1), student_outputs.dtype), (1, -1, 1))
         means = ops.cumsum(student_outputs, axis=1) / counts
-        return ops.mean(self.divergence(ops.stop_gradient(means[:, 1:]), means[:, :-1]), axis=1)
+        return mean_of_steps(self.divergence(ops.stop_gradient(means[:, 1:]), means[:, :-1]), skipped=1)
 
 
 @public
@@ -121,7 +121,7 @@ class MaskedTeacher(TemperedObjective):
     def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         features = mean_over_time(teacher_outputs)[:, None]
         target = ops.stop_gradient(self.head(features * self.masks))
-        return ops.mean(self.divergence(target, student_outputs), axis=1)
+        return mean_of_steps(self.divergence(target, student_outputs))
 
     def get_config(self) -> Config:
         return {**super().get_config(), "keep": self.keep, "seed": self.seed}

@@ -1,5 +1,6 @@
 """Keras' own distillation losses as objectives."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -46,6 +47,7 @@ class KerasLoss(Objective):
         student_outputs: Tensor,
         y_true: Tensor | None = None,
         sample_weight: Tensor | None = None,
+        masks: Sequence[Tensor] = (),  # which Keras' losses do not take: padded steps count
         **kwargs: Any,
     ) -> Tensor:
         return self.loss.compute_loss(ops.stop_gradient(teacher_outputs), student_outputs)

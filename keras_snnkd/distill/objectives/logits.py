@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shapes, Tensor
-from keras_snnkd.distill.objective import Objective, check_positive, has_time, mean_over_time, sum_over_time
+from keras_snnkd.distill.objective import Objective, check_positive, has_time, mean_of_steps, mean_over_time, sum_over_time
 from keras_snnkd.distill.objectives.probabilities import cross_entropy, head_tail_kl, kl, likeliest, probabilities
 from keras_snnkd.errors import ShapeError, unknown_name
 
@@ -189,7 +189,7 @@ class SoftTargets(TemperedObjective):
         distance = DISTANCES[self.distance](teacher / tau_t, student / tau_s, self)
         if self.reduction == "elementwise":
             distance = distance / teacher.shape[-1]
-        return tau_t * tau_s * (ops.mean(distance, axis=1) if len(distance.shape) == 2 else distance)
+        return tau_t * tau_s * (mean_of_steps(distance) if len(distance.shape) == 2 else distance)
 
     def _in_time(self, teacher: Tensor, student: Tensor) -> tuple[Tensor, Tensor]:
         if self.time == "per_step" and has_time(student):

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Tensor
+from keras_snnkd.distill.objective import mean_of_steps, real_steps, sum_of_steps
 from keras_snnkd.distill.objectives.logits import TemperedObjective
 from keras_snnkd.distill.objectives.probabilities import cross_entropy, probabilities
 from keras_snnkd.errors import unknown_name
@@ -65,12 +66,12 @@ class CorrectSteps(StepTeaching):
 
     def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         if self.ensemble == "all":
-            target = ops.mean(student_outputs, axis=1, keepdims=True)
+            target = mean_of_steps(student_outputs, keepdims=True)
         else:
             right = self.right_steps(y_true, student_outputs)
-            count = ops.maximum(ops.sum(right, axis=1, keepdims=True), 1)
-            target = ops.sum(right * student_outputs, axis=1, keepdims=True) / count
-        return ops.mean(self.divergence(ops.stop_gradient(target), student_outputs), axis=1)
+            count = ops.maximum(sum_of_steps(right, keepdims=True), 1)
+            target = sum_of_steps(right * student_outputs, keepdims=True) / count
+        return mean_of_steps(self.divergence(ops.stop_gradient(target), student_outputs))
 
     def get_config(self) -> Config:
         return {**super().get_config(), "ensemble": self.ensemble}
@@ -111,8 +112,8 @@ class TemporalKnowledgeSharing(StepTeaching):
 
     def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         right = self.right_steps(y_true, student_outputs)
-        p = probabilities(self.softened(ops.sum(right * student_outputs, axis=1, keepdims=True)))
-        return self.temperature**2 * ops.mean(cross_entropy(p, student_outputs), axis=1)
+        p = probabilities(self.softened(sum_of_steps(right * student_outputs, keepdims=True)))
+        return self.temperature**2 * mean_of_steps(cross_entropy(p, student_outputs))
 
 
 @public
@@ -151,9 +152,11 @@ class StepAlignment(StepTeaching):
         directions = others / ops.maximum(ops.norm(others, axis=-1, keepdims=True), 1e-12)
         affinity = confidence[:, None] * ops.matmul(directions, ops.transpose(directions, (0, 2, 1)))
         itself = 1e9 * ops.eye(others.shape[1])  # finite, so that a single step keeps itself
+        if (real := real_steps(confidence)) is not None:
+            itself = itself + 1e9 * (1 - real[:, None])  # nobody learns from padding
         shares = ops.exp(ops.log_softmax(affinity - itself))  # Keras' softmax warns of a single step
         target = ops.matmul(shares, others)
-        return ops.mean(self.divergence(target, student_outputs), axis=1)
+        return mean_of_steps(self.divergence(target, student_outputs))
 
 
 @public

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd._types import Tensor
+from keras_snnkd.distill.objective import mean_of_steps
 from keras_snnkd.distill.objectives.logits import LogitObjective, TemperedObjective, paired_steps
 from keras_snnkd.distill.objectives.probabilities import cross_entropy, likeliest, probabilities
 
@@ -43,7 +44,7 @@ class StepLabels(LogitObjective):
 
     def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         labels = ops.expand_dims(self.label_probabilities(y_true, student_outputs), 1)
-        return ops.mean(cross_entropy(labels, student_outputs), axis=1)
+        return mean_of_steps(cross_entropy(labels, student_outputs))
 
 
 @public
@@ -83,7 +84,7 @@ class StepEntropy(TemperedObjective):
 
     def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         softened = self.softened(student_outputs)
-        return -ops.mean(cross_entropy(probabilities(softened), softened), axis=1)
+        return -mean_of_steps(cross_entropy(probabilities(softened), softened))
 
 
 @public
@@ -132,7 +133,7 @@ class ErrorAlignment(TemperedObjective):
         # both are without effect where the step is right
         student = ops.where(chosen > 0, _logit(student, label), student)
         teacher = ops.where(ops.maximum(label, chosen) > 0, lower, teacher)
-        return ops.mean(self.divergence(teacher, student), axis=1)
+        return mean_of_steps(self.divergence(teacher, student))
 
 
 def _logit(logits: Tensor, one_hot: Tensor) -> Tensor:
