@@ -129,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     card = EdgeExport(student, data, folder / "edge", targets, aware=aware, label="wrist student", facts=facts, console=console).run()
     rows += [file_row("student_distilled", entry) for entry in card["targets"]]
     if given.target is None:
+        kd.export.c_step(student, folder / "student.h", samples=test_images(data)[0][:200])
         cnn = aware_of(trained["cnn"], data, folder / "cnn_int8", given.int8_epochs, console)
         files = EdgeExport(trained["cnn"], data, folder / "edge_cnn", ["int8"], aware=cnn, label="wrist CNN", facts=facts, console=console)
         rows += [file_row("cnn", entry) for entry in files.run()["targets"]]

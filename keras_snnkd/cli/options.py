@@ -129,7 +129,10 @@ def _add_distillation(group: Any) -> None:
         "--label-weight", type=float, metavar="W", help="weight of the label loss while distilling (default: the method's, or 1)"
     )
     group.add_argument(
-        "--student-start", metavar="HOW", help="scratch | ann_twin, trained first | shrunk, the teacher's weights (default: the method's)"
+        "--student-start",
+        metavar="HOW",
+        help="scratch | ann_twin, trained first | shrunk, the teacher's weights | converted, from a clip-floor ANN | kept_frames | "
+        "longer, itself for more steps (default: the method's)",
     )
     group.add_argument(
         "--gradient", metavar="NAME",

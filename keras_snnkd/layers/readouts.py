@@ -8,6 +8,7 @@ from keras import ops
 from keras_snnkd._public import public
 from keras_snnkd._types import Shape, Tensor
 from keras_snnkd.errors import ShapeError
+from keras_snnkd.neurons.base import check_mask
 from keras_snnkd.neurons.dynamics import exporting_integers
 
 
@@ -91,6 +92,7 @@ class LastStep(Readout):
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         if mask is None:
             return inputs[:, -1]
+        check_mask(self.name, inputs, mask)
         last = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True) - 1
         return ops.squeeze(ops.take_along_axis(inputs, ops.maximum(last, 0)[:, :, None], axis=1), 1)
 
@@ -117,4 +119,7 @@ class SoftmaxSum(Readout):
 
 def _real(inputs: Tensor, mask: Tensor | None) -> Tensor:
     """`inputs` `[B, T, C]` with 0 in the steps that do not count."""
-    return inputs if mask is None else inputs * ops.cast(mask, inputs.dtype)[:, :, None]
+    if mask is None:
+        return inputs
+    check_mask("readout", inputs, mask)
+    return inputs * ops.cast(mask, inputs.dtype)[:, :, None]

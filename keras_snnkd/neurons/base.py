@@ -211,10 +211,17 @@ class SpikingCell(keras.Layer):
         return {**neuron, **super().get_config(), "units": self.units}
 
 
+def check_mask(name: str, x: Tensor, mask: Tensor) -> None:
+    """Raise a `ShapeError` unless a mask has a boolean for each step of `x`, `[B, T, ...]`."""
+    if len(mask.shape) != 2 or mask.shape[1] != x.shape[1]:
+        raise ShapeError(f"{name}: a mask of {x.shape[1]} steps must be [B, {x.shape[1]}], got shape {list(mask.shape)}")
+
+
 def _real(outputs: Tensor, mask: Tensor | None) -> Tensor:
     """`outputs` `[B, T, ...]` with 0 in the steps that do not count; as they are without a mask."""
     if mask is None:
         return outputs
+    check_mask("neurons", outputs, mask)
     return outputs * ops.reshape(ops.cast(mask, outputs.dtype), (-1, outputs.shape[1], *[1] * (len(outputs.shape) - 2)))
 
 

@@ -19,7 +19,7 @@ from keras_snnkd.errors import unknown_name
 from keras_snnkd.layers.encoders import check_timesteps
 from keras_snnkd.run.health import ON_PROBLEM
 from keras_snnkd.run.modes import OF_RECIPES, Mode
-from keras_snnkd.run.recipe import ITSELF, SHIPPED, Recipe, is_file, teacher_file
+from keras_snnkd.run.recipe import ITSELF, LONGER, SHIPPED, Recipe, is_file, teacher_file
 from keras_snnkd.training import optimizers, strategy
 from keras_snnkd.training.labels import check_smoothing
 
@@ -192,6 +192,11 @@ def _check_mode(recipe: Recipe) -> None:
         raise ValueError("a multistage run needs at least one assistant (--assistant)")
     if recipe.mode == Mode.TUNE and recipe.student_start not in (None, methods.STARTS[0]):
         raise ValueError(f"--mode tune trains every candidate from scratch, got student_start {recipe.student_start!r}")
+    if recipe.student_start == LONGER and recipe.teacher != ITSELF:
+        raise ValueError(
+            f"a student that starts from itself for more steps (--student-start {LONGER}) is its own teacher, and there is "
+            f"another, {recipe.teacher}; take --objective long_to_short, or --teacher self with --teacher-timesteps"
+        )
     if recipe.teacher == ITSELF and recipe.mode != Mode.DISTILL:
         raise ValueError(f"a student that teaches itself (--teacher {ITSELF}) needs --mode distill, got --mode {recipe.mode}")
     if recipe.mode == Mode.MULTISTAGE and not methods.combine(recipe.objectives).needs_teacher:

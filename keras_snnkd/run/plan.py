@@ -18,7 +18,7 @@ from keras_snnkd.errors import KDError, ShapeError
 from keras_snnkd.files.padding import lengths
 from keras_snnkd.files.staging import sha256
 from keras_snnkd.run.modes import Mode
-from keras_snnkd.run.recipe import ITSELF, Recipe, teacher_file
+from keras_snnkd.run.recipe import ITSELF, LONGER, Recipe, teacher_file
 
 ALONE = "student_alone"
 """The stage of the student that learns from labels alone."""
@@ -47,7 +47,7 @@ class Plan:
         if recipe.mode == Mode.BASELINE:
             return alone
         method = methods.combine(recipe.objectives, recipe.label_weight)
-        if method.curriculum:
+        if recipe.student_start == LONGER:
             return [*alone, *self.curriculum(method)]
         if recipe.mode == Mode.DISTILL and not method.needs_teacher and recipe.student_start != "shrunk":
             start, arguments = self.start(recipe.student_start, None)
@@ -116,13 +116,11 @@ class Plan:
 
     def curriculum(self, method: Method) -> list[Stage]:
         """The student for many steps by labels, then for fewer, each from the stage before and taught by it."""
-        stages: list[Stage] = []
-        for times in (*method.curriculum, 1):
-            name = "student_distilled" if times == 1 else f"student_x{times}"
-            if not stages:
-                stages.append(self.student(name, **self._longer(times)))
-                continue
-            before = stages[-1].name
+        times = max(1, self.recipe.teacher_timesteps // self.recipe.timesteps)
+        stages = [self.student(f"student_x{times}", **self._longer(times))]
+        while times > 1:
+            times //= 2
+            before, name = stages[-1].name, f"student_x{times}" if times > 1 else "student_distilled"
             stages.append(self.taught(name, method, teacher=before, start_from=before, **self._longer(times)))
         return stages
 
@@ -253,6 +251,11 @@ def build_for(data: datasets.Data, spec: dict[str, Any], name: str) -> keras.Mod
         return models.build(spec, data.image_shape, data.num_classes, name=name)
     spec = {setting: value for setting, value in spec.items() if setting != "timesteps"}
     padded = bool((lengths(data.train_arrays[0]) < data.image_shape[0]).any()) if data.is_series else False
+    if padded and spec.get("padded") is False:
+        raise ShapeError(
+            f"{data.name} holds series of fewer than T = {data.image_shape[0]} steps, and the network {name} takes whole ones "
+            "(padded=False); leave that out, or cut windows that all series fill (window, --window)"
+        )
     model = models.build({"padded": padded, **spec}, data.image_shape, data.num_classes, name=name)
     model.get_layer("standardize").set_statistics(*statistics(data.train_arrays))
     return model

@@ -13,6 +13,9 @@ from keras_snnkd.weights import shipped
 SHIPPED, TRAIN = "shipped", "train"
 """In place of a teacher: the one that comes with the package for this data set, and the preset of the data set, trained in the run."""
 
+LONGER = "longer"
+"""As a student's start: itself, trained before for `teacher_timesteps`, then for half as many, and so on."""
+
 ITSELF = "self"
 """In place of a teacher: the student, run for `teacher_timesteps`."""
 

@@ -12,7 +12,7 @@ from keras_snnkd.keras_internals import all_layers
 from keras_snnkd.run import defaults
 from keras_snnkd.run.checks import check, check_types
 from keras_snnkd.run.modes import Mode
-from keras_snnkd.run.recipe import ITSELF, SHIPPED, TRAIN, Recipe, is_file
+from keras_snnkd.run.recipe import ITSELF, LONGER, SHIPPED, TRAIN, Recipe, is_file
 from keras_snnkd.weights import shipped
 
 
@@ -73,7 +73,7 @@ def _compared(recipe: Recipe) -> list[Any]:
     for given in recipe.objectives or ["all"]:
         entries += methods.compared() if given == "all" else [given]
     for entry in entries:
-        if methods.combine([entry]).curriculum:
+        if methods.combine([entry]).start == LONGER:
             raise ValueError(f"{entry} trains several students one after the other; take --mode distill")
     return entries
 
@@ -81,7 +81,7 @@ def _compared(recipe: Recipe) -> list[Any]:
 def _searched(entry: str | dict[str, Any]) -> tuple[Any, ...]:
     """The objectives of one entry, of which a search makes its losses."""
     method = methods.combine([entry])
-    if method.chain or method.teaches_itself or method.start != methods.STARTS[0]:
+    if method.chain or method.longer or method.start != methods.STARTS[0]:
         raise ValueError(
             f"--mode tune makes losses of objectives; {method.name} is more than its objectives. Name those, or take --mode compare"
         )
@@ -93,15 +93,15 @@ def _by_its_method(recipe: Recipe) -> Recipe:
     method = methods.combine(recipe.objectives, recipe.label_weight)
     if method.chain and recipe.mode == Mode.DISTILL:
         raise ValueError(f"{method.name} goes through assistants; use --mode multistage")
-    if method.teaches_itself and recipe.teacher not in (None, ITSELF):
+    if method.longer and recipe.teacher not in (None, ITSELF):
         raise ValueError(f"in {method.name} the student teaches itself, and there is a teacher, {recipe.teacher!r}; leave out one of them")
     implied: dict[str, Any] = {"label_weight": method.label_weight, "student_start": method.start, "gradient": method.gradient}
     if method.taught_by_ann:
         implied["teacher_neuron"] = "relu"
-    times = method.longer or max(method.curriculum, default=0) or method.frames
+    times = method.longer or method.frames
     if times > 1:
         implied["teacher_timesteps"] = times * recipe.timesteps
-    teacher = ITSELF if method.teaches_itself else recipe.teacher
+    teacher = ITSELF if method.longer else recipe.teacher
     return dataclasses.replace(_with(recipe, implied), objectives=list(method.objectives), teacher=teacher)
 
 

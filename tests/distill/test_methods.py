@@ -56,7 +56,7 @@ def test_a_method_is_plain_data_and_says_where_it_comes_from(name):
     assert method.reads in READS
     assert method.start in STARTS
     schedules.get(method.label_weight)
-    assert (method.teacher == "self") == (method.teaches_itself or not method.needs_teacher)
+    assert (method.teacher == "self") == (bool(method.longer) or not method.needs_teacher)
 
 
 @every_method

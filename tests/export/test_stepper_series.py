@@ -1,5 +1,8 @@
 """One step of a network for series: its files do what the model does on whole series, whatever their lengths."""
 
+import os
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -63,6 +66,16 @@ def test_a_stream_goes_on_sample_by_sample_and_stops_when_it_is_sure(tmp_path):
     total = sum(runner.step(sample).astype("float64") for sample in samples[0, : whole.steps])
     np.testing.assert_allclose(total, whole.logits, rtol=1e-5)
     assert runner.run(samples[0], until_confidence=float(kd.edge.readout.softmax(whole.logits).max()) / 2).steps < whole.steps
+    held = _memory()
+    for _ in range(100_000 // STEPS):
+        for sample in samples[1]:
+            runner.step(sample)
+    assert _memory() - held < 2**20  # flat, however long the stream
+
+
+def _memory():
+    """Bytes that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_the_file_with_weights_of_8_bits_is_checked_on_whole_series(tmp_path):

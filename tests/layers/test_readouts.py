@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_snnkd import layers, neurons
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.layers import LastStep, MeanOverTime, SpikeCount
 from keras_snnkd.neurons import LeakyIntegrator
@@ -51,3 +52,11 @@ def test_a_mean_of_integers_is_a_product_with_the_same_values():
     with export_form("where"):
         found = MeanOverTime()(x)
     np.testing.assert_allclose(found, x.mean(axis=1), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("readout", [layers.MeanOverTime, layers.SpikeCount, layers.LastStep, layers.SoftmaxSum])
+def test_a_mask_of_another_length_is_refused(readout):
+    with pytest.raises(ShapeError, match=r"must be \[B, 4\], got shape \[2, 3\]"):
+        readout()(np.ones((2, 4, 5), "float32"), mask=np.ones((2, 3), bool))
+    with pytest.raises(ShapeError, match=r"must be \[B, 4\]"):
+        neurons.LIF()(np.ones((2, 4, 5), "float32"), mask=np.ones((2, 5), bool))

@@ -105,7 +105,7 @@ def test_what_has_no_8_bit_form_is_refused_by_name(student):
     with pytest.raises(ValueError, match=r"layers without an 8-bit form: encoder \(Latency\)"):
         quantize_aware(models.build("mlp:8", SHAPE, 10, encoder="latency"), IMAGES[:8])
     image = keras.Input(SHAPE)
-    with pytest.raises(ValueError, match=r"layers without an 8-bit form: multiply \(Multiply\)"):
+    with pytest.raises(ValueError, match=r"layers without an 8-bit form: multiply\w* \(Multiply\)"):
         quantize_aware(keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(image * 2))), IMAGES[:8])
     with pytest.raises(ValueError, match="one input and one output"):
         quantize_aware(kd.Distiller(student), IMAGES[:8])

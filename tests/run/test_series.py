@@ -10,7 +10,7 @@ import keras_snnkd as kd
 from keras_snnkd import cli
 from keras_snnkd.errors import KDError, ShapeError
 from keras_snnkd.run import inspection
-from keras_snnkd.run.evaluation import _as_picture, describe_data
+from keras_snnkd.run.evaluation import _as_picture, describe_data, measure
 from keras_snnkd.run.experiment import Experiment
 
 
@@ -132,7 +132,7 @@ def test_razor_trains_a_gate_and_then_the_network_of_the_frames_it_kept(tmp_path
 
 
 def test_long_to_short_goes_down_in_stages_each_taught_by_the_one_before(tmp_path):
-    found, checked = stages(tmp_path, objectives=["long_to_short"])
+    found, checked = stages(tmp_path, objectives=["long_to_short"], teacher=None)
     assert [stage.name for stage in found] == ["student_alone", "student_x4", "student_x2", "student_distilled"]
     assert [(stage.teacher, stage.start_from) for stage in found[2:]] == [("student_x4", "student_x4"), ("student_x2", "student_x2")]
     steps = [checked[stage.name].student.get_layer("frames").timesteps for stage in found]
@@ -148,3 +148,58 @@ def test_long_to_short_asks_for_the_frames_of_a_series(tmp_path):
     assert checked["student_x4"].student.get_layer("frames").timesteps == 28
     with pytest.raises(ValueError, match="take --mode distill"):
         kd.Recipe(mode="compare", objectives=["long_to_short"]).resolved()
+
+
+def test_a_student_for_series_is_refused_for_images_and_for_events(tmp_path):
+    with pytest.raises(ShapeError, match="for images take MLP"):
+        Experiment(kd.Recipe(dataset="digits", student="sequence:8", limit=40), tmp_path / "run").check()
+    events = kd.data.simulate_events(kd.data.load("digits", batch_size=32, limit=60), frames=2)
+    with pytest.raises(ShapeError, match="for images take MLP"):
+        Experiment(kd.Recipe(student="sequence:8", teacher="mlp:8"), tmp_path / "run", data=events).check()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_student_of_whole_series_is_refused_for_padded_ones(tmp_path):
+    student = {"builder": "SequenceNet", "widths": [8], "padded": False}
+    with pytest.raises(ShapeError, match="fewer than T = 29 steps"):
+        Experiment(kd.Recipe(dataset="japanese_vowels", student=student, limit=40), tmp_path / "run").check()
+
+
+def _recurrent(layer):
+    return lambda x: layer(6)(x)
+
+
+def _convolutional(x):
+    for dilation in (1, 2):
+        x = keras.layers.Conv1D(6, 3, padding="causal", dilation_rate=dilation, activation="relu")(x)
+    return keras.layers.GlobalAveragePooling1D()(x)
+
+
+def _transformer(x):
+    x = keras.layers.Dense(8)(x)
+    x = keras.layers.LayerNormalization()(x + keras.layers.MultiHeadAttention(2, 4)(x, x))
+    return keras.layers.GlobalAveragePooling1D()(x)
+
+
+TEACHERS = {
+    "gru": (_recurrent(keras.layers.GRU), False),
+    "lstm": (_recurrent(keras.layers.LSTM), False),
+    "tcn": (_convolutional, True),
+    "transformer": (_transformer, False),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*has no spiking neurons")
+@pytest.mark.parametrize("name", TEACHERS)
+def test_a_file_of_any_keras_network_teaches_a_series_and_its_operations_are_a_count_or_a_dash(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_snnkd.distill.teachers.judge", lambda *arguments: None)  # it is not trained here
+    of_steps, counted = TEACHERS[name]
+    series = keras.Input((29, 12))
+    keras.Model(series, keras.layers.Dense(9)(of_steps(series)), name=name).save(tmp_path / f"{name}.keras")
+    recipe = kd.Recipe(dataset="japanese_vowels", teacher=str(tmp_path / f"{name}.keras"), student="sequence:8", limit=60)
+    experiment = Experiment(recipe, tmp_path / "run")
+    distiller = experiment.check()["student_distilled"]
+    assert distiller.teacher.output_shape == (None, 9)
+    row, _ = measure(kd.models.load(tmp_path / f"{name}.keras"), experiment.data)
+    assert (row["synaptic_operations"] is not None) == counted
+    assert counted or "were not counted" in row["notes"][0]

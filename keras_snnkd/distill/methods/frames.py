@@ -33,7 +33,8 @@ METHODS = (
         summary="The student is trained for four times its steps, then for twice and for its own, each stage from the weights of the one "
         "before and taught by it. Factors, weights and temperature are our choice.",
         equation="CE at 4 T; CE + 0.9 tau^2 KL(p[4T] || p[2T]); CE + 0.9 tau^2 KL(p[2T] || p[T]), tau = 4",
-        curriculum=(4, 2),
+        start="longer",
+        longer=4,
         compared=False,
     ),
 )

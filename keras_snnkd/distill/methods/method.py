@@ -7,7 +7,7 @@ from typing import Any
 from keras_snnkd.distill import objectives as registry
 from keras_snnkd.distill.schedules import Weight
 
-STARTS = ("scratch", "ann_twin", "shrunk", "converted", "kept_frames")
+STARTS = ("scratch", "ann_twin", "shrunk", "converted", "kept_frames", "longer")
 TEACHERS = ("ann", "snn", "any", "self")
 READS = ("images", "text")
 TRUST = ("official code", "paper", "reconstruction")
@@ -26,7 +26,8 @@ class Method:
         teacher: What teaches in the paper: `"ann"`, `"snn"`, `"any"`, or `"self"`: the student. Others work where their taps fit.
         start: Where the student's weights come from: `"scratch"`, `"ann_twin"`: its ANN twin, trained first, `"shrunk"`: the teacher's, cut
             to its widths, `"converted"`: its ANN twin with clip-floor activations, on the teacher's frames, converted, or `"kept_frames"`:
-            itself with a gate for each frame, of which those stay that were kept.
+            itself with a gate for each frame, of which those stay that were kept, or `"longer"`: itself, trained before for `longer` times
+            its steps, then for half as many, and so on, each stage taught by the one before.
         source: Where it was published.
         trust: `"official code"`: the loss was checked against numbers that the authors' code computed; `"paper"`: made from the paper's
             own text; `"reconstruction"`: made from an idea, or from what others say, since equation or constants are not known to us.
@@ -34,7 +35,6 @@ class Method:
         equation: The loss in one line.
         chain: Whether it goes through assistants (`--mode multistage`).
         frames: How many times the student's frames of events the teacher, and a converted twin, see.
-        curriculum: For how many times its T the student itself is trained before, stage by stage, each taught by the one before.
         longer: For so many times its T the student runs as its own teacher; 0 for a teacher of another kind, or none.
         gradient: How it is trained: `"bptt"`, or `"rate"` (see `keras_snnkd.Distiller`).
         reads: What its networks read: `"images"`, or other arrays, or `"text"`, where they tell layers of tokens.
@@ -55,7 +55,6 @@ class Method:
     equation: str = ""
     chain: bool = False
     frames: int = 1
-    curriculum: tuple[int, ...] = ()
     longer: int = 0
     gradient: str = "bptt"
     reads: str = "images"
@@ -67,12 +66,7 @@ class Method:
 
         An objective by itself, which has no source, is taught by a network like the student.
         """
-        return self.needs_teacher and bool(self.source) and self.teacher in ("ann", "any") and not self.teaches_itself
-
-    @property
-    def teaches_itself(self) -> bool:
-        """Whether the student, run for more steps, is its own teacher."""
-        return bool(self.longer or self.curriculum)
+        return self.needs_teacher and bool(self.source) and self.teacher in ("ann", "any") and not self.longer
 
     @property
     def needs_teacher(self) -> bool:
