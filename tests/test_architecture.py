@@ -135,6 +135,7 @@ REQUIRED = {
     "Channels": lambda: {"channels": 3},
     "OverTime": lambda: {"layer": keras.layers.Dense(3)},
     "CausalConv1D": lambda: {"filters": 2, "kernel_size": 3},
+    "KeptFrames": lambda: {"kept": [0, 2]},
     "QuantizedConv1D": lambda: {"filters": 2, "kernel_size": 3},
     "QuantizedConv2D": lambda: {"filters": 2, "kernel_size": 3},
     "QuantizedDense": lambda: {"units": 3},
