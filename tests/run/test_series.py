@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_snnkd as kd
-from keras_snnkd import cli
+from keras_snnkd.cli.options import parser
 from keras_snnkd.errors import KDError, ShapeError
 from keras_snnkd.run import inspection
 from keras_snnkd.run.evaluation import _as_picture, describe_data, measure
@@ -63,7 +63,7 @@ def test_windows_and_people_of_a_recipe_reach_the_data(tmp_path):
 
 def test_a_model_is_evaluated_on_people_that_it_has_not_seen(tmp_path):
     file = str(people(tmp_path / "mine.npz"))
-    options = cli.parser().parse_args(["--mode", "evaluate"])
+    options = parser().parse_args(["--mode", "evaluate"])
     card = {"dataset": {"source": file}, "training": {"recipe": {"window": 30, "fold": 2, "batch_size": 8, "augment": "none"}}}
     (tmp_path / "card.json").write_text("{}")
     data = inspection._data(options, tmp_path / "model.keras", card)
