@@ -23,7 +23,15 @@ class ParameterizedLayer(ResettingLayer):
 
     recurrent = False
 
-    def __init__(self, tau: Limits, threshold: float, reset: str, detach_reset: bool, surrogate: str | Surrogate, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        tau: Limits = (5.0, 25.0),
+        threshold: float = 1.0,
+        reset: str = "soft",
+        detach_reset: bool = False,
+        surrogate: str | Surrogate = "rectangle",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(threshold, reset, 0.0, True, detach_reset, surrogate, **kwargs)
         self.tau = _limits(self, "tau", tau, check_tau)
         self.dynamics = self.dynamics_of(None)
@@ -84,15 +92,15 @@ class AdaptingLayer(ParameterizedLayer):
 
     def __init__(
         self,
-        tau: Limits,
-        tau_adaptation: Limits,
-        a_limits: Limits,
-        b_limits: Limits,
-        coupling: str,
-        threshold: float,
-        reset: str,
-        detach_reset: bool,
-        surrogate: str | Surrogate,
+        tau: Limits = (5.0, 25.0),
+        tau_adaptation: Limits = (30.0, 120.0),
+        a_limits: Limits = (-1.0, 1.0),
+        b_limits: Limits = (0.0, 2.0),
+        coupling: str = "before_reset",
+        threshold: float = 1.0,
+        reset: str = "soft",
+        detach_reset: bool = False,
+        surrogate: str | Surrogate = "rectangle",
         **kwargs: Any,
     ) -> None:
         super().__init__(tau, threshold, reset, detach_reset, surrogate, **kwargs)
@@ -165,21 +173,6 @@ class AdLIF(AdaptingLayer):
         >>> spikes = kd.neurons.AdLIF()(currents)  # [B, T, C]; alpha, beta, a and b are trainable
     """
 
-    def __init__(
-        self,
-        tau: Limits = (5.0, 25.0),
-        tau_adaptation: Limits = (30.0, 120.0),
-        a_limits: Limits = (-1.0, 1.0),
-        b_limits: Limits = (0.0, 2.0),
-        coupling: str = "before_reset",
-        threshold: float = 1.0,
-        reset: str = "soft",
-        detach_reset: bool = False,
-        surrogate: str | Surrogate = "rectangle",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(tau, tau_adaptation, a_limits, b_limits, coupling, threshold, reset, detach_reset, surrogate, **kwargs)
-
 
 @public
 class RLIF(ParameterizedLayer):
@@ -200,17 +193,6 @@ class RLIF(ParameterizedLayer):
 
     recurrent = True
 
-    def __init__(
-        self,
-        tau: Limits = (5.0, 25.0),
-        threshold: float = 1.0,
-        reset: str = "soft",
-        detach_reset: bool = False,
-        surrogate: str | Surrogate = "rectangle",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(tau, threshold, reset, detach_reset, surrogate, **kwargs)
-
 
 @public
 class RadLIF(AdaptingLayer):
@@ -228,21 +210,6 @@ class RadLIF(AdaptingLayer):
     """
 
     recurrent = True
-
-    def __init__(
-        self,
-        tau: Limits = (5.0, 25.0),
-        tau_adaptation: Limits = (30.0, 120.0),
-        a_limits: Limits = (-1.0, 1.0),
-        b_limits: Limits = (0.0, 2.0),
-        coupling: str = "before_reset",
-        threshold: float = 1.0,
-        reset: str = "soft",
-        detach_reset: bool = False,
-        surrogate: str | Surrogate = "rectangle",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(tau, tau_adaptation, a_limits, b_limits, coupling, threshold, reset, detach_reset, surrogate, **kwargs)
 
 
 @public

@@ -1,6 +1,5 @@
 """Keras' own distillation losses as objectives."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -41,15 +40,8 @@ class KerasLoss(Objective):
     def reads_steps(self) -> bool:
         return bool(self.built_shapes) and has_time(self.built_shapes[1])
 
-    def compute_loss(
-        self,
-        teacher_outputs: Tensor,
-        student_outputs: Tensor,
-        y_true: Tensor | None = None,
-        sample_weight: Tensor | None = None,
-        masks: Sequence[Tensor] = (),  # which Keras' losses do not take: padded steps count
-        **kwargs: Any,
-    ) -> Tensor:
+    def compute_loss(self, teacher_outputs: Tensor, student_outputs: Tensor, *unused: Any, **more: Any) -> Tensor:
+        """Keras' loss takes the two outputs alone: neither labels nor sample weights, and padded steps count."""
         return self.loss.compute_loss(ops.stop_gradient(teacher_outputs), student_outputs)
 
     def get_config(self) -> Config:
