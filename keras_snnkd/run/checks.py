@@ -19,7 +19,7 @@ from keras_snnkd.errors import unknown_name
 from keras_snnkd.layers.encoders import check_timesteps
 from keras_snnkd.run.health import ON_PROBLEM
 from keras_snnkd.run.modes import OF_RECIPES, Mode
-from keras_snnkd.run.recipe import ITSELF, LONGER, SHIPPED, Recipe, is_file, teacher_file
+from keras_snnkd.run.recipe import ITSELF, LONGER, SHIPPED, Recipe, ResolvedRecipe, is_file, teacher_file
 from keras_snnkd.training import optimizers, strategy
 from keras_snnkd.training.labels import check_smoothing
 
@@ -49,7 +49,7 @@ def _is_json(value: Any) -> bool:
     return True
 
 
-def check(recipe: Recipe) -> None:
+def check(recipe: ResolvedRecipe) -> None:
     """Raise for a setting of a resolved recipe that cannot be, or that does not go with another.
 
     Raises:
@@ -66,7 +66,7 @@ def check(recipe: Recipe) -> None:
     _check_mode(recipe)
 
 
-def _check_names(recipe: Recipe) -> None:
+def _check_names(recipe: ResolvedRecipe) -> None:
     neuron_names = ["relu", *neurons.names()]
     for kind, value, known in [
         ("mode", recipe.mode, OF_RECIPES),
@@ -85,7 +85,7 @@ def _check_names(recipe: Recipe) -> None:
             raise unknown_name(kind, value, known)
 
 
-def _check_data(recipe: Recipe) -> None:
+def _check_data(recipe: ResolvedRecipe) -> None:
     augmentation(recipe.augment)
     data.check_resize(recipe.dataset, recipe.resize, recipe.keep_aspect)
     Cut(recipe.window, recipe.hop, recipe.fold).checked()
@@ -94,7 +94,7 @@ def _check_data(recipe: Recipe) -> None:
     check_share(recipe.labels)
 
 
-def _check_twin(recipe: Recipe) -> None:
+def _check_twin(recipe: ResolvedRecipe) -> None:
     """Refuse a phase of the student's ANN twin where it has none, or where something else says where the student starts."""
     if recipe.twin_epochs < 0:
         raise ValueError(f"twin_epochs must be a number of epochs of at least 0, got {recipe.twin_epochs!r}")
@@ -110,14 +110,14 @@ def _check_twin(recipe: Recipe) -> None:
         )
 
 
-def _check_training(recipe: Recipe) -> None:
+def _check_training(recipe: ResolvedRecipe) -> None:
     optimizers.check(recipe.optimizer, recipe.schedule)
     check_smoothing(recipe.label_smoothing)
     if recipe.teacher_stop is not None and not 1 <= recipe.teacher_stop <= recipe.teacher_epochs:
         raise ValueError(f"teacher_stop must be one of the {recipe.teacher_epochs} epochs of the teacher, got {recipe.teacher_stop!r}")
 
 
-def _check_models(recipe: Recipe) -> None:
+def _check_models(recipe: ResolvedRecipe) -> None:
     check_scale(recipe.teacher_scale)
     check_timesteps(recipe.timesteps)
     check_timesteps(recipe.teacher_timesteps)
@@ -130,7 +130,7 @@ def _check_models(recipe: Recipe) -> None:
         models.specification(spec)
 
 
-def _check_loss(recipe: Recipe) -> None:
+def _check_loss(recipe: ResolvedRecipe) -> None:
     for objective in recipe.objectives:
         method = methods.combine([objective])
         if recipe.mixup:
@@ -161,7 +161,7 @@ def _check_few_labels(method: Method) -> None:
             )
 
 
-def _check_numbers(recipe: Recipe) -> None:
+def _check_numbers(recipe: ResolvedRecipe) -> None:
     for name in ("epochs", "teacher_epochs", "ann_epochs", "batch_size", "seeds", "trials"):
         value = getattr(recipe, name)
         if value is not None and value < 1:
@@ -182,7 +182,7 @@ def _check_numbers(recipe: Recipe) -> None:
         raise ValueError(f"weight_bits must be 8 or 32, got {recipe.weight_bits!r}")
 
 
-def _check_mode(recipe: Recipe) -> None:
+def _check_mode(recipe: ResolvedRecipe) -> None:
     """Refuse settings that the mode cannot do."""
     if recipe.mode == Mode.TEACHER and (is_file(recipe.teacher) or recipe.teacher == SHIPPED):
         raise ValueError(f"--mode teacher trains a teacher, and {recipe.teacher} is trained already; see it with --mode evaluate")

@@ -149,7 +149,7 @@ class Comparison(Experiment):
 
     def _note_of(self, method: Method, teachers: Mapping[str, keras.Model]) -> str | None:
         """In words, that a method has a teacher of another kind than in its paper; `None` if it has not."""
-        teacher = teachers.get(self._teacher_of(method))
+        teacher = teachers.get(self._teacher_of(method) or "")
         if teacher is None or method.teacher not in ("ann", "snn"):
             return None
         here, paper = kind_of(teacher), {"ann": "ANN", "snn": "spiking"}[method.teacher]
@@ -166,13 +166,13 @@ class Comparison(Experiment):
         stages = {stage.name: stage for stage in self.plan.in_two_phases(ALONE) if ALONE in wanted}
         for name, method in self.arms.items():
             taught_by = self._teacher_of(method)
-            teacher = teachers.get(taught_by)
+            teacher: Any = teachers.get(taught_by or "")
             file = {"file": self._files.get(taught_by, self.folder / taught_by / "model.keras")} if taught_by else {}
             if method.longer:
                 teacher = functools.partial(models.with_timesteps, timesteps=method.longer * self.recipe.timesteps)
             start, arguments = self.plan.start(method.start, teacher)
             control = next((name for name, start_of in self.controls.items() if start_of == method.start), None)
-            if control in wanted:
+            if control and control in wanted:
                 stages.update({stage.name: stage for stage in (*start, self.plan.student(control, **arguments))})
             if name not in wanted:
                 continue
@@ -384,7 +384,8 @@ class Comparison(Experiment):
         notes += filter(None, (self._note_of(method, teachers) for method in self.arms.values()))
         facts: dict[str, dict[str, Any]] = {}
         for name, method in self.arms.items():
-            taught_by = ITSELF if method.longer or not method.needs_teacher else kind_of(teachers[self._teacher_of(method)])
+            teacher = self._teacher_of(method) if method.needs_teacher else None
+            taught_by = kind_of(teachers[teacher]) if teacher else ITSELF
             facts[name] = {"taught_by": taught_by, "trust": method.trust if method.source else None, "source": method.source or None}
         for name, setting in chosen.items():
             facts.setdefault(name, {}).update(learning_rate=setting.rate, weight=setting.weight if name in self.arms else None)

@@ -126,7 +126,9 @@ class Experiment:
 
     @functools.cached_property
     def _trained_teacher(self) -> keras.Model:
-        return load_teacher(teacher_file(self.recipe), self.data, self.recipe, self.console)
+        file = teacher_file(self.recipe)
+        assert file, "the plan asks for a trained teacher only where there is one"
+        return load_teacher(file, self.data, self.recipe, self.console)
 
     def check(self) -> dict[str, Distiller]:
         """Build everything, train nothing; the distillers by stage."""

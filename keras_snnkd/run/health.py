@@ -69,14 +69,14 @@ class TrainingHealth(Divergence):
         self.on_problem = on_problem
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        self.student = getattr(self.model, "student", self.model)
+        self.student: Any = getattr(self.model, "student", self.model)
         self._meter = None if self.images is None else ActivityMeter(self.student)
         self._moments = None if self.images is None else MomentEstimator(self.student)
         self._steps = 0
         self._good = self.model.get_weights()
         self._told: set[str] = set()
         self._terms: str | None = None
-        self._first: float | None = None
+        self._first = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         super().on_epoch_begin(epoch, logs)
@@ -85,7 +85,7 @@ class TrainingHealth(Divergence):
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         super().on_train_batch_end(batch, logs)
         self._steps += 1
-        if "loss" not in (logs or {}):
+        if not logs or "loss" not in logs:
             return
         loss = float(logs["loss"])
         if self._starts:

@@ -18,7 +18,7 @@ from keras_snnkd.errors import KDError, ShapeError
 from keras_snnkd.files.padding import lengths
 from keras_snnkd.files.staging import sha256
 from keras_snnkd.run.modes import Mode
-from keras_snnkd.run.recipe import ITSELF, LONGER, Recipe, teacher_file
+from keras_snnkd.run.recipe import ITSELF, LONGER, ResolvedRecipe, teacher_file
 
 ALONE = "student_alone"
 """The stage of the student that learns from labels alone."""
@@ -36,7 +36,7 @@ class Plan:
         trained_teacher: Gives the model of a teacher that is trained already; called where one is needed.
     """
 
-    def __init__(self, recipe: Recipe, data: datasets.Data, trained_teacher: Callable[[], keras.Model]) -> None:
+    def __init__(self, recipe: ResolvedRecipe, data: datasets.Data, trained_teacher: Callable[[], keras.Model]) -> None:
         self.recipe, self.data = recipe, data
         self._trained_teacher = trained_teacher
 
@@ -99,7 +99,7 @@ class Plan:
             teacher = stages[-1].name
         return teacher, stages
 
-    def start(self, start: str, teacher: Any) -> tuple[list[Stage], dict[str, Any]]:
+    def start(self, start: str | None, teacher: Any) -> tuple[list[Stage], dict[str, Any]]:
         """The stages that a student's start needs, and more arguments of its own stage."""
         if start == "ann_twin":
             return [self.student("student_ann", spec=twin_of(self.recipe.student))], {"start_from": "student_ann"}

@@ -29,7 +29,7 @@ class Progress(keras.callbacks.Callback):
 
         self.started = time.monotonic()
         self.steps = self.params.get("steps") or 0
-        self.first_epoch: int | None = None
+        self.first_epoch = -1  # not known yet
         if self.console.is_terminal:
             title = TextColumn("{task.description}", markup=False)
             columns = [title, BarColumn(), MofNCompleteColumn(), TextColumn("steps,"), TimeRemainingColumn(), TextColumn("left")]
@@ -38,7 +38,7 @@ class Progress(keras.callbacks.Callback):
             self.task = self.bar.add_task(self.title, total=self.params["epochs"] * self.steps)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        if self.first_epoch is None:
+        if self.first_epoch < 0:
             self.first_epoch = epoch
         if self.bar:
             title = f"{self.title}, epoch {epoch + 1}/{self.params['epochs']}"

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_snnkd.errors import FileFormatError, unknown_name
 from keras_snnkd.files.staging import read_json, write_json
@@ -166,7 +166,7 @@ class Recipe:
     max_bytes: int | None = None
     max_latency_ms: float | None = None
 
-    def resolved(self) -> "Recipe":
+    def resolved(self) -> "ResolvedRecipe":
         """This recipe with methods replaced by what they are, every unset value filled in, and checked."""
         from keras_snnkd.run.resolution import resolve  # which makes recipes itself
 
@@ -208,6 +208,29 @@ class Recipe:
             return cls.from_dict(content)
         except FileFormatError as error:
             raise FileFormatError(f"{path}: {error}") from None
+
+
+if TYPE_CHECKING:
+
+    class ResolvedRecipe(Recipe):
+        """A recipe as `Recipe.resolved` gives it, in which what a run needs is set."""
+
+        teacher: str | dict
+        assistants: list
+        student: str | dict
+        teacher_timesteps: int
+        objectives: list
+        epochs: int
+        teacher_epochs: int
+        teacher_start: str
+        ann_epochs: int
+        learning_rate: float
+        teacher_learning_rate: float
+        augment: str
+        cache: int
+
+else:
+    ResolvedRecipe = Recipe
 
 
 def teacher_file(recipe: Recipe) -> Path | None:

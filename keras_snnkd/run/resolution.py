@@ -3,7 +3,7 @@
 import dataclasses
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from keras_snnkd import data, graphs, models
 from keras_snnkd.distill import methods
@@ -12,14 +12,14 @@ from keras_snnkd.keras_internals import all_layers
 from keras_snnkd.run import defaults
 from keras_snnkd.run.checks import check, check_types
 from keras_snnkd.run.modes import Mode
-from keras_snnkd.run.recipe import ITSELF, LONGER, SHIPPED, TRAIN, Recipe, is_file
+from keras_snnkd.run.recipe import ITSELF, LONGER, SHIPPED, TRAIN, Recipe, ResolvedRecipe, is_file
 from keras_snnkd.weights import shipped
 
 
-def resolve(recipe: Recipe) -> Recipe:
+def resolve(recipe: Recipe) -> ResolvedRecipe:
     """A recipe with methods replaced by what they are and every unset value filled in, checked."""
     check_types(recipe)
-    resolved = _filled(_expanded(_fitted(_taught_by_what_there_is(recipe))))
+    resolved = cast(ResolvedRecipe, _filled(_expanded(_fitted(_taught_by_what_there_is(recipe)))))
     check(resolved)
     return resolved
 
@@ -62,7 +62,7 @@ def _expanded(recipe: Recipe) -> Recipe:
     if recipe.mode == Mode.TUNE:
         parts = [part for entry in recipe.objectives for part in _searched(entry)]
         return dataclasses.replace(recipe, objectives=parts)
-    return _by_its_method(recipe)
+    return _by_its_method(recipe, recipe.objectives)
 
 
 def _compared(recipe: Recipe) -> list[Any]:
@@ -88,9 +88,9 @@ def _searched(entry: str | dict[str, Any]) -> tuple[Any, ...]:
     return method.objectives
 
 
-def _by_its_method(recipe: Recipe) -> Recipe:
+def _by_its_method(recipe: Recipe, objectives: list[Any]) -> Recipe:
     """With the objectives of its methods, and with what these methods say of the teacher, the start and the gradient."""
-    method = methods.combine(recipe.objectives, recipe.label_weight)
+    method = methods.combine(objectives, recipe.label_weight)
     if method.chain and recipe.mode == Mode.DISTILL:
         raise ValueError(f"{method.name} goes through assistants; use --mode multistage")
     if method.longer and recipe.teacher not in (None, ITSELF):

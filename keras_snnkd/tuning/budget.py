@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_snnkd import export, metrics
 from keras_snnkd.report import formats
-from keras_snnkd.run.recipe import Recipe
+from keras_snnkd.run.recipe import Recipe, ResolvedRecipe
 
 PROBES = 8
 """Images on which the file of an untrained candidate is compared with Keras."""
@@ -89,20 +89,20 @@ class Footprints:
         build: Makes the untrained model of a recipe.
     """
 
-    def __init__(self, budget: Budget, images: np.ndarray, build: Callable[[Recipe], keras.Model]) -> None:
+    def __init__(self, budget: Budget, images: np.ndarray, build: Callable[[ResolvedRecipe], keras.Model]) -> None:
         self.budget = budget
         self.images = images
         self.build = build
         self._known: dict[str, dict[str, Any]] = {}
 
-    def __call__(self, recipe: Recipe) -> dict[str, Any]:
+    def __call__(self, recipe: ResolvedRecipe) -> dict[str, Any]:
         """`parameters`, and what else has a limit; the dear ones are left out if the cheap ones are too much already."""
         key = str((recipe.student, recipe.timesteps))
         if key not in self._known:
             self._known[key] = self._measure(recipe)
         return self._known[key]
 
-    def _measure(self, recipe: Recipe) -> dict[str, float]:
+    def _measure(self, recipe: ResolvedRecipe) -> dict[str, float]:
         model = self.build(recipe)
         costs: dict[str, Any] = {"parameters": model.count_params()}
         if self.budget.synaptic_operations is not None and not self.budget.exceeded(costs):

@@ -16,7 +16,7 @@ from keras_snnkd.report import plots
 from keras_snnkd.run.attempt import attempt, reason
 from keras_snnkd.run.experiment import EXPORT_LATER
 from keras_snnkd.run.progress import working
-from keras_snnkd.run.recipe import Recipe
+from keras_snnkd.run.recipe import Recipe, ResolvedRecipe
 from keras_snnkd.tuning.budget import Budget, file_costs
 from keras_snnkd.tuning.pareto import front
 
@@ -111,12 +111,12 @@ class Outcome:
             notes.append(f"trial {row['name']}: {reason(error)}")
 
 
-def widths(recipe: Recipe) -> str:
+def widths(recipe: ResolvedRecipe) -> str:
     """The student's widths, as in a short form."""
     return ",".join(map(str, models.specification(recipe.student)["widths"]))
 
 
-def line(row: dict[str, Any], recipe: Recipe, trials: int) -> str:
+def line(row: dict[str, Any], recipe: ResolvedRecipe, trials: int) -> str:
     """What a person reads of a finished candidate."""
     taught = "+".join(entry["objective"] for entry in recipe.objectives) or "labels alone"
     over = f"; over the budget: {'; '.join(row['exceeded'])}" if row["exceeded"] else ""

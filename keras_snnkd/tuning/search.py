@@ -24,7 +24,7 @@ from keras_snnkd.run.evaluation import MEASURED_IMAGES, PARITY_SAMPLES
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.folder import check_resume
 from keras_snnkd.run.progress import Counter, Stopwatch
-from keras_snnkd.run.recipe import Recipe, teacher_file
+from keras_snnkd.run.recipe import Recipe, ResolvedRecipe, teacher_file
 from keras_snnkd.tuning import machines
 from keras_snnkd.tuning.budget import Budget, Footprints
 from keras_snnkd.tuning.outcome import CANDIDATE, CHOSEN, FRONT, TRIALS, Outcome, line, widths
@@ -92,13 +92,13 @@ class Search(Experiment):
             return teacher_file(self.recipe)
         return self.folder / "teacher" / "model.keras" if self.stages() else None
 
-    def _with(self, recipe: Recipe) -> "Search":
+    def _with(self, recipe: ResolvedRecipe) -> "Search":
         """The same search with the recipe of one candidate."""
         one = copy.copy(self)
         one.recipe = recipe
         return one
 
-    def _candidate(self, name: str, recipe: Recipe, teacher: keras.Model | None) -> Stage:
+    def _candidate(self, name: str, recipe: ResolvedRecipe, teacher: keras.Model | None) -> Stage:
         """The stage that trains a candidate."""
         plan = self._with(recipe).plan
         method = methods.combine(recipe.objectives, recipe.label_weight)
@@ -120,7 +120,7 @@ class Search(Experiment):
         self._check_budget()
         stages, steps = self.stages(), self.data.steps_per_epoch
         found = Chain(stages, self.folder).check(steps) if stages else {}
-        teacher = found["teacher"].student if found else self._teacher_model() if self.teacher_file else None
+        teacher = found["teacher"].student if found else self._teacher_model()
         for name, which in (("smallest", min), ("largest", max)):
             recipe = self.space.recipe(self.space.corner(which), self.recipe.epochs)
             with warnings.catch_warnings():
@@ -138,12 +138,15 @@ class Search(Experiment):
                 f"({self.budget.options()}), or smaller candidates (--search width1=...)"
             )
 
-    def _teacher_model(self) -> keras.Model:
+    def _teacher_model(self) -> keras.Model | None:
+        """The trained teacher, if there is one."""
+        if self.teacher_file is None:
+            return None
         model = models.load(self.teacher_file)
         model.name = "teacher"
         return model
 
-    def run(self, resume: bool = False) -> dict[str, Any] | None:
+    def run(self, resume: bool = False) -> dict[str, Any]:
         """Train the teacher, then the candidates; choose, export the front and report.
 
         Args:
@@ -151,7 +154,7 @@ class Search(Experiment):
                 before, everything else has to be the same.
 
         Returns:
-            What `report.html` shows, as plain data; also in `results.json`. `None` for a worker.
+            What `report.html` shows, as plain data; also in `results.json`. `{}` for a worker.
 
         Raises:
             KDError: For bad input or a budget that cannot be kept, before training; if no candidate keeps it in the end.
@@ -161,7 +164,9 @@ class Search(Experiment):
         if chief:
             self._refuse(resume)
         else:
-            files = [self.folder / "recipe.json", *([self.teacher_file.with_name("stage.json")] if self.stages() else [])]
+            files = [self.folder / "recipe.json"]
+            if self.teacher_file and self.stages():
+                files.append(self.teacher_file.with_name("stage.json"))
             machines.wait_for(files, self.console)
             check_resume(self.recipe, self.folder, True, self.may_change)
         self._taps = self.check()["largest"].teacher_taps
@@ -169,18 +174,18 @@ class Search(Experiment):
         with self._at_work(resume, chief, *names):
             return self._run(resume, chief)
 
-    def _run(self, resume: bool, chief: bool) -> dict[str, Any] | None:
+    def _run(self, resume: bool, chief: bool) -> dict[str, Any]:
         self.results: list[StageResult] = []
         if chief:
             self.recipe.save(self.folder / "recipe.json")
             if self.stages():
                 self._train_teacher(resume)
-        self._trained = self._teacher_model() if self.teacher_file else None
+        self._trained = self._teacher_model()
         if chief and self.recipe.cache and self._taps:
             self._fill_cache()  # before there is a trial for any worker
         trials = self._search()
         if not chief:
-            return None
+            return {}
         outcome = Outcome(self.folder, trials, self.budget)
         found, notes = outcome.measured(self.images[:PARITY_SAMPLES], self.console)
         search = {"tuner": self.recipe.tuner, "space": self.space.allowed, "limits": self.budget.limits, **found}
@@ -264,7 +269,7 @@ class Search(Experiment):
             "spikes_per_image": activity.spikes_per_image if activity.rates else None,
         }
 
-    def _runnable(self, recipe: Recipe) -> Recipe:
+    def _runnable(self, recipe: ResolvedRecipe) -> ResolvedRecipe:
         """A candidate's recipe with the trained teacher in it."""
         if self.teacher_file is None or not recipe.objectives:
             return recipe

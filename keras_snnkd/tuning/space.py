@@ -13,7 +13,7 @@ from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.models.network import neuron_arguments
 from keras_snnkd.run.modes import Mode
-from keras_snnkd.run.recipe import Recipe
+from keras_snnkd.run.recipe import Recipe, ResolvedRecipe
 
 WIDTH_FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)
 """Widths that are tried, as multiples of the student's."""
@@ -55,7 +55,7 @@ class Space:
         >>> Space(kd.Recipe(mode="tune", search={"timesteps": [1, 2], "tau": {"low": 1.5, "high": 3.0}}).resolved()).allowed["timesteps"]
     """
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: ResolvedRecipe) -> None:
         self.base = recipe
         self.spec = models.specification(recipe.student)
         self.neuron = self.spec.get("neuron", recipe.neuron)
@@ -118,7 +118,7 @@ class Space:
         """All settings but those that put objectives into the loss."""
         return ((name, allowed) for name, allowed in self.allowed.items() if name not in self.objectives)
 
-    def recipe(self, values: Mapping[str, Any], epochs: int) -> Recipe:
+    def recipe(self, values: Mapping[str, Any], epochs: int) -> ResolvedRecipe:
         """The recipe that trains one candidate, resolved; `python train.py --recipe` runs it.
 
         Args:
@@ -181,7 +181,7 @@ def _checked(name: str, values: Any, whole: bool) -> Allowed:
     """Values as given by a user, in one type."""
     kinds = (bool, int, float, str)
     if isinstance(values, Mapping):
-        low, high = (values.get(end) for end in ("low", "high"))
+        low, high = (values.get(end, math.nan) for end in ("low", "high"))
         numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in (low, high))
         if set(values) != {"low", "high"} or not numbers or not 0 < low < high < math.inf or whole:
             expected = "a list of whole numbers" if whole else "{'low': a, 'high': b} with 0 < a < b"
