@@ -28,7 +28,7 @@ def _taught_by_what_there_is(recipe: Recipe) -> Recipe:
     """Without a word on loss and teacher, an ANN teaches where the package has one for the data set, and no spiking one."""
     unsaid = (recipe.objectives, recipe.teacher, recipe.teacher_neuron) == (None, None, None)
     teaches = recipe.mode in (Mode.DISTILL, Mode.MULTISTAGE) and shipped.has(recipe.dataset, spiking=False)
-    if unsaid and teaches and not shipped.has(recipe.dataset, spiking=True):
+    if unsaid and teaches and not _wants_to_train(recipe) and not shipped.has(recipe.dataset, spiking=True):
         return dataclasses.replace(recipe, teacher_neuron="relu")
     return recipe
 
@@ -179,9 +179,23 @@ def _general(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+_OF_ITS_TRAINING = ("teacher_epochs", "teacher_stop", "teacher_learning_rate", "teacher_start", "ann_epochs")
+"""Settings of a teacher that is trained in the run: whoever gives one of them wants to train one."""
+
+
+def _wants_to_train(recipe: Recipe) -> bool:
+    return any(getattr(recipe, name) is not None for name in _OF_ITS_TRAINING)
+
+
 def _taught_by_shipped(recipe: Recipe) -> bool:
     """Whether a teacher that comes with the package can teach, by what is known before defaults are filled in."""
-    if recipe.dataset not in data.names() or recipe.mode in (Mode.TEACHER, Mode.BASELINE) or recipe.student_start == "shrunk":
+    if recipe.dataset not in data.names() or recipe.mode in (Mode.TEACHER, Mode.BASELINE) or _wants_to_train(recipe):
+        return False
+    if recipe.student_start == "shrunk":
         return False  # weights can be shrunk to a student's widths only from a network of its depth
-    kinds = (True, False) if recipe.mode == Mode.COMPARE else ((recipe.teacher_neuron or recipe.neuron) != "relu",)
-    return any(shipped.has(recipe.dataset, spiking) for spiking in kinds)
+    if recipe.mode == Mode.COMPARE:
+        return any(shipped.has(recipe.dataset, spiking) for spiking in (True, False))
+    if (recipe.teacher_neuron or recipe.neuron) == "relu":
+        return shipped.has(recipe.dataset, spiking=False)
+    steps = recipe.teacher_timesteps or recipe.timesteps
+    return shipped.has(recipe.dataset, spiking=True) and shipped.timesteps(shipped.name_of(recipe.dataset, spiking=True)) == steps

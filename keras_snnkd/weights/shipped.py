@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from keras_snnkd.errors import FileFormatError, KDError
+from keras_snnkd.files.staging import read_json
 
 FOLDER = Path(__file__).parents[1] / "teachers"
 """A folder for each of them, with `model.keras`, `card.json` and `recipe.json`."""
@@ -23,8 +24,14 @@ def name_of(dataset: str, spiking: bool) -> str:
 
 
 def has(dataset: str, spiking: bool) -> bool:
-    """Whether a data set has a teacher of this kind."""
-    return name_of(dataset, spiking) in names()
+    """Whether a data set has a teacher of this kind; one whose file is missing counts, so that this is told and not passed over."""
+    return (FOLDER / name_of(dataset, spiking)).is_dir()
+
+
+def timesteps(name: str) -> int | None:
+    """The T of a teacher, as its card says; `None` for an ANN, and where there is no card."""
+    card = FOLDER / name / "card.json"
+    return read_json(card)["model"]["timesteps"] if card.is_file() else None
 
 
 def path(name: str) -> Path:

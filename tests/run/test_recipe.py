@@ -7,6 +7,7 @@ import pytest
 
 import keras_snnkd as kd
 from keras_snnkd.errors import FileFormatError, KDError, UnknownNameError
+from keras_snnkd.files.staging import write_json
 from keras_snnkd.weights import shipped
 
 
@@ -75,6 +76,7 @@ def shelf(tmp_path, monkeypatch):
         ({"objectives": ["distilling_spikes"]}, "mnist_teacher"),  # a spiking one is wanted
         ({}, "shipped"),
         ({"teacher": "train"}, "mnist_teacher"),
+        ({"teacher_epochs": 3}, "mnist_teacher"),  # which says that one is to be trained
         ({"objectives": ["hinton"], "dataset": "fashion_mnist"}, "fashion_mnist_teacher"),
         ({"objectives": ["hinton"], "dataset": "fashion_mnist", "teacher": "train"}, "fashion_mnist_teacher"),
     ],
@@ -84,6 +86,18 @@ def test_a_teacher_that_comes_with_the_package_is_taken_where_it_can_teach(setti
     recipe = kd.Recipe(**{"dataset": "mnist", **settings}).resolved()
     assert recipe.teacher == teacher
     assert recipe.resolved() == recipe
+
+
+@pytest.mark.parametrize(
+    ("settings", "teacher"), [({}, "shipped"), ({"timesteps": 2}, "mnist_teacher"), ({"teacher_timesteps": 2}, "mnist_teacher")]
+)
+def test_a_spiking_teacher_teaches_students_of_its_t(settings, teacher, shelf):
+    (shelf / "mnist_spiking_teacher").mkdir()
+    kd.models.MLP((28, 28, 1), 10, widths=(4,), timesteps=4).save(shelf / "mnist_spiking_teacher" / "model.keras")
+    write_json(shelf / "mnist_spiking_teacher" / "card.json", {"model": {"timesteps": 4}})
+    recipe = kd.Recipe(dataset="mnist", **settings).resolved()
+    assert (recipe.teacher, recipe.teacher_neuron) == (teacher, "lif")
+    assert [objective["objective"] for objective in recipe.objectives] == ["soft_targets", "spike_train"]
 
 
 def test_with_a_shipped_ann_alone_the_default_loss_is_soft_targets(shelf):
@@ -115,6 +129,8 @@ def test_a_missing_file_of_a_teacher_is_told(shelf):
     (shelf / "mnist_teacher" / "model.keras").unlink()
     with pytest.raises(FileFormatError, match=r"the file of the teacher mnist_teacher is missing.*install the package again"):
         kd.Recipe(dataset="mnist", teacher="shipped", teacher_neuron="relu").resolved()
+    with pytest.raises(FileFormatError, match=r"the file of the teacher mnist_teacher is missing"):
+        kd.Recipe(dataset="mnist").resolved()
 
 
 @pytest.mark.parametrize(("timesteps", "window"), [(1, 1), (2, 1), (4, 2), (5, 2)])

@@ -1,0 +1,109 @@
+"""Tables and pictures of the pages of results, made of the files in `docs/results/data`.
+
+A page has `<!-- arms: NAME -->` above a table that is made of `docs/results/data/NAME.json`; the table ends at the first empty line. After
+a further `:` there may be the names of some arms, with `;` between them, in the order in which they are to stand. Of each
+`<!-- energy: NAME: ... -->` in the README a panel is made in the picture of accuracy against energy.
+"""
+
+import re
+import statistics
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.evidence.picture import accuracy_against_energy
+from keras_snnkd.files.staging import read_json
+from keras_snnkd.report import formats, plots
+from keras_snnkd.report.table import Column, in_markdown, verdict
+
+TABLE = re.compile(r"(<!-- arms: ([\w.-]+)(?:: ([^\n]+))? -->\n)(?:[^\n]+\n)*")
+
+PANEL = re.compile(r"<!-- energy: ([\w.-]+): ([^\n]+) -->")
+
+Arm = dict[str, Any]
+
+
+def rebuild(root: Path) -> list[Path]:
+    """Write the tables of all pages and all pictures anew; the paths of what has changed."""
+    changed = []
+    for path, content in [*pages(root), *pictures(root)]:
+        if not path.is_file() or path.read_text("utf-8") != content:
+            path.write_text(content, "utf-8")
+            changed.append(path)
+    return changed
+
+
+def pages(root: Path) -> Iterator[tuple[Path, str]]:
+    """Each page that has such tables, as it should be."""
+    for path in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
+        text = path.read_text("utf-8")
+        if TABLE.search(text):
+            yield path, TABLE.sub(lambda match: match[1] + _table(root, match[2], match[3]), text)
+
+
+def pictures(root: Path) -> Iterator[tuple[Path, str]]:
+    """Each picture: of every file the differences to the student alone, and of some arms accuracy against energy."""
+    images = root / "docs" / "images"
+    for path in sorted((root / "docs" / "results" / "data").glob("*.json")):
+        if rows := _differences(load(root, path.stem)):
+            yield images / f"differences_{path.stem}.svg", plots.differences(rows) + "\n"
+    panels = {name: _some(load(root, name), wanted) for name, wanted in PANEL.findall((root / "README.md").read_text("utf-8"))}
+    if panels:
+        yield images / "accuracy_energy.svg", accuracy_against_energy(panels) + "\n"
+
+
+def load(root: Path, name: str) -> list[Arm]:
+    """The arms of a file."""
+    return read_json(root / "docs" / "results" / "data" / f"{name}.json")["arms"]
+
+
+def _table(root: Path, name: str, wanted: str | None) -> str:
+    arms = load(root, name)
+    return in_markdown(columns(_some(arms, wanted) if wanted else arms))
+
+
+def _some(arms: Sequence[Arm], wanted: str) -> list[Arm]:
+    """The arms of these names, with `;` between them."""
+    by_name = {arm["arm"]: arm for arm in arms}
+    return [by_name[name.strip()] for name in wanted.split(";")]
+
+
+def columns(arms: Sequence[Arm]) -> list[Column]:
+    """Header and cells of the table of arms."""
+    return [
+        ("arm", [[arm["arm"]] for arm in arms]),
+        ("seeds", [[formats.count(len(arm["seeds"]))] for arm in arms]),
+        ("test accuracy", [[_accuracy(arm["accuracy"])] for arm in arms]),
+        ("points above the student alone (95 %)", [[_difference(arm["difference"])] for arm in arms]),
+        ("parameters", [[formats.count(arm["parameters"])] for arm in arms]),
+        ("T", [[formats.count(arm["timesteps"])] for arm in arms]),
+        ("spikes", [[formats.count(arm["spikes"])] for arm in arms]),
+        ("operations", [[formats.large(arm["operations"])] for arm in arms]),
+        ("energy", [[formats.nanojoules(arm["energy"])] for arm in arms]),
+        ("file", [[formats.size(arm["bytes"])] for arm in arms]),
+        ("training", [[formats.duration(arm["seconds"])] for arm in arms]),
+    ]
+
+
+def _accuracy(values: Sequence[float]) -> str:
+    mean = f"{statistics.fmean(values):.2f} %"
+    return mean if len(values) < 2 else f"{mean} \N{PLUS-MINUS SIGN} {statistics.stdev(values):.2f}"
+
+
+def _difference(difference: dict[str, float] | None) -> str:
+    if difference is None:
+        return formats.NOTHING
+    if difference["low"] is None:
+        return f"{difference['mean']:+.2f}, one seed"
+    said = verdict({"interval": (difference["low"], difference["high"])})
+    return f"{difference['mean']:+.2f} ({difference['low']:+.2f} to {difference['high']:+.2f}), {said}"
+
+
+def _differences(arms: Sequence[Arm]) -> list[dict[str, Any]]:
+    """The rows of the picture of differences."""
+    rows = []
+    for arm in arms:
+        if (found := arm["difference"]) and found["low"] is not None:
+            interval = [found["low"] / 100, found["high"] / 100]
+            rows.append({"name": arm["arm"], "difference": found["mean"] / 100, "interval": interval})
+    return rows

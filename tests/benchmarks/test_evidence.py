@@ -1,0 +1,146 @@
+"""The evidence in docs/results: pages are what their data say, and the data are what the runs say."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks.evidence import collect, pages
+from keras_snnkd.files.staging import read_json, write_json
+from keras_snnkd.run.recipe import Recipe
+
+ROOT = Path(__file__).parents[2]
+
+FIELDS = {
+    "arm",
+    "command",
+    "recipe",
+    "seeds",
+    "accuracy",
+    "difference",
+    "parameters",
+    "timesteps",
+    "spikes",
+    "operations",
+    "bytes",
+    "seconds",
+}
+
+OPERATIONS = {"dense": 900.0, "effective_macs": 100.0, "effective_acs": 500.0}
+
+DATA = sorted((ROOT / "docs" / "results" / "data").glob("*.json"))
+
+
+def row(name, accuracy, **more):
+    costs = {"parameters": 50, "timesteps": 4, "spikes_per_image": 12.34, "synaptic_operations": OPERATIONS, "seconds": 3.0}
+    role = "teacher" if name == "teacher" else "student"
+    return {"name": name, "role": role, "label": name.replace("_", " "), "accuracy": accuracy, "bytes": {"dynamic": 1000}, **costs, **more}
+
+
+def finished(folder, **content):
+    """The folder of a run that has finished."""
+    folder.mkdir()
+    Recipe(seed=3).save(folder / "recipe.json")
+    write_json(folder / "results.json", {"command": "python train.py --seed 3", "models": [], **content})
+    return str(folder)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A repository with a page of results."""
+    for place in ("docs/results/data", "docs/results/recipes", "docs/images"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "README.md").write_text("# A\n", "utf-8")
+    return tmp_path
+
+
+# what is committed
+
+
+@pytest.mark.parametrize("path", [path for path, _ in pages.pages(ROOT)], ids=lambda path: path.name)
+def test_the_tables_of_a_page_are_those_of_its_data(path):
+    assert dict(pages.pages(ROOT))[path] == path.read_text("utf-8"), "run python -m benchmarks.evidence pages"
+
+
+@pytest.mark.parametrize("path", DATA, ids=lambda path: path.stem)
+def test_data_name_their_command_and_recipe(path):
+    for arm in pages.load(ROOT, path.stem):
+        assert set(arm) >= FIELDS
+        assert arm["command"].startswith("python train.py")
+        assert Recipe.load(ROOT / arm["recipe"])
+        assert len(arm["seeds"]) == len(arm["accuracy"]) > 0
+        assert all(10 < accuracy <= 100 for accuracy in arm["accuracy"])
+
+
+def test_pictures_show_the_data():
+    for path, content in pages.pictures(ROOT):
+        words = [set(re.findall(r"<text[^>]*>([^<]+)</text>", text)) for text in (content, path.read_text("utf-8"))]
+        assert words[0] == words[1], "run python -m benchmarks.evidence pages"
+
+
+# from a run to a page
+
+
+def test_a_run_with_one_seed_becomes_arms(root, tmp_path):
+    run = finished(tmp_path / "run", models=[row("teacher", 0.99), row("student_alone", 0.95), row("student_distilled", 0.96)])
+    path = collect.collect("digits", [run], root)
+    teacher, alone, distilled = read_json(path)["arms"]
+    assert set(teacher) == {*FIELDS, "energy"}
+    assert teacher["difference"] is alone["difference"] is None
+    assert distilled["difference"] == {"mean": 1.0, "low": None, "high": None}
+    assert distilled["arm"] == "student distilled"
+    assert (distilled["seeds"], distilled["accuracy"], distilled["spikes"], distilled["bytes"]) == ([3], [96.0], 12.3, 1000)
+    assert (distilled["operations"], distilled["energy"]) == (600, 0.08)  # (0.3 pJ x 100 + 0.1 pJ x 500) / 1000
+    assert distilled["recipe"] == "docs/results/recipes/run.json"
+    assert Recipe.load(root / distilled["recipe"]).seed == 3
+
+
+def test_a_comparison_is_measured_from_its_models(root, tmp_path, monkeypatch):
+    compared = [
+        {
+            "name": "hinton",
+            "label": "hinton",
+            "difference": 0.01,
+            "interval": [0.002, 0.018],
+            "accuracies": [0.96, 0.97],
+            "accuracy": 0.965,
+        },
+        {"name": "student_alone", "label": "student alone", "difference": None, "accuracies": [0.95, 0.96], "accuracy": 0.955},
+    ]
+    chosen = {"seeds": [3, 4], "spikes_per_image": 20.0, "seconds": 5.0}
+    run = finished(
+        tmp_path / "run",
+        comparison=[{**compared[0], **chosen, "learning_rate": 0.01, "weight": 0.5}, {**compared[1], **chosen}],
+    )
+    loaded = []
+    monkeypatch.setattr(collect.models, "load", lambda path: loaded.append(path) or SimpleNamespace(count_params=lambda: 7))
+    monkeypatch.setattr(collect, "measure", lambda model, data: ({"timesteps": 4, "synaptic_operations": OPERATIONS}, {}))
+    monkeypatch.setattr(collect.export, "litert", lambda *arguments, **more: SimpleNamespace(bytes=2000))
+    alone, hinton = read_json(collect.collect("digits", [f"{run}:T = 4"], root))["arms"]
+    assert (alone["arm"], hinton["arm"]) == ("student alone, T = 4", "hinton, T = 4")
+    assert hinton["difference"] == {"mean": 1.0, "low": 0.2, "high": 1.8}
+    assert (hinton["seeds"], hinton["accuracy"], hinton["parameters"], hinton["bytes"]) == ([3, 4], [96.0, 97.0], 7, 2000)
+    place = tmp_path / "run" / "seed3"
+    assert loaded == [place / "student_alone" / "model.keras", place / "rate0.01_weight0.5" / "hinton" / "model.keras"]
+
+
+def test_two_runs_whose_arms_have_the_same_names_are_refused(root, tmp_path):
+    runs = [finished(tmp_path / name, models=[row("teacher", 0.99)]) for name in ("a", "b")]
+    with pytest.raises(ValueError, match="several arms are called 'teacher'; tell the runs apart"):
+        collect.collect("digits", runs, root)
+
+
+def test_a_page_gets_its_tables_and_the_rest_stays(root, tmp_path):
+    collect.collect("digits", [finished(tmp_path / "run", models=[row("student_alone", 0.95), row("student_distilled", 0.96)])], root)
+    page = root / "docs" / "results" / "digits.md"
+    page.write_text("# Digits\n\n<!-- arms: digits: student distilled -->\n| old |\n\nWords.\n", "utf-8")
+    (root / "README.md").write_text("<!-- energy: digits: student alone; student distilled -->\n", "utf-8")
+    assert {path.name for path in pages.rebuild(root)} == {"digits.md", "accuracy_energy.svg"}
+    head, table, words = page.read_text("utf-8").partition("-->\n")[0], page.read_text("utf-8"), "\n\nWords.\n"
+    assert head.startswith("# Digits")
+    assert table.endswith(words)
+    assert "| student distilled | 1 | 96.00 % | +1.00, one seed | 50 | 4 | 12 | 600 | 0.08 nJ | 1.0 kB | 3.0 s |" in table
+    assert "old" not in table
+    assert "student alone 95.0 %" in (root / "docs" / "images" / "accuracy_energy.svg").read_text("utf-8")
+    assert pages.rebuild(root) == []
