@@ -26,8 +26,8 @@ from keras_snnkd.run.evaluation import describe_data, export_checked, machine, m
 from keras_snnkd.run.folder import check_folder, check_resume
 from keras_snnkd.run.given_teacher import load_teacher, size_for
 from keras_snnkd.run.health import TrainingHealth
-from keras_snnkd.run.outlook import outlook, warnings_of
-from keras_snnkd.run.plan import ALONE, Plan
+from keras_snnkd.run.outlook import outlook, outlook_of_twin, warnings_of
+from keras_snnkd.run.plan import ALONE, ALONE_TWIN, Plan
 from keras_snnkd.run.progress import Counter, Progress, Stopwatch, working
 from keras_snnkd.run.recipe import Recipe, teacher_file
 from keras_snnkd.run.terminal import make_console
@@ -283,6 +283,9 @@ class Experiment:
         training = dataclasses.replace(self.data, validation_arrays=(images[shown], labels[shown])).validation
         before = [_accuracy(teacher, self.data.validation), _accuracy(student, self.data.validation), _accuracy(student, training)]
         self.outlook.extend(outlook(*before))
+        if (folder / ALONE_TWIN / "stage.json").exists():
+            twin = models.load(folder / ALONE_TWIN / "model.keras")
+            self.outlook.extend(outlook_of_twin(before[0], _accuracy(twin, self.data.validation)))
         for line in self.outlook:
             self.console.print(line, style="yellow" if line.startswith("warning") else None, highlight=False, markup=False)
 

@@ -39,6 +39,23 @@ def outlook(teacher: float, alone: float, alone_on_training: float) -> list[str]
     return lines
 
 
+def outlook_of_twin(teacher: float, twin: float) -> list[str]:
+    """The same where the student's ANN twin was trained by labels first: how much of the lead is not lost by spikes and time steps.
+
+    Args:
+        teacher: Accuracy of the teacher on validation images, from 0 to 1.
+        twin: Of the twin.
+    """
+    lead = 100 * (teacher - twin)
+    lines = [f"the student's ANN twin has {100 * twin:.1f} % there by labels alone: the teacher is {lead:.1f} points ahead of it"]
+    if lead < LEAD:
+        lines.append(
+            f"warning: the teacher is less than {LEAD:g} points ahead of the student's ANN twin: the rest of its lead is what spikes and time "
+            "steps cost, which no teacher gives back. Try more time steps (--timesteps), a larger student (--student), or a better teacher"
+        )
+    return lines
+
+
 def warnings_of(lines: Sequence[str]) -> list[str]:
     """The warnings among the lines, without the word."""
     return [line.removeprefix("warning: ") for line in lines if line.startswith("warning: ")]

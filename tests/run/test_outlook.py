@@ -1,6 +1,6 @@
 """What is said before distillation is paid for."""
 
-from keras_snnkd.run.outlook import outlook, warnings_of
+from keras_snnkd.run.outlook import outlook, outlook_of_twin, warnings_of
 
 
 def test_a_good_outlook_is_one_line_without_a_warning():
@@ -20,3 +20,12 @@ def test_a_small_lead_is_told_with_what_to_do():
 def test_a_student_that_underfits_is_told():
     (warning,) = warnings_of(outlook(teacher=0.95, alone=0.906, alone_on_training=0.911))
     assert warning.startswith("the student alone underfits: it is hardly better on its training images (+0.5 points)")
+
+
+def test_the_lead_over_the_twin_is_what_a_teacher_can_give():
+    assert outlook_of_twin(teacher=0.95, twin=0.90) == [
+        "the student's ANN twin has 90.0 % there by labels alone: the teacher is 5.0 points ahead of it"
+    ]
+    (warning,) = warnings_of(outlook_of_twin(teacher=0.95, twin=0.94))
+    assert warning.startswith("the teacher is less than 3 points ahead of the student's ANN twin")
+    assert "--timesteps" in warning
