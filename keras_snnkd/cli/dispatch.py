@@ -22,6 +22,7 @@ from keras_snnkd.run.modes import WITHOUT_TRAINING, Mode
 from keras_snnkd.run.progress import working
 from keras_snnkd.run.recipe import Recipe
 from keras_snnkd.run.rivals import Rivals
+from keras_snnkd.run.sizes import Sizes
 from keras_snnkd.run.unused import unused
 from keras_snnkd.tuning import Search
 
@@ -75,7 +76,7 @@ def _kind_of_run(recipe: Recipe) -> type[Experiment]:
     if recipe.mode == Mode.TUNE:
         return Search
     if recipe.mode == Mode.COMPARE:
-        return Rivals if recipe.rivals else Comparison
+        return Rivals if recipe.rivals else Sizes if recipe.sizes else Comparison
     return Experiment
 
 

@@ -152,6 +152,10 @@ def _add_distillation(group: Any) -> None:
         "--weights", metavar="W,W,...", type=read_numbers,
         help="likewise: factors of the objectives' weights; the student alone tries as many more rates",
     )  # fmt: skip
+    group.add_argument(
+        "--sizes", metavar="F,F,...", type=read_numbers,
+        help="with --mode compare: factors of the student's widths, to see at which size teaching gains most",
+    )  # fmt: skip
     group.add_argument("--seeds", type=int, metavar="N", help="with --mode compare: each method with N seeds from --seed on (default: 5)")
 
 

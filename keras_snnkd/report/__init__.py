@@ -14,6 +14,7 @@ A run is plain JSON data. All parts but `models` may be missing, and so may any 
     comparison [{name, label, taught_by, trust, source, loss, seeds [int], accuracies [float], accuracy, accuracy_sd, difference,
                interval [low, high], validation_accuracy, spikes_per_image, seconds, parameters}], what `keras_snnkd.run.ranking.ranked`
                gives: one row an arm, the most accurate first; the student alone has no difference
+    sizes      [{factor, parameters, rows}], a comparison for each size of the student, whose rows `comparison` has too
     rivals     [{name, label, seeds, accuracies, accuracy, interval, bytes, milliseconds, energy, energy_dense, parameters}], the spiking
                student and its ANN twin as int8 files, with `verdict` [str]
     search     {tuner, space {setting: values}, limits {cost: limit}, candidates, front [name], chosen: name, chosen_recipe: path};

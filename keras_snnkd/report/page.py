@@ -49,6 +49,7 @@ def _page(run: Run) -> str:
         sections.described(run),
         _headline(run, colors),
         _comparison(run),
+        _sizes(run),
         _rivals(run),
         *_search(run),
         _curves(run, labels, colors),
@@ -106,6 +107,18 @@ def _comparison(run: Run) -> str:
         markup.note(drawn) if judged else "",
         markup.details("The loss of each arm, with the weights of the last epoch", *losses),
     )
+
+
+def _sizes(run: Run) -> str:
+    sizes = run.get("sizes") or []
+    if not sizes:
+        return ""
+    said = (
+        "The same comparison at several sizes of the student: how far each method is above the student alone of the same size, with the "
+        "interval of 95 %. A network that is too small to fit its labels gains little, and one that is nearly as good as its teacher too."
+    )
+    drawn = markup.picture(functools.partial(plots.gain_by_size, sizes), "Difference to the student alone by the student's size")
+    return markup.section("Gain by size", said, drawn)
 
 
 def _rivals(run: Run) -> str:

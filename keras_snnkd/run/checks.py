@@ -172,7 +172,7 @@ def _check_numbers(recipe: ResolvedRecipe) -> None:
         value = getattr(recipe, name)
         if value is not None and not 0 < value < math.inf:
             raise ValueError(f"{name} must be greater than 0, got {value!r}")
-    for name in ("rates", "weights"):
+    for name in ("rates", "weights", "sizes"):
         for value in getattr(recipe, name) or ():
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
                 raise ValueError(f"{name} must be numbers greater than 0, got {value!r}")

@@ -60,6 +60,7 @@ class Recipe:
         rivals: In mode `"compare"`, compare the student with its ANN twin, both distilled alike and as int8 files, in place of methods.
         rates: In mode `"compare"`, learning rates of which each arm takes the one that does best on validation images, with the first seed.
         weights: Likewise, factors of the weights of each method's objectives; the student alone tries as many more rates instead.
+        sizes: In mode `"compare"`, factors of the student's widths, each compared by itself (see `keras_snnkd.run.sizes`).
         seeds: In mode `"compare"`, how many seeds each arm is trained with: `seed`, `seed + 1`, ...
         epochs: Of students and assistants.
         teacher_epochs: Of the teacher.
@@ -134,6 +135,7 @@ class Recipe:
     rivals: bool = False
     rates: list | None = None
     weights: list | None = None
+    sizes: list | None = None
     seeds: int = 5
     epochs: int | None = None
     teacher_epochs: int | None = None

@@ -51,9 +51,9 @@ def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> l
         return sorted(set(given) - _LOOKED_AT - (_EXPORT if mode == Mode.EXPORT else set()))
     without = {*_BY_MODE.get(mode, set()), *_EXPORT, "model", *(() if mode == Mode.TUNE else _TUNING)}
     if mode != Mode.COMPARE:
-        without = without | {"rivals", "rates", "weights"}
+        without = without | {"rivals", "rates", "weights", "sizes"}
     elif recipe is not None and recipe.rivals:
-        without = without | {"rates", "weights"}
+        without = without | {"rates", "weights", "sizes"}
     if recipe is not None:
         if not is_file(recipe.teacher) or mode in ("teacher", "baseline"):
             without = without | _FORM

@@ -36,6 +36,9 @@ PICTURES = {
     ),
     "targets": lambda **how: plots.targets(FILES, 0.9, **how),
     "differences": lambda **how: plots.differences(COMPARED, **how),
+    "gain_by_size": lambda **how: plots.gain_by_size(
+        [{"parameters": 500, "rows": COMPARED[:1]}, {"parameters": 5000, "rows": COMPARED[:2]}], **how
+    ),
     "anytime": lambda **how: plots.anytime(
         {"a": {"accuracy": [0.5, 0.9], "threshold": 0.8, "mean_steps": 1.5, "accuracy_at_threshold": 0.8}}, **how
     ),

@@ -143,6 +143,39 @@ def differences(rows: Sequence[Mapping[str, Any]], narrow: bool = False) -> str:
     return svg()
 
 
+def gain_by_size(sizes: Sequence[Mapping[str, Any]], narrow: bool = False) -> str:
+    """The difference to the student alone against the student's size, a line for each method, with intervals.
+
+    Args:
+        sizes: What `keras_snnkd.run.sizes.Sizes` gives: `parameters`, and `rows` with `label` or `name`, `difference` (0..1) and `interval`.
+        narrow: Whether to draw it for a page of some 400 pixels, in place of one of 1,000.
+
+    Returns:
+        The SVG.
+
+    Example:
+        >>> svg = kd.plots.gain_by_size(run["sizes"])
+    """
+    lines: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
+    for size in sorted(sizes, key=lambda size: size["parameters"]):
+        for row in size["rows"]:
+            if row.get("difference") is not None:
+                lines.setdefault(str(row.get("label") or row["name"]), []).append((size["parameters"], row))
+    colors = palette(sorted(lines))
+    with new_figure(3.6, narrow=narrow) as (figure, (axis,), svg):
+        axis.axhline(0, color=MUTED, linewidth=1)
+        for name in sorted(lines):
+            parameters = [count for count, _ in lines[name]]
+            axis.plot(parameters, [100 * row["difference"] for _, row in lines[name]], "o-", color=colors[name], label=name)
+            for count, row in lines[name]:
+                if row.get("interval"):
+                    axis.plot([count, count], [100 * end for end in row["interval"]], color=colors[name], linewidth=1.2)
+        axis.set(title="Points above the student alone", xlabel="parameters of the student", xscale="log")
+        decades(axis, [size["parameters"] for size in sizes])
+        legend(figure, axis, narrow)
+    return svg()
+
+
 def anytime(results: Mapping[str, Mapping[str, Any]], colors: Mapping[str, str] | None = None, narrow: bool = False) -> str:
     """Accuracy against time steps, a line for each model, with a diamond where it stops at its confidence threshold.
 
