@@ -49,7 +49,7 @@ def _page(run: Run) -> str:
         sections.described(run),
         _headline(run, colors),
         _comparison(run),
-        _sizes(run),
+        _gains(run),
         _rivals(run),
         *_search(run),
         _curves(run, labels, colors),
@@ -109,7 +109,7 @@ def _comparison(run: Run) -> str:
     )
 
 
-def _sizes(run: Run) -> str:
+def _gains(run: Run) -> str:
     sizes = run.get("sizes") or []
     if not sizes:
         return ""

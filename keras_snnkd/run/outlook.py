@@ -50,8 +50,9 @@ def outlook_of_twin(teacher: float, twin: float) -> list[str]:
     lines = [f"the student's ANN twin has {100 * twin:.1f} % there by labels alone: the teacher is {lead:.1f} points ahead of it"]
     if lead < LEAD:
         lines.append(
-            f"warning: the teacher is less than {LEAD:g} points ahead of the student's ANN twin: the rest of its lead is what spikes and "
-            "time steps cost, which no teacher gives back. Try more time steps (--timesteps), a larger student (--student), or a better teacher"
+            f"warning: the teacher is less than {LEAD:g} points ahead of the student's ANN twin: the rest of its lead is the price "
+            "of spikes and time steps, which no teacher gives back. Try more time steps (--timesteps), a larger student (--student), or a "
+            "better teacher"
         )
     return lines
 

@@ -147,7 +147,7 @@ def gain_by_size(sizes: Sequence[Mapping[str, Any]], narrow: bool = False) -> st
     """The difference to the student alone against the student's size, a line for each method, with intervals.
 
     Args:
-        sizes: What `keras_snnkd.run.sizes.Sizes` gives: `parameters`, and `rows` with `label` or `name`, `difference` (0..1) and `interval`.
+        sizes: What `keras_snnkd.run.sizes.Sizes` gives: `parameters`, and `rows` with a name, `difference` (0..1) and `interval`.
         narrow: Whether to draw it for a page of some 400 pixels, in place of one of 1,000.
 
     Returns:
