@@ -15,7 +15,7 @@ from benchmarks.contenders import Contender, UnavailableError, resnet18
 from benchmarks.worker import WARM_UP, Worker, take_turns
 
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12}
-"""Dense bf16 operations a second by the makers' datasheets, of the variant with the fastest interface."""
+"""Dense bf16 operations per second by the makers' datasheets, of the variant with the fastest interface."""
 
 OURS, JELLY = "keras_snnkd on JAX", "SpikingJelly"
 

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 Rounds = Sequence[Mapping[str, float]]
-"""Of each round the seconds a step, by contender."""
+"""Of each round the seconds per step, by contender."""
 
 
 def summary(values: Sequence[float]) -> dict[str, float]:

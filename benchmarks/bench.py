@@ -19,7 +19,7 @@ class Row:
     """What a row found.
 
     Args:
-        values: By contender (or point), the measured numbers: seconds a step of each round, or bytes.
+        values: By contender (or point), the measured numbers: seconds per step of each round, or bytes.
         measures: By name in `TARGETS`, the numbers to be judged, one for each round or just one.
         facts: By contender, what it tells about itself.
         skipped: By contender, why it did not take part.

@@ -1,9 +1,9 @@
 """What training on many workers would cost on paper: `python -m benchmarks.scale`. Nothing is trained.
 
 A step on W workers exchanges a tensor of n bytes by a ring all-reduce: each worker sends, and receives, ``2 (W - 1) / W n`` bytes, in
-``2 (W - 1)`` messages one after the other (Patarasuk and Yuan, 2009, J. Parallel Distrib. Comput. 69:117). With a link of b bytes a second
-and a latency of l seconds a message that takes ``2 (W - 1) (n / (W b) + l)``. The gradients are one such exchange; a synchronized batch
-norm is one in the forward pass, with the sum and the sum of squares of each channel, and one in the backward pass.
+``2 (W - 1)`` messages one after the other (Patarasuk and Yuan, 2009, J. Parallel Distrib. Comput. 69:117). With a link of b bytes
+per second and a latency of l seconds per message that takes ``2 (W - 1) (n / (W b) + l)``. The gradients are one such exchange; a
+synchronized batch norm is one in the forward pass, with the sum and the sum of squares of each channel, and one in the backward pass.
 
 The compute of a step is counted in multiply-accumulates: those of `keras_snnkd.metrics.synaptic_operations` (dense), once forward and twice
 backward, without the neurons' own arithmetic.
@@ -43,12 +43,12 @@ def sent(size: float, workers: int) -> float:
 
 
 def seconds(size: float, workers: int, bandwidth: float, latency: float) -> float:
-    """Of an all-reduce of `size` bytes at `bandwidth` bytes a second and `latency` seconds a message."""
+    """Of an all-reduce of `size` bytes at `bandwidth` bytes per second and `latency` seconds per message."""
     return 2 * (workers - 1) * (size / workers / bandwidth + latency)
 
 
 def step(network: Network, workers: int, batch: int, macs: float, bandwidth: float, latency: float) -> dict[str, float]:
-    """Seconds of a step's parts, with `batch` images and `macs` multiply-accumulates a second on each worker."""
+    """Seconds of a step's parts, with `batch` images and `macs` multiply-accumulates per second on each worker."""
     norms = sum(EXCHANGES * seconds(8 * channels, workers, bandwidth, latency) for channels in network.channels)
     return {
         "compute": 3 * batch * network.macs / macs,
@@ -64,15 +64,15 @@ def main(arguments=None) -> None:
     p.add_argument("--timesteps", type=int, default=4)
     p.add_argument("--workers", type=int, default=64)
     p.add_argument("--batch", type=int, default=32, help="images of each worker (default: 32)")
-    p.add_argument("--macs", type=float, nargs="+", default=[1e12, 2e13], help="multiply-accumulates a second (default: 1e12 and 2e13)")
+    p.add_argument("--macs", type=float, nargs="+", default=[1e12, 2e13], help="multiply-accumulates per second (default: 1e12 and 2e13)")
     p.add_argument("--gigabits", type=float, nargs="+", default=[10, 25, 100], help="a second and link (default: 10 25 100)")
-    p.add_argument("--latency", type=float, default=2e-5, help="seconds a message (default: 2e-5)")
+    p.add_argument("--latency", type=float, default=2e-5, help="seconds per message (default: 2e-5)")
     o = p.parse_args(arguments)
     network = Network.of(kd.models.build({**kd.models.specification(o.model), "timesteps": o.timesteps}, (32, 32, 3), 10))
     size, images, macs = 4 * network.parameters, o.workers * o.batch, 3 * o.batch * network.macs
     print(f"{o.model}, 32x32x3, T = {o.timesteps}: {network.parameters:,} trained parameters, {size / 1e6:.1f} MB of float32 gradients,")
     print(f"{len(network.channels)} batch norms with {sum(network.channels):,} channels, {network.macs / 1e9:.2f} GMAC an image forward.")
-    print(f"{o.workers} workers, {o.batch} images on each: {images:,} images and {macs / 1e12:.2f} TMAC a worker and step;")
+    print(f"{o.workers} workers, {o.batch} images on each: {images:,} images and {macs / 1e12:.2f} TMAC per worker and step;")
     print(f"each sends {sent(size, o.workers) / 1e6:.1f} MB for the gradients.\n")
     print("| worker | link | compute | gradients | batch norm | share of compute |\n| --- | --- | --- | --- | --- | --- |")
     for macs in o.macs:

@@ -104,7 +104,7 @@ def take_turns(workers: Mapping[str, Worker], rounds: int, at_least: float) -> l
     """Measure all workers in each round, beginning with another one each time, so that drift of the machine meets all alike.
 
     Returns:
-        Of each round the seconds a step, by worker.
+        Of each round the seconds per step, by worker.
     """
     names, found = list(workers), []
     for turn in range(rounds if names else 0):

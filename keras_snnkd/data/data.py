@@ -36,7 +36,7 @@ STEPS = 16
 
 
 def fitting_batch_size(count: int) -> int:
-    """The largest of 8, 16, 32, 64 and 128 with which `count` training images make at least `STEPS` steps an epoch, or else 8.
+    """The largest of 8, 16, 32, 64 and 128 with which `count` training images make at least `STEPS` steps per epoch, or else 8.
 
     Example:
         >>> fitting_batch_size(260)  # 16

@@ -46,10 +46,10 @@ def _of_classes(names: Sequence[str], found: dict[str, list[int]]) -> list[str]:
     if len(names) <= LISTED_CLASSES:
         each = zip(*(found[part] for part in PARTS), strict=True)
         lines.append(
-            f"images a class ({', '.join(PARTS)}): " + "; ".join(f"{n} {'/'.join(map(str, c))}" for n, c in zip(names, each, strict=True))
+            f"images per class ({', '.join(PARTS)}): " + "; ".join(f"{n} {'/'.join(map(str, c))}" for n, c in zip(names, each, strict=True))
         )
     else:
-        lines.append("images a class: " + ", ".join(f"{min(found[part])} to {max(found[part])} {part}" for part in PARTS))
+        lines.append("images per class: " + ", ".join(f"{min(found[part])} to {max(found[part])} {part}" for part in PARTS))
     for part in PARTS:
         missing = [name for name, count in zip(names, found[part], strict=True) if not count]
         if missing:

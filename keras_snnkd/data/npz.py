@@ -149,7 +149,7 @@ def _rescaling(key: str, low: float, high: float) -> str:
 
 
 def _check_labels(path: Path | str, key: str, labels: np.ndarray, count: int) -> None:
-    """Refuse what is not one whole number an image."""
+    """Refuse what is not one whole number per image."""
     said = f"{path}: {key} must be class numbers [N], integers 0..K-1, got"
     if labels.ndim == 2 and labels.shape[1] > 1:
         raise FileFormatError(f"{said} shape {labels.shape}; of one-hot labels [N, K] save {key}.argmax(1).")

@@ -29,7 +29,7 @@ SOUNDS = ("speech_commands",)
 """Those that hold sounds, which are made into series."""
 
 SOUND_RATE = 16_000
-"""Samples a second of Speech Commands."""
+"""Samples per second of Speech Commands."""
 
 
 class _Answer(NamedTuple):

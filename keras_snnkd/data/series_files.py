@@ -139,7 +139,7 @@ def _ts_part(path: Path) -> Any:
 
 
 def read_csv(path: Path) -> Series:
-    """Series of a CSV file with a header: `series`, `label`, perhaps `group`, and the channels; one line a step.
+    """Series of a CSV file with a header: `series`, `label`, perhaps `group`, and the channels; one line per step.
 
     Lines of one series stand together. `series` is any name of it.
 
@@ -231,7 +231,7 @@ class _Rate:
         if (width, channels) != (2, 1) or len(content) != 2 * frames or not frames:
             raise FileFormatError(f"{file}: expected 16-bit mono, whole, got {8 * width}-bit, {channels} channels, {len(content)} bytes.")
         if self.rate not in (None, rate):
-            raise FileFormatError(f"{file}: {rate} samples a second, and {self.first} has {self.rate}; bring all sounds to one rate.")
+            raise FileFormatError(f"{file}: {rate} samples per second, and {self.first} has {self.rate}; bring all sounds to one rate.")
         self.rate, self.first = rate, self.first or file
         return np.frombuffer(content, "<i2").astype(np.float32) / 32768, rate
 
@@ -241,7 +241,7 @@ def log_mel(sound: np.ndarray, rate: int) -> np.ndarray:
 
     Args:
         sound: Samples in -1..1, at least one frame of them, or filled up with silence.
-        rate: Samples a second.
+        rate: Samples per second.
     """
     import tensorflow as tf
 

@@ -37,9 +37,10 @@ class TeacherCache:
     Which pixels a view shows depends on the data's seed, the view and the image alone (see `keras_snnkd.data.Data.view`), so that the
     teacher has seen the very pixels that the student sees. Spikes take one bit each, anything else is rounded to float16 (see `Packing`).
 
-    The folder gets one file a tap, with one row an image and view, and `cache.json`: teacher, data, augmentation, seed, views, taps, and
-    the SHA-256 of each part of the files. An interrupted build goes on where it was. What belongs to something else, or is damaged, is
-    computed anew, with a warning. A folder of its own also gets a `manifest.json` of these files, and nothing else in it is ever touched.
+    The folder gets one file per tap, with one row for each image and view, and `cache.json`: teacher, data, augmentation, seed, views,
+    taps, and the SHA-256 of each part of the files. An interrupted build goes on where it was. What belongs to something else, or is
+    damaged, is computed anew, with a warning. A folder of its own also gets a `manifest.json` of these files, and nothing else in it is
+    ever touched.
 
     Args:
         teacher: A built model. What it gives is kept as logits, see `adapt_teacher`; one that was trained on images of another scale has to

@@ -21,7 +21,7 @@ SECONDS = "seconds.json"
 class Checkpoints(keras.callbacks.Callback):
     """After each epoch keeps the history, the best weights so far, and all that is needed to go on from there.
 
-    In `folder`: `history.json`, a list with one mapping of metrics an epoch; `best-NNNN.weights.h5`, the weights of the best epoch;
+    In `folder`: `history.json`, a list with one mapping of metrics per epoch; `best-NNNN.weights.h5`, the weights of the best epoch;
     `epoch-NNNN.weights.h5`, weights and optimizer after the last one; `seconds.json`,
     how long it took up to the end of each epoch. Each file appears whole or not at all. The weights end
     in their SHA-256, those after the last epoch in one that covers the history too: what is damaged is told, not used. Of several workers

@@ -136,7 +136,7 @@ def _check_header(path: Path, picture: Any) -> None:
         raise FileFormatError(f"{path}: holds {frames} frames or pages; expected one picture, save the one that is meant.")
     if picture.mode not in GRAY + COLOR + SIXTEEN_BITS:
         raise FileFormatError(
-            f"{path}: pixels must have 8 bits a channel, or 16 bits of grey, got PIL mode {picture.mode!r}, which viewers show "
+            f"{path}: pixels must have 8 bits per channel, or 16 bits of grey, got PIL mode {picture.mode!r}, which viewers show "
             f"differently; save it with 8 bits."
         )
     if picture.mode == "CMYK" and picture.info.get("icc_profile"):

@@ -13,7 +13,7 @@ def normalized_mean(
 ) -> Tensor:
     """The normalized mean over time, and its gradient as if the moments were its own.
 
-    ``y = gamma (x - mean) r + beta`` with ``r = 1 / sqrt(variance + epsilon)``; backward, with ``z = (x - mean) r``, N values a channel,
+    ``y = gamma (x - mean) r + beta`` with ``r = 1 / sqrt(variance + epsilon)``; backward, with ``z = (x - mean) r``, N values per channel,
     and ``S0 = sum gy``, ``S1 = sum gy z``::
 
         gbeta = S0,   ggamma = S1,   gx = gamma r (gy - S0 / N - z S1 / N)

@@ -66,7 +66,7 @@ class Energy:
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON data, with the constants, their source, and what is not counted."""
         constants = dataclasses.asdict(CONSTANTS[self.arithmetic])
-        return {**dataclasses.asdict(self), "unit": "nJ an image", "constants_pj": constants, "not_counted": NOT_COUNTED}
+        return {**dataclasses.asdict(self), "unit": "nJ per image", "constants_pj": constants, "not_counted": NOT_COUNTED}
 
 
 def energy(operations: Operations, twin_dense: float, twin: Operations | None = None, arithmetic: str = "float32") -> Energy:

@@ -227,7 +227,7 @@ def rivals_columns(rows: Rows) -> list[Column]:
             [[" to ".join(map(formats.percent, row["interval"])) if row.get("interval") else formats.NOTHING] for row in rows],
         ),
         ("size", [[formats.size(row.get("bytes"))] for row in rows]),
-        ("ms an image", [[formats.small(row.get("milliseconds"))] for row in rows]),
+        ("ms per image", [[formats.small(row.get("milliseconds"))] for row in rows]),
         ("energy, zeros skipped", [[formats.nanojoules(row.get("energy"))] for row in rows]),
         ("energy, nothing skipped", [[formats.nanojoules(row.get("energy_dense"))] for row in rows]),
     ]

@@ -22,7 +22,6 @@ WORDS: Mapping[str, str] = {
     "1 thread": f"Median and 95th percentile {_RUN}; of a streaming file, of all its steps and of one.",
     "2 threads": f"Median and 95th percentile {_RUN}, with two threads.",
     "ms per image": f"Median {_RUN}.",
-    "ms an image": f"Median {_RUN}.",
     "memory": "What the runtime holds beside the file; arena: what the network needs on a microcontroller.",
     "energy": f"{_ENERGY}: where zeros are skipped and, below, where nothing is, as on a CPU.",
     "energy, zeros skipped": f"{_ENERGY}, on hardware that computes only where a spike or a nonzero number arrives.",

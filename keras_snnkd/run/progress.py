@@ -11,7 +11,7 @@ from keras_snnkd._types import Logs
 
 
 class Progress(keras.callbacks.Callback):
-    """Shows stage, epoch, accuracy and the time left: a moving bar on a terminal, one line an epoch elsewhere.
+    """Shows stage, epoch, accuracy and the time left: a moving bar on a terminal, one line per epoch elsewhere.
 
     Args:
         title: What is being trained.

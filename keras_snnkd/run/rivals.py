@@ -212,14 +212,14 @@ def verdict(rows: list[dict[str, Any]]) -> list[str]:
         f"Accuracy: as int8 files the spiking student has {spiking['accuracy']:.2%} and its ANN twin {ann['accuracy']:.2%}, "
         f"{points:+.2f} points ({sure}).",
         f"Size and time here: {spiking['bytes']:,.0f} and {ann['bytes']:,.0f} bytes; {spiking['milliseconds']:.3f} and "
-        f"{ann['milliseconds']:.3f} ms an image on one thread of a CPU, which computes all T steps.",
+        f"{ann['milliseconds']:.3f} ms per image on one thread of a CPU, which computes all T steps.",
     ]
     if spiking["energy"] is None or ann["energy"] is None:
         return [*said, "Energy is not estimated: operations of a layer are not counted."]
     ratio = ann["energy"] / spiking["energy"] if spiking["energy"] else float("inf")
     less = f"{ratio:.1f} times less than" if ratio >= 1 else f"{1 / ratio:.1f} times as much as"
     said.append(
-        f"Energy of arithmetic (int8, an estimate, zeros skipped by both): {spiking['energy']:.3g} nJ an image, {less} the twin's "
+        f"Energy of arithmetic (int8, an estimate, zeros skipped by both): {spiking['energy']:.3g} nJ per image, {less} the twin's "
         f"{ann['energy']:.3g} nJ."
     )
     accurate = "as accurate, as far as this shows" if not apart else "more accurate" if points > 0 else "less accurate"

@@ -132,6 +132,6 @@ def test_what_came_is_said_back():
     lines = describe(load("digits", limit=100))
     assert lines[0] == "data: digits: images (8, 8, 1), bytes 0 to 255, 10 classes; 90 train, 10 validation, 100 test; batches of 8"
     assert lines[1] == "  validation is every tenth training image of each class, spread evenly over it"
-    assert lines[3].startswith("  images a class (train, validation, test): 0 10/1/8; 1 10/1/6;")
+    assert lines[3].startswith("  images per class (train, validation, test): 0 10/1/8; 1 10/1/6;")
     lacking = dataclasses.replace(load("digits"), num_classes=12, class_names=tuple("0123456789ab"))
     assert "  no test image of a, b" in describe(lacking)

@@ -169,7 +169,7 @@ def test_folders_of_sounds_become_log_mel_spectra(tmp_path):
 def test_sounds_of_another_rate_are_refused(tmp_path):
     write_wav(tmp_path / "a" / "1.wav")
     write_wav(tmp_path / "b" / "2.wav", rate=8000)
-    with pytest.raises(FileFormatError, match=r"2\.wav: 8000 samples a second, and .*1\.wav has 16000"):
+    with pytest.raises(FileFormatError, match=r"2\.wav: 8000 samples per second, and .*1\.wav has 16000"):
         data.load(tmp_path)
 
 

@@ -10,7 +10,7 @@ from tests.distill import tiny
 
 
 class Few:
-    """Twelve images in two steps an epoch, as `Data` gives them."""
+    """Twelve images in two steps per epoch, as `Data` gives them."""
 
     steps_per_epoch = 2
     validation = (tiny.IMAGES, tiny.LABELS)
@@ -108,7 +108,7 @@ def separable(count=360, classes=3):
 
 @pytest.mark.parametrize("batch_size", [None, 128])
 def test_a_small_data_set_is_learnt(tmp_path, batch_size):
-    """By the defaults, and also with two steps an epoch: the student that is validated and kept is the one that was trained."""
+    """By the defaults, and also with two steps per epoch: the student that is validated and kept is the one that was trained."""
     images, labels = separable()
     path = tmp_path / "small.npz"
     np.savez(path, x_train=images[:300], y_train=labels[:300], x_test=images[300:], y_test=labels[300:])

@@ -76,7 +76,7 @@ def test_sixteen_bits_of_grey_are_their_upper_eight(save):
 
 @pytest.mark.parametrize("kind", ["int32", "float32"])
 def test_thirty_two_bits_are_refused(save, kind):
-    with pytest.raises(FileFormatError, match=r"8 bits a channel, or 16 bits of grey, got PIL mode '[IF]'.*save it with 8 bits"):
+    with pytest.raises(FileFormatError, match=r"8 bits per channel, or 16 bits of grey, got PIL mode '[IF]'.*save it with 8 bits"):
         read_picture(save(Image.fromarray(np.ones((3, 3), kind)), "deep.tif"))
 
 

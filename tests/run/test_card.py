@@ -218,7 +218,7 @@ def test_without_files_or_their_energy_it_is_that_of_the_keras_model(card):
 def test_the_summary_says_so_where_the_ann_wins_and_nothing_of_an_ann(card):
     card["targets"][1]["energy"] = energy(500, 5000)
     assert (
-        "6.8 nJ an image, 2.5 times as much as its ANN twin on hardware that skips zeros too (2.76 nJ): the ANN wins."
+        "6.8 nJ per image, 2.5 times as much as its ANN twin on hardware that skips zeros too (2.76 nJ): the ANN wins."
         in report.card_summary(card)[1]
     )
     card["targets"][1]["energy"] = energy(100, 1000, twin=None)

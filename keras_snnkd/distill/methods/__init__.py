@@ -1,6 +1,6 @@
 """Published methods by name: which objectives, with which weights, from which teacher, and how far each one can be trusted.
 
-The methods themselves stand in one file a family.
+The methods themselves are in one file per family.
 """
 
 import dataclasses

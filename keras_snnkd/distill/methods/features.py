@@ -75,7 +75,7 @@ METHODS = (
         source="Guo et al., Pattern Recognition 142, 2023, arXiv:2305.02099",
         summary="Soft targets on sums over time, and features where one of the two is active, with the weights of its code. There teacher "
         "and student share weights and train together, with exits, the label loss is on logits summed over time, and features are "
-        "pooled to one number a channel; here the teacher is trained before, labels are compared with the mean, and features as maps.",
+        "pooled to one number per channel; here the teacher is trained before, labels are compared with the mean, and features as maps.",
         equation="0.9 CE + 0.1 tau^2 SoftCE(p_T, p_S) + 1e-6 sum (F_S - F_T)^2 [F_S > 0 or F_T > 0], tau = 3",
     ),
 )

@@ -43,7 +43,7 @@ class SpikeBudget(Objective):
 
     Args:
         rate: The highest mean rate, above 0 and below 1.
-        synops: In its place, the highest number of operations a sample.
+        synops: In its place, the highest number of operations per sample.
         per: What `rate` is a share of: `"operation"` weights the layers by their fan-out, `"neuron"` counts all spikes alike.
         student_tap: Layers of neurons whose spikes count; all by default.
         weight, name: See `Objective`.

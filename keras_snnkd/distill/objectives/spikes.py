@@ -30,7 +30,7 @@ class SpikeTrain(Objective):
     Args:
         window: Steps of the student in a window; `None` means all of them.
         stride: Steps from one window to the next; the window by default, so that windows do not overlap.
-        filter_tau: Time constant in ms (1 ms a step) of the exponential filter; excludes `window` and `stride`.
+        filter_tau: Time constant in ms (1 ms per step) of the exponential filter; excludes `window` and `stride`.
         teacher_tap, student_tap, weight, name: See `Objective`. By default the last neurons of both networks.
 
     Reads:
