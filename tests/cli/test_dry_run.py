@@ -1,0 +1,32 @@
+"""A dry run builds everything and trains nothing."""
+
+import json
+import os
+
+import pytest
+
+import keras_snnkd as kd
+from tests.cli.said import told
+from tests.integration import tiny
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, which Python hides outside of tests
+
+
+def test_a_dry_run_shows_everything_and_leaves_nothing(capsys, no_training):
+    objective = "feature_map:teacher_tap=block1_neuron,weight=2"
+    assert tiny.run(*tiny.TINY, "--mode", "multistage", "--assistant", "mlp:16", "--objective", objective, "--dry-run") == 0
+    said, error = told(capsys)
+    assert not error
+    assert not os.listdir()
+    assert "data: digits: images (8, 8, 1), bytes 0 to 255, 10 classes; 180 train, 20 validation, 200 test" in said
+    stages = dict(part.split(": ", 1) for part in said.partition(" recipe: ")[0].split(" stage ")[1:])
+    assert list(stages) == ["teacher", "assistant", "student_alone", "student_direct", "student_distilled"]
+    teachers = {"assistant": "teacher (1,882", "student_direct": "teacher (1,882", "student_distilled": "assistant (1,258"}
+    for stage, teacher in teachers.items():
+        loss = "loss = 1 label + 2 feature_map(block1_neuron -> block1_neuron)"
+        assert f"{loss} taught by {teacher} parameters)" in stages[stage]
+    assert stages["student_alone"].startswith("946 parameters, loss = 1 label output [B, 10] logits [B, 2, 10]")
+    assert "block1_neuron [B, 2, 12]" in stages["student_alone"]
+    resolved = json.loads(said.partition("recipe: ")[2])
+    assert resolved["objectives"] == [{"objective": "feature_map", "teacher_tap": "block1_neuron", "weight": 2}]
+    assert kd.Recipe.from_dict(resolved).resolved().to_dict() == resolved
