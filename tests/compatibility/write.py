@@ -1,6 +1,7 @@
 """Write the files of this version, which every later version has to read: `python -m tests.compatibility.write`, before a release.
 
-They go to `tests/compatibility/<version>`, and are committed and never written again. A folder that is there already is refused.
+They go to `tests/compatibility/<version>`, or to the folder that is given, and are committed and never written again. A folder that is
+there already is refused.
 """
 
 import os
@@ -55,12 +56,18 @@ def networks() -> dict[str, keras.Model]:
         "ann": kd.models.MLP((8, 8, 1), 10, widths=(6,), neuron="relu", name="ann"),
         "latency": kd.models.MLP((8, 8, 1), 10, widths=(6,), timesteps=2, encoder="latency", readout="membrane", name="latency"),
         "integers": kd.models.quantize_aware(convnet, images),
+        "series": kd.models.SequenceNet((12, 3), 5, widths=(6,), neuron="radlif", kernel=3, padded=True, name="series"),
+        "frames": kd.models.ConvNet((6, 8, 8, 2), 10, widths=(4,), timesteps=2, name="frames"),
+        "text": kd.models.SpikingTransformer(6, 40, 2, width=8, depth=1, heads=2, timesteps=2, name="text"),
     }
 
 
 def inputs(model: keras.Model) -> np.ndarray:
     """What a model is asked: the same numbers for the same shape."""
-    return np.random.default_rng(7).random((8, *model.input_shape[1:]), "float32")
+    random, shape = np.random.default_rng(7), (8, *model.input_shape[1:])
+    if keras.backend.is_int_dtype(model.inputs[0].dtype):
+        return random.integers(0, 40, shape, "int32")  # ids of words
+    return random.random(shape, "float32")
 
 
 def distiller() -> kd.Distiller:
@@ -75,12 +82,11 @@ def cached(teacher: keras.Model, folder: Path) -> kd.TeacherCache:
     return kd.TeacherCache(teacher, kd.data.load("digits", limit=60, batch_size=20), CACHED, folder)
 
 
-def main() -> None:
+def main(folder: Path) -> None:
     """Write the folder."""
-    folder = HERE / kd.__version__
     if folder.exists():
         sys.exit(f"{folder} is there already, and what a version wrote stays as it is")
-    folder.mkdir()
+    folder.mkdir(parents=True)
     keras.utils.set_random_seed(1)
     answers = {}
     for name, model in networks().items():
@@ -103,4 +109,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]).resolve() if sys.argv[1:] else HERE / kd.__version__)
