@@ -82,7 +82,7 @@ def _time(target: Mapping[str, Any], threads: int) -> list[str]:
     if not row:
         return [formats.NOTHING]
     streaming = (target.get("runs_per_image") or 1) > 1
-    more = f"{formats.small(row.get('p50_ms'))} a step" if streaming else f"p95 {formats.small(row.get('p95_ms'))}"
+    more = f"{formats.small(row.get('p50_ms'))} per step" if streaming else f"p95 {formats.small(row.get('p95_ms'))}"
     return [f"{formats.small(milliseconds(target, threads))} ms", more]
 
 
