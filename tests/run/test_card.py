@@ -251,7 +251,8 @@ def test_tables_of_targets_show_what_is_written_and_nothing_else(card):
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         "| LiteRT float32, model_float32.tflite | 32.0 kB | 96.00 % | 100.00 % | none | 0.04 ms, p95 0.08 | 0.05 ms, p95 0.1 | "
         "300.0 kB, arena 33.5 kB | 1.36 nJ, dense 18.4 nJ |",
-        "| LiteRT streaming, model_streaming.tflite | 21.0 kB | 95.50 % | 99.00 % | none | 0.08 ms, 0.02 per step | \N{EN DASH} | 300.0 kB | "
+        "| LiteRT streaming, model_streaming.tflite | 21.0 kB | 95.50 % | 99.00 % | none | 0.08 ms, 0.02 per step "
+        "| \N{EN DASH} | 300.0 kB | "
         "0.13 nJ, dense 1.2 nJ |",
     ]
     console = rich.console.Console(width=120, record=True, file=io.StringIO())
