@@ -70,7 +70,7 @@ def energy_sentence(estimate: Mapping[str, Any] | None, whose: str) -> str:
         verdict = f"{1 / ratio:.1f} times as much as" if ratio else "more than"
     return (
         f"Estimated energy of {whose}, {estimate.get('arithmetic', 'float32')} arithmetic alone, on hardware that computes at spikes only: "
-        f"{formats.nanojoules(ours)} an image, "
+        f"{formats.nanojoules(ours)} per image, "
         f"{verdict} its ANN twin on hardware that {'skips zeros too' if fair else 'skips nothing'} ({formats.nanojoules(twin)})"
         f"{'' if ratio >= 1 else ': the ANN wins'}. On a CPU, which skips nothing, it is {formats.nanojoules(dense)} against "
         f"{formats.nanojoules(twin_dense)}: {_winner(dense, twin_dense)}."

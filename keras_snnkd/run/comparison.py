@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from keras_snnkd import graphs, models
+from keras_snnkd import models
 from keras_snnkd.distill import methods
 from keras_snnkd.distill.chain import Chain, Failed, StageResult
 from keras_snnkd.distill.distiller import Distiller
@@ -22,6 +22,7 @@ from keras_snnkd.files.staging import read_json, sha256, write_json
 from keras_snnkd.report.quoted import write_quoted
 from keras_snnkd.run.attempt import attempt, reason
 from keras_snnkd.run.choosing import Setting, best_of, first_trials, more_trials, weighted
+from keras_snnkd.run.compared_teachers import ComparedTeachers, kind_of
 from keras_snnkd.run.evaluation import measure
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.gauge import Gauge
@@ -30,11 +31,7 @@ from keras_snnkd.run.outlook import warnings_of
 from keras_snnkd.run.plan import ALONE
 from keras_snnkd.run.progress import Counter, Finished, Stopwatch, working
 from keras_snnkd.run.ranking import ranked
-from keras_snnkd.run.recipe import ITSELF, SHIPPED, is_file
-from keras_snnkd.weights import shipped
-
-ANN, SPIKING = "teacher_ann", "teacher"
-"""The names of the two teachers, and of their stages."""
+from keras_snnkd.run.recipe import ITSELF
 
 MEASURED = "measured.json"
 """In each seed's folder: what was measured of each arm, so that nothing is measured twice."""
@@ -108,52 +105,14 @@ class Comparison(Experiment):
         """The seeds of every arm."""
         return range(self.recipe.seed, self.recipe.seed + self.recipe.seeds)
 
+    @functools.cached_property
+    def teachers(self) -> ComparedTeachers:
+        """Which teacher each method has."""
+        return ComparedTeachers(self.recipe, self.arms.values())
+
     def stages(self) -> list[Stage]:
         """The stages of teachers that are trained here."""
-        r = self.recipe
-        if is_file(r.teacher):
-            return []
-        wanted = {self._teacher_of(method) for method in self.arms.values()} - set(self._files)
-        spec = models.specification(f"{r.dataset}_teacher" if r.teacher == SHIPPED else r.teacher)
-        length = {"epochs": r.teacher_epochs, "stop": r.teacher_stop}
-        start_from_twin = SPIKING in wanted and r.teacher_start == "ann"
-        stages = []
-        if start_from_twin or ANN in wanted:
-            stages.append(
-                self.plan.teacher_stage(ANN, spec={**spec, "neuron": "relu"}, **({"epochs": r.ann_epochs} if start_from_twin else length))
-            )
-        if SPIKING in wanted:
-            neuron = r.neuron if r.teacher_neuron in (None, "relu") else r.teacher_neuron
-            start = {"start_from": ANN} if start_from_twin else {}
-            stages.append(self.plan.teacher_stage(SPIKING, spec=spec, neuron=neuron, **length, **start))
-        return stages
-
-    @functools.cached_property
-    def _files(self) -> dict[str, Path]:
-        """The files of trained teachers, by name: the one that is given, or what the package has for the data set."""
-        r = self.recipe
-        if is_file(r.teacher):
-            return {SPIKING: Path(str(r.teacher))}
-        if r.teacher != SHIPPED:
-            return {}
-        kinds = {ANN: False, SPIKING: True}
-        return {name: shipped.path(shipped.name_of(r.dataset, kind)) for name, kind in kinds.items() if shipped.has(r.dataset, kind)}
-
-    def _teacher_of(self, method: Method) -> str | None:
-        """The name of a method's teacher; `None` for one without."""
-        if method.longer or not (method.needs_teacher or method.start == "shrunk"):
-            return None
-        asked = self.recipe.teacher_neuron
-        ann = method.taught_by_ann if asked is None else asked == "relu" and method.teacher != "snn"
-        return ANN if ann and not is_file(self.recipe.teacher) else SPIKING
-
-    def _note_of(self, method: Method, teachers: Mapping[str, keras.Model]) -> str | None:
-        """In words, that a method has a teacher of another kind than in its paper; `None` if it has not."""
-        teacher = teachers.get(self._teacher_of(method) or "")
-        if teacher is None or method.teacher not in ("ann", "snn"):
-            return None
-        here, paper = kind_of(teacher), {"ann": "ANN", "snn": "spiking"}[method.teacher]
-        return None if here == paper else f"{method.name} has a teacher of another kind than in its paper: {here} here, {paper} there"
+        return self.teachers.stages(self.plan)
 
     @property
     def _names(self) -> list[str]:
@@ -165,9 +124,9 @@ class Comparison(Experiment):
         wanted = self._names if wanted is None else wanted
         stages = {stage.name: stage for stage in self.plan.in_two_phases(ALONE) if ALONE in wanted}
         for name, method in self.arms.items():
-            taught_by = self._teacher_of(method)
+            taught_by = self.teachers.name_for(method)
             teacher: Any = teachers.get(taught_by or "")
-            file = {"file": self._files.get(taught_by, self.folder / taught_by / "model.keras")} if taught_by else {}
+            file = {"file": self.teachers.files.get(taught_by, self.folder / taught_by / "model.keras")} if taught_by else {}
             if method.longer:
                 teacher = functools.partial(models.with_timesteps, timesteps=method.longer * self.recipe.timesteps)
             start, arguments = self.plan.start(method.start, teacher)
@@ -228,9 +187,10 @@ class Comparison(Experiment):
     @functools.cached_property
     def _from_file(self) -> dict[str, keras.Model]:
         """The trained teachers that are wanted, by name."""
-        wanted = {self._teacher_of(method) for method in self.arms.values()}
         return {
-            name: load_teacher(file, self.data, self.recipe, self.console, name) for name, file in self._files.items() if name in wanted
+            name: load_teacher(file, self.data, self.recipe, self.console, name)
+            for name, file in self.teachers.files.items()
+            if name in self.teachers.wanted
         }
 
     def run(self, resume: bool = False) -> dict[str, Any]:
@@ -286,16 +246,16 @@ class Comparison(Experiment):
 
     def _choose(self, teachers: Mapping[str, keras.Model]) -> dict[str, Setting]:
         """The settings with which each arm does best on validation images with the first seed; nothing if the recipe does not ask."""
-        r = self.recipe
-        if not r.rates and not r.weights:
+        rates, weights = self.recipe.rates or [], self.recipe.weights or []
+        if not rates and not weights:
             return {}
         names = [name for name in self._names if name not in self.problems]
         self.tried.update({name: {} for name in names})
-        for setting in first_trials(r.rates or [r.learning_rate]):
+        for setting in first_trials(rates or [self.recipe.learning_rate]):
             self._try(setting, names, teachers)
         further = collections.defaultdict(list)
         for name in filter(self.tried.get, names):
-            for setting in more_trials(best_of(self.tried[name]), r.weights or [], taught=name in self.arms):
+            for setting in more_trials(best_of(self.tried[name]), weights, taught=name in self.arms):
                 further[setting].append(name)
         for setting, some in further.items():
             self._try(setting, some, teachers)
@@ -381,10 +341,10 @@ class Comparison(Experiment):
             notes += [f"{label}, {note}" for note in row.get("notes", ())]
             rows.append({"name": name, "role": "teacher", "label": label, "taught_by": None, **row})
         notes += warnings_of(self.outlook)
-        notes += filter(None, (self._note_of(method, teachers) for method in self.arms.values()))
+        notes += filter(None, (self.teachers.note(method, teachers) for method in self.arms.values()))
         facts: dict[str, dict[str, Any]] = {}
         for name, method in self.arms.items():
-            teacher = self._teacher_of(method) if method.needs_teacher else None
+            teacher = self.teachers.name_for(method) if method.needs_teacher else None
             taught_by = kind_of(teachers[teacher]) if teacher else ITSELF
             facts[name] = {"taught_by": taught_by, "trust": method.trust if method.source else None, "source": method.source or None}
         for name, setting in chosen.items():
@@ -402,11 +362,6 @@ class Comparison(Experiment):
             **({"trials": trials} if trials else {}),
             "notes": notes,
         }
-
-
-def kind_of(model: keras.Model) -> str:
-    """`"spiking"`, or `"ANN"` for a network in which no layer emits spikes."""
-    return "spiking" if any(graphs.fires(layer) for layer in model.layers) else "ANN"
 
 
 def _measured_before(path: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from keras_snnkd import models
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.report.quoted import write_quoted
+from keras_snnkd.run.compared_teachers import ComparedTeachers
 from keras_snnkd.run.comparison import Comparison
 
 
@@ -87,7 +88,7 @@ class Sizes(Comparison):
         student = with_widths(self.recipe.student, factor)
         recipe = dataclasses.replace(self.recipe, student=student, sizes=None)
         one = _OfSize(recipe, self.folder / _folder(factor), self.console, self.command)
-        one.taught_by = teachers, {name: self.folder / name / "model.keras" for name in teachers} | self._files
+        one.taught_by = teachers, {name: self.folder / name / "model.keras" for name in teachers} | self.teachers.files
         vars(one)["data"] = self.data
         return one
 
@@ -111,8 +112,9 @@ class _OfSize(Comparison):
         return self.taught_by[0]
 
     @functools.cached_property
-    def _files(self) -> dict[str, Path]:
-        return self.taught_by[1]
+    def teachers(self) -> ComparedTeachers:
+        """Those that have been trained for all sizes."""
+        return ComparedTeachers(self.recipe, self.arms.values(), files=self.taught_by[1])
 
 
 def _folder(factor: float) -> str:

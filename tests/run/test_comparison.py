@@ -223,7 +223,7 @@ def test_an_interval_that_holds_zero_is_no_difference(tmp_path):
 def test_each_method_gets_the_teacher_that_it_wants(settings, teachers, taught_by, tmp_path):
     comparison = compare(tmp_path, **{"objectives": ["hinton", "distilling_spikes", "tks"], **settings})
     assert [stage.name for stage in comparison.stages()] == teachers
-    assert [comparison._teacher_of(method) for method in comparison.arms.values()] == taught_by
+    assert [comparison.teachers.name_for(method) for method in comparison.arms.values()] == taught_by
     built = comparison.check()
     assert list(built)[: len(teachers)] == teachers
     firing = {name: any(getattr(layer, "emits_spikes", False) for layer in built[name].student.layers) for name in teachers}
@@ -260,7 +260,7 @@ def test_a_trained_file_teaches_all(finished, tmp_path):
 def test_a_teacher_of_another_kind_than_in_the_paper_is_said(tmp_path):
     comparison = compare(tmp_path, objectives=["hinton", "hsd"], teacher_neuron="lif")
     teachers = {"teacher": comparison.check()["teacher"].student}
-    notes = {name: comparison._note_of(method, teachers) for name, method in comparison.arms.items()}
+    notes = {name: comparison.teachers.note(method, teachers) for name, method in comparison.arms.items()}
     assert notes == {"hinton": None, "hsd": "hsd has a teacher of another kind than in its paper: spiking here, ANN there"}
 
 
