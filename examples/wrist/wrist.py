@@ -123,8 +123,11 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     trained = {name: result.model for name, result in results.items()}
     rows = [{"model": name, **row_of(model, data)} for name, model in trained.items()]
     student = trained["student_distilled"]
-    aware = aware_of(student, data, folder / "int8", given.int8_epochs, console)
-    targets = given.target or ["streaming", "streaming_dynamic", *(["streaming_int8"] if aware else [])]
+    targets = given.target or ["streaming", "streaming_dynamic", "streaming_int8"]
+    aware = None
+    if "streaming_int8" in targets:
+        aware = aware_of(student, data, folder / "int8", given.int8_epochs, console)
+        targets = [target for target in targets if target != "streaming_int8" or aware is not None]
     facts = {"command": shlex.join(["python", "examples/wrist/wrist.py", *(sys.argv[1:] if arguments is None else arguments)])}
     card = EdgeExport(student, data, folder / "edge", targets, aware=aware, label="wrist student", facts=facts, console=console).run()
     rows += [file_row("student_distilled", entry) for entry in card["targets"]]

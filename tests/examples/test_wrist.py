@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_snnkd.edge import Runner
-from keras_snnkd.export import latency
+from keras_snnkd.export import Latency
 from keras_snnkd.files.staging import read_json
 from tests.export.conftest import in_process  # noqa: F401 - a fixture
 
@@ -40,13 +40,13 @@ def recording(tmp_path):
 
 @pytest.mark.filterwarnings("default:::keras_snnkd")
 def test_from_a_recording_to_a_file_of_one_step_beside_its_rivals(wrist, recording, tmp_path, monkeypatch, in_process):  # noqa: F811
-    monkeypatch.setattr("keras_snnkd.export.latency", lambda path, threads: latency(path, [1], rounds=1, seconds=0.01))
+    monkeypatch.setattr("keras_snnkd.export.latency", lambda path, threads: [Latency(1, 0.1, 0.2, 5, None)])  # without a process
     few = ["--window", "60", "--epochs", "1", "--teacher-epochs", "1", "--int8-epochs", "1", "--width", "8", "--target", "streaming"]
     rows = wrist.main(["--data", str(recording), "--out", str(tmp_path / "out"), *few])
     named = {row["model"]: row for row in rows}
     assert list(named) == ["teacher", "student_alone", "student_distilled", "cnn", "gru", "student_distilled, LiteRT streaming float32"]
     assert max(named[name]["parameters"] for name in ("student_distilled", "cnn", "gru")) < wrist.LIMIT
-    assert named["student_distilled, LiteRT streaming float32"]["p95_ms"] > 0
+    assert named["student_distilled, LiteRT streaming float32"]["p95_ms"] == 0.2
     card = read_json(tmp_path / "out" / "edge" / "card.json")
     assert card["dataset"]["test"] == named["cnn"]["windows"]
     assert len(card["anytime"]["accuracy"]) == 60
