@@ -38,7 +38,13 @@ BY_DATA_SET: dict[str, dict[str, Any]] = {
     "digits": {"batch_size": 32, "epochs": 30, "teacher_epochs": 10, "learning_rate": 5e-3, "teacher_learning_rate": 2e-3},
     "mnist": {"epochs": 8, "teacher_epochs": 4, "augment": "shift"},
     "fashion_mnist": {"epochs": 10, "teacher_epochs": 5, "augment": "flip"},
-    "japanese_vowels": {"epochs": 20, "teacher_epochs": 15, "teacher_learning_rate": 5e-3},
+    "japanese_vowels": {
+        "epochs": 40,
+        "teacher_epochs": 30,
+        "learning_rate": 1e-2,
+        "teacher_learning_rate": 5e-3,
+        "objectives": [{"objective": "soft_targets", "temperature": 2.0, "weight": 2.0, "teacher_tap": "output", "student_tap": "output"}],
+    },
     "cifar10": {"epochs": 12, "teacher_epochs": 4, "ann_epochs": 10, "teacher_start": "ann", "augment": "flip+crop"},
 }
 """Of the data sets that are known by name."""

@@ -155,7 +155,7 @@ def test_a_student_for_series_is_refused_for_images_and_for_events(tmp_path):
         Experiment(kd.Recipe(dataset="digits", student="sequence:8", limit=40), tmp_path / "run").check()
     events = kd.data.simulate_events(kd.data.load("digits", batch_size=32, limit=60), frames=2)
     with pytest.raises(ShapeError, match="for images take MLP"):
-        Experiment(kd.Recipe(student="sequence:8", teacher="mlp:8"), tmp_path / "run", data=events).check()
+        Experiment(kd.Recipe(student="sequence:8", teacher="mlp:8", timesteps=2), tmp_path / "run", data=events).check()
     assert not (tmp_path / "run").exists()
 
 
