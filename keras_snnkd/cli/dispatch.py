@@ -76,7 +76,9 @@ def _kind_of_run(recipe: Recipe) -> type[Experiment]:
     if recipe.mode == Mode.TUNE:
         return Search
     if recipe.mode == Mode.COMPARE:
-        return Rivals if recipe.rivals else Sizes if recipe.sizes else Comparison
+        if recipe.rivals:
+            return Rivals
+        return Sizes if recipe.sizes else Comparison
     return Experiment
 
 

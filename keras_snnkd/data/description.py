@@ -31,7 +31,7 @@ def describe(data: Any) -> list[str]:
     found = counts(data)
     sizes = ", ".join(f"{sum(found[part]):,} {part}" for part in PARTS)
     low, high = value_range(data)
-    kind, unit = ("series", "values") if data.is_series else ("frames of events", "events") if data.is_events else ("images", "bytes")
+    kind, unit = _kind_and_unit(data)
     lines = [
         f"{data.name}: {kind} {data.image_shape}, {unit} {low:.5g} to "
         f"{high:.5g}, {data.num_classes} classes; {sizes}; batches of {data.batch_size}",
@@ -41,13 +41,21 @@ def describe(data: Any) -> list[str]:
     return [f"data: {lines[0]}", *[f"  {line}" for line in lines[1:]]]
 
 
+def _kind_and_unit(data: Any) -> tuple[str, str]:
+    """What a sample is called, and what its numbers are."""
+    if data.is_series:
+        return "series", "values"
+    if data.is_events:
+        return "frames of events", "events"
+    return "images", "bytes"
+
+
 def _of_classes(names: Sequence[str], found: dict[str, list[int]]) -> list[str]:
     lines = []
     if len(names) <= LISTED_CLASSES:
         each = zip(*(found[part] for part in PARTS), strict=True)
-        lines.append(
-            f"images per class ({', '.join(PARTS)}): " + "; ".join(f"{n} {'/'.join(map(str, c))}" for n, c in zip(names, each, strict=True))
-        )
+        numbers = [f"{name} {'/'.join(map(str, of_parts))}" for name, of_parts in zip(names, each, strict=True)]
+        lines.append(f"images per class ({', '.join(PARTS)}): {'; '.join(numbers)}")
     else:
         lines.append("images per class: " + ", ".join(f"{min(found[part])} to {max(found[part])} {part}" for part in PARTS))
     for part in PARTS:

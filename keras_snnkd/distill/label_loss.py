@@ -38,7 +38,7 @@ def check_label_loss(loss: Any, student: keras.Model) -> None:
     Example:
         >>> check_label_loss(keras.losses.SparseCategoricalCrossentropy(from_logits=True), student)
     """
-    for part in loss.values() if _is_mapping_of_losses(loss) else loss if isinstance(loss, (list, tuple)) else [loss]:
+    for part in _parts(loss):
         name, from_logits = _read(part)
         if name is None:
             continue
@@ -63,6 +63,13 @@ def check_label_loss(loss: Any, student: keras.Model) -> None:
 def gives_logits(student: keras.Model) -> bool:
     """Whether a student gives logits, and not the probabilities of a softmax or sigmoid at its end, as far as its graph tells."""
     return graphs.last_activation(student) not in ("softmax", "sigmoid")
+
+
+def _parts(loss: Any) -> list[Any]:
+    """The single losses in what `compile` takes."""
+    if _is_mapping_of_losses(loss):
+        return list(loss.values())
+    return list(loss) if isinstance(loss, (list, tuple)) else [loss]
 
 
 def _is_mapping_of_losses(loss: Any) -> bool:

@@ -169,7 +169,9 @@ class Objective(keras.distillation.DistillationLoss):
 
 def taps_of(tap: Tap | None) -> list[str]:
     """The names in an objective's tap."""
-    return [] if tap is None else [tap] if isinstance(tap, str) else list(tap)
+    if tap is None:
+        return []
+    return [tap] if isinstance(tap, str) else list(tap)
 
 
 def as_shapes(shape: Any) -> Any:

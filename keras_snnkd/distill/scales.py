@@ -102,7 +102,9 @@ def _range_of(images: Any) -> tuple[float, float] | None:
         return (-1.0, 1.0) if low >= -1.001 and high <= 1.001 else None
     if high <= 255 / 256 + 1e-6:
         return 0.0, 255 / 256
-    return (0.0, 1.0) if high <= 1.001 else (0.0, 255.0) if high <= 255.001 else None
+    if high <= 1.001:
+        return 0.0, 1.0
+    return (0.0, 255.0) if high <= 255.001 else None
 
 
 def _alike(scale: Any, other: Any) -> bool:

@@ -33,9 +33,10 @@ def onnx(path: str, threads: int) -> Callable[[], Any]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
-    feed = {
-        place.name: anything([size if isinstance(size, int) else 1 for size in place.shape], np.float32) for place in session.get_inputs()
-    }
+    feed = {}
+    for place in session.get_inputs():
+        shape = [size if isinstance(size, int) else 1 for size in place.shape]
+        feed[place.name] = anything(shape, np.float32)
     return lambda: session.run(None, feed)
 
 
@@ -49,7 +50,10 @@ def saved_model(path: str, threads: int) -> Callable[[], Any]:
     loaded = tf.saved_model.load(path)
     signature = loaded.signatures["serving_default"]
     specs = signature.structured_input_signature[1]
-    feed = {name: tf.constant(anything([size or 1 for size in spec.shape], spec.dtype.as_numpy_dtype)) for name, spec in specs.items()}
+    feed = {}
+    for name, spec in specs.items():
+        shape = [size or 1 for size in spec.shape]
+        feed[name] = tf.constant(anything(shape, spec.dtype.as_numpy_dtype))
 
     def run(loaded: Any = loaded) -> Any:  # which owns the variables, and must not go
         return [output.numpy() for output in signature(**feed).values()]
@@ -66,7 +70,7 @@ def anything(shape: Sequence[int], dtype: Any) -> Array:
 
 
 def clock(runs: Sequence[Callable[[], Any]], rounds: int, seconds: float) -> list[Any]:
-    """For each function the milliseconds of its runs, an array a round. The functions take turns, so that drift meets all of them."""
+    """For each function the milliseconds of its runs, an array per round. The functions take turns, so that drift meets all of them."""
     for run in runs:
         _times(run, seconds / 2)  # warm-up
     return list(zip(*([_times(run, seconds) for run in runs] for _ in range(rounds)), strict=True))
@@ -96,8 +100,15 @@ def memory() -> int | None:
     return 1024 * int(line.split()[1])
 
 
+def _loader(path: str) -> Callable[[str, int], Callable[[], Any]]:
+    """What loads a file of this kind."""
+    if Path(path).is_dir():
+        return saved_model
+    return onnx if path.endswith(".onnx") else litert
+
+
 def main(path: str, threads: list[int], rounds: int, seconds: float, output: str) -> None:
-    load = saved_model if Path(path).is_dir() else onnx if path.endswith(".onnx") else litert
+    load = _loader(path)
     first = load(path, threads[0])  # stays, so that what a runtime takes once and for all is not counted below
     first()
     runs, held = [], []

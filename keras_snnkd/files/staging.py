@@ -204,9 +204,13 @@ def _is_deep(content: Any) -> bool:
     """Whether lists and mappings are nested deeper than `DEEPEST`."""
     level = [content]
     for _ in range(DEEPEST + 1):
-        level = [
-            part for value in level if isinstance(value, (dict, list)) for part in (value.values() if isinstance(value, dict) else value)
-        ]
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                below += value.values()
+            elif isinstance(value, list):
+                below += value
+        level = below
         if not level:
             return False
     return True

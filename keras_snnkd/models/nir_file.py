@@ -112,5 +112,8 @@ def _tree(arrays: dict[str, Any]) -> dict[str, Any]:
         place = tree
         for group in groups:
             place = place.setdefault(group, {})
-        place[last] = array.item() if array.ndim == 0 else array.tolist() if last == "edges" else array
+        if array.ndim == 0:
+            place[last] = array.item()
+        else:
+            place[last] = array.tolist() if last == "edges" else array
     return tree

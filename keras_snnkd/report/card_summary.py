@@ -78,7 +78,9 @@ def energy_sentence(estimate: Mapping[str, Any] | None, whose: str) -> str:
 
 
 def _winner(ours: float, twin: float) -> str:
-    return "there the ANN wins" if twin < ours else "there the spiking network wins" if ours < twin else "the same"
+    if twin == ours:
+        return "the same"
+    return "there the ANN wins" if twin < ours else "there the spiking network wins"
 
 
 def _early(found: Mapping[str, Any] | None) -> str:

@@ -43,7 +43,9 @@ def small(value: Any) -> str:
 
 def nanojoules(value: Any) -> str:
     """12.345 -> 12.3 nJ."""
-    return NOTHING if number(value) is None else f"{value:.3g} nJ" if value < 1000 else f"{value / 1000:.3g} \N{GREEK SMALL LETTER MU}J"
+    if number(value) is None:
+        return NOTHING
+    return f"{value:.3g} nJ" if value < 1000 else f"{value / 1000:.3g} \N{GREEK SMALL LETTER MU}J"
 
 
 def weight(value: Any) -> str:

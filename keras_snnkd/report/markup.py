@@ -32,7 +32,10 @@ def section(title: str, said: str, *body: str) -> str:
 
 def paragraph(text: str, kind: str = "") -> str:
     """A paragraph, or nothing if there is no text."""
-    return f"<p{f' class={kind!r}' if kind else ''}>{html.escape(text)}</p>" if text else ""
+    if not text:
+        return ""
+    attribute = f" class={kind!r}" if kind else ""
+    return f"<p{attribute}>{html.escape(text)}</p>"
 
 
 def note(text: str) -> str:

@@ -33,10 +33,8 @@ def comparison_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 def comparison_latex(rows: Sequence[Mapping[str, Any]]) -> str:
     """The table of a comparison as a LaTeX `tabular` of the package booktabs."""
     columns = comparison_columns(rows)
-    lines = [
-        [header for header, _ in columns],
-        *(list(cells) for cells in zip(*([cell[0] for cell in cells] for _, cells in columns), strict=True)),
-    ]
+    first_lines = [[cell[0] for cell in cells] for _, cells in columns]
+    lines = [[header for header, _ in columns], *map(list, zip(*first_lines, strict=True))]
     head, *body = [" & ".join(map(_escaped, line)) + r" \\" for line in lines]
     alignment = "l" * 2 + "r" * (len(columns) - 2)
     return "\n".join([rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", ""])
@@ -58,7 +56,9 @@ def write_quoted(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _cell(value: Any) -> Any:
-    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else "" if value is None else value
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(str, value))
+    return "" if value is None else value
 
 
 def _escaped(text: str) -> str:

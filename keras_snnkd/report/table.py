@@ -135,7 +135,8 @@ def comparison_markdown(rows: Rows) -> str:
 def in_markdown(columns: list[Column]) -> str:
     """Columns in Markdown; the lines of a cell are joined by commas."""
     lines = [[header for header, _ in columns], ["---", *["---:"] * (len(columns) - 1)]]
-    lines += [[", ".join(cell) for cell in cells] for cells in zip(*(cells for _, cells in columns), strict=True)]
+    for row in zip(*(cells for _, cells in columns), strict=True):
+        lines.append([", ".join(cell) for cell in row])
     return "".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |\n" for line in lines)
 
 
@@ -238,7 +239,9 @@ def verdict(row: Mapping[str, Any]) -> str:
     if row.get("interval") is None:
         return ""
     low, high = row["interval"]
-    return "better" if low > 0 else "worse" if high < 0 else "no difference seen"
+    if low > 0:
+        return "better"
+    return "worse" if high < 0 else "no difference seen"
 
 
 def _interval(interval: Any) -> str:

@@ -67,9 +67,11 @@ def label(target: Mapping[str, Any]) -> str:
 
 
 def _threads(targets: Targets) -> list[int]:
-    return sorted(
-        {row["threads"] for target in targets for row in target.get("latency") or [] if row and formats.number(row.get("threads"))}
-    )
+    found: set[int] = set()
+    for target in targets:
+        rows = filter(None, target.get("latency") or [])
+        found.update(row["threads"] for row in rows if formats.number(row.get("threads")))
+    return sorted(found)
 
 
 def _timed(target: Mapping[str, Any], threads: int) -> Mapping[str, Any]:

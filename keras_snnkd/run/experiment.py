@@ -34,6 +34,23 @@ from keras_snnkd.run.terminal import make_console
 from keras_snnkd.training import strategy
 from keras_snnkd.training.determinism import make_deterministic
 
+OF_DATA = (
+    "batch_size",
+    "augment",
+    "mixup",
+    "seed",
+    "data_dir",
+    "limit",
+    "resize",
+    "keep_aspect",
+    "window",
+    "hop",
+    "fold",
+    "frames",
+    "frames_by",
+)
+"""The settings of a recipe that `keras_snnkd.data.load` takes."""
+
 WATCHED_IMAGES = 64
 """Validation images on which the layers are looked at after each epoch."""
 
@@ -82,38 +99,23 @@ class Experiment:
     @functools.cached_property
     def data(self) -> datasets.Data:
         """The data set."""
-        r = self.recipe
+        recipe = self.recipe
         if isinstance(self._in_memory, datasets.Data):
-            size = self._in_memory.batch_size if r.batch_size is None else r.batch_size
-            return dataclasses.replace(self._in_memory, batch_size=size, augment=r.augment, mixup=r.mixup, seed=r.seed)
+            size = self._in_memory.batch_size if recipe.batch_size is None else recipe.batch_size
+            return dataclasses.replace(self._in_memory, batch_size=size, augment=recipe.augment, mixup=recipe.mixup, seed=recipe.seed)
         try:
             return self._load()
         except DifferentSizesError:
-            resize = size_for(r.teacher)
+            resize = size_for(recipe.teacher)
             if resize is None:
                 raise
         self.console.print(f"the pictures differ in size; all are brought to {resize}, which the teacher takes", highlight=False)
-        self.recipe = dataclasses.replace(r, resize=resize)
+        self.recipe = dataclasses.replace(recipe, resize=resize)
         return self._load()
 
     def _load(self) -> datasets.Data:
-        r = self.recipe
-        return datasets.load(
-            r.dataset if self._in_memory is None else self._in_memory,
-            batch_size=r.batch_size,
-            augment=r.augment,
-            mixup=r.mixup,
-            seed=r.seed,
-            data_dir=r.data_dir,
-            limit=r.limit,
-            resize=r.resize,
-            keep_aspect=r.keep_aspect,
-            window=r.window,
-            hop=r.hop,
-            fold=r.fold,
-            frames=r.frames,
-            frames_by=r.frames_by,
-        )
+        source = self.recipe.dataset if self._in_memory is None else self._in_memory
+        return datasets.load(source, **{name: getattr(self.recipe, name) for name in OF_DATA})
 
     @property
     def plan(self) -> Plan:
@@ -349,4 +351,5 @@ def _accuracy(model: keras.Model, batches: Any) -> float:
 
 def _columns(history: list[dict[str, Any]]) -> dict[str, list[Any]]:
     """`[{"loss": 1}, {"loss": 2}]` to `{"loss": [1, 2]}`."""
-    return {name: [row.get(name) for row in history] for name in dict.fromkeys(name for row in history for name in row)}
+    names = dict.fromkeys(name for row in history for name in row)
+    return {name: [row.get(name) for row in history] for name in names}

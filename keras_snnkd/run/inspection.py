@@ -168,7 +168,10 @@ def _data(options: argparse.Namespace, path: Path, card: dict[str, Any]) -> data
     size = {"resize": options.resize, "keep_aspect": bool(options.keep_aspect)} if options.resize or options.keep_aspect else {}
     if not size and takes_resize(name):
         known += ["resize", "keep_aspect"]
-    known += OF_SERIES if datasets.holds_series(name) else OF_EVENTS if datasets.holds_events(name) else []
+    if datasets.holds_series(name):
+        known += OF_SERIES
+    elif datasets.holds_events(name):
+        known += OF_EVENTS
     trained = {key: recipe[key] for key in known if key in recipe}
     given = {key: getattr(options, key) for key in {*OF_SERIES, *OF_EVENTS} if getattr(options, key) is not None}
     return datasets.load(name, data_dir=options.data_dir, limit=options.limit, **{**trained, **size, **given})

@@ -222,7 +222,9 @@ def verdict(rows: list[dict[str, Any]]) -> list[str]:
         f"Energy of arithmetic (int8, an estimate, zeros skipped by both): {spiking['energy']:.3g} nJ per image, {less} the twin's "
         f"{ann['energy']:.3g} nJ."
     )
-    accurate = "as accurate, as far as this shows" if not apart else "more accurate" if points > 0 else "less accurate"
+    accurate = "as accurate, as far as this shows"
+    if apart:
+        accurate = "more accurate" if points > 0 else "less accurate"
     worth = ratio > 1 and not (apart and points < 0)
     said.append(
         f"So the spiking student is {accurate}, and {'worth it on' if worth else 'not worth it even on'} hardware that computes at spikes "

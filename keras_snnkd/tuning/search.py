@@ -222,8 +222,8 @@ class Search(Experiment):
 
         from keras_snnkd.tuning.tuner import Tuner
 
-        r = self.recipe
-        tuner = Tuner(r.tuner, self.space, r.trials, r.epochs, r.seed, self.folder / TUNER, self._fits, self._train_candidate)
+        recipe, state = self.recipe, self.folder / TUNER
+        tuner = Tuner(recipe.tuner, self.space, recipe.trials, recipe.epochs, recipe.seed, state, self._fits, self._train_candidate)
         if self.role == "chief":
             self.console.print(f"chief at {machines.address()}, waiting for workers", highlight=False)
         try:

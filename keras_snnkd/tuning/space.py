@@ -73,12 +73,12 @@ class Space:
         return [f"width{number}" for number in range(1, 1 + sum(width != "pool" for width in self.spec["widths"]))]
 
     def _defaults(self) -> dict[str, Allowed]:
-        r = self.base
+        base = self.base
         counts = [width for width in self.spec["widths"] if width != "pool"]
         widths = [sorted({max(1, round(width * factor)) for factor in WIDTH_FACTORS}) for width in counts]
         found: dict[str, Allowed] = dict(zip(self._widths, widths, strict=True))
         if self.neuron != "relu":
-            found["timesteps"] = [steps for steps in range(1, r.teacher_timesteps + 1) if r.teacher_timesteps % steps == 0]
+            found["timesteps"] = [steps for steps in range(1, base.teacher_timesteps + 1) if base.teacher_timesteps % steps == 0]
             if "tau" in neuron_arguments(self.neuron):
                 found["tau"] = {"low": 1.25, "high": 4.0}
         for name, entry in self.objectives.items():
@@ -88,9 +88,9 @@ class Space:
                 found[f"{name}.weight"] = {"low": weight / 10, "high": weight * 10}
             if "temperature" in _arguments(entry):
                 found[f"{name}.temperature"] = {"low": 1.0, "high": 8.0}
-        if not isinstance(r.label_weight, Mapping):
-            found["label_weight"] = {"low": 0.1, "high": 1.0} if r.label_weight is None else [r.label_weight]
-        found["learning_rate"] = {"low": r.learning_rate / 4, "high": r.learning_rate * 4}
+        if not isinstance(base.label_weight, Mapping):
+            found["label_weight"] = {"low": 0.1, "high": 1.0} if base.label_weight is None else [base.label_weight]
+        found["learning_rate"] = {"low": base.learning_rate / 4, "high": base.learning_rate * 4}
         return found
 
     def _more_names(self) -> list[str]:

@@ -78,7 +78,8 @@ def combine(entries: Iterable[str | Mapping[str, Any]], label_weight: Weight | N
         teacher = next((kind for kind in ("snn", "ann", "any") if kind in kinds), "self")
         first = dataclasses.replace(first, name="+".join(part.name for part in parts), teacher=teacher)
     weight = first.label_weight if label_weight is None else label_weight
-    return dataclasses.replace(first, objectives=tuple(o for part in parts for o in part.objectives), label_weight=weight)
+    objectives = tuple(objective for part in parts for objective in part.objectives)
+    return dataclasses.replace(first, objectives=objectives, label_weight=weight)
 
 
 _OF_SPIKES = ("spike_train", "membrane")
@@ -95,7 +96,11 @@ def _method(entry: str | Mapping[str, Any]) -> Method:
         if name not in registry.names():
             raise unknown_name("objective", name, dict.fromkeys([*registry.names(), *names()]))
         registry.get(mapping)
-        return Method(name, (entry,), teacher=_BY_NAME[name].teacher if name in _BY_NAME else "snn" if name in _OF_SPIKES else "any")
+        if name in _BY_NAME:
+            teacher = _BY_NAME[name].teacher
+        else:
+            teacher = "snn" if name in _OF_SPIKES else "any"
+        return Method(name, (entry,), teacher=teacher)
     if len(mapping) > 1:
         extra = ", ".join(str(key) for key in mapping if key != "objective")
         raise ValueError(f"the method {name} takes no arguments, got {extra}; give its objectives")

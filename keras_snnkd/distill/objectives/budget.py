@@ -80,9 +80,11 @@ class SpikeBudget(Objective):
             raise ValueError(f"SpikeBudget: synops counts operations, got per={per!r}; leave that out, or give a rate")
         self.given = (rate, synops)
         self.synops = None if synops is None else check_positive(self, "synops", synops)
-        self.rate = None if synops is not None else check_positive(self, "rate", BREAK_EVEN if rate is None else rate)
-        if self.rate is not None and self.rate >= 1:
-            raise ValueError(f"SpikeBudget: rate is a share of neurons that fire, above 0 and below 1, got {rate!r}")
+        self.rate: float | None = None
+        if synops is None:
+            self.rate = check_positive(self, "rate", BREAK_EVEN if rate is None else rate)
+            if self.rate >= 1:
+                raise ValueError(f"SpikeBudget: rate is a share of neurons that fire, above 0 and below 1, got {rate!r}")
         self.per = per
         self.chosen = None if student_tap is None else list(taps_of(student_tap))
         self.readers: list[Synapse | None] = [None]

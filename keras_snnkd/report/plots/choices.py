@@ -132,7 +132,9 @@ def differences(rows: Sequence[Mapping[str, Any]], narrow: bool = False) -> str:
         for height, row in enumerate(shown):
             low, high = row.get("interval") or (row["difference"], row["difference"])
             clear = row.get("interval") is not None and (low > 0 or high < 0)
-            color = MUTED if not clear else BETTER if low > 0 else WORSE
+            color = MUTED
+            if clear:
+                color = BETTER if low > 0 else WORSE
             axis.plot([100 * low, 100 * high], [height, height], color=color, linewidth=1.8)
             axis.plot(100 * row["difference"], height, "o", color=color, markersize=6, markerfacecolor=color if clear else "white")
         axis.set_yticks(range(len(shown)), [str(row.get("label") or row["name"]) for row in shown])
