@@ -62,7 +62,7 @@ def fit(model, data, epochs, rate, seed):
 
 
 def accuracy(model, images, labels):
-    """Share of images that a model classifies rightly."""
+    """Share of images that a model classifies correctly."""
     logits = np.concatenate([np.asarray(model.predict_on_batch(images[start : start + 1000])) for start in range(0, len(images), 1000)])
     return float(np.mean(logits.argmax(-1) == labels))
 

@@ -59,7 +59,7 @@ def _add_data(group: Any) -> None:
         "an .npz, a folder of images, series or events",
     )
     group.add_argument(
-        "--data-dir", metavar="DIR", help="of prepared tensorflow-datasets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)"
+        "--data-dir", metavar="DIR", help="folder of prepared tensorflow-datasets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)"
     )
     group.add_argument("--limit", type=int, metavar="N", help="use only N training and N test images")
     group.add_argument("--resize", metavar="SIZE", help="bring a folder's pictures to one size: 32, or WIDTHxHEIGHT such as 48x32")
@@ -67,22 +67,24 @@ def _add_data(group: Any) -> None:
         "--keep-aspect", action="store_true", default=None,
         help="with --resize: pictures keep their proportions, the rest has the colour of their border (default: they are stretched)",
     )  # fmt: skip
-    group.add_argument("--window", type=int, metavar="T", help="of series: cut longer ones into windows of T steps (default: 100)")
-    group.add_argument("--hop", type=int, metavar="N", help="of series: steps from one window to the next (default: half a window)")
+    group.add_argument("--window", type=int, metavar="T", help="for series: cut longer ones into windows of T steps (default: 100)")
+    group.add_argument("--hop", type=int, metavar="N", help="for series: steps from one window to the next (default: half a window)")
     group.add_argument(
         "--fold",
         type=int,
         metavar="K",
-        help="of series and events: which fifth of the people, or of each class, is test (default: 0, the last)",
+        help="for series and events: which fifth of the people, or of each class, is the test set (default: 0, the last)",
     )
-    group.add_argument("--frames", type=int, metavar="N", help="of .bin files of events: frames made of each (default: 10)")
-    group.add_argument("--frames-by", metavar="HOW", help="of .bin files of events: time (default) | count, equally many events in each")
+    group.add_argument("--frames", type=int, metavar="N", help="for .bin files of events: frames made of each (default: 10)")
+    group.add_argument("--frames-by", metavar="HOW", help="for .bin files of events: time (default) | count, equally many events in each")
     group.add_argument(
         "--augment", metavar="NAMES",
         help="none | of images: flip | crop | shift | cutout | of series: jitter | scale | time_shift | time_mask, joined by + "
         "(default: by data set)",
     )  # fmt: skip
-    group.add_argument("--labels", type=float, metavar="S", help="share of labelled training images; the teacher answers on the others")
+    group.add_argument(
+        "--labels", type=float, metavar="S", help="share of training images with labels; on the others only the teacher teaches"
+    )
     group.add_argument("--mixup", type=float, metavar="A", help="train on mixtures of two images, with shares from Beta(A, A) (default: 0)")
 
 
@@ -102,13 +104,15 @@ def _add_models(group: Any) -> None:
     group.add_argument("--teacher-neuron", metavar="NAME", help="likewise for the teacher; relu for an ANN teacher")
     group.add_argument(
         "--teacher-scale", metavar="SCALE", type=read_scale,
-        help="of the images that a teacher from a file was trained on: auto (default) | 0..1 | 0..255 | -1..1 | torch | standardized | "
-        "LOW..HIGH",
+        help="scale of the images that a teacher from a file was trained on: auto (default) | 0..1 | 0..255 | -1..1 | torch | "
+        "standardized | LOW..HIGH",
     )  # fmt: skip
-    group.add_argument("--teacher-outputs", metavar="KIND", help="of a teacher from a file: auto (default) | logits | probabilities")
+    group.add_argument(
+        "--teacher-outputs", metavar="KIND", help="what a teacher from a file returns: auto (default) | logits | probabilities"
+    )
     group.add_argument(
         "--import", metavar="MODULE", action="append", dest="imports",
-        help="a Python module with your own layers and models, which --teacher, --model and --twin files may then hold; it is run",
+        help="a Python module with your own layers and models, which is run; --teacher, --model and --twin files may then contain them",
     )  # fmt: skip
     group.add_argument("--teacher-start", metavar="HOW", help="scratch | ann: from the weights of its ANN twin, trained first")
 
@@ -177,12 +181,14 @@ def _add_training(group: Any) -> None:
     group.add_argument("--epochs", type=int, metavar="N", help="of students and assistants")
     group.add_argument("--teacher-epochs", type=int, metavar="N", help="of the teacher")
     group.add_argument("--ann-epochs", type=int, metavar="N", help="of the teacher's ANN twin, with --teacher-start ann")
-    group.add_argument("--batch-size", type=int, metavar="N", help="images in a step")
-    group.add_argument("--teacher-stop", type=int, metavar="N", help="end the teacher after N of its epochs, before its rate is at 0")
+    group.add_argument("--batch-size", type=int, metavar="N", help="images per step")
+    group.add_argument(
+        "--teacher-stop", type=int, metavar="N", help="stop the teacher after N of its epochs, before its learning rate reaches 0"
+    )
     group.add_argument("--optimizer", metavar="NAME", help="adamw (default) | sgd, with Nesterov's momentum")
-    group.add_argument("--schedule", metavar="NAME", help="of the learning rate: cosine (default) | warmup_cosine | one_cycle")
-    group.add_argument("--learning-rate", type=float, metavar="R", help="of students and assistants, the highest")
-    group.add_argument("--teacher-learning-rate", type=float, metavar="R", help="of the teacher, the highest")
+    group.add_argument("--schedule", metavar="NAME", help="how the learning rate changes: cosine (default) | warmup_cosine | one_cycle")
+    group.add_argument("--learning-rate", type=float, metavar="R", help="the highest, of students and assistants")
+    group.add_argument("--teacher-learning-rate", type=float, metavar="R", help="the highest, of the teacher")
     group.add_argument("--weight-decay", type=float, metavar="W", help="decoupled from the gradient (default: 1e-4)")
     group.add_argument("--label-smoothing", type=float, metavar="S", help="of the teacher's labels (default: 0)")
     group.add_argument(
@@ -204,8 +210,8 @@ def _add_training(group: Any) -> None:
 
 
 def _add_run(group: Any) -> None:
-    group.add_argument("--name", help="of the run (default: <dataset>_<mode>)")
-    group.add_argument("--out", metavar="DIR", help="the run's folder (default: runs/<name>, with a number where that is taken)")
+    group.add_argument("--name", help="the run's name (default: <dataset>_<mode>)")
+    group.add_argument("--out", metavar="DIR", help="the run's folder (default: runs/<name>, with a number if that is taken)")
     group.add_argument("--saved-models", metavar="DIR", default="saved_models", help="where finished students go (default: saved_models)")
     group.add_argument("--resume", action="store_true", help="go on with the run in the folder")
     group.add_argument(
@@ -216,12 +222,12 @@ def _add_run(group: Any) -> None:
 def _add_finished_models(group: Any) -> None:
     group.add_argument("--model", metavar="FILE", help="the .keras file, or the folder of a finished student")
     group.add_argument("--target", metavar="NAMES", help=f"what to export, joined by commas: {', '.join(TARGETS)}, all (default: all)")
-    group.add_argument("--io", metavar="TYPE", help="of int8 files: float32 (default) | int8, integers in and out")
+    group.add_argument("--io", metavar="TYPE", help="inputs and outputs of int8 files: float32 (default) | int8")
     group.add_argument(
         "--finetune", type=int, metavar="N",
-        help="train N epochs more as the network that an int8 file computes, taught by the model; the int8 files are made of that",
+        help="train N more epochs as the network that an int8 file computes, taught by the model; the int8 files are made from the result",
     )  # fmt: skip
-    group.add_argument("--twin", metavar="FILE", help="the model's trained ANN twin (--neuron relu), to stand beside it in the card")
+    group.add_argument("--twin", metavar="FILE", help="the model's trained ANN twin (--neuron relu), to be shown beside it in the card")
 
 
 OPTIONS = {"assistants": "assistant", "imports": "import", "objectives": "objective"}

@@ -188,7 +188,9 @@ class Runner:
         batch = np.asarray(batch)
         largest = self._image.largest
         if batch.dtype.kind == "f" and 16 < largest < np.inf and batch.size and 0 < batch.max() <= 1:
-            raise InputError(f"{self.path} takes values up to {largest:.0f}, and the images reach {batch.max():g} only; scale them alike")
+            raise InputError(
+                f"{self.path} takes values up to {largest:.0f}, and the images reach {batch.max():g} only; scale them the same way"
+            )
 
     def _check_streaming(self) -> None:
         if not self.streaming:

@@ -14,7 +14,7 @@ Everything else is a fault of the file. Over all samples together, `agreement` a
 A file whose weights are rounded (`HALF`, `QUANTIZED`, `INTEGER`) has other currents, and other spikes. Its limits are several times what
 rounding did in networks of all kinds here, and a fraction of what a broken file does: of 11 bits in weights 0.6 % of a layer's spikes and
 5 % of the answers, of 8 bits in weights 1 % and 3 %, of 8 bits in membranes 10 % and 9 %; networks that have hardly learned are worse. How
-much accuracy the rounding costs is not told by that; the whole test set tells it.
+much accuracy the rounding costs is not seen there, but on the whole test set.
 
 A quantization-aware model and its file of integers (`INTEGER_AWARE`) have the same numbers in steps of 8 bits, and spikes are judged one by
 one again: a current that lies between two steps may be rounded to one or the other, so that a membrane is a step off.

@@ -146,7 +146,7 @@ def _constants(energy: Mapping[str, Any]) -> str:
     return (
         f"Energy is an estimate, of {energy.get('arithmetic') or 'float32'} arithmetic: {formats.small(constants.get('mac'))} pJ a "
         f"multiply-accumulate, {formats.small(constants.get('ac'))} pJ an accumulate "
-        f"({constants.get('made_of') or 'of terms that are not told'}). "
+        f"({constants.get('made_of') or 'of terms that are not given'}). "
         f"Source: {constants.get('source') or formats.NOTHING}. Not counted: {energy.get('not_counted') or formats.NOTHING}."
     )
 

@@ -45,7 +45,7 @@ def _said_of(file: Mapping[str, Any], card: Mapping[str, Any]) -> str:
     takes = f", and takes {formats.small(time)} ms per image with one thread" if time else ""
     return (
         f"The smallest file, {label(file)}, has {formats.size(file['bytes'])}, classifies {formats.percent(file['test_accuracy'])} of "
-        f"{formats.count(file.get('test_images'))} test images rightly{beside}{takes}."
+        f"{formats.count(file.get('test_images'))} test images correctly{beside}{takes}."
     )
 
 
@@ -89,5 +89,5 @@ def _early(found: Mapping[str, Any] | None) -> str:
         return ""
     return (
         f"Stopping at a confidence of {found['threshold']:.3f} takes {found['mean_steps']:.2f} of {len(found['accuracy'])} time steps on "
-        f"average, with {formats.percent(found['accuracy_at_threshold'])} of the test images classified rightly."
+        f"average, with {formats.percent(found['accuracy_at_threshold'])} of the test images classified correctly."
     )

@@ -66,7 +66,7 @@ def _page(run: Run) -> str:
 def _headline(run: Run, colors: Names) -> str:
     rows = run.get("models") or []
     sentences = "".join(markup.paragraph(sentence) for sentence in summary(run))
-    files = "Files: size on disk and, below it, the accuracy of that very file on the test images."
+    files = "Files: size on disk and, below it, the accuracy of that file on the test images."
     return (
         markup.table(model_columns(rows), [colors[row["name"]] for row in rows])
         + (markup.note(files) if any(row.get("bytes") for row in rows) else "")

@@ -8,7 +8,7 @@ _RUN = "of the time for one image, measured by running the file on the machine t
 
 WORDS: Mapping[str, str] = {
     "accuracy": "Share of the test images put into their right class, measured once, after every choice was made on validation images. "
-    "Of a file, with that very file.",
+    "For a file, measured by running that file.",
     "test accuracy": "Share of the test images put into their right class, the mean over seeds, with its standard deviation below.",
     "validation accuracy": "Share of the validation images put into their right class. The epoch was chosen on them too, so that it is a "
     "little higher than what new images will show.",

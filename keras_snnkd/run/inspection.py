@@ -219,4 +219,4 @@ def _beside_card(accuracy: float, card: dict[str, Any], images: int) -> str:
         return f"the card's accuracy, {told:.2%}, is of {counted:,} test images, this one of {images:,}"
     if abs(accuracy - told) * images < 0.5:
         return f"the accuracy is that of the card, {told:.2%} of {images:,} test images"
-    return f"the accuracy is not that of the card, {told:.2%}: other data, other versions, or another model lies beside this card"
+    return f"the accuracy is not that of the card, {told:.2%}: other data, other versions, or another model is beside this card"

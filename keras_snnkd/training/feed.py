@@ -127,7 +127,7 @@ def _check_dataset(name: str, dataset: Any) -> None:
     if len(spec[1].shape) == 0:
         raise KDError(f"the {name} dataset gives single samples; batch it, dataset.batch({BATCH_SIZE})")
     if int(dataset.cardinality()) == -1:
-        raise KDError(f"the {name} dataset has no end, so that nobody knows how long an epoch is; cut it, dataset.take(steps)")
+        raise KDError(f"the {name} dataset has no end, so an epoch has no length; cut it, dataset.take(steps)")
 
 
 def _arrays(pair: Any, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -229,7 +229,7 @@ def test_a_file_that_starts_in_uint8_is_scaled_by_its_own_scale(tmp_path):
 
 def test_a_file_scaled_for_255_refuses_images_in_0_to_1(tmp_path):
     runner = Runner(quantized(tmp_path, 255.0))
-    with pytest.raises(InputError, match=r"takes values up to 25\d, and the images reach 0.9.* only; scale them alike"):
+    with pytest.raises(InputError, match=r"takes values up to 25\d, and the images reach 0.9.* only; scale them the same way"):
         runner.predict(PICTURES)
     np.testing.assert_allclose(runner.predict(PICTURES * 255), SCORES, atol=0.1 * np.abs(SCORES).max())
 

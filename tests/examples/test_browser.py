@@ -147,7 +147,7 @@ def test_a_drawn_digit_is_read_as_litert_reads_it(digit, answers):
 
 
 @pytest.mark.skipif(chromium.BROWSER is None, reason="needs Chromium")
-def test_nine_of_ten_digits_are_read_rightly_most_of_them_before_the_last_step(answers):
+def test_nine_of_ten_digits_are_read_correctly_most_of_them_before_the_last_step(answers):
     assert sum(answers[str(digit)]["prediction"] == digit for digit in STROKES) >= 9
     assert sum(answers[str(digit)]["steps"] < 4 for digit in STROKES) > 5
 

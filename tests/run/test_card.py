@@ -185,7 +185,7 @@ def test_the_page_in_a_browser_shows_every_section_every_target_and_loads_nothin
 def test_the_summary_tells_the_smallest_file_its_energy_and_the_early_answers(card):
     smallest, cost, early = report.card_summary(card)
     assert smallest.startswith(
-        "The smallest file, LiteRT streaming, has 21.0 kB, classifies 95.50 % of 360 test images rightly (the Keras model"
+        "The smallest file, LiteRT streaming, has 21.0 kB, classifies 95.50 % of 360 test images correctly (the Keras model"
     )
     assert smallest.endswith("takes 0.08 ms per image with one thread.")
     assert cost.startswith("Estimated energy of LiteRT streaming, int8 arithmetic alone, on hardware that computes at spikes only: 0.13 nJ")
@@ -193,7 +193,7 @@ def test_the_summary_tells_the_smallest_file_its_energy_and_the_early_answers(ca
     assert cost.endswith("it is 1.2 nJ against 0.3 nJ: there the ANN wins.")
     assert (
         early
-        == "Stopping at a confidence of 0.850 takes 1.50 of 4 time steps on average, with 95.70 % of the test images classified rightly."
+        == "Stopping at a confidence of 0.850 takes 1.50 of 4 time steps on average, with 95.70 % of the test images classified correctly."
     )
 
 
