@@ -11,7 +11,7 @@ from keras_snnkd import models
 from keras_snnkd.edge import Runner
 from keras_snnkd.edge.readout import softmax
 from keras_snnkd.errors import ExportError, UnsupportedError
-from keras_snnkd.export import c_step, streaming
+from keras_snnkd.export import c_source, c_step, streaming
 from keras_snnkd.export import c_step as of_function
 from keras_snnkd.files.extras import MissingPackageError
 from tests.export.test_stepper_series import series, student
@@ -83,8 +83,8 @@ def test_without_a_compiler_nothing_is_written(tmp_path, monkeypatch):
 
 
 def test_c_that_computes_something_else_gets_no_name(tmp_path, monkeypatch):
-    written = MODULE._Source.header
-    monkeypatch.setattr(MODULE._Source, "header", lambda source: written(source).replace("h >= theta", "h >= 0.9f * theta"))
+    written = c_source.Source.header
+    monkeypatch.setattr(c_source.Source, "header", lambda source: written(source).replace("h >= theta", "h >= 0.9f * theta"))
     with pytest.raises(ExportError, match="not written"):
         c_step(student(neuron="lif", tau=3.0), tmp_path / "student.h", samples=series())
     assert not (tmp_path / "student.h").exists()
