@@ -14,7 +14,8 @@ from typing import Any
 from benchmarks.evidence.picture import accuracy_against_energy
 from keras_snnkd.files.staging import read_json
 from keras_snnkd.report import formats, plots
-from keras_snnkd.report.table import Column, in_markdown, verdict
+from keras_snnkd.report.columns import Column, verdict
+from keras_snnkd.report.fitting import in_markdown
 
 TABLE = re.compile(r"(<!-- arms: ([\w.-]+)(?:: ([^\n]+))? -->\n)(?:[^\n]+\n)*")
 

@@ -8,8 +8,8 @@ from typing import Any
 from keras_snnkd.files.staging import staged
 from keras_snnkd.report import formats, markup, plots, sections
 from keras_snnkd.report.card_summary import card_summary
+from keras_snnkd.report.columns import Column
 from keras_snnkd.report.plots.figure import COLOR_NAMES, TWIN
-from keras_snnkd.report.table import Column
 from keras_snnkd.report.targets import label, milliseconds, target_columns, written
 
 Card = Mapping[str, Any]

@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from keras_snnkd.report import words
+from keras_snnkd.report.columns import Column
 from keras_snnkd.report.style import STYLE, themed
-from keras_snnkd.report.table import Column
 
 
 def document(title: str, parts: Sequence[str]) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 
 from keras_snnkd.files.staging import staged
 from keras_snnkd.report import formats, markup, plots, sections
+from keras_snnkd.report.columns import Column, model_columns, model_labels, ranked_columns, rivals_columns, verdict
 from keras_snnkd.report.plots.figure import BETTER, CHOSEN, COLOR_NAMES, OURS, WORSE
 from keras_snnkd.report.search import front_rows, search_columns
 from keras_snnkd.report.summary import summary
-from keras_snnkd.report.table import Column, model_columns, model_labels, ranked_columns, rivals_columns, verdict
 
 Run = Mapping[str, Any]
 Names = dict[str, str]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_snnkd.files.staging import staged
-from keras_snnkd.report.table import comparison_columns
+from keras_snnkd.report.columns import comparison_columns
 
 FIELDS = ("name", "taught_by", "trust", "seeds", "accuracies", "accuracy", "accuracy_sd", "difference", "low", "high")
 MORE = ("validation_accuracy", "spikes_per_image", "parameters", "seconds", "learning_rate", "weight", "loss")

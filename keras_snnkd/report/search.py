@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_snnkd.report import formats
-from keras_snnkd.report.table import Column, in_markdown, printed
+from keras_snnkd.report.columns import Column
+from keras_snnkd.report.fitting import Fitting, in_markdown
 
 Search = Mapping[str, Any]
 """The `search` of a run; see `keras_snnkd.report`."""
@@ -19,7 +20,7 @@ def search_table(search: Search) -> Any:
     Example:
         >>> rich.print(kd.report.search_table(run["search"]))
     """
-    return printed(search_columns(front_rows(search), search.get("chosen")))
+    return Fitting(search_columns(front_rows(search), search.get("chosen")))
 
 
 def search_markdown(search: Search, everything: bool = False) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_snnkd.report import formats
+from keras_snnkd.report.columns import model_labels
 from keras_snnkd.report.sizes import larger_sentences
-from keras_snnkd.report.table import model_labels
 
 
 def summary(run: Mapping[str, Any]) -> list[str]:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_snnkd.report import formats, sections
-from keras_snnkd.report.table import Column, in_markdown, printed
+from keras_snnkd.report.columns import Column
+from keras_snnkd.report.fitting import Fitting, in_markdown
 
 Targets = Sequence[Mapping[str, Any]]
 """The `targets` of a card that are written; see `keras_snnkd.run.card`."""
@@ -19,7 +20,7 @@ def target_table(targets: Targets) -> Any:
     Example:
         >>> rich.print(kd.report.target_table(card["targets"]))
     """
-    return printed([(header, [cell[:1] if header == "file" else cell for cell in cells]) for header, cells in target_columns(targets)])
+    return Fitting([(header, [cell[:1] if header == "file" else cell for cell in cells]) for header, cells in target_columns(targets)])
 
 
 def target_markdown(targets: Targets) -> str:
