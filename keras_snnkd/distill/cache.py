@@ -16,6 +16,7 @@ from keras import ops
 from keras_snnkd._types import Array, Config, Tensor
 from keras_snnkd.distill import teachers
 from keras_snnkd.distill.packing import Packing
+from keras_snnkd.distill.samples import samples_of
 from keras_snnkd.distill.taps import INPUTS, TEACHER, TapModel
 from keras_snnkd.errors import FileFormatError, ForeignFolderError, KDError, OutputError
 from keras_snnkd.files.manifest import CACHE, MANIFEST, Manifest, claimed
@@ -66,7 +67,7 @@ class TeacherCache:
                 f"the data shows new views of its images in each epoch (augment={data.augment!r}, mixup={data.mixup:g}), "
                 "which cannot be cached; limit them, such as kd.data.load(..., views=4)"
             )
-        self.teacher = teachers.adapted(teacher, scale=None, samples=teachers.samples_of(data.validation)).model
+        self.teacher = teachers.adapted(teacher, scale=None, samples=samples_of(data.validation)).model
         self.data = dataclasses.replace(data, views=data.views or 1)
         self.taps = sorted(set(taps))
         if not self.taps:

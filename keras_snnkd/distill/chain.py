@@ -19,6 +19,7 @@ from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.divergence import Divergence
 from keras_snnkd.distill.moments import FreshMoments
+from keras_snnkd.distill.samples import samples_of_data
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import FileFormatError, KDError, OutputError, UnhealthyTrainingError, unknown_name
 from keras_snnkd.files.lock import taking_part
@@ -185,7 +186,7 @@ class Chain:
     ) -> dict[str, StageResult]:
         if strategy.from_chief(not resume and any((self.folder / stage.name).exists() for stage in self.stages)):
             raise KDError(f"{self.folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
-        self._samples = teachers.samples_of_data(data)
+        self._samples = samples_of_data(data)
         for stage in self.stages:
             with _left_out(stage, failed):
                 self._judge_given(stage)
@@ -201,7 +202,7 @@ class Chain:
     def _judge_given(self, stage: Stage) -> None:
         """Raise a `TeacherError` now for a teacher that is given and knows nothing of this data."""
         if isinstance(stage.teacher, keras.Model) and stage.teacher is not stage.start_from and self._samples is not None:
-            found = teachers.adapted(stage.teacher, stage.teacher_outputs, stage.teacher_scale, samples=self._samples)
+            found = teachers.adapted(stage.teacher, stage.outputs_of_teacher, stage.teacher_scale, samples=self._samples)
             teachers.judge(stage.teacher.name, found, self._samples)
 
     def _remove_caches(self) -> None:
@@ -224,6 +225,7 @@ class Chain:
         callbacks: Any,
         progress: Callable[[int, int], None],
     ) -> StageResult:
+        stage = stage.with_weights(data)
         folder = self.folder / stage.name
         record = {**stage.record(), "steps_per_epoch": data.steps_per_epoch, "batch_size": getattr(data, "batch_size", None)}
         for role in ("teacher", "start_from"):
@@ -243,7 +245,8 @@ class Chain:
         distiller = stage.distiller(student, stage.find("teacher", models, student), data.steps_per_epoch)
         if self._samples is not None and stage.teacher is not stage.start_from:
             distiller.meet(self._samples.images, self._samples.labels, trained_here=not isinstance(stage.teacher, keras.Model))
-        checkpoints = Checkpoints(folder)
+        task = stage.trained_for
+        checkpoints = Checkpoints(folder, f"val_{task.monitor}", task.mode)
         epoch = checkpoints.resume(distiller)
         started = time.monotonic()
         cache = None
@@ -268,18 +271,18 @@ class Chain:
                 if cache:
                     cache.close()
         best = checkpoints.load_best(distiller)
-        accuracy = checkpoints.history[best - 1].get("val_accuracy")
+        reached = checkpoints.history[best - 1].get(f"val_{task.monitor}")
         if stage.weight_bits == 8:
             round_weights(student)
             restart_random_layers(student, stage.last_epoch)
-            accuracy = distiller.evaluate(data.validation, verbose=0, return_dict=True).get("accuracy")
+            reached = distiller.evaluate(data.validation, verbose=0, return_dict=True).get(task.monitor)
         seconds = time.monotonic() - started
         outcome = {
             **record,
             "loss": distiller.describe(),
             "trained_by": distiller.gradient,
             "best_epoch": best,
-            "validation_accuracy": accuracy,
+            f"validation_{task.monitor}": reached,
             "seconds": round(checkpoints.seconds_before + seconds, 1),
             "resumed_at_epoch": epoch,
             "teacher_cached": cache is not None,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_snnkd import graphs
@@ -18,10 +19,13 @@ from keras_snnkd.distill.label_loss import check_label_loss
 from keras_snnkd.distill.objective import Objective, check_positive, taps_of
 from keras_snnkd.distill.objectives import views
 from keras_snnkd.distill.pair import check_pair, is_itself
+from keras_snnkd.distill.samples import Samples, samples_of
 from keras_snnkd.distill.taps import OUTPUT, TEACHER, TEACHER_INPUTS, TapModel
 from keras_snnkd.errors import KDError, ShapeError, unknown_name
 from keras_snnkd.keras_internals import Distributed, all_layers
 from keras_snnkd.training import strategy
+
+INPUT_KINDS = ("shared", "named")
 
 LABEL = "label"
 """The name of the label loss's weight."""
@@ -53,6 +57,9 @@ class Distiller(Distributed):
         teacher_scale: Of the images that the teacher was trained on; `"auto"` for the one on which it is right most often, where that is
             clear, `None` for that of the student; see `adapt_teacher`. Outputs and scale are looked at by `meet`, which `fit` calls with
             validation images.
+        inputs: `"shared"`: both networks see the same batch; `"named"`: a batch is a mapping of inputs, and each network takes those of the
+            names of its own input layers, such as `{"image": ..., "events": ...}` for a teacher that sees images and a student that sees
+            events.
         gradient: `"bptt"`: backpropagation through time; `"rate"`: rate-based backpropagation (Yu et al., NeurIPS 2024,
             arXiv:2410.11488), half the time and less memory, for objectives that read means over time; `"auto"`: the latter where it can
             be had for images coded by rates. `self.gradient` says which it is, `self.gradient_reason` why `"auto"` took it.
@@ -82,9 +89,13 @@ class Distiller(Distributed):
         teacher_scale: str | Sequence[float] | None = "auto",
         gradient: str = "bptt",
         teacher_inputs: bool = False,
+        inputs: str = "shared",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if inputs not in INPUT_KINDS:
+            raise unknown_name("kind of inputs", inputs, INPUT_KINDS)
+        self.inputs_kind = inputs
         graphs.check_built(student)
         self.teacher_inputs = bool(teacher_inputs)
         self.teacher_outputs, self.teacher_scale = teacher_outputs, teacher_scale
@@ -95,7 +106,8 @@ class Distiller(Distributed):
         self.student = student
         for objective in self.objectives:
             objective.prepare(student)
-        self._student_taps = TapModel(student, [tap for objective in self.objectives for tap in taps_of(objective.student_tap)])
+        student_taps = [tap for objective in self.objectives for tap in taps_of(objective.student_tap)]
+        self._student_taps = TapModel(student, student_taps, named=inputs == "named")
         self._teacher = _Untracked(None, None)
         self._met, self._late = True, False
         if teacher is not None:
@@ -137,8 +149,14 @@ class Distiller(Distributed):
             ShapeError: If an objective's taps do not fit the student's.
         """
         scale = "auto" if self.teacher_scale == "standardized" else self.teacher_scale  # of images that are not here yet
-        self._teach(teacher, teachers.adapted(teacher, self.teacher_outputs, scale).model)
+        self._teach(teacher, teachers.adapted(teacher, self._outputs_of_teacher, scale).model)
         self._met, self._late = False, False
+
+    @property
+    def _outputs_of_teacher(self) -> str:
+        """What the teacher gives: numbers, where nothing else is said and the student gives them."""
+        numbers = self.teacher_outputs == "auto" and (self._student_taps.shapes[OUTPUT][-1] == 1 or graphs.gives_numbers(self.student))
+        return "numbers" if numbers else self.teacher_outputs
 
     def meet(self, images: Any, labels: Any = None, trained_here: bool = False) -> None:
         """Look at the teacher on real images: take its outputs and the scale of its images for what they are.
@@ -147,16 +165,17 @@ class Distiller(Distributed):
 
         Args:
             images: As the student gets them, `[N, ...]`; some hundred.
-            labels: Class numbers `[N]`, or one-hot `[N, C]`. Without them its scale and its accuracy are not looked at.
+            labels: Class numbers `[N]`, one-hot `[N, C]`, or numbers of a regression or a dense map `[N, ...]`.
+                Without them its scale and its accuracy are not looked at.
             trained_here: Whether the same run has trained the teacher, and its accuracy is known; it is not judged then.
 
         Raises:
             TeacherError: If the teacher is hardly more often right than guessing.
         """
         if self.teacher is not None and not self._met and not is_itself(self.student, self.teacher):
-            samples = teachers.Samples(images, None if labels is None else teachers.class_numbers(labels))
+            samples = Samples(images, None if labels is None else np.asarray(labels))
             given: Any = self._teacher.given
-            found = teachers.adapted(given, self.teacher_outputs, self.teacher_scale, samples=samples)
+            found = teachers.adapted(given, self._outputs_of_teacher, self.teacher_scale, samples=samples)
             if not trained_here:
                 teachers.judge(given.name, found, samples)
             if found.changes:
@@ -167,7 +186,7 @@ class Distiller(Distributed):
     def fit(self, x: Any = None, y: Any = None, *, validation_data: Any = None, **kwargs: Any) -> keras.callbacks.History:
         """Keras' `fit`, once the teacher has been looked at on real images, see `meet`."""
         if self.teacher is not None and not self._met:
-            samples = teachers.samples_of(validation_data) or (teachers.samples_of((x, y)) if y is not None else None)
+            samples = samples_of(validation_data) or (samples_of((x, y)) if y is not None else None)
             if samples is not None:
                 before = self.teacher
                 self.meet(samples.images, samples.labels)
@@ -176,7 +195,7 @@ class Distiller(Distributed):
 
     def _teach(self, given: Any, teacher: keras.Model) -> None:
         """Have `teacher` teach, which is what was made of the one that was given."""
-        taps = TapModel(teacher, self.teacher_taps)
+        taps = TapModel(teacher, self.teacher_taps, named=self.inputs_kind == "named")
         check_pair(self._student_taps, taps, self.teacher_inputs)
         for objective in self.objectives:
             if not objective.uses_teacher:
@@ -217,7 +236,7 @@ class Distiller(Distributed):
         if training:
             shown = self._shown(inputs)
             return self._studied(shown, self._taught(shown))
-        return self.student(inputs_of(inputs), training=False)
+        return self.student(self.for_student(inputs), training=False)
 
     def _shown(self, x: Tensor) -> Tensor:
         """What both networks see of a batch in training: its images, or all views of them where an objective reads these."""
@@ -234,6 +253,10 @@ class Distiller(Distributed):
         """The taps of both networks, given those of the teacher."""
         student = self._student_taps(inputs_of(shown), training=True, gradient=self.gradient)
         return (views.told_apart(teacher), views.told_apart(student)) if self.reads_views else (teacher, student)
+
+    def for_student(self, x: Tensor) -> Tensor:
+        """What the student takes of a batch's inputs."""
+        return self._student_taps.given(inputs_of(x))
 
     def _taught(self, x: Tensor) -> dict[str, Tensor]:
         """The teacher's taps: those that come with the batch (see `TeacherCache`), or what the teacher does now."""
@@ -355,6 +378,7 @@ class Distiller(Distributed):
             "label_weight": float(self.label_weight.numpy()),
             "teacher_outputs": self.teacher_outputs,
             "teacher_scale": self.teacher_scale,
+            **({"inputs": self.inputs_kind} if self.inputs_kind != "shared" else {}),
             **({"gradient": self.gradient} if self.gradient != "bptt" else {}),  # absent by default, as in files of earlier versions
             **({"teacher_inputs": True} if self.teacher_inputs else {}),  # likewise
         }

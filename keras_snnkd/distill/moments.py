@@ -23,6 +23,10 @@ Moment = tuple[np.ndarray, np.ndarray]
 """Mean and variance of each channel."""
 
 
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
 class MomentEstimator:
     """The mean and variance of what each trainable batch norm of a model gets in training mode, over several batches.
 
@@ -32,6 +36,7 @@ class MomentEstimator:
 
     Args:
         model: A built model.
+        inputs: From a batch's inputs to what the model takes of them.
 
     Example:
         >>> estimator = MomentEstimator(student)
@@ -40,8 +45,8 @@ class MomentEstimator:
     Source: "precise batch norm", Wu and Johnson (2021), arXiv:2105.07576.
     """
 
-    def __init__(self, model: keras.Model) -> None:
-        self.model = model
+    def __init__(self, model: keras.Model, inputs: Callable[[Any], Any] = _as_it_is) -> None:
+        self.model, self.inputs = model, inputs
         self.norms: list[keras.layers.BatchNormalization] = [
             layer
             for layer in all_layers(model)
@@ -60,7 +65,7 @@ class MomentEstimator:
         count = 0
         with self._of_one_batch():
             for batch in batches:
-                self._run(batch[0] if isinstance(batch, (tuple, list)) else batch)
+                self._run(self.inputs(batch[0] if isinstance(batch, (tuple, list)) else batch))
                 for place, (mean, variance) in enumerate(self.moving()):
                     means[place] += mean
                     squares[place] += variance + mean**2
@@ -123,7 +128,7 @@ class FreshMoments(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Find the student's batch norms."""
-        self._estimator = MomentEstimator(getattr(self.model, "student", self.model))
+        self._estimator = MomentEstimator(getattr(self.model, "student", self.model), getattr(self.model, "for_student", _as_it_is))
 
     def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
         """Estimate, if the moments are stale."""
@@ -150,7 +155,7 @@ def _runner(model: keras.Model) -> Callable[[Tensor], Tensor]:
         else:  # each replica has the whole batch, so that all moments are those of the batch
             tf.distribute.get_strategy().run(lambda part: (model(part, training=True), None)[1], (images,))
 
-    return lambda images: run(tf.convert_to_tensor(images))
+    return lambda images: run(tf.nest.map_structure(tf.convert_to_tensor, images))
 
 
 def _numpy(weight: Any) -> np.ndarray:

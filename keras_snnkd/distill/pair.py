@@ -1,6 +1,7 @@
 """Whether two models can be teacher and student."""
 
 import warnings
+from typing import Any
 
 import keras
 
@@ -17,14 +18,18 @@ def check_pair(student_taps: TapModel, teacher_taps: TapModel, other_inputs: boo
     student, teacher = student_taps.model, teacher_taps.model
     if teacher is student:
         raise ValueError("teacher and student are the same model; the student's training would change the teacher. Load or clone it")
-    classes = [taps.shapes[OUTPUT][-1] for taps in (teacher_taps, student_taps)]
-    if classes[0] != classes[1]:
-        raise ShapeError(f"the teacher {teacher.name} has {classes[0]} classes and the student {student.name} has {classes[1]}")
-    inputs = [tuple(taps.input_shape[1:]) for taps in (teacher_taps, student_taps)]
-    if inputs[0] != inputs[1] and not other_inputs:
+    gives = [tuple(taps.shapes[OUTPUT][1:]) for taps in (teacher_taps, student_taps)]
+    if gives[0] != gives[1]:
+        if len(gives[0]) == len(gives[1]) == 1:
+            raise ShapeError(f"the teacher {teacher.name} has {gives[0][0]} classes and the student {student.name} has {gives[1][0]}")
+        raise ShapeError(f"the teacher {teacher.name} gives {gives[0]} and the student {student.name} {gives[1]}")
+    if student_taps.named:
+        _check_named(student_taps.named_shapes, teacher_taps.named_shapes)
+    elif teacher_taps.input_shape != student_taps.input_shape and not other_inputs:
+        takes = [_of_one(taps.input_shape) for taps in (teacher_taps, student_taps)]
         raise ShapeError(
-            f"the teacher {teacher.name} takes inputs {inputs[0]} and the student {student.name} {inputs[1]}; if it sees another input, "
-            "give teacher_inputs=True, and batches that bring both"
+            f"the teacher {teacher.name} takes inputs {takes[0]} and the student {student.name} {takes[1]}; if it sees another input, "
+            'give teacher_inputs=True, and batches that bring both; or inputs="named", and batches of inputs by their names'
         )
     if student.count_params() >= teacher.count_params() and not is_itself(student, teacher):
         warnings.warn(
@@ -32,6 +37,18 @@ def check_pair(student_taps: TapModel, teacher_taps: TapModel, other_inputs: boo
             f"({teacher.count_params():,})",
             stacklevel=5,  # of who made the distiller
         )
+
+
+def _check_named(student: dict[str, Any], teacher: dict[str, Any]) -> None:
+    """Raise a `ShapeError` for an input of one name and two shapes."""
+    for name in student.keys() & teacher.keys():
+        if student[name] != teacher[name]:
+            raise ShapeError(f"the input {name!r} is {teacher[name]} for the teacher and {student[name]} for the student")
+
+
+def _of_one(shape: Any) -> Any:
+    """The shape of one input, without the batch; of several inputs, a list."""
+    return [tuple(each[1:]) for each in shape] if shape and isinstance(shape[0], tuple) else tuple(shape[1:])
 
 
 def is_itself(student: keras.Model, teacher: keras.Model) -> bool:

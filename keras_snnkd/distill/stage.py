@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_snnkd._types import Config
 from keras_snnkd.distill import schedules
@@ -14,11 +15,22 @@ from keras_snnkd.distill.callbacks import WeightSchedule
 from keras_snnkd.distill.distiller import LABEL, Distiller
 from keras_snnkd.distill.label_loss import gives_logits
 from keras_snnkd.distill.objective import Objective
+from keras_snnkd.errors import unknown_name
+from keras_snnkd.layers import with_numbers
 from keras_snnkd.training import optimizers
-from keras_snnkd.training.labels import LabelCrossEntropy, check_smoothing, label_accuracy
+from keras_snnkd.training import task as tasks
+from keras_snnkd.training.feed import training_labels
+from keras_snnkd.training.labels import balanced, check_smoothing
+from keras_snnkd.training.task import Task
 from keras_snnkd.weights.transfer import copy_weights
 
+BALANCED = "balanced"
+"""Class weights by which all classes weigh alike."""
+
 _NOT_IN_EARLIER_RECORDS = {
+    "task": "classes",
+    "class_weights": None,
+    "inputs": "shared",
     "transfer": copy_weights.__name__,
     "optimizer": "adamw",
     "schedule": "cosine",
@@ -51,6 +63,10 @@ class Stage:
         schedule: How the learning rate goes: `"cosine"`, `"warmup_cosine"` or `"one_cycle"`.
         weight_decay: Of the optimizer, decoupled from the gradient.
         label_smoothing: Of the label loss, from 0 to less than 1; for teachers (see `keras_snnkd.training.labels`).
+        task: What is trained: `"classes"`, `"regression"`, or a `keras_snnkd.Task` with a loss and metrics of your own.
+        class_weights: Factors of the label loss for each class, or `"balanced"` for those by which all classes of the training labels weigh
+            alike; `None` for 1 each.
+        inputs: `"shared"`, or `"named"` for batches of named inputs, of which each network takes its own; see `Distiller`.
         stop: End after so many of the `epochs`, while the learning rate has not yet fallen to 0: a teacher that is stopped early often
             teaches better (Cho and Hariharan, ICCV 2019, arXiv:1910.01348). `None` for all epochs.
         weight_bits: 8 to round the trained weights to what an 8-bit file can hold (see `keras_snnkd.models.round_weights`); 32 to keep
@@ -84,6 +100,9 @@ class Stage:
     schedule: str = "cosine"
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
+    task: str | Task = "classes"
+    class_weights: str | Sequence[float] | None = None
+    inputs: str = "shared"
     stop: int | None = None
     weight_bits: int = 32
     start_from: str | keras.Model | None = None
@@ -104,6 +123,7 @@ class Stage:
         if not self.learning_rate > 0:
             raise ValueError(f"stage {self.name}: learning_rate must be greater than 0, got {self.learning_rate!r}")
         optimizers.check(self.optimizer, self.schedule)
+        self._check_task()
         check_smoothing(self.label_smoothing)
         if self.stop is not None and (isinstance(self.stop, bool) or not isinstance(self.stop, int) or not 1 <= self.stop <= self.epochs):
             raise ValueError(f"stage {self.name}: stop must be one of its {self.epochs} epochs, or None for all, got {self.stop!r}")
@@ -115,6 +135,33 @@ class Stage:
         if views is not None and (isinstance(views, bool) or not isinstance(views, int) or views < 1):
             raise ValueError(f"stage {self.name}: cache_views must be a whole number above 0, or None for no cache, got {views!r}")
 
+    def _check_task(self) -> None:
+        task = self.trained_for
+        if not task.classes and self.labels != 1:
+            raise ValueError(f"stage {self.name}: labels={self.labels} leaves out class labels, and the task {task.name!r} has none")
+        if isinstance(self.class_weights, str) and self.class_weights != BALANCED:
+            raise unknown_name("choice of class_weights", self.class_weights, [BALANCED])
+        if not isinstance(self.class_weights, str):
+            task.label_loss(self.label_smoothing, True, self.class_weights)
+
+    def with_weights(self, data: Any) -> "Stage":
+        """The stage with class weights in numbers, where they are to be balanced by the training labels."""
+        if self.class_weights != BALANCED:
+            return self
+        labels = training_labels(data)
+        return dataclasses.replace(self, class_weights=balanced(labels, int(np.max(labels)) + 1))
+
+    @property
+    def trained_for(self) -> Task:
+        """The task itself."""
+        return tasks.get(self.task)
+
+    @property
+    def outputs_of_teacher(self) -> str:
+        """What the teacher's outputs are; numbers where nothing else is said and the task has no classes."""
+        numbers = self.teacher_outputs == "auto" and not self.trained_for.classes
+        return "numbers" if numbers else self.teacher_outputs
+
     def distiller(self, student: keras.Model, teacher: keras.Model | None, steps_per_epoch: int) -> Distiller:
         """The compiled distiller that trains this stage."""
         rate = optimizers.schedule(self.schedule, self.learning_rate, self.epochs * steps_per_epoch)
@@ -123,12 +170,15 @@ class Stage:
             if self.teaches_itself or (self.teacher is not None and self.teacher is self.start_from):
                 warnings.filterwarnings("ignore", "the student .* is not smaller than its teacher")
             given = isinstance(self.teacher, keras.Model)  # others were trained here, on this data
-            form: dict[str, Any] = {"teacher_outputs": self.teacher_outputs, "teacher_scale": self.teacher_scale if given else None}
-            distiller = Distiller(student, teacher, objectives, schedules.first(self.label_weight), gradient=self.gradient, **form)
+            form: dict[str, Any] = {"teacher_outputs": self.outputs_of_teacher, "teacher_scale": self.teacher_scale if given else None}
+            form |= {"gradient": self.gradient, "inputs": self.inputs}
+            distiller = Distiller(student, teacher, objectives, schedules.first(self.label_weight), **form)
+        task = self.trained_for
+        weights = None if isinstance(self.class_weights, str) else self.class_weights  # balanced ones are known with the data
         distiller.compile(
             optimizers.optimizer(self.optimizer, rate, self.weight_decay),
-            LabelCrossEntropy(self.label_smoothing, from_logits=gives_logits(student)),
-            metrics=[label_accuracy()],
+            task.label_loss(self.label_smoothing, gives_logits(student), weights),
+            metrics=task.fresh_metrics(),
         )
         return distiller
 
@@ -147,12 +197,16 @@ class Stage:
     def start(self, models: Mapping[str, keras.Model]) -> keras.Model:
         """The student, with the weights that it starts with."""
         if self.transfer is None:
-            return self.student(self.find("start_from", models, None))
-        student = self.student()
+            return self._of_task(self.student(self.find("start_from", models, None)))
+        student = self._of_task(self.student())
         source = self.find("start_from", models, student)
         if source is not None:
             self.transfer(source, student)
         return student
+
+    def _of_task(self, student: keras.Model) -> keras.Model:
+        """The student, as one that says that its outputs are numbers where they are."""
+        return student if self.trained_for.classes else with_numbers(student)
 
     def shown(self, data: Any) -> Any:
         """What the stage sees of the data: so many views, and the labels that are known."""
@@ -177,6 +231,7 @@ class Stage:
             fields[role] = fields[role].name if isinstance(fields[role], keras.Model) else fields[role]
         fields["teacher"] = "itself" if self.teaches_itself else fields["teacher"]
         fields["objectives"] = [o if isinstance(o, (str, dict)) else _described(o) for o in self.objectives]
+        fields["task"] = self.trained_for.record()
         fields["transfer"] = self.transfer and self.transfer.__name__
         for name, default in _NOT_IN_EARLIER_RECORDS.items():
             if fields[name] == default:

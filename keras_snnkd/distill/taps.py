@@ -61,6 +61,7 @@ class TapModel:
     Args:
         model: A built model.
         names: The taps wanted.
+        named: Whether a batch is a mapping of inputs, of which the model takes those of its input layers' names.
 
     Raises:
         UnknownNameError: If a tap is not there; the message lists those that are.
@@ -70,8 +71,8 @@ class TapModel:
         >>> TapModel(student, ["logits", "block1_neuron"])(images)["logits"].shape  # (B, T, C)
     """
 
-    def __init__(self, model: keras.Model, names: Iterable[str] = ()) -> None:
-        self.model = model
+    def __init__(self, model: keras.Model, names: Iterable[str] = (), named: bool = False) -> None:
+        self.model, self.named = model, named
         self.names = list(dict.fromkeys(names))
         graphs.check_built(model)
         if graphs.is_graph(model):
@@ -80,10 +81,16 @@ class TapModel:
             inputs = self._graph.inputs
             masks = {f"{name}{MASK}": mask for name in self.names if (mask := mask_of(tensors[name])) is not None}
             self._forward = keras.Model(inputs[0] if len(inputs) == 1 else inputs, {**tensors, **masks})  # a list of one makes Keras warn
-            self.input_shape: Any = tuple(inputs[0].shape)
+            shapes = [tuple(tensor.shape) for tensor in inputs]
+            self.input_shape: Any = shapes[0] if len(shapes) == 1 else tuple(shapes)
+            self.named_shapes = {tensor.name: shape for tensor, shape in zip(model.inputs, shapes, strict=True)}
             self.shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
             self._on_rates = OnRates(self._forward)
             return
+        if named:
+            raise ValueError(
+                f'{model.name} is a {type(model).__name__}, whose inputs have no names; build it with the functional API for inputs="named"'
+            )
         if hasattr(model, "call_with_taps"):
             self._forward = model.call_with_taps
         elif set(self.names) <= {OUTPUT, "logits"}:
@@ -107,7 +114,7 @@ class TapModel:
             gradient: That of a graph: `"bptt"` or `"rate"`, see `keras_snnkd.distill.gradient`.
         """
         forward = self._on_rates if gradient == "rate" else self._forward
-        outputs = forward(x, training=training)
+        outputs = forward(self.given(x), training=training)
         outputs.setdefault("logits", outputs[OUTPUT])
         for name in self.names:
             if name not in outputs:
@@ -118,6 +125,21 @@ class TapModel:
     def masks(outputs: dict[str, Tensor], names: Iterable[str]) -> list[Tensor]:
         """The masks `[B, T]` of some taps, of those that have one: series that are padded."""
         return [outputs[f"{name}{MASK}"] for name in names if f"{name}{MASK}" in outputs]
+
+    def given(self, x: Tensor) -> Tensor:
+        """What the model takes of a batch: all of it, or with `named` its own inputs.
+
+        Raises:
+            ShapeError: If one of them is not there.
+        """
+        if not self.named:
+            return x
+        names = list(self.named_shapes)
+        missing = [name for name in names if not isinstance(x, dict) or name not in x]
+        if missing:
+            came = ", ".join(x) if isinstance(x, dict) else type(x).__name__
+            raise ShapeError(f"{self.model.name} takes the inputs {', '.join(names)}, and the batch has {came}")
+        return x[names[0]] if len(names) == 1 else [x[name] for name in names]
 
     def shape(self, tap: Any) -> Shapes:
         """The shape of a tap, batch axis `None`; of several taps, a tuple of their shapes."""

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -11,16 +11,14 @@ import numpy as np
 
 from keras_snnkd import graphs
 from keras_snnkd._outputs import looks_like_probabilities
-from keras_snnkd._types import Array, Config, Tensor
+from keras_snnkd._types import Config, Tensor
+from keras_snnkd.distill.samples import Samples, samples_of
 from keras_snnkd.distill.scales import AUTO, Scale, check_scale, scale_of, scales
 from keras_snnkd.errors import InputError, KDError, ShapeError, unknown_name
 from keras_snnkd.layers import Channels, Logits, logits_of
 
-OUTPUTS = (AUTO, "logits", "probabilities")
+OUTPUTS = (AUTO, "logits", "probabilities", "numbers")
 """What a teacher's outputs may be said to be."""
-
-LOOKED_AT = 256
-"""Images on which a teacher is looked at, at most."""
 
 FEWEST = 20
 """Images below which no teacher is judged."""
@@ -40,38 +38,22 @@ class TeacherError(KDError, ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Samples:
-    """Some real images on which a teacher is looked at.
-
-    Args:
-        images: `[N, ...]`, as the student gets them.
-        labels: Class numbers `[N]`, or `None` where they are not known.
-    """
-
-    images: np.ndarray
-    labels: Any = None
-
-    @property
-    def chance(self) -> float:
-        """The accuracy of who always says the commonest class."""
-        return float(np.bincount(self.labels).max() / len(self.labels))
-
-
-@dataclasses.dataclass(frozen=True)
 class Adapted:
     """A teacher in the form that distillation takes.
 
     Args:
         model: From the data's images to logits; the teacher itself, if nothing had to change.
         changes: What was changed, in words.
-        accuracy: On the samples; `None` without labels.
+        accuracy: On the samples; `None` without labels. Of numbers, the square of their correlation with the labels.
         tried: Accuracy by scale, where several were tried.
+        chance: Accuracy of who always gives the same answer.
     """
 
     model: keras.Model
     changes: tuple[str, ...] = ()
     accuracy: float | None = None
     tried: dict[str, float] = dataclasses.field(default_factory=dict)
+    chance: float = 0.0
 
 
 def adapt_teacher(
@@ -85,10 +67,11 @@ def adapt_teacher(
 
     Args:
         teacher: A built model, with one input and one output. It is not changed, and its weights are shared.
-        outputs: `"logits"`, `"probabilities"` (of a softmax, or of a sigmoid for each class), or `"auto"`: what its last activation says,
-            or else what its outputs on the samples look like.
+        outputs: `"logits"`, `"probabilities"` (of a softmax, or of a sigmoid for each class), `"numbers"` (of a regression or a dense map,
+            which stay as they are), or `"auto"`: what its last activation says, or else what its outputs on the samples look like.
         scale: Of the images that it was trained on: `"0..1"`, `"0..255"`, `"-1..1"`, `"torch"` (ImageNet's mean and deviation),
-            `"standardized"` (mean 0, deviation 1 by channel), or two numbers; or `"auto"`: the one on which it is right most often.
+            `"standardized"` (mean 0, deviation 1 by channel), or two numbers; or `"auto"`: the one on which it is right most often,
+            where labels are classes.
         image_shape: (H, W, C) of the data; images are then resized, and made grey or coloured, as the teacher takes them.
         samples: Real images and labels, `(images, labels)`; needed for `"auto"` scales, and to judge an output by its values.
 
@@ -114,59 +97,6 @@ def tell(teacher: keras.Model, changes: Iterable[str]) -> None:
     """A warning for each change."""
     for change in changes:
         warnings.warn(f"teacher {teacher.name}: {change}", stacklevel=3)
-
-
-def samples_of_data(data: Any) -> Samples | None:
-    """Validation images of a data set, and where they are few some of its training images, see `samples_of`.
-
-    Args:
-        data: Has `validation`, and perhaps `train_arrays` and `view` as `keras_snnkd.data.Data`.
-    """
-    if not hasattr(data, "train_arrays"):
-        return samples_of(data.validation)
-
-    def training(count: int) -> tuple[Array, Array]:
-        chosen = np.unique(np.linspace(0, len(data.train_arrays[1]) - 1, count).astype(int))
-        return np.asarray(data.view(0, chosen)), data.train_arrays[1][chosen]
-
-    return samples_of(data.validation, training)
-
-
-def samples_of(source: Any, fill_up: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None) -> Samples | None:
-    """At most `LOOKED_AT` images and labels.
-
-    Args:
-        source: `(images, labels)`, or an iterable of batches, such as a `tf.data.Dataset`.
-        fill_up: Gives so many more images and labels, where the source has fewer.
-
-    Returns:
-        The samples, or `None` for what cannot be read twice or holds something else.
-    """
-    pairs = [source] if _is_pair(source) else _batches(source)
-    images, labels, count = [], [], 0
-    for pair in pairs:
-        if not _is_pair(pair):
-            return None
-        images.append(np.asarray(pair[0])[: LOOKED_AT - count])
-        labels.append(class_numbers(pair[1])[: LOOKED_AT - count])
-        count += len(images[-1])
-        if count >= LOOKED_AT:
-            break
-    if fill_up is not None and count < LOOKED_AT:
-        more = fill_up(LOOKED_AT - count)
-        images.append(more[0])
-        labels.append(class_numbers(more[1]))
-    if not images:
-        return None
-    return Samples(np.concatenate(images), np.concatenate(labels))
-
-
-def class_numbers(labels: Any) -> np.ndarray:
-    """Labels `[N]`, `[N, 1]` or one-hot `[N, C]` as class numbers `[N]`."""
-    labels = np.asarray(labels)
-    if labels.ndim == 2 and labels.shape[1] > 1:
-        return labels.argmax(-1)
-    return labels.reshape(-1).astype(int)
 
 
 def adapted(
@@ -196,13 +126,13 @@ def adapted(
     if samples is not None:
         model, more = _by_its_looks(model, outputs, samples)
         changes += more
-    chosen, accuracies = _scale(model, scale, samples)
+    chosen, accuracies, chance = _scale(model, scale, samples)
     if chosen is not None:
         model = _around(model, chosen.layers, [])
         told = " and ".join(f"{value:.1%} {name}" for name, value in accuracies.items() if name in (AS_THEY_ARE, chosen.name))
         changes.append(f"its images are brought to the scale {chosen.name}" + (f" (accuracy {told})" if told else ""))
     accuracy = accuracies.get(chosen.name if chosen else AS_THEY_ARE)
-    return Adapted(model, tuple(changes), accuracy, accuracies)
+    return Adapted(model, tuple(changes), accuracy, accuracies, chance)
 
 
 def judge(name: str, found: Adapted, samples: Samples | None) -> None:
@@ -212,7 +142,8 @@ def judge(name: str, found: Adapted, samples: Samples | None) -> None:
 
         g + max(0.1 (1 - g), 2.33 sqrt(g (1 - g) / n))
 
-    a tenth of what there is to know, and more than luck gives in 99 of 100 cases. Fewer than 20 samples judge nobody.
+    a tenth of what there is to know, and more than luck gives in 99 of 100 cases. Of numbers the square of their correlation with the
+    labels has to reach 0.1. Fewer than 20 samples judge nobody.
     """
     if ignorance := told_of_ignorance(name, found, samples):
         raise TeacherError(
@@ -225,10 +156,15 @@ def told_of_ignorance(name: str, found: Adapted, samples: Samples | None) -> str
     """What there is to say of a teacher that `judge` refuses; nothing of any other."""
     if found.accuracy is None or samples is None or len(samples.images) < FEWEST:
         return ""
-    chance, count = samples.chance, len(samples.images)
+    chance, count = found.chance, len(samples.images)
     needed = min(1.0, chance + max(MARGIN * (1 - chance), 2.33 * math.sqrt(chance * (1 - chance) / count)))
     if found.accuracy >= needed:
         return ""
+    if not chance:
+        return (
+            f"the outputs of the teacher {name} explain {found.accuracy:.1%} of the variance of the labels of {count} inputs: it has "
+            "nothing to teach"
+        )
     others = "; ".join(f"{accuracy:.1%} {scale}" for scale, accuracy in found.tried.items() if scale != AS_THEY_ARE)
     return (
         f"the teacher {name} is right on {found.accuracy:.1%} of {count} images, and guessing the commonest class on {chance:.1%}: it has "
@@ -238,7 +174,7 @@ def told_of_ignorance(name: str, found: Adapted, samples: Samples | None) -> str
 
 def _as_logits(teacher: keras.Model, outputs: Any) -> tuple[keras.Model, list[str]]:
     """The teacher without the activation that it ends in, where its graph tells one."""
-    if outputs == "logits":
+    if outputs in ("logits", "numbers"):
         return teacher, []
     told = graphs.last_activation(teacher) in ("softmax", "sigmoid")
     if outputs == AUTO or told:
@@ -254,37 +190,38 @@ def _by_its_looks(model: keras.Model, outputs: Any, samples: Any) -> tuple[keras
     found = predict(model, samples.images)
     if not np.all(np.isfinite(found)):
         raise InputError(f"the teacher {model.name} gives NaN or infinite outputs on the data's images; is it trained, and on this scale?")
-    if outputs != AUTO or not looks_like_probabilities(found):
+    if outputs != AUTO or graphs.gives_numbers(model) or not looks_like_probabilities(found):
         return model, []
     return _around(model, [], [Logits(name="teacher_logits")]), ["its outputs add up to 1, so that their logarithms are its logits"]
 
 
-def _scale(model: keras.Model, scale: Any, samples: Any) -> tuple[Any, dict[str, float]]:
-    """The scale to which images have to be brought, or `None`, and the accuracy at each that was tried."""
+def _scale(model: keras.Model, scale: Any, samples: Samples | None) -> tuple[Any, dict[str, float], float]:
+    """The scale to which images have to be brought, or `None`, the fit at each that was tried, and that of guessing."""
     if scale != AUTO:
         chosen = scale_of(scale, None if samples is None else samples.images)
         if samples is None or samples.labels is None:
-            return chosen, {}
-        images = samples.images if chosen is None else chosen(samples.images)
-        return chosen, {chosen.name if chosen else AS_THEY_ARE: _accuracy(model, images, samples.labels)}
+            return chosen, {}, 0.0
+        outputs = predict(model, samples.images if chosen is None else chosen(samples.images))
+        return chosen, _known({chosen.name if chosen else AS_THEY_ARE: samples.fit(outputs)}), samples.chance(outputs)
     if samples is None or samples.labels is None:
-        return None, {}
-    accuracies = {AS_THEY_ARE: _accuracy(model, samples.images, samples.labels)}
-    if accuracies[AS_THEY_ARE] >= SURE or len(samples.images) < FEWEST:
-        return None, accuracies
-    right = predict(model, samples.images).argmax(-1) == samples.labels
+        return None, {}, 0.0
+    outputs = predict(model, samples.images)
+    fits, chance = _known({AS_THEY_ARE: samples.fit(outputs)}), samples.chance(outputs)
+    if not samples.of_classes(outputs) or fits[AS_THEY_ARE] >= SURE or len(samples.images) < FEWEST:
+        return None, fits, chance
+    right = samples.right(outputs)
     best: Scale | None = None
     for other in scales(samples.images):
-        theirs = predict(model, other(samples.images)).argmax(-1) == samples.labels
-        accuracies[other.name] = float(theirs.mean())
-        won, lost = np.sum(theirs & ~right), np.sum(right & ~theirs)
-        if won - lost > 2 * math.sqrt(won + lost) and (best is None or accuracies[other.name] > accuracies[best.name]):
+        theirs = samples.right(predict(model, other(samples.images)))
+        fits[other.name] = float(theirs.mean())
+        won, lost = int(np.sum(theirs & ~right)), int(np.sum(right & ~theirs))
+        if won - lost > 2 * math.sqrt(won + lost) and (best is None or fits[other.name] > fits[best.name]):
             best = other
-    return best, accuracies
+    return best, fits, chance
 
 
-def _accuracy(model: keras.Model, images: Array, labels: Array) -> float:
-    return float(np.mean(predict(model, images).argmax(-1) == labels))
+def _known(fits: dict[str, float | None]) -> dict[str, float]:
+    return {name: fit for name, fit in fits.items() if fit is not None}
 
 
 def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
@@ -371,12 +308,3 @@ class Surrounded(keras.Model):
 
     def get_build_config(self) -> Config:
         return {"input_shape": self._shape}
-
-
-def _is_pair(source: Any) -> bool:
-    return isinstance(source, (tuple, list)) and len(source) in (2, 3) and all(hasattr(part, "shape") for part in source[:2])
-
-
-def _batches(source: Any) -> Iterable[Any]:
-    """The batches of what can be read again and again."""
-    return source if source is not None and hasattr(source, "__iter__") and not hasattr(source, "__next__") else ()

@@ -30,7 +30,11 @@ def check_images(images: np.ndarray, image_shape: Sequence[int | None], dtype: n
         raise ShapeError(f"expected images {expected} with N of at least 1, got shape {images.shape}{_turned(images, image_shape)}")
     if images.dtype == dtype:
         return np.ascontiguousarray(images)
-    if images.dtype.kind != "f":
+    if images.dtype.kind in "iu" and np.dtype(dtype) == np.int32:  # token ids
+        return np.ascontiguousarray(images, dtype)
+    if images.dtype.kind != "f" or np.dtype(dtype) == np.int32:
+        if np.dtype(dtype) == np.int32:
+            raise ShapeError(f"expected token ids {expected} as whole numbers, got {images.dtype}")
         other = "" if np.dtype(dtype).kind == "f" else f" (or {np.dtype(dtype)}, as the file stores them)"
         raise ShapeError(
             f"expected images {expected} of float32{other}, scaled as in training, got {images.dtype}; for bytes try images / 256"

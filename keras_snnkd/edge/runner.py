@@ -15,7 +15,7 @@ from keras_snnkd.edge.images import check_finite, check_images
 from keras_snnkd.edge.readout import likeliest, so_far, softmax
 from keras_snnkd.edge.tensors import signature
 from keras_snnkd.errors import FileFormatError, InputError, ShapeError
-from keras_snnkd.files.logits import LOGITS, check_logits
+from keras_snnkd.files.logits import LOGITS, NUMBERS, check_answers
 from keras_snnkd.files.padding import lengths
 from keras_snnkd.files.staging import check_seal
 
@@ -76,12 +76,13 @@ class Runner:
             raise FileFormatError(
                 f"{self.path} leaves the size of its images open, {open_sizes[0].shape} for now; fix height and width when you convert it"
             )
-        known = len(images) == 1 and (images[0].dtype == np.float32 or images[0].scale or images[0].takes_bytes)
+        known = len(images) == 1 and (images[0].dtype == np.float32 or images[0].scale or images[0].takes_bytes or images[0].takes_ids)
         if not known or images[0].shape[:1] != (1,):
             came = ", ".join(f"{tensor.dtype} {tensor.shape}" for tensor in images)
             raise FileFormatError(f"{self.path} takes {came}; expected one image of batch 1, as keras_snnkd.export.litert writes it")
         (self._image,) = images
         self._outputs = {name: tensor for name, tensor in found.outputs.items() if name not in self._states}
+        self.gives_numbers = list(self._outputs) == [NUMBERS]
         if len(self._outputs) == 1:
             self._outputs = {LOGITS: next(iter(self._outputs.values()))}
         self.reset()
@@ -104,7 +105,7 @@ class Runner:
                 frames, `[N, T, ...]`.
 
         Returns:
-            Logits, float32 `[N, C]`.
+            Logits, float32 `[N, C]`; numbers `[N, ...]` of a file that gives these.
 
         Raises:
             ShapeError, InputError: If the images do not fit, or hold NaN.
@@ -113,7 +114,8 @@ class Runner:
         if LOGITS not in self._outputs:
             raise FileFormatError(f"{self.path} has {len(self._outputs)} outputs; expected the logits alone")
         self._check_range(batch)
-        return check_logits(self._collect(batch, [LOGITS])[LOGITS], self.path)
+        answers = self._collect(batch, [LOGITS])[LOGITS]
+        return check_answers({NUMBERS if self.gives_numbers else LOGITS: answers}, self.path)
 
     def outputs(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """As `predict`, all outputs by name, `[N, ...]`; those of a streaming file `[N, T, ...]`, but for the logits."""

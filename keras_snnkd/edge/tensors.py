@@ -52,6 +52,11 @@ class Tensor:
         return self.dtype == np.uint8 and not self.scale
 
     @property
+    def takes_ids(self) -> bool:
+        """Whether it holds whole numbers that stand for themselves, such as token ids."""
+        return self.dtype == np.int32 and not self.scale
+
+    @property
     def largest(self) -> float:
         """The largest number that it can hold."""
         return np.inf if not self.scale else self.scale * (np.iinfo(self.dtype).max - self.zero_point)

@@ -1,12 +1,8 @@
-"""What runners of files by others have in common: batches of a fixed size, and which output is the logits."""
+"""What runners of files by others have in common: batches of a fixed size."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
-
-from keras_snnkd.errors import FileFormatError
-from keras_snnkd.files.logits import LOGITS, check_logits
 
 
 def in_batches(
@@ -28,14 +24,3 @@ def in_batches(
         filled = np.concatenate([batch, np.repeat(batch[-1:], lacking, axis=0)]) if lacking > 0 else batch
         rows.append({name: np.asarray(output)[: len(batch)] for name, output in run(filled).items()})
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-
-
-def logits_of(outputs: Mapping[str, np.ndarray], path: Path) -> np.ndarray:
-    """The output called logits, or else the only one, as float32 `[N, C]`.
-
-    Raises:
-        FileFormatError: If there are several and none is called logits, or it is no logits.
-    """
-    if LOGITS not in outputs and len(outputs) != 1:
-        raise FileFormatError(f"{path} has the outputs {', '.join(outputs)}; expected one, or one that is called {LOGITS}")
-    return check_logits(outputs.get(LOGITS, next(iter(outputs.values()))), path)

@@ -9,8 +9,9 @@ import numpy as np
 from keras_snnkd.edge import Contents
 from keras_snnkd.edge.images import check_images
 from keras_snnkd.errors import ExportError, FileFormatError
-from keras_snnkd.export.foreign import in_batches, logits_of
+from keras_snnkd.export.foreign import in_batches
 from keras_snnkd.files.extras import extra
+from keras_snnkd.files.logits import check_answers
 from keras_snnkd.files.staging import check_seal, seal, seal_length
 
 BUILT_IN = ("", "ai.onnx")
@@ -51,7 +52,7 @@ class ONNX:
 
     def predict(self, images: np.ndarray, batch_size: int = 128) -> np.ndarray:
         """Logits, float32 `[N, C]`, of images `[N, ...]`; raises ShapeError if they do not fit."""
-        return logits_of(self.outputs(images, batch_size), self.path)
+        return check_answers(self.outputs(images, batch_size), self.path)
 
     def outputs(self, images: np.ndarray, batch_size: int = 128) -> dict[str, np.ndarray]:
         """As `predict`, all outputs by name."""

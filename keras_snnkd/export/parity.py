@@ -9,6 +9,9 @@ does not, and what follows may differ visibly. Neither is wrong. So, for each sa
 - or, in the first layer where spikes differ, each neuron at the first step where it differs has
   ``|h - theta| <= rounding (theta + max |x|)`` with the layer's currents ``x``. It is counted in `rounding_samples`, and passes.
 
+Outputs that are numbers (`keras_snnkd.layers.Numbers`, dense maps) have no prediction: an answer is the same where no number differs by
+more than a tenth of what all span, and the limit on logits is one on the numbers.
+
 Everything else is a fault of the file. Over all samples together, `agreement` and `spikes` bound what rounding may do.
 
 A file whose weights are rounded (`HALF`, `QUANTIZED`, `INTEGER`) has other currents, and other spikes. Its limits are several times what
@@ -20,6 +23,7 @@ A quantization-aware model and its file of integers (`INTEGER_AWARE`) have the s
 one again: a current that lies between two steps may be rounded to one or the other, so that a membrane is a step off.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -29,6 +33,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_snnkd import graphs
 from keras_snnkd._outputs import looks_like_probabilities
 from keras_snnkd._types import Array
 from keras_snnkd.edge.images import check_images
@@ -42,6 +47,10 @@ from keras_snnkd.layers import logits_of
 
 CHUNK = 64
 """Samples compared at a time, so that the spikes of many samples need not fit into memory together."""
+
+
+NEAR = 0.1
+"""Of what an output that is a number spans over all samples: by how much it may differ to count as the same answer, in a rounded file."""
 
 
 @dataclass(frozen=True)
@@ -90,16 +99,24 @@ class Reference:
 
     def __init__(self, model: keras.Model, samples: np.ndarray) -> None:
         self.model = functional(model)
-        self.samples = check_images(samples, self.model.inputs[0].shape[1:])
+        taken = keras.backend.standardize_dtype(self.model.inputs[0].dtype)
+        self.samples = check_images(samples, self.model.inputs[0].shape[1:], "int32" if taken == "int32" else "float32")
+        self.numbers = graphs.gives_numbers(self.model)
         if not np.all(np.isfinite(self.samples)):
             raise ExportError("the samples hold NaN or infinite values; a comparison needs real images.")
-        if looks_like_probabilities(self.model.predict_on_batch(self.samples[:CHUNK])):
+        if not self.numbers and looks_like_probabilities(self.model.predict_on_batch(self.samples[:CHUNK])):
             self.model = logits_of(self.model, probabilities=True)
         frozen = freeze(self.model)
         self.taps = spiking_layers(self.model)
         self.kernel_elements = sum(math.prod(weight.shape) for weight in self.model.weights if len(weight.shape) > 1)
         self.compared = self.model if is_float32(self.model) else frozen
         self._tapped = tapped(self.compared, self.taps)
+
+    @functools.cached_property
+    def span(self) -> float:
+        """Largest less smallest output over all samples."""
+        rows = [(logits.min(), logits.max()) for _, logits, _ in self.chunks()]
+        return float(max(high for _, high in rows) - min(low for low, _ in rows))
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]:
         """Images `[n, ...]`, logits `[n, C]`, and the spikes `[n, T, ...]` of each layer that fires."""
@@ -160,7 +177,8 @@ def verify(
             faults += unexplained(reference.compared, images, differs, limits.rounding)
         if faults:
             raise _refused(path, faults)
-        parts.append(_compare(logits, theirs, differs))
+        compared = _compare_numbers(logits, theirs, reference.span) if reference.numbers else _compare(logits, theirs)
+        parts.append({**compared, **{name: where.reshape(len(where), -1).mean(1) for name, where in differs.items()}})
     found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     return _judged(target, path, size, operators, found, reference.taps, limits)
 
@@ -178,7 +196,7 @@ def _malformed(found: Any, expected: Any) -> list[str]:
     return faults
 
 
-def _compare(logits: Array, theirs: Array, differs: dict[str, Array]) -> dict[str, Any]:
+def _compare(logits: Array, theirs: Array) -> dict[str, Any]:
     """Arrays over samples, `[n]`."""
     largest = np.sort(logits, axis=-1)[:, -2:]
     return {
@@ -187,7 +205,19 @@ def _compare(logits: Array, theirs: Array, differs: dict[str, Array]) -> dict[st
         "lead": largest[:, -1] - largest[:, 0],
         "low": logits.min(-1),
         "high": logits.max(-1),
-        **{name: where.reshape(len(where), -1).mean(1) for name, where in differs.items()},
+    }
+
+
+def _compare_numbers(numbers: Array, theirs: Array, span: float) -> dict[str, Any]:
+    """As `_compare`, of outputs `[n, ...]` without classes: equal are those that differ by no more than `NEAR` of the span."""
+    flat, other = numbers.reshape(len(numbers), -1), theirs.reshape(len(theirs), -1)
+    difference = np.abs(other - flat)
+    return {
+        "equal": difference.max(-1) <= NEAR * span,
+        "difference": difference.max(-1),
+        "lead": np.zeros(len(flat)),
+        "low": flat.min(-1),
+        "high": flat.max(-1),
     }
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from keras_snnkd.edge import Runner
 from keras_snnkd.edge.images import check_images
 from keras_snnkd.errors import FileFormatError
-from keras_snnkd.export.foreign import in_batches, logits_of
+from keras_snnkd.export.foreign import in_batches
+from keras_snnkd.files.logits import check_answers
 from keras_snnkd.files.staging import is_pattern
 
 LiteRT = Runner
@@ -44,17 +45,17 @@ class SavedModel:
             reason = (str(error).strip().splitlines() or [""])[0][:300]
             raise FileFormatError(f"{self.path} is not a SavedModel as keras_snnkd.export.saved_model writes it: {reason}") from error
         self._batch, *shape = spec.shape
-        self.image_shape = tuple(shape)
+        self.image_shape, self._dtype = tuple(shape), spec.dtype.as_numpy_dtype
 
     def predict(self, images: np.ndarray, batch_size: int = 128) -> np.ndarray:
-        """Logits, float32 `[N, C]`, of images `[N, ...]`; raises ShapeError if they do not fit."""
-        return logits_of(self.outputs(images, batch_size), self.path)
+        """Logits, float32 `[N, C]`, or numbers `[N, ...]`, of images `[N, ...]`; raises ShapeError if they do not fit."""
+        return check_answers(self.outputs(images, batch_size), self.path)
 
     def outputs(self, images: np.ndarray, batch_size: int = 128) -> dict[str, np.ndarray]:
         """As `predict`, all outputs by name."""
         import tensorflow as tf
 
-        images = check_images(images, self.image_shape)
+        images = check_images(images, self.image_shape, self._dtype)
         return in_batches(lambda batch: self.signature(**{self._name: tf.constant(batch)}), images, batch_size, self._batch)
 
 

@@ -7,13 +7,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_snnkd import graphs
 from keras_snnkd._types import Tensor
 from keras_snnkd.errors import ForeignFolderError, OutputError
 from keras_snnkd.export.freeze import freeze
 from keras_snnkd.export.parity import EXACT, Reference, verify
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import SavedModel
-from keras_snnkd.files.logits import LOGITS
+from keras_snnkd.files.logits import LOGITS, NUMBERS
 from keras_snnkd.files.staging import scratch, staged
 from keras_snnkd.neurons.dynamics import export_form
 
@@ -94,13 +95,15 @@ def write_archive(model: keras.Model, folder: Path, batch_size: int | None = Non
     """
     import tensorflow as tf
 
+    name = NUMBERS if graphs.gives_numbers(model) else LOGITS
+
     def serve(*inputs: Tensor) -> dict[str, Tensor]:
         outputs = model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
-        return outputs if isinstance(outputs, dict) else {LOGITS: outputs}
+        return outputs if isinstance(outputs, dict) else {name: outputs}
 
     archive = keras.export.ExportArchive()
     archive.track(model)
-    specs = [tf.TensorSpec((batch_size, *tensor.shape[1:]), "float32", name=tensor.name) for tensor in model.inputs]
+    specs = [tf.TensorSpec((batch_size, *tensor.shape[1:]), tensor.dtype, name=tensor.name) for tensor in model.inputs]
     try:
         with export_form(spike):  # the endpoint is traced when it is written
             archive.add_endpoint(endpoint, serve, specs)

@@ -1,5 +1,6 @@
-"""What a file has to give: the logits of each image."""
+"""What a file has to give: the logits of each image, or numbers."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,23 @@ from keras_snnkd.errors import FileFormatError
 
 LOGITS = "logits"
 """Name of the output that every exported model has."""
+
+
+NUMBERS = "numbers"
+"""Name of that output in files of models whose outputs are numbers, and not classes."""
+
+
+def check_answers(outputs: Mapping[str, np.ndarray], path: Path) -> np.ndarray:
+    """The output called numbers, float32 `[N, ...]`, or the one called logits, or else the only one, float32 `[N, C]`.
+
+    Raises:
+        FileFormatError: If there are several and none has such a name, or it is no logits; see `check_logits`.
+    """
+    if NUMBERS in outputs:
+        return np.asarray(outputs[NUMBERS], "float32")
+    if LOGITS not in outputs and len(outputs) != 1:
+        raise FileFormatError(f"{path} has the outputs {', '.join(outputs)}; expected one, or one that is called {LOGITS}")
+    return check_logits(outputs.get(LOGITS, next(iter(outputs.values()))), path)
 
 
 def check_logits(values: np.ndarray, path: Path) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Graphs of functional models: their calls in order, models inside laid open, what they end in, and which layers fire."""
 
-from keras_snnkd.graphs.endings import apart, before_activation, last_activation
+from keras_snnkd.graphs.endings import apart, before_activation, gives_numbers, last_activation
 from keras_snnkd.graphs.flat import calls, check_built, fires, first_output, flat, handle, is_graph, producer, remade
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "fires",
     "first_output",
     "flat",
+    "gives_numbers",
     "handle",
     "is_graph",
     "last_activation",

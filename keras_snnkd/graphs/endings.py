@@ -46,6 +46,18 @@ def last_activation(model: keras.Model) -> str | None:
     return "linear" if name in LOGITS or type(found).__module__.startswith("keras_snnkd.") else None
 
 
+def gives_numbers(model: keras.Model) -> bool:
+    """Whether a model's outputs are numbers, and not the logits or probabilities of classes.
+
+    They are where its last layer says so, `gives_numbers = True` as of `keras_snnkd.layers.Numbers`, and where an output has more axes
+    than `[B, N]`.
+    """
+    if not is_graph(model):
+        return False
+    made = producer(model, model.outputs[0])
+    return len(model.outputs[0].shape) > 2 or (made is not None and bool(getattr(made[0], "gives_numbers", False)))
+
+
 def before_activation(model: keras.Model) -> keras.Model:
     """The same network without the softmax or sigmoid that it ends in: it gives the logits, with the same weights.
 

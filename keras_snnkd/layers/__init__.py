@@ -8,6 +8,7 @@ from keras_snnkd.layers.fake_quant import FakeQuant
 from keras_snnkd.layers.frame_gate import FrameGate, KeptFrames
 from keras_snnkd.layers.frames import Frames
 from keras_snnkd.layers.normalization import BatchNormalization, ThresholdBatchNormalization
+from keras_snnkd.layers.numbers import Numbers, with_numbers
 from keras_snnkd.layers.over_time import OverTime
 from keras_snnkd.layers.quantized import QuantizedConv1D, QuantizedConv2D, QuantizedDense
 from keras_snnkd.layers.readouts import LastStep, MeanOverTime, SoftmaxSum, SpikeCount
@@ -30,6 +31,7 @@ __all__ = [
     "Logits",
     "MeanOverTime",
     "MeanOverTokens",
+    "Numbers",
     "OverTime",
     "Poisson",
     "Positions",
@@ -42,4 +44,5 @@ __all__ = [
     "ThresholdBatchNormalization",
     "TokenMask",
     "logits_of",
+    "with_numbers",
 ]

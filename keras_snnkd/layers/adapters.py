@@ -111,12 +111,12 @@ def logits_of(model: keras.Model, probabilities: bool = False) -> keras.Model:
         probabilities: Whether its outputs are probabilities, where its graph does not tell; then their logarithms are the logits.
 
     Returns:
-        The model itself, if it gives logits.
+        The model itself, if it gives logits, or numbers (`keras_snnkd.layers.Numbers`).
 
     Example:
         >>> logits_of(keras.applications.MobileNetV2(weights=None))
     """
-    if not graphs.is_graph(model) or len(model.outputs) != 1:
+    if not graphs.is_graph(model) or len(model.outputs) != 1 or graphs.gives_numbers(model):
         return model
     of_two = model.outputs[0].shape[-1] == 1
     if graphs.last_activation(model) in ("softmax", "sigmoid"):

@@ -16,6 +16,7 @@ from keras_snnkd import models, report
 from keras_snnkd.distill import teachers
 from keras_snnkd.distill.chain import Chain, StageResult
 from keras_snnkd.distill.distiller import Distiller
+from keras_snnkd.distill.samples import Samples, commonest
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import DifferentSizesError, ExportError, OutputError
 from keras_snnkd.files.lock import taking_part
@@ -325,8 +326,9 @@ class Experiment:
                 }
             )
             if rows[-1]["role"] == "teacher":
-                seen, found_accuracy = teachers.Samples(*self.data.test_arrays), teachers.Adapted(model, accuracy=row["accuracy"])
-                notes += filter(None, [teachers.told_of_ignorance(name, found_accuracy, seen)])
+                seen = Samples(*self.data.test_arrays)
+                fit = teachers.Adapted(model, accuracy=row["accuracy"], chance=commonest(seen.labels))
+                notes += filter(None, [teachers.told_of_ignorance(name, fit, seen)])
             rows[-1].update(validation_accuracy=record.get("validation_accuracy"), seconds=record.get("seconds"))
             exports += [{"model": name, **entry} for entry in found]
         shown = None

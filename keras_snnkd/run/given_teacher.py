@@ -8,6 +8,7 @@ import keras
 from keras_snnkd import data as datasets
 from keras_snnkd import models
 from keras_snnkd.distill import teachers
+from keras_snnkd.distill.samples import samples_of_data
 from keras_snnkd.errors import KDError
 from keras_snnkd.run.card import read_card
 from keras_snnkd.run.recipe import Recipe, is_file
@@ -27,7 +28,7 @@ def load_teacher(file: Path, data: datasets.Data, recipe: Recipe, console: Any, 
             "(--teacher train)"
         )
     scale = recipe.teacher_scale if trained_on is None else None  # one with our card was trained on this data
-    samples = teachers.samples_of_data(data)
+    samples = samples_of_data(data)
     found = teachers.adapted(models.load(file), recipe.teacher_outputs, scale, data.image_shape, samples, data.num_classes)
     for change in found.changes:
         console.print(f"teacher {file}: {change}", highlight=False, markup=False, soft_wrap=True)

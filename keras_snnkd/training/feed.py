@@ -24,7 +24,7 @@ def feed(data: Any, batch_size: int = BATCH_SIZE, seed: int = 0) -> Any:
         data: Such a thing, which is returned as it is; arrays `(x, y)`, of which a tenth of each class becomes validation, or
             `((x, y), (x_validation, y_validation))`; two `tf.data.Dataset`s `(train, validation)`; or a mapping with the keys `"train"` and
             `"validation"`. Inputs may have any shape; those of uint8 become multiples of 1/256, as everywhere here. Labels are class
-            numbers `[N]`, or one-hot `[N, C]`.
+            numbers `[N]`, one-hot `[N, C]`, or other numbers `[N, ...]`. Inputs may be a mapping of several arrays by their names.
         batch_size: Of arrays.
         seed: Of the order of arrays.
 
@@ -52,7 +52,7 @@ def feed(data: Any, batch_size: int = BATCH_SIZE, seed: int = 0) -> Any:
         train, validation = _arrays(data, "training"), None
     if validation is None:
         held = _tenth(train[1])
-        validation, train = tuple(part[held] for part in train), tuple(part[~held] for part in train)
+        validation, train = _rows(train, held), _rows(train, ~held)
     return ArrayFeed(train, validation, min(batch_size, len(train[1])), seed)
 
 
@@ -60,13 +60,13 @@ class ArrayFeed:
     """Batches of arrays, whose order depends on seed and epoch alone.
 
     Args:
-        train: Inputs float32 `[N, ...]` and labels int32 `[N]`.
+        train: Inputs float32 `[N, ...]`, or a mapping of several, and labels int32 `[N]` or float32 `[N, ...]`.
         validation: The same.
         batch_size: Samples in a batch, at most N.
         seed: Of the order.
     """
 
-    def __init__(self, train: tuple[np.ndarray, ...], validation: tuple[np.ndarray, ...], batch_size: int, seed: int) -> None:
+    def __init__(self, train: tuple[Any, Any], validation: tuple[Any, Any], batch_size: int, seed: int) -> None:
         self.train, self.held, self.batch_size, self.seed = train, validation, batch_size, seed
 
     @property
@@ -78,7 +78,7 @@ class ArrayFeed:
         """Batches of all epochs from this one on, without end, as a `tf.data.Dataset`."""
         import tensorflow as tf
 
-        inputs, labels = (tf.constant(part) for part in self.train)
+        inputs, labels = tf.nest.map_structure(tf.constant, self.train)
 
         def order(epoch: Tensor) -> Any:
             seed = tf.stack([tf.constant(self.seed, tf.int64), epoch])
@@ -86,7 +86,11 @@ class ArrayFeed:
             return tf.data.Dataset.from_tensor_slices(shuffled).batch(self.batch_size, drop_remainder=True)
 
         places = tf.data.Dataset.counter(initial_epoch).flat_map(order)
-        return places.map(lambda chosen: (tf.gather(inputs, chosen), tf.gather(labels, chosen))).prefetch(2)
+
+        def rows(chosen: Tensor) -> Any:
+            return tf.nest.map_structure(lambda part: tf.gather(part, chosen), inputs), tf.gather(labels, chosen)
+
+        return places.map(rows).prefetch(2)
 
     @property
     def validation(self) -> Any:
@@ -130,24 +134,69 @@ def _check_dataset(name: str, dataset: Any) -> None:
         raise KDError(f"the {name} dataset has no end, so an epoch has no length; cut it, dataset.take(steps)")
 
 
-def _arrays(pair: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs in float32 and class numbers in int32."""
+def _arrays(pair: Any, name: str) -> tuple[Any, np.ndarray]:
+    """Inputs in float32, or token ids in int32, and labels: class numbers in int32, or other numbers in float32."""
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise KDError(f"the {name} data must be a pair (inputs, labels), got a {type(pair).__name__}; give {FORMS}")
-    inputs, labels = (np.asarray(part) for part in pair)
+    labels = np.asarray(pair[1])
+    if isinstance(pair[0], Mapping):
+        several = {str(key): _inputs(value, f"{name} inputs {key!r}", len(labels)) for key, value in pair[0].items()}
+        return several, _labels(labels, name)
+    return _inputs(pair[0], f"{name} inputs", len(labels)), _labels(labels, name)
+
+
+def _inputs(inputs: Any, name: str, count: int) -> np.ndarray:
+    """One array of inputs as the networks take it."""
+    inputs = np.asarray(inputs)
     if inputs.dtype.kind not in "fiub" or inputs.ndim < 2:
-        raise ShapeError(f"the {name} inputs must be numbers [N, ...], got {inputs.dtype} of shape {inputs.shape}")
-    if labels.ndim == 2 and labels.shape[1] > 1:
-        labels = labels.argmax(-1)
-    labels = labels.reshape(-1) if labels.ndim == 2 else labels
-    if labels.ndim != 1 or len(labels) != len(inputs) or not np.all(labels == labels.astype(int)):
-        raise ShapeError(f"the {name} labels must be one class number for each of {len(inputs)} samples, got shape {labels.shape}")
+        raise ShapeError(f"the {name} must be numbers [N, ...], got {inputs.dtype} of shape {inputs.shape}")
+    if len(inputs) != count:
+        raise ShapeError(f"the {name} are {len(inputs)}, and there are {count} labels")
+    if inputs.dtype in (np.int32, np.int64) and inputs.ndim == 2:  # token ids
+        return inputs.astype("int32")
     scale = np.float32(1 / 256) if inputs.dtype == np.uint8 else np.float32(1)
-    return inputs.astype("float32") * scale, labels.astype("int32")
+    return inputs.astype("float32") * scale
+
+
+def _labels(labels: np.ndarray, name: str) -> np.ndarray:
+    """Class numbers of labels that are classes, else numbers in float32."""
+    if labels.dtype.kind not in "fiub" or labels.ndim < 1:
+        raise ShapeError(f"the {name} labels must be numbers, got {labels.dtype} of shape {labels.shape}")
+    if labels.ndim == 2 and labels.shape[1] > 1 and _are_shares(labels):
+        return labels.argmax(-1).astype("int32")
+    if labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1):
+        whole = np.all(labels == np.rint(labels))
+        return labels.reshape(-1).astype("int32" if whole else "float32")
+    return labels.astype("float32")
+
+
+def _are_shares(labels: np.ndarray) -> bool:
+    """Whether rows are one-hot, or shares of classes."""
+    return bool(np.all(labels >= 0) and np.allclose(labels.sum(axis=1), 1, atol=1e-3))
+
+
+def _rows(parts: Any, chosen: Any) -> tuple[Any, Any]:
+    """These samples of inputs and labels."""
+    inputs, labels = parts
+    some = {name: array[chosen] for name, array in inputs.items()} if isinstance(inputs, Mapping) else inputs[chosen]
+    return some, labels[chosen]
+
+
+def training_labels(data: Any) -> np.ndarray:
+    """The labels of all training samples of what `feed` gives.
+
+    Raises:
+        KDError: For a stream, of which nobody has seen the end.
+    """
+    arrays = getattr(data, "train_arrays", None) or getattr(data, "train", None)
+    if isinstance(arrays, tuple):
+        return np.asarray(arrays[1])
+    raise KDError('class_weights="balanced" needs all training labels at once, as arrays; give the weights in numbers for a stream')
 
 
 def _tenth(labels: np.ndarray) -> np.ndarray:
-    """Which samples are validation: every tenth of each class, and at least one of all."""
+    """Which samples are validation: every tenth of each class, or of numbers in their order, and at least one of all."""
     held = np.zeros(len(labels), bool)
+    labels = labels if labels.ndim == 1 else labels.reshape(len(labels), -1).mean(axis=1)
     held[np.argsort(labels, kind="stable")[min(5, len(labels) - 1) :: 10]] = True
     return held

@@ -1,12 +1,15 @@
 """The loss and the accuracy of labels that are class numbers, or mixtures of classes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd._types import Tensor
+from keras_snnkd.errors import ShapeError
 
 
 @public
@@ -18,6 +21,7 @@ class LabelCrossEntropy(keras.losses.Loss):
     Args:
         label_smoothing: s, from 0 to less than 1 (Szegedy et al., 2016, arXiv:1512.00567).
         from_logits: Whether the model gives logits; else it gives the probabilities of a softmax.
+        class_weights: w, a factor of the loss for each class, ``loss[b] sum over c of y[b, c] w[c]``; `None` for 1 each.
         **kwargs: Of `keras.losses.Loss`.
 
     Images without a label, -1 or shares that are all 0, do not count: the mean over the batch is one over the labelled.
@@ -25,14 +29,22 @@ class LabelCrossEntropy(keras.losses.Loss):
     Shapes: labels int `[B]` or shares of the classes `[B, C]`, logits `[B, C]`.
 
     Raises:
-        ValueError: If the smoothing is out of range.
+        ValueError: If the smoothing is out of range, or a class weight below 0.
 
     Example:
         >>> model.compile("adam", LabelCrossEntropy(label_smoothing=0.1), metrics=[label_accuracy()])
     """
 
-    def __init__(self, label_smoothing: float = 0.0, name: str = "label_cross_entropy", from_logits: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        name: str = "label_cross_entropy",
+        from_logits: bool = True,
+        class_weights: Sequence[float] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, **kwargs)
+        self.class_weights = check_class_weights(class_weights)
         self.from_logits = from_logits
         self.label_smoothing = check_smoothing(label_smoothing)
 
@@ -48,11 +60,23 @@ class LabelCrossEntropy(keras.losses.Loss):
             )
         else:
             losses = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=self.from_logits)
+        if self.class_weights is not None:
+            losses = losses * self._weights(y_true, y_pred.shape[-1])
         return losses * known / ops.maximum(ops.mean(known), 1e-7)
+
+    def _weights(self, y_true: Tensor, classes: int) -> Tensor:
+        """Of each sample, `[B]`, by its class or its shares of several."""
+        weights = ops.convert_to_tensor(self.class_weights, "float32")
+        if weights.shape[0] != classes:
+            raise ShapeError(f"{weights.shape[0]} class weights were given, and the network has {classes} classes")
+        if len(y_true.shape) == 2:
+            return ops.sum(ops.cast(y_true, "float32") * weights, axis=-1)
+        return ops.take(weights, y_true)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "label_smoothing": self.label_smoothing, "from_logits": self.from_logits}
+        of_classes = {} if self.class_weights is None else {"class_weights": self.class_weights}  # absent in files of earlier versions
+        return {**super().get_config(), "label_smoothing": self.label_smoothing, "from_logits": self.from_logits, **of_classes}
 
 
 def label_accuracy(name: str = "accuracy") -> keras.metrics.Metric:
@@ -80,6 +104,31 @@ def check_smoothing(value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
         raise ValueError(f"label_smoothing must be a number from 0 to less than 1, got {value!r}")
     return float(value)
+
+
+def check_class_weights(weights: Sequence[float] | None) -> list[float] | None:
+    """The weights as a list of numbers of at least 0, or a `ValueError`."""
+    if weights is None:
+        return None
+    found = list(weights)
+    if not found or not all(isinstance(w, (int, float)) and not isinstance(w, bool) and 0 <= w < 1e9 for w in found):
+        raise ValueError(f"class_weights must be a number of at least 0 for each class, got {weights!r}")
+    return [float(w) for w in found]
+
+
+def balanced(labels: Any, classes: int) -> list[float]:
+    """Class weights by which all classes weigh alike: ``w[c] = N / (C n[c])``, for n[c] of N labels; 0 for a class that is not there.
+
+    Args:
+        labels: Class numbers `[N]`; those below 0 are no labels.
+        classes: C.
+
+    Example:
+        >>> balanced([0, 0, 0, 1], 2)  # [0.667, 2.0]
+    """
+    numbers = np.asarray(labels).reshape(-1)
+    counts = np.bincount(numbers[numbers >= 0].astype(int), minlength=classes)
+    return [float(counts.sum() / (classes * count)) if count else 0.0 for count in counts]
 
 
 def _hits(y_true: Tensor, y_pred: Tensor) -> Tensor:

@@ -1,0 +1,132 @@
+"""Real inputs and labels on which a teacher is looked at, and how well its answers fit the labels."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from keras_snnkd._types import Array
+
+LOOKED_AT = 256
+"""Images on which a teacher is looked at, at most."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """Some real images on which a teacher is looked at.
+
+    Args:
+        images: `[N, ...]`, as the student gets them.
+        labels: Class numbers `[N]` or `[N, 1]`, one-hot `[N, C]`, or numbers of any shape `[N, ...]`; `None` where they are not known.
+    """
+
+    images: np.ndarray
+    labels: Any = None
+
+    def of_classes(self, outputs: Array) -> bool:
+        """Whether the labels are classes, and outputs `[N, C]` can be right about them."""
+        labels = np.asarray(self.labels)
+        if outputs.ndim != 2 or outputs.shape[1] < 2:
+            return False
+        if labels.ndim == 2 and labels.shape[1] > 1:
+            return labels.shape == outputs.shape and bool(np.all(labels >= 0) and np.allclose(labels.sum(1), 1, atol=1e-3))
+        return labels.size == len(labels) and bool(np.all(labels == labels.astype(int)))
+
+    def right(self, outputs: Array) -> Array:
+        """Which answers are right, `[N]`, where labels are classes."""
+        return likeliest(outputs) == class_numbers(self.labels)
+
+    def fit(self, outputs: Array) -> float | None:
+        """How well outputs `[N, ...]` fit the labels: the share of right classes, or of numbers the square of their correlation.
+
+        The latter knows neither scale nor offset, so that a teacher of logarithms is as good as one of the numbers themselves. `None`
+        where outputs and labels are not equally many.
+        """
+        if self.of_classes(outputs):
+            return float(np.mean(self.right(outputs)))
+        labels, found = np.asarray(self.labels, "float64").ravel(), np.asarray(outputs, "float64").ravel()
+        if labels.size != found.size:
+            return None
+        if np.ptp(labels) == 0 or np.ptp(found) == 0:
+            return 0.0
+        return float(max(0.0, np.corrcoef(labels, found)[0, 1]) ** 2)
+
+    def chance(self, outputs: Array) -> float:
+        """The fit of who always gives the same answer: the share of the commonest class, or 0."""
+        return commonest(self.labels) if self.of_classes(outputs) else 0.0
+
+
+def commonest(labels: Any) -> float:
+    """The share of the commonest class."""
+    numbers = class_numbers(labels)
+    return float(np.bincount(numbers).max() / len(numbers))
+
+
+def likeliest(outputs: Array) -> Array:
+    """The class with the largest output, `[N, C] -> [N]`."""
+    return np.asarray(outputs).argmax(-1)
+
+
+def samples_of_data(data: Any) -> Samples | None:
+    """Validation images of a data set, and where they are few some of its training images, see `samples_of`.
+
+    Args:
+        data: Has `validation`, and perhaps `train_arrays` and `view` as `keras_snnkd.data.Data`.
+    """
+    if not hasattr(data, "train_arrays"):
+        return samples_of(data.validation)
+
+    def training(count: int) -> tuple[Array, Array]:
+        chosen = np.unique(np.linspace(0, len(data.train_arrays[1]) - 1, count).astype(int))
+        return np.asarray(data.view(0, chosen)), data.train_arrays[1][chosen]
+
+    return samples_of(data.validation, training)
+
+
+def samples_of(source: Any, fill_up: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None) -> Samples | None:
+    """At most `LOOKED_AT` images and labels.
+
+    Args:
+        source: `(images, labels)`, or an iterable of batches, such as a `tf.data.Dataset`.
+        fill_up: Gives so many more images and labels, where the source has fewer.
+
+    Returns:
+        The samples, or `None` for what cannot be read twice or holds something else, such as several inputs.
+    """
+    pairs = [source] if _is_pair(source) else _batches(source)
+    images, labels, count = [], [], 0
+    for pair in pairs:
+        if not _is_pair(pair):
+            return None
+        images.append(np.asarray(pair[0])[: LOOKED_AT - count])
+        labels.append(np.asarray(pair[1])[: LOOKED_AT - count])
+        count += len(images[-1])
+        if count >= LOOKED_AT:
+            break
+    if fill_up is not None and count < LOOKED_AT:
+        more = fill_up(LOOKED_AT - count)
+        images.append(more[0])
+        labels.append(np.asarray(more[1]))
+    if not images:
+        return None
+    if len({part.ndim for part in labels}) > 1:
+        labels = [class_numbers(part) for part in labels]
+    return Samples(np.concatenate(images), np.concatenate(labels))
+
+
+def class_numbers(labels: Any) -> np.ndarray:
+    """Labels `[N]`, `[N, 1]` or one-hot `[N, C]` as class numbers `[N]`."""
+    labels = np.asarray(labels)
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        return labels.argmax(-1)
+    return labels.reshape(-1).astype(int)
+
+
+def _is_pair(source: Any) -> bool:
+    return isinstance(source, (tuple, list)) and len(source) in (2, 3) and all(hasattr(part, "shape") for part in source[:2])
+
+
+def _batches(source: Any) -> Iterable[Any]:
+    """The batches of what can be read again and again."""
+    return source if source is not None and hasattr(source, "__iter__") and not hasattr(source, "__next__") else ()
