@@ -11,7 +11,16 @@ from typing import Any
 
 from keras_snnkd._version import __version__
 
-_SAVED = ("surrogates", "neurons", "layers", "distill.distiller", "distill.ensemble", "distill.objectives", "training.labels")
+_SAVED = (
+    "surrogates",
+    "neurons",
+    "layers",
+    "distill.distiller",
+    "distill.ensemble",
+    "distill.objectives",
+    "training.depth",
+    "training.labels",
+)
 """The modules that hold classes which may appear in a saved file."""
 
 _CLASSES = {
@@ -36,6 +45,7 @@ _PARTS = {
     "edge": "edge",
     "experiment": "run.experiment",
     "export": "export",
+    "federated": "federated",
     "health": "run.health",
     "layers": "layers",
     "methods": "distill.methods",
@@ -69,6 +79,7 @@ __all__ = [
     "edge",
     "experiment",
     "export",
+    "federated",
     "health",
     "layers",
     "methods",

@@ -33,6 +33,7 @@ BELOW = {
     "edge": set(),
     "report": set(),
     "export": {"surrogates", "neurons", "layers", "models", "metrics", "edge"},
+    "federated": {"models", "data"},
     "run": {"neurons", "layers", "models", "distill", "metrics", "data", "report", "export"},
     "tuning": {"models", "distill", "metrics", "report", "export", "run"},
 }

@@ -10,6 +10,11 @@ from keras_snnkd.distill.scales import NAMES
 
 def read_objective(text: str) -> dict[str, Any]:
     """`"soft_targets:temperature=2,weight=0.9"` to a mapping for `keras_snnkd.objectives.get`."""
+    from keras_snnkd.distill.methods import COACHED
+
+    if text.startswith(COACHED):
+        inner = read_objective(text.removeprefix(COACHED))
+        return {**inner, "objective": f"{COACHED}{inner['objective']}"}
     name, _, rest = text.partition(":")
     found: dict[str, Any] = {"objective": name}
     for part in filter(None, rest.split(",")):

@@ -1,6 +1,6 @@
 """Callbacks for distillation runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
@@ -32,6 +32,46 @@ class WeightSchedule(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         for name, schedule in self.schedules.items():
             self.model.set_weight(name, schedule(epoch, self.params["epochs"]))
+
+
+class Pace(keras.callbacks.Callback):
+    """Lets the teacher of `Coached` objectives ask for more as the student learns more.
+
+    With q the quantity that learning lowers, 1 - accuracy or a loss on validation data, its first value and its best one so far::
+
+        progress = max(1 - best q / first q, epoch / (epochs - 1)),       pace = start + (1 - start) progress
+
+    so that the last epoch has the teacher itself. Of one epoch only, that is the pace from the start.
+
+    Args:
+        monitor: The metric that tells progress, on validation data.
+        mode: `"max"` for a share of 1, such as accuracy; `"min"` for a loss.
+        history: Metrics of the epochs before, of a training that goes on.
+
+    Example:
+        >>> distiller.fit(data.train, validation_data=data.validation, epochs=20, callbacks=[Pace()])
+    """
+
+    def __init__(self, monitor: str = "val_accuracy", mode: str = "max", history: Iterable[Mapping[str, float]] = ()) -> None:
+        super().__init__()
+        self.monitor, self.mode = monitor, mode
+        self.seen = [float(row[monitor]) for row in history if monitor in row]
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        progress = self.progress(epoch, self.params["epochs"])
+        for objective in self.model.objectives:
+            if getattr(objective, "pace", None) is not None:
+                objective.pace.assign(objective.start + (1 - objective.start) * progress)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if self.monitor in (logs or {}):
+            self.seen.append(float((logs or {})[self.monitor]))
+
+    def progress(self, epoch: int, epochs: int) -> float:
+        """From 0 to 1, before an epoch that is counted from 0."""
+        left = [1 - value if self.mode == "max" else value for value in self.seen]
+        learnt = 1 - min(left) / left[0] if left and left[0] > 0 else 0.0
+        return min(1.0, max(learnt, epoch / max(1, epochs - 1) if epochs > 1 else 1.0))
 
 
 def _function(schedule: Any) -> Callable[[int, int], float]:

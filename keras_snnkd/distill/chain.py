@@ -201,6 +201,8 @@ class Chain:
 
     def _judge_given(self, stage: Stage) -> None:
         """Raise a `TeacherError` now for a teacher that is given and knows nothing of this data."""
+        if stage.trained_for.monitor is None:
+            return  # its labels say nothing
         if isinstance(stage.teacher, keras.Model) and stage.teacher is not stage.start_from and self._samples is not None:
             found = teachers.adapted(stage.teacher, stage.outputs_of_teacher, stage.teacher_scale, samples=self._samples)
             teachers.judge(stage.teacher.name, found, self._samples)
@@ -244,7 +246,8 @@ class Chain:
         student = stage.start(models)
         distiller = stage.distiller(student, stage.find("teacher", models, student), data.steps_per_epoch)
         if self._samples is not None and stage.teacher is not stage.start_from:
-            distiller.meet(self._samples.images, self._samples.labels, trained_here=not isinstance(stage.teacher, keras.Model))
+            labels = None if stage.trained_for.monitor is None else self._samples.labels
+            distiller.meet(self._samples.images, labels, trained_here=not isinstance(stage.teacher, keras.Model))
         task = stage.trained_for
         checkpoints = Checkpoints(folder, f"val_{task.monitor}", task.mode)
         epoch = checkpoints.resume(distiller)
@@ -261,7 +264,7 @@ class Chain:
                     initial_epoch=epoch,
                     epochs=stage.last_epoch,
                     validation_data=data.validation,
-                    callbacks=[FreshMoments(data), stage.weights_callback(distiller), *watch, *more, checkpoints],
+                    callbacks=[FreshMoments(data), *stage.moving(distiller, checkpoints.history), *watch, *more, checkpoints],
                     verbose=0,
                     shuffle=False,
                 )
@@ -282,7 +285,7 @@ class Chain:
             "loss": distiller.describe(),
             "trained_by": distiller.gradient,
             "best_epoch": best,
-            f"validation_{task.monitor}": reached,
+            **({f"validation_{task.monitor}": reached} if task.monitor else {}),
             "seconds": round(checkpoints.seconds_before + seconds, 1),
             "resumed_at_epoch": epoch,
             "teacher_cached": cache is not None,

@@ -18,6 +18,7 @@ from keras_snnkd.distill.gradient import choose
 from keras_snnkd.distill.label_loss import check_label_loss
 from keras_snnkd.distill.objective import Objective, check_positive, taps_of
 from keras_snnkd.distill.objectives import views
+from keras_snnkd.distill.objectives.coached import Coached
 from keras_snnkd.distill.pair import check_pair, is_itself
 from keras_snnkd.distill.samples import Samples, samples_of
 from keras_snnkd.distill.taps import OUTPUT, TEACHER, TEACHER_INPUTS, TapModel
@@ -123,6 +124,9 @@ class Distiller(Distributed):
         self.helpers = [helper for objective in self.objectives for helper in objective.helpers]
         self.label_weight = self._factor("label_weight", check_positive(self, "label_weight", label_weight, or_zero=True))
         self.objective_weights = {o.name: self._factor(f"{o.name}_weight", o.weight) for o in self.objectives}
+        for objective in self.objectives:
+            if isinstance(objective, Coached):
+                objective.pace = self._factor(f"{objective.name}_pace", objective.start)
         self.objective_metrics = [keras.metrics.Mean(name=objective.name) for objective in self.objectives]
         self.meters = {name: keras.metrics.Mean(name=name) for objective in self.objectives for name in objective.measured}
         self.built = True

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_snnkd._types import Config
 from keras_snnkd.distill import schedules
-from keras_snnkd.distill.callbacks import WeightSchedule
+from keras_snnkd.distill.callbacks import Pace, WeightSchedule
 from keras_snnkd.distill.distiller import LABEL, Distiller
 from keras_snnkd.distill.label_loss import gives_logits
 from keras_snnkd.distill.objective import Objective
@@ -63,7 +63,8 @@ class Stage:
         schedule: How the learning rate goes: `"cosine"`, `"warmup_cosine"` or `"one_cycle"`.
         weight_decay: Of the optimizer, decoupled from the gradient.
         label_smoothing: Of the label loss, from 0 to less than 1; for teachers (see `keras_snnkd.training.labels`).
-        task: What is trained: `"classes"`, `"regression"`, or a `keras_snnkd.Task` with a loss and metrics of your own.
+        task: What is trained: `"classes"`, `"regression"`, `"unlabelled"` (by the teacher alone, whatever the labels say), or a
+            `keras_snnkd.Task` with a loss and metrics of your own.
         class_weights: Factors of the label loss for each class, or `"balanced"` for those by which all classes of the training labels weigh
             alike; `None` for 1 each.
         inputs: `"shared"`, or `"named"` for batches of named inputs, of which each network takes its own; see `Distiller`.
@@ -218,6 +219,11 @@ class Stage:
     def last_epoch(self) -> int:
         """How many epochs are trained."""
         return self.stop or self.epochs
+
+    def moving(self, distiller: Distiller, history: Sequence[Mapping[str, float]] = ()) -> list[keras.callbacks.Callback]:
+        """The callbacks that move weights and paces from epoch to epoch; `history` are the epochs before."""
+        task = self.trained_for
+        return [self.weights_callback(distiller), Pace(f"val_{task.monitor}", task.mode, history)]
 
     def weights_callback(self, distiller: Distiller) -> WeightSchedule:
         """The callback that moves the weights which are schedules."""

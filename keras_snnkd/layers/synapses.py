@@ -10,6 +10,7 @@ from keras import layers, ops
 from keras_snnkd import graphs
 from keras_snnkd._types import Tensor
 from keras_snnkd.errors import KDError
+from keras_snnkd.layers.attention import Positions
 from keras_snnkd.layers.over_time import OverTime
 from keras_snnkd.neurons import SpikingLayer
 
@@ -18,8 +19,8 @@ DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 
-ELEMENTWISE = (layers.BatchNormalization, layers.LayerNormalization, layers.Normalization, layers.PReLU)
-"""Layers whose weights scale or shift single numbers, so that they connect nothing."""
+ELEMENTWISE = (layers.BatchNormalization, layers.LayerNormalization, layers.Normalization, layers.PReLU, layers.Embedding, Positions)
+"""Layers whose weights scale or shift single numbers, or are looked up, so that they connect nothing."""
 
 Apply = Callable[[Any, Any], Any]
 """From `[N, ...]` and a kernel to what the layer makes of them, without bias."""

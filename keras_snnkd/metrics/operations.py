@@ -7,7 +7,9 @@ import keras
 
 from keras_snnkd import graphs
 from keras_snnkd._types import Tensor
+from keras_snnkd.layers import Attend, AttentionScore
 from keras_snnkd.layers.synapses import parts
+from keras_snnkd.metrics.attention import Product
 from keras_snnkd.metrics.measurement import Measurement
 
 
@@ -45,6 +47,9 @@ def synaptic_operations(model: keras.Model, images: Any, batch_size: int = 128) 
     pooling. A layer that stands before the time axis runs once, not T times. Biases, normalization (which deployment folds into the
     synapses) and the neurons' own arithmetic are not synaptic operations.
 
+    Attention's two products have no weights and count too: a term is one where both factors are not 0. A table of embeddings is looked up,
+    and connects nothing.
+
     The names and definitions are NeuroBench's: Yik et al. (2025), Nature Communications 16:1545, arXiv:2304.04640. One departure:
     whether a layer's input is spikes is decided on all images together, not batch by batch.
 
@@ -66,10 +71,13 @@ def synaptic_operations(model: keras.Model, images: Any, batch_size: int = 128) 
         >>> kd.metrics.synaptic_operations(student, images).effective_acs
     """
     model = graphs.flat(model)
-    counters, inputs = {}, {}
+    counters: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
     for name, layer, tensor, output in graphs.calls(model):
         for part, synapse in parts(name, layer).items():
             counters[part], inputs[part] = synapse, output if synapse.reads_output else tensor
+        if isinstance(layer, (AttentionScore, Attend)):
+            counters[name], inputs[name] = Product(layer), Product.inputs(layer)
     if not counters:
         return Operations(0.0, 0.0, 0.0, {})
 
@@ -104,4 +112,6 @@ def twin_operations(model: keras.Model) -> float:
         >>> kd.metrics.twin_operations(student)
     """
     found = [(tensor, synapse) for name, layer, tensor, _ in graphs.calls(model) for synapse in parts(name, layer).values()]
-    return sum(synapse.connections(tensor) for tensor, synapse in found if not synapse.reads_output)  # ReLUs have no recurrence
+    products = [(tensor, Product(layer)) for _, layer, tensor, _ in graphs.calls(model) if isinstance(layer, (AttentionScore, Attend))]
+    synaptic = sum(synapse.connections(tensor) for tensor, synapse in found if not synapse.reads_output)  # ReLUs have no recurrence
+    return synaptic + sum(product.connections(tensor) for tensor, product in products)

@@ -3,6 +3,7 @@
 from keras_snnkd.models.build import build, specification
 from keras_snnkd.models.convert import convert_weights, with_clip_floor
 from keras_snnkd.models.convnet import ConvNet
+from keras_snnkd.models.encoder_decoder import EncoderDecoder
 from keras_snnkd.models.from_nir import from_nir
 from keras_snnkd.models.mlp import MLP
 from keras_snnkd.models.presets import PRESETS
@@ -20,6 +21,7 @@ __all__ = [
     "MLP",
     "PRESETS",
     "ConvNet",
+    "EncoderDecoder",
     "ResNet",
     "SequenceNet",
     "SpikingTransformer",

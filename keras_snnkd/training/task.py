@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
+from keras_snnkd._types import Tensor
 from keras_snnkd.errors import KDError, unknown_name
 from keras_snnkd.training.labels import LabelCrossEntropy, label_accuracy
 
@@ -20,7 +22,7 @@ class Task:
     Args:
         loss: Of labels and outputs: what Keras' `compile` takes, such as a name, a function or a `keras.losses.Loss`.
         metrics: Names, functions or `keras.metrics.Metric`s, told after each epoch for training and validation.
-        monitor: The metric by which the best epoch is found, on validation data; `"loss"` is the label loss.
+        monitor: The metric by which the best epoch is found, on validation data; `"loss"` is the label loss. `None` keeps the last epoch.
         mode: `"min"` if its lowest value is the best, else `"max"`.
         classes: Whether outputs are the logits of classes. Of other tasks outputs are numbers: `[B, N]` of a regression, or `[B, H, W, D]`
             of a dense map, and nobody takes a softmax or an argmax of them.
@@ -35,7 +37,7 @@ class Task:
 
     loss: Any
     metrics: Sequence[Any] = ()
-    monitor: str = "loss"
+    monitor: str | None = "loss"
     mode: str = "min"
     classes: bool = False
     name: str = "own"
@@ -44,7 +46,7 @@ class Task:
         if self.mode not in MODES:
             raise unknown_name("mode", self.mode, MODES)
         names = ["loss", *(_name(metric) for metric in self.metrics)]
-        if self.monitor not in names:
+        if self.monitor is not None and self.monitor not in names:
             raise unknown_name("metric to monitor", self.monitor, names)
 
     def fresh_metrics(self) -> list[Any]:
@@ -95,7 +97,7 @@ def _name(metric: Any) -> str:
     """What Keras calls a metric."""
     if isinstance(metric, str):
         return metric
-    return getattr(metric, "name", None) or getattr(metric, "__name__", type(metric).__name__)
+    return str(getattr(metric, "name", None) or getattr(metric, "__name__", type(metric).__name__))
 
 
 def _told(part: Any) -> Any:
@@ -107,8 +109,15 @@ def _told(part: Any) -> Any:
     return getattr(part, "__name__", type(part).__name__)
 
 
+def no_label_loss(y_true: Tensor, y_pred: Tensor) -> Tensor:
+    """0 for each sample: of a task without labels, in which the teacher alone teaches."""
+    return ops.zeros_like(y_pred[:, 0])
+
+
 CLASSES = Task(None, ("accuracy",), "accuracy", "max", classes=True, name="classes")
 REGRESSION = Task("mean_squared_error", ["mean_absolute_error"], "loss", "min", name="regression")
 
-TASKS = {"classes": CLASSES, "regression": REGRESSION}
+UNLABELLED = Task(no_label_loss, (), None, classes=True, name="unlabelled")
+
+TASKS = {"classes": CLASSES, "regression": REGRESSION, "unlabelled": UNLABELLED}
 """Tasks by name."""

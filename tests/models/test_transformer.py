@@ -83,3 +83,18 @@ def test_a_file_gives_the_same_answers(student, tmp_path):
 def test_what_cannot_be_built_is_told(arguments, error, told):
     with pytest.raises(error, match=told):
         kd.models.SpikingTransformer(4, 9, 3, 8, **arguments)
+
+
+def test_operations_count_synapses_and_both_products_of_attention():
+    network = kd.models.SpikingTransformer(2, 9, 2, 4, 1, 2, hidden=3, timesteps=3, threshold=0.1)
+    counted = kd.metrics.synaptic_operations(network, np.array([[1, 2]], "int32"))
+    steps, tokens, width = 3, 2, 4
+    expected = {"block1_scores": tokens**2 * width, "block1_attend": tokens**2 * width, "block1_query_dense": tokens * width**2}
+    assert {name: counted.layers[name]["dense"] for name in expected} == {name: steps * each for name, each in expected.items()}
+    query, key = (
+        keras.Model(network.inputs[0], network.get_layer(f"block1_{name}_neuron").output)(np.array([[1, 2]])).numpy()
+        for name in ("query", "key")
+    )
+    common = np.einsum("btld,btnd->", query, key)
+    assert counted.layers["block1_scores"]["effective_acs"] == common
+    assert kd.metrics.twin_operations(network) == counted.dense / steps

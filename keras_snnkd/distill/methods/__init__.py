@@ -18,6 +18,11 @@ __all__ = ["READS", "STARTS", "TEACHERS", "TRUST", "Method", "combine", "compare
 _METHODS = (*logits.METHODS, *spikes.METHODS, *features.METHODS, *self_distillation.METHODS, *frames.METHODS, *text.METHODS)
 _BY_NAME = {method.name: method for method in _METHODS}
 
+COACHED = "coached:"
+"""What stands before the name of an objective or a method whose teacher is to be paced."""
+
+_COACHING = "Zhang et al., CVPR 2023, arXiv:2306.10014"
+
 _OF_SPIKES = ("spike_train", "membrane")
 """Objectives that only a spiking teacher has something for."""
 
@@ -82,14 +87,30 @@ def combine(entries: Iterable[str | Mapping[str, Any]], label_weight: Weight | N
     return dataclasses.replace(first, objectives=objectives, label_weight=weight)
 
 
-_OF_SPIKES = ("spike_train", "membrane")
-"""Objectives that only a spiking teacher has something for."""
+def _coached(method: Method) -> Method:
+    """The method with an easier teacher at first: each objective with a teacher is `Coached`."""
+    entries = [dict(entry) if isinstance(entry, Mapping) else {"objective": entry} for entry in method.objectives]
+    taught = [entry for entry in entries if registry.get(entry).uses_teacher]
+    if not taught:
+        raise ValueError(f"{COACHED}{method.name}: {method.name} has no teacher to pace")
+    paced = [
+        {"objective": "coached", "of": {k: v for k, v in entry.items() if k != "weight"}, "weight": entry.get("weight", 1.0)}
+        if entry in taught
+        else entry
+        for entry in entries
+    ]
+    return dataclasses.replace(
+        method, name=f"{COACHED}{method.name}", objectives=tuple(paced), source=method.source and f"{method.source}; {_COACHING}",
+        trust="reconstruction",
+    )  # fmt: skip
 
 
 def _method(entry: str | Mapping[str, Any]) -> Method:
     """An objective, or a method's name, as a method."""
     mapping = {"objective": entry} if isinstance(entry, str) else entry
     name = mapping.get("objective")
+    if isinstance(name, str) and name.startswith(COACHED):
+        return _coached(_method({**mapping, "objective": name.removeprefix(COACHED)}))
     if not isinstance(name, str):
         raise unknown_name("objective", name, dict.fromkeys([*registry.names(), *names()]))
     if name in registry.names() or name not in _BY_NAME:

@@ -10,6 +10,7 @@ from keras_snnkd.distill import schedules
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.distill.objectives.blurred import BlurredFeature
 from keras_snnkd.distill.objectives.budget import SpikeBudget
+from keras_snnkd.distill.objectives.coached import Coached
 from keras_snnkd.distill.objectives.exits import Exits
 from keras_snnkd.distill.objectives.features import ActiveFeatures, AttentionMap, FeatureMap
 from keras_snnkd.distill.objectives.growing import MaskedTeacher, RunningMeans
@@ -33,6 +34,7 @@ __all__ = [
     "AttentionMap",
     "AttentionScores",
     "BlurredFeature",
+    "Coached",
     "ConfidentSteps",
     "CorrectSteps",
     "DecoupledTargets",
@@ -79,6 +81,7 @@ _BY_NAME = {
     "error_alignment": ErrorAlignment,
     "step_labels": StepLabels,
     "step_entropy": StepEntropy,
+    "coached": Coached,
     # spikes
     "spike_train": SpikeTrain,
     "firing_rate": FiringRate,

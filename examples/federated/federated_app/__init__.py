@@ -1,0 +1,1 @@
+"""A Flower app: members exchange outputs on public images, or weights."""

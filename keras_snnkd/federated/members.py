@@ -1,0 +1,72 @@
+"""What an owner of data does in a round."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_snnkd._types import Array
+from keras_snnkd.federated.packets import packed_spikes, unpacked
+from keras_snnkd.federated.setting import Setting
+
+
+class Member:
+    """One owner of data, between whose rounds nothing stays in memory.
+
+    Args:
+        setting: Of the federation.
+        number: Which member, from 0 on.
+        folder: Where it keeps what stays with it.
+    """
+
+    def __init__(self, setting: Setting, number: int, folder: str | Path) -> None:
+        self.setting, self.number, self.folder = setting, number, Path(folder)
+        self.images, self.labels = setting.own(number)
+        self.model = setting.model()
+
+    def learn(self, images: Array, shares: Array, epochs: int, number: int) -> None:
+        """Train on images and shares of classes `[N, C]`; the order is that of the round's number."""
+        keras.utils.set_random_seed(self.setting.seed + 1000 * (self.number + 1) + number)
+        self.model.fit(images, shares, batch_size=self.setting.batch_size, epochs=epochs, verbose=0)
+
+    def learn_own(self, number: int) -> None:
+        """Train on what it owns."""
+        shares = np.eye(self.setting.data.num_classes, dtype="float32")[self.labels]
+        self.learn(self.images, shares, self.setting.epochs, number)
+
+
+class OutputMember(Member):
+    """Learns from what all say of the public images, then from its own, and says what it makes of the public ones.
+
+    Its weights stay in its folder. Example:
+        >>> packet = kd.federated.OutputMember(setting, 0, "member_0").round(1, None)
+    """
+
+    def round(self, number: int, consensus: bytes | None) -> bytes:
+        """A packet of its output spikes on the public images, `[N, T, C]`.
+
+        Args:
+            number: Of the round, from 1 on.
+            consensus: A packet of what all said in the round before; `None` at first.
+        """
+        kept = self.folder / "member.weights.h5"
+        if kept.exists():
+            self.model.load_weights(kept)
+        if consensus is not None:
+            targets = self.setting.targets(unpacked(consensus))
+            self.learn(self.setting.public_images, targets, self.setting.public_epochs, number)
+        self.learn_own(number)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.model.save_weights(kept)
+        spikes = keras.Model(self.model.inputs[0], self.model.get_layer("output_neuron").output)
+        return packed_spikes(spikes.predict(self.setting.public_images, batch_size=256, verbose=0))
+
+
+class WeightMember(Member):
+    """Learns from its own images, from the weights that came on, and gives back the weights (FedAvg)."""
+
+    def round(self, number: int, weights: list[Array]) -> tuple[list[Array], int]:
+        """The weights after the round, and how many images it owns."""
+        self.model.set_weights(weights)
+        self.learn_own(number)
+        return self.model.get_weights(), len(self.labels)

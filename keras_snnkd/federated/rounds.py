@@ -1,0 +1,102 @@
+"""What the server does between rounds: put together what came, judge it, and keep it, so that a federation can go on."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_snnkd._types import Array
+from keras_snnkd.errors import KDError
+from keras_snnkd.federated.packets import packed_logits, unpacked
+from keras_snnkd.federated.setting import Setting
+from keras_snnkd.files.staging import write_json
+
+RECORD = "rounds.json"
+
+
+class Rounds:
+    """The rounds of a federation, in a folder that says after each of them how it went.
+
+    Args:
+        setting: Of the federation.
+        folder: Where `rounds.json` and the server's weights are; rounds that are there already are not done again.
+    """
+
+    def __init__(self, setting: Setting, folder: str | Path) -> None:
+        self.setting, self.folder = setting, Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.model = setting.model()
+        self.record: list[dict[str, Any]] = []
+        if (self.folder / RECORD).exists():
+            self.record = json.loads((self.folder / RECORD).read_text())["rounds"]
+            self.model.load_weights(self.folder / "server.weights.h5")
+
+    @property
+    def next(self) -> int:
+        """The number of the next round, from 1 on."""
+        return len(self.record) + 1
+
+    def finish(self, sent: Sequence[int], received: Sequence[int], lost: int) -> dict[str, Any]:
+        """Write down a round: bytes to and from each member that answered, and how many did not.
+
+        Raises:
+            KDError: If nobody answered.
+        """
+        if not received:
+            raise KDError(f"no member answered in round {self.next}; are the SuperNodes running?")
+        row = {
+            "round": self.next,
+            "bytes_sent": int(sum(sent)),
+            "bytes_received": int(sum(received)),
+            "answered": len(received),
+            "lost": lost,
+            "accuracy": self.setting.accuracy(self.model),
+        }
+        self.record.append(row)
+        self.model.save_weights(self.folder / "server.weights.h5")
+        write_json(self.folder / RECORD, {"exchange": self.setting.exchange, "rounds": self.record})
+        return row
+
+
+class OutputRounds(Rounds):
+    """Outputs on public images: their mean over the members that answered is what all learn from, and the server's network too.
+
+    A reconstruction of federal SNN distillation (Liu et al., 2022), whose details are not known to us: spike counts stand for logits, the
+    mean weighs all members alike, and the server learns from it alone.
+    """
+
+    def message(self) -> bytes | None:
+        """The packet for all members: what all said in the round before."""
+        kept = self.folder / "consensus.bin"
+        return kept.read_bytes() if self.record and kept.exists() else None
+
+    def put_together(self, packets: Sequence[bytes]) -> None:
+        """Of the members' packets, the consensus; and a training of the server's network on it."""
+        if not packets:
+            return
+        consensus = np.mean([unpacked(packet) for packet in packets], axis=0)
+        (self.folder / "consensus.bin").write_bytes(packed_logits(consensus))
+        keras.utils.set_random_seed(self.setting.seed + self.next)
+        self.model.fit(
+            self.setting.public_images, self.setting.targets(consensus), batch_size=self.setting.batch_size,
+            epochs=self.setting.public_epochs, verbose=0,
+        )  # fmt: skip
+
+
+class WeightRounds(Rounds):
+    """Weights: their mean, by how many images a member owns, is the server's network (FedAvg, McMahan et al., AISTATS 2017)."""
+
+    def message(self) -> list[Array]:
+        """The weights for all members."""
+        return list(self.model.get_weights())
+
+    def put_together(self, answers: Sequence[tuple[list[Array], int]]) -> None:
+        """The mean of the members' weights."""
+        if not answers:
+            return
+        total = sum(count for _, count in answers)
+        means = [sum(weights[place] * (count / total) for weights, count in answers) for place in range(len(answers[0][0]))]
+        self.model.set_weights(means)
