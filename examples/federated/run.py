@@ -35,24 +35,22 @@ def free_ports(count: int) -> list[int]:
 @contextlib.contextmanager
 def federation(members: int, home: Path, log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     """A SuperLink and its SuperNodes, whose processes end with the block; first that of the SuperLink."""
-    fleet, control, runtime, *others = free_ports(3 + members)
+    link_port, *others = free_ports(1 + members)
     home.mkdir(parents=True, exist_ok=True)
-    connection = f'[superlink]\ndefault = "loopback"\n\n[superlink.loopback]\naddress = "127.0.0.1:{control}"\ninsecure = true\n'
+    connection = f'[superlink]\ndefault = "loopback"\n\n[superlink.loopback]\naddress = "127.0.0.1:{link_port}"\ninsecure = true\n'
     (home / "config.toml").write_text(connection)
     path = os.pathsep.join(filter(None, [str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     environment = {**os.environ, "FLWR_HOME": str(home), "FLWR_TELEMETRY_ENABLED": "0", "PATH": path}
-    link = [
-        program("flower-superlink"), "--insecure", "--disable-runtime-dependency-installation", "--host", "127.0.0.1",
-        "--port", str(runtime), "--fleet-api-address", f"127.0.0.1:{fleet}", "--control-api-address", f"127.0.0.1:{control}",
-    ]  # fmt: skip
+    link = [program("flower-superlink"), "--insecure", "--disable-runtime-dependency-installation", "--host", "127.0.0.1"]
+    link += ["--port", str(link_port)]
     processes: list[subprocess.Popen[bytes]] = []
     with log.open("ab") as output:
         try:
             processes.append(subprocess.Popen(link, env=environment, stdout=output, stderr=output, start_new_session=True))
-            wait_for(control)
+            wait_for(link_port)
             for member in range(members):
                 node = [
-                    program("flower-supernode"), "--insecure", "--superlink", f"127.0.0.1:{fleet}", "--host", "127.0.0.1",
+                    program("flower-supernode"), "--insecure", "--superlink", f"127.0.0.1:{link_port}", "--host", "127.0.0.1",
                     "--port", str(others[member]), "--node-config", f"member={member}",
                 ]  # fmt: skip
                 processes.append(subprocess.Popen(node, env=environment, stdout=output, stderr=output, start_new_session=True))

@@ -5,6 +5,7 @@ from pathlib import Path
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
+from federated_app.server import OF_THE_APP
 from keras_snnkd.federated import OutputMember, WeightMember
 from keras_snnkd.federated.setting import Setting
 
@@ -15,7 +16,7 @@ app = ClientApp()
 def train(message: Message, context: Context) -> Message:
     """One round of the member."""
     config = message.content["config"]
-    setting = Setting.from_config({key: value for key, value in context.run_config.items() if key != "folder"})
+    setting = Setting.from_config({key: value for key, value in context.run_config.items() if key not in OF_THE_APP})
     member = int(context.node_config["member"])
     folder = Path(str(context.run_config["folder"])) / f"member_{member}"
     number = int(config["round"])

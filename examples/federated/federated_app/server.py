@@ -1,5 +1,6 @@
 """What the SuperLink runs: round after round, with the members that answer in time."""
 
+import time
 from pathlib import Path
 
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict
@@ -8,8 +9,8 @@ from flwr.serverapp import Grid, ServerApp
 from keras_snnkd.federated import OutputRounds, WeightRounds
 from keras_snnkd.federated.setting import Setting
 
-PATIENCE = 600.0
-"""Seconds that a round waits for its members; those that have not answered by then are lost to it."""
+OF_THE_APP = ("folder", "patience")
+"""What of the run's configuration is no setting of the federation."""
 
 app = ServerApp()
 
@@ -18,12 +19,14 @@ app = ServerApp()
 def main(grid: Grid, context: Context) -> None:
     """All rounds that are not done yet."""
     folder = Path(str(context.run_config["folder"]))
-    setting = Setting.from_config({key: value for key, value in context.run_config.items() if key != "folder"})
+    setting = Setting.from_config({key: value for key, value in context.run_config.items() if key not in OF_THE_APP})
+    patience = float(str(context.run_config["patience"]))
     rounds = (OutputRounds if setting.exchange == "outputs" else WeightRounds)(setting, folder)
+    _gather(grid, setting.members, patience)
     while rounds.next <= setting.rounds:
         nodes = list(grid.get_node_ids())
         sent = rounds.message()
-        replies = list(grid.send_and_receive([_message(rounds, sent, node) for node in nodes], timeout=PATIENCE))
+        replies = list(grid.send_and_receive([_message(rounds, sent, node) for node in nodes], timeout=patience))
         answers = [reply.content for reply in replies if not reply.has_error()]
         if setting.exchange == "outputs":
             packets = [bytes(answer["answer"]["packet"]) for answer in answers]
@@ -37,6 +40,13 @@ def main(grid: Grid, context: Context) -> None:
         row = rounds.finish(*sizes, lost=setting.members - len(answers))
         print(f"round {row['round']}: accuracy {row['accuracy']:.2%}, {row['bytes_sent'] + row['bytes_received']:,} bytes, "
               f"{row['lost']} lost", flush=True)  # fmt: skip
+
+
+def _gather(grid: Grid, members: int, patience: float) -> None:
+    """Wait for the members to come, as long as a round would."""
+    last = time.monotonic() + patience
+    while len(list(grid.get_node_ids())) < members and time.monotonic() < last:
+        time.sleep(0.5)
 
 
 def _message(rounds: OutputRounds | WeightRounds, sent: object, node: int) -> Message:
