@@ -5,6 +5,7 @@ from keras_snnkd.models.convert import convert_weights, with_clip_floor
 from keras_snnkd.models.convnet import ConvNet
 from keras_snnkd.models.encoder_decoder import EncoderDecoder
 from keras_snnkd.models.from_nir import from_nir
+from keras_snnkd.models.joint import JointNet, without_exits
 from keras_snnkd.models.mlp import MLP
 from keras_snnkd.models.presets import PRESETS
 from keras_snnkd.models.quantize import is_quantize_aware, quantize_aware
@@ -22,6 +23,7 @@ __all__ = [
     "PRESETS",
     "ConvNet",
     "EncoderDecoder",
+    "JointNet",
     "ResNet",
     "SequenceNet",
     "SpikingTransformer",
@@ -39,4 +41,5 @@ __all__ = [
     "with_clip_floor",
     "with_frame_gate",
     "with_timesteps",
+    "without_exits",
 ]
