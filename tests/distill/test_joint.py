@@ -22,17 +22,18 @@ def exits(case, name):
 @pytest.mark.parametrize("case", oracle_cases("losses_joint.npz", "joint_asnn"), ids=str)
 def test_the_whole_loss_and_its_gradients_are_those_of_the_official_code(case):
     settings = case.settings
-    given = [exits(case, name) for name in ("ann_logits", "snn_logits", "ann_features", "snn_features")]
-    flat = [array for group in given for array in group]
+    learning = ("ann_logits", "snn_logits", "snn_features")  # no gradient flows to the ANN's features
+    flat = [array for name in learning for array in exits(case, name)]
 
     def loss(*arrays):
-        groups = [arrays[start : start + 4] for start in range(0, 16, 4)]
-        return joint_loss(case["labels"], *groups, settings["alpha"], settings["beta"], settings["temperature"])
+        ann, student, features = (arrays[start : start + 4] for start in range(0, 12, 4))
+        constants = settings["alpha"], settings["beta"], settings["temperature"]
+        return joint_loss(case["labels"], ann, student, exits(case, "ann_features"), features, *constants)
 
     found, slopes = gradients(loss, *flat)
     np.testing.assert_allclose(found, case["loss"], rtol=1e-4)
-    for place, name in ((0, "ann_logits"), (4, "snn_logits"), (12, "snn_features")):
-        for slope, wanted in zip(slopes[place : place + 4], exits(case, f"grad_{name}"), strict=True):
+    for place, name in enumerate(learning):
+        for slope, wanted in zip(slopes[4 * place : 4 * place + 4], exits(case, f"grad_{name}"), strict=True):
             np.testing.assert_allclose(slope, wanted, rtol=1e-4, atol=5e-6)
 
 
