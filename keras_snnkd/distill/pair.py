@@ -23,10 +23,10 @@ def check_pair(student_taps: TapModel, teacher_taps: TapModel, other_inputs: boo
         if len(gives[0]) == len(gives[1]) == 1:
             raise ShapeError(f"the teacher {teacher.name} has {gives[0][0]} classes and the student {student.name} has {gives[1][0]}")
         raise ShapeError(f"the teacher {teacher.name} gives {gives[0]} and the student {student.name} {gives[1]}")
+    takes = [_of_one(taps.input_shape) for taps in (teacher_taps, student_taps)]
     if student_taps.named:
         _check_named(student_taps.named_shapes, teacher_taps.named_shapes)
-    elif teacher_taps.input_shape != student_taps.input_shape and not other_inputs:
-        takes = [_of_one(taps.input_shape) for taps in (teacher_taps, student_taps)]
+    elif takes[0] != takes[1] and not other_inputs:
         raise ShapeError(
             f"the teacher {teacher.name} takes inputs {takes[0]} and the student {student.name} {takes[1]}; if it sees another input, "
             'give teacher_inputs=True, and batches that bring both; or inputs="named", and batches of inputs by their names'
