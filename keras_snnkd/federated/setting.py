@@ -108,6 +108,7 @@ class Setting:
             self.student, self.data.image_shape, self.data.num_classes, timesteps=self.timesteps, readout="spike_count", name="member"
         )
         made.compile(keras.optimizers.Adam(self.learning_rate), LabelCrossEntropy())
+        made.optimizer.build(made.trainable_variables)  # so that a file of weights brings its moments too
         return made
 
     def targets(self, counts: Array) -> Array:
