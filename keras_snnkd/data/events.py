@@ -171,7 +171,8 @@ def read_bins(path: Path, cut: Frames | None = None) -> Events:
         FileFormatError: If a file is damaged, or there are no classes.
     """
     cut = cut or Frames()
-    parts = {one.name.lower(): one for one in sorted(path.iterdir()) if one.is_dir() and one.name.lower() in ("train", "test")}
+    folders = {one.name.lower(): one for one in sorted(path.iterdir()) if one.is_dir()}
+    parts = {name: folder for name, folder in folders.items() if name in ("train", "test")}
     found = {part: _files(folder) for part, folder in parts.items()} if "train" in parts else {"train": _files(path)}
     names = sorted({label for files in found.values() for _, label in files})
     numbers = {name: number for number, name in enumerate(names)}

@@ -134,7 +134,8 @@ def _unavailable(name: str, builder: Any, reason: str) -> DatasetUnavailableErro
 
 def _spectra(builder: Any, part: str, limit: int | None) -> tuple[list[np.ndarray], np.ndarray]:
     pairs = list(_in_order(builder, part, limit).as_numpy_iterator())
-    return [log_mel(sound.astype(np.float32) / 32768, SOUND_RATE) for sound, _ in pairs], np.array([label for _, label in pairs], np.int64)
+    spectra = [log_mel(sound.astype(np.float32) / 32768, SOUND_RATE) for sound, _ in pairs]
+    return spectra, np.array([label for _, label in pairs], np.int64)
 
 
 def _in_order(builder: Any, part: str, limit: int | None) -> Any:

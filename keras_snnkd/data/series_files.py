@@ -197,15 +197,21 @@ def read_wavs(path: Path) -> Series:
     Raises:
         FileFormatError: If a file is no such sound, or rates differ.
     """
-    parts = {part: _sounds(path / part) for part in ("train", "test")} if (path / "train").is_dir() else {"train": _sounds(path)}
+    if (path / "train").is_dir():
+        parts = {part: _sounds(path / part) for part in ("train", "test")}
+    else:
+        parts = {"train": _sounds(path)}
     names = sorted({label for found in parts.values() for _, label in found})
     rate = _Rate()
 
     def read(found: Any) -> Any:
-        return [log_mel(*rate.sound(file)) for file, _ in found], np.array([names.index(label) for _, label in found], np.int32)
+        spectra = [log_mel(*rate.sound(file)) for file, _ in found]
+        return spectra, np.array([names.index(label) for _, label in found], np.int32)
 
+    groups = None
     speakers = [file.stem.partition("_nohash_") for file, _ in parts["train"]]
-    groups = np.array([speaker for speaker, _, _ in speakers]) if all(mark for _, mark, _ in speakers) and "test" not in parts else None
+    if "test" not in parts and all(mark for _, mark, _ in speakers):
+        groups = np.array([speaker for speaker, _, _ in speakers])
     series, labels = read(parts["train"])
     return Series(path.name, tuple(names), series, labels, groups, read(parts["test"]) if "test" in parts else None)
 

@@ -129,7 +129,8 @@ def adapted(
     chosen, accuracies, chance = _scale(model, scale, samples)
     if chosen is not None:
         model = _around(model, chosen.layers, [])
-        told = " and ".join(f"{value:.1%} {name}" for name, value in accuracies.items() if name in (AS_THEY_ARE, chosen.name))
+        compared = {name: value for name, value in accuracies.items() if name in (AS_THEY_ARE, chosen.name)}
+        told = " and ".join(f"{value:.1%} {name}" for name, value in compared.items())
         changes.append(f"its images are brought to the scale {chosen.name}" + (f" (accuracy {told})" if told else ""))
     accuracy = accuracies.get(chosen.name if chosen else AS_THEY_ARE)
     return Adapted(model, tuple(changes), accuracy, accuracies, chance)

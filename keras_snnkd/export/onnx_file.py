@@ -103,7 +103,10 @@ def read_onnx_contents(path: Path) -> Contents:
         raise FileFormatError(f"{path} keeps weights in other files ({', '.join(outside[:3])}); export it into one file")
     operators = Counter(node.op_type for node in model.graph.node)
     foreign = {f"{node.domain}.{node.op_type}" for node in model.graph.node if node.domain not in BUILT_IN}
-    constants = [*model.graph.initializer, *(a.t for node in model.graph.node if node.op_type == "Constant" for a in node.attribute)]
+    constants = list(model.graph.initializer)
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            constants += [attribute.t for attribute in node.attribute]
     elements = sum(math.prod(tensor.dims) for tensor in constants)
     return Contents(dict(sorted(operators.items())), tuple(sorted(foreign)), elements)
 

@@ -76,9 +76,10 @@ def from_nir(
         timesteps = timesteps or check_timesteps(int(said["timesteps"]))
         encoder, readout = encoder or said["encoder"] or "direct", readout or said["readout"] or "mean"
         ours = said["readout"] is not None and said["encoder"] is not None
-        open_ends = (
-            [] if ours else [name for name, given in (("fires", fires or said["fires"]), ("reset", reset or said["reset"])) if not given]
-        )
+        open_ends: list[str] = []
+        if not ours:
+            answers = {"fires": fires or said["fires"], "reset": reset or said["reset"]}
+            open_ends = [name for name, answer in answers.items() if not answer]
         fires, reset = fires or said["fires"] or "above", reset or said["reset"] or "hard"
         if encoder not in [*ENCODERS, WITHOUT_ENCODER] or readout not in READOUTS or fires not in FIRES or reset not in RESETS:
             raise ValueError(f"encoder {encoder!r}, readout {readout!r}, fires {fires!r}, reset {reset!r}")

@@ -154,7 +154,9 @@ def _constants(energy: Mapping[str, Any]) -> str:
 def _anytime(found: Mapping[str, Any] | None, name: str) -> str:
     if not found or not found.get("accuracy"):
         return ""
-    columns: list[Column] = [(f"{t} step{'s' if t > 1 else ''}", [[formats.percent(a)]]) for t, a in enumerate(found["accuracy"], 1)]
+    columns: list[Column] = []
+    for steps, accuracy in enumerate(found["accuracy"], start=1):
+        columns.append(("1 step" if steps == 1 else f"{steps} steps", [[formats.percent(accuracy)]]))
     threshold = (
         f"The threshold is the smallest confidence at which stopping early costs at most {_points(found.get('tolerance'))} points on "
         f"{formats.count(found.get('calibration_samples'))} validation images."

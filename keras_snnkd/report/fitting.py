@@ -64,4 +64,9 @@ def in_markdown(columns: list[Column]) -> str:
     lines = [[header for header, _ in columns], ["---", *["---:"] * (len(columns) - 1)]]
     for row in zip(*(cells for _, cells in columns), strict=True):
         lines.append([", ".join(cell) for cell in row])
-    return "".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |\n" for line in lines)
+    return "".join(f"| {' | '.join(map(_escaped, line))} |\n" for line in lines)
+
+
+def _escaped(cell: str) -> str:
+    """A cell that stays one cell on one line."""
+    return cell.replace("|", "\\|").replace("\n", " ")

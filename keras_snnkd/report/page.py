@@ -169,7 +169,10 @@ def _values(allowed: Any) -> str:
 
 
 def _curves(run: Run, labels: Names, colors: Names) -> str:
-    histories = {name: h for name, h in (run.get("histories") or {}).items() if h and (h.get("val_accuracy") or h.get("val_loss"))}
+    histories = {}
+    for name, history in (run.get("histories") or {}).items():
+        if history and (history.get("val_accuracy") or history.get("val_loss")):
+            histories[name] = history
     if not histories:
         return ""
     draw = functools.partial(plots.learning_curves, *_labelled(histories, labels, colors))

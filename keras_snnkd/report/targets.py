@@ -20,7 +20,9 @@ def target_table(targets: Targets) -> Any:
     Example:
         >>> rich.print(kd.report.target_table(card["targets"]))
     """
-    return Fitting([(header, [cell[:1] if header == "file" else cell for cell in cells]) for header, cells in target_columns(targets)])
+    columns = dict(target_columns(targets))
+    columns["file"] = [cell[:1] for cell in columns["file"]]  # without the path
+    return Fitting(list(columns.items()))
 
 
 def target_markdown(targets: Targets) -> str:

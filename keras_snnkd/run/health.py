@@ -176,4 +176,5 @@ def _distance(held: Moment, seen: Moment, epsilon: float) -> float:
 
 def _gap(logs: dict[str, float]) -> float:
     """How far validation accuracy is below that of training."""
-    return max((logs[name] - logs[f"val_{name}"] for name in logs if name.endswith("accuracy") and f"val_{name}" in logs), default=0.0)
+    both = [name for name in logs if name.endswith("accuracy") and f"val_{name}" in logs]
+    return max((logs[name] - logs[f"val_{name}"] for name in both), default=0.0)

@@ -150,7 +150,9 @@ class Stopwatch:
         """
         results = list(results)
         here = time.monotonic() - self._started
-        return round(sum(result.record.get("seconds") or 0.0 for result in results) + here - sum(result.seconds for result in results), 1)
+        in_all = sum(result.record.get("seconds") or 0.0 for result in results)
+        in_this_process = sum(result.seconds for result in results)
+        return round(here + in_all - in_this_process, 1)
 
 
 def clock(seconds: float) -> str:

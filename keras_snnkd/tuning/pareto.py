@@ -20,13 +20,17 @@ def front(rows: Iterable[Mapping[str, Any]], costs: Sequence[str] = COSTS, gain:
     Example:
         >>> front([{"accuracy": 0.9, "parameters": 10, "synaptic_operations": 5}])
     """
-    rows = list(rows)
-    kept = []
-    for index, row in enumerate(rows):
-        others = (other for place, other in enumerate(rows) if place != index and (not _equal(other, row, costs, gain) or place < index))
-        if not any(other[gain] >= row[gain] and all(other[cost] <= row[cost] for cost in costs) for other in others):
-            kept.append(row)
+    distinct: list[Mapping[str, Any]] = []
+    for row in rows:
+        if not any(_equal(row, other, costs, gain) for other in distinct):
+            distinct.append(row)
+    kept = [row for row in distinct if not any(_beats(other, row, costs, gain) for other in distinct if other is not row)]
     return sorted(kept, key=lambda row: (-row[gain], *(row[cost] for cost in costs)))
+
+
+def _beats(row: Mapping[str, Any], other: Mapping[str, Any], costs: Sequence[str], gain: str) -> bool:
+    """Whether a row is at least as good as another one in everything."""
+    return row[gain] >= other[gain] and all(row[cost] <= other[cost] for cost in costs)
 
 
 def _equal(row: Mapping[str, Any], other: Mapping[str, Any], costs: Sequence[str], gain: str) -> bool:

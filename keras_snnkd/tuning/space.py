@@ -111,7 +111,9 @@ class Space:
 
     def corner(self, which: Callable[[Sequence[Any]], Any]) -> dict[str, Any]:
         """The candidate of the least (`min`) or the largest (`max`) values, with every objective that may be in the loss."""
-        found = {name: which([allowed["low"], allowed["high"]] if isinstance(allowed, dict) else allowed) for name, allowed in self.rest()}
+        found = {}
+        for name, allowed in self.rest():
+            found[name] = which([allowed["low"], allowed["high"]] if isinstance(allowed, dict) else allowed)
         return {**found, **{name: True in self.allowed[name] for name in self.objectives}}
 
     def rest(self) -> Iterator[tuple[str, Allowed]]:
