@@ -41,6 +41,7 @@ _CLASSES = {
 
 _PARTS = {
     "comparison": "run.comparison",
+    "compress": "compress",
     "data": "data",
     "determinism": "training.determinism",
     "edge": "edge",
@@ -76,6 +77,7 @@ __all__ = [
     "__version__",
     "adapt_teacher",
     "comparison",
+    "compress",
     "data",
     "determinism",
     "edge",

@@ -48,6 +48,10 @@ class BusyError(OutputError):
     """A folder to which another process is writing."""
 
 
+class NothingToGainError(KDError, ValueError):
+    """A way to make a network smaller that would leave this one as it is."""
+
+
 class UnhealthyTrainingError(KDError, RuntimeError):
     """Training that goes wrong in a way that was to stop it: an exploding loss, silent or saturated layers."""
 

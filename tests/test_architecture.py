@@ -32,9 +32,10 @@ BELOW = {
     "data": set(),
     "edge": set(),
     "report": set(),
-    "export": {"surrogates", "neurons", "layers", "models", "metrics", "edge"},
+    "compress": {"neurons", "layers", "models", "metrics"},
+    "export": {"surrogates", "neurons", "layers", "models", "metrics", "edge", "compress"},
     "federated": {"models", "data"},
-    "run": {"neurons", "layers", "models", "distill", "metrics", "data", "report", "export"},
+    "run": {"neurons", "layers", "models", "distill", "metrics", "data", "report", "compress", "export"},
     "tuning": {"models", "distill", "metrics", "report", "export", "run"},
 }
 """The parts of the package, and the parts each of them may import, besides the lowest ones. See docs/architecture.md."""
@@ -141,6 +142,11 @@ REQUIRED = {
     "QuantizedConv2D": lambda: {"filters": 2, "kernel_size": 3},
     "QuantizedDense": lambda: {"units": 3},
     **dict.fromkeys(["Direct", "Poisson", "Latency", "Frames"], lambda: {"timesteps": 3}),
+    "TensorTrainConv2D": lambda: {"filters": 2},
+    "NoisyConv2D": lambda: {"filters": 2, "kernel_size": 3, "device": {"noise": 0.1}},
+    "NoisyDense": lambda: {"units": 3, "device": {"noise": 0.1}},
+    **{f"{kind}Conv2D": lambda: {"filters": 2, "kernel_size": 3} for kind in ("Masked", "Thresholded")},
+    **{f"{kind}Dense": lambda: {"units": 3} for kind in ("Masked", "Thresholded")},
     **dict.fromkeys([name for name in REGISTERED if name.endswith("Cell")], lambda: {"units": 3}),
 }
 """The arguments without which a class cannot be made."""
@@ -149,6 +155,11 @@ COMPUTED = {
     "ThresholdBatchNormalization": {"gamma_initializer"},
     "CausalConv1D": {"padding", "strides", "rank", "lora_rank", "lora_alpha", "activity_regularizer"},
     **{name: {"decay_input"} for name in ("IF", "IFCell")},
+    **{
+        f"{kind}{layer}": {"rank", "lora_rank", "lora_alpha", "activity_regularizer"}
+        for kind in ("Masked", "Thresholded", "Noisy")
+        for layer in ("Conv2D", "Dense")
+    },
     **{name: {"decay_input", "v_reset"} for neuron in ("AdLIF", "RLIF", "RadLIF") for name in (neuron, f"{neuron}Cell")},
     **{
         name: {"use_bias", "rank", "lora_rank", "lora_alpha", "activity_regularizer"}
@@ -172,6 +183,10 @@ def arguments(cls):
         if parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break
     return found
+
+
+OTHERS = {"weight_bits": 4}
+"""Values other than the default of arguments that take few."""
 
 
 def another(value):
@@ -200,7 +215,7 @@ def test_every_argument_comes_back_from_the_config(name):
 def test_the_config_holds_what_was_given_and_not_the_default(name):
     cls, required = REGISTERED[name], REQUIRED.get(name, dict)
     own = {
-        argument: another(parameter.default)
+        argument: OTHERS.get(argument, another(parameter.default))
         for argument, parameter in inspect.signature(cls).parameters.items()
         if isinstance(parameter.default, (int, float)) and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     }

@@ -10,11 +10,12 @@ from typing import Any
 from keras_snnkd import report
 from keras_snnkd.cli.folders import run_folder
 from keras_snnkd.cli.options import OPTIONS, RUN_OPTIONS, parser
-from keras_snnkd.cli.values import read_objective, read_setting
+from keras_snnkd.cli.values import read_named, read_objective, read_setting
 from keras_snnkd.errors import KDError, unknown_name
 from keras_snnkd.run import inspection
 from keras_snnkd.run.card import write_card
 from keras_snnkd.run.comparison import Comparison
+from keras_snnkd.run.compression import COMPRESS
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.folder import check_folder
 from keras_snnkd.run.imports import import_classes
@@ -86,6 +87,12 @@ def _recipe(options: argparse.Namespace, mode: str | None) -> Recipe:
     given = {name: value for name, value in vars(options).items() if name not in RUN_OPTIONS and value is not None}
     if options.objectives is not None:
         given["objectives"] = [_short(read_objective(name)) for text in options.objectives for name in _names(text)]
+    first, *fewer = options.timesteps or [None]
+    if first is not None:
+        given["timesteps"] = first
+    if fewer or options.compress:
+        words = [read_named(text, COMPRESS, "way to compress") for text in options.compress or ()]
+        given["compress"] = [*({COMPRESS: "steps", "timesteps": steps} for steps in fewer), *words]
     if options.search is not None:
         given["search"] = dict(read_setting(text) for text in options.search)
     base = Recipe.load(options.recipe) if options.recipe else Recipe()
@@ -118,6 +125,8 @@ def _finish(results: dict[str, Any], folder: Path, shelf: Path, console: Any) ->
         console.print(report.table(results["models"]))
     if results.get("comparison"):
         console.print(report.comparison_table(results["comparison"]))
+    if results.get("compression"):
+        console.print(report.compression_table(results["compression"]))
     if results.get("rivals"):
         console.print(report.rivals_table(results["rivals"]))
         for sentence in results["verdict"]:

@@ -4,10 +4,11 @@ import argparse
 from typing import Any, NoReturn
 
 from keras_snnkd import neurons
-from keras_snnkd.cli.values import read_numbers, read_scale
+from keras_snnkd.cli.values import read_numbers, read_scale, read_timesteps
 from keras_snnkd.distill import methods, objectives
 from keras_snnkd.errors import KDError
 from keras_snnkd.export.targets import TARGETS
+from keras_snnkd.run.compression import WORDS
 from keras_snnkd.run.modes import Mode
 
 HELP = """\
@@ -98,7 +99,10 @@ def _add_models(group: Any) -> None:
         "--assistant", metavar="MODEL", action="append", dest="assistants", help="for multistage; may be given several times, largest first"
     )
     group.add_argument("--student", metavar="MODEL", help="default: <dataset>_student")
-    group.add_argument("--timesteps", "-T", type=int, metavar="T", help="time steps of the student (default: 4)")
+    group.add_argument(
+        "--timesteps", "-T", type=read_timesteps, metavar="T[,T...]",
+        help="time steps of the student (default: 4); 8,4,2,1: trained with 8, then step by step with fewer, each taught by the one before",
+    )  # fmt: skip
     group.add_argument("--teacher-timesteps", type=int, metavar="T", help="time steps of the teacher (default: the student's)")
     group.add_argument("--neuron", metavar="NAME", help=" | ".join([*neurons.names(), "relu"]) + " (default: lif)")
     group.add_argument("--teacher-neuron", metavar="NAME", help="likewise for the teacher; relu for an ANN teacher")
@@ -159,6 +163,15 @@ def _add_distillation(group: Any) -> None:
     group.add_argument(
         "--sizes", metavar="F,F,...", type=read_numbers,
         help="with --mode compare: factors of the student's widths, to see at which size teaching gains most",
+    )  # fmt: skip
+    group.add_argument(
+        "--max-spikes", type=float, metavar="R", help="share of its neurons that may fire in a step of the distilled student, such as 0.05"
+    )
+    group.add_argument("--max-synops-target", type=float, metavar="N", help="operations an image that the spikes of this student may cause")
+    group.add_argument(
+        "--compress", metavar="NAME[:KEY=VALUE,...]", action="append",
+        help="what the student goes through once it is trained, taught by itself as it was; several in this order: "
+        f"{' | '.join(WORDS)}, such as stds:sparsity=0.9 or spikes:rate=0.05",
     )  # fmt: skip
     group.add_argument("--seeds", type=int, metavar="N", help="with --mode compare: each method with N seeds from --seed on (default: 5)")
 
@@ -244,6 +257,8 @@ RUN_OPTIONS = (
     "imports",
     "model",
     "objectives",
+    "compress",
+    "timesteps",
     "target",
     "io",
     "finetune",

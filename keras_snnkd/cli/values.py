@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import itertools
 import json
 from typing import Any
 
@@ -15,17 +16,34 @@ def read_objective(text: str) -> dict[str, Any]:
     if text.startswith(COACHED):
         inner = read_objective(text.removeprefix(COACHED))
         return {**inner, "objective": f"{COACHED}{inner['objective']}"}
+    return read_named(text, "objective", "objective")
+
+
+def read_named(text: str, key_of_name: str, called: str) -> dict[str, Any]:
+    """`"name:key=value,key=value"` to a mapping, in which the name stands under a key; `called` is what errors call it."""
     name, _, rest = text.partition(":")
-    found: dict[str, Any] = {"objective": name}
+    found: dict[str, Any] = {key_of_name: name}
     for part in filter(None, rest.split(",")):
         key, equals, value = part.partition("=")
         if not equals:
-            raise ValueError(f"cannot read {part!r} in the objective {text!r}; expected name:key=value,key=value")
+            raise ValueError(f"cannot read {part!r} in the {called} {text!r}; expected name:key=value,key=value")
         try:
             found[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
             found[key] = value
     return found
+
+
+def read_timesteps(text: str) -> list[int]:
+    """`"4"` to `[4]`, and `"8,4,2,1"` to those four, which have to become fewer."""
+    try:
+        steps = [int(part) for part in text.split(",")]
+    except ValueError:
+        expected = "a whole number of steps, or several with commas, such as 8,4,2,1"
+        raise argparse.ArgumentTypeError(f"expected {expected}; got {text!r}") from None
+    if any(later >= earlier for earlier, later in itertools.pairwise(steps)):
+        raise argparse.ArgumentTypeError(f"each number of steps must be below the one before, got {text!r}")
+    return steps
 
 
 def read_numbers(text: str) -> list[float]:

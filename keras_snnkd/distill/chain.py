@@ -114,11 +114,12 @@ class Chain:
             KDError, ValueError: Whatever is wrong with a stage.
         """
         distillers: dict[str, Distiller] = {}
+        students: dict[str, keras.Model] = {}
         for stage in self.stages:
-            students = {name: distiller.student for name, distiller in distillers.items()}
             with _left_out(stage, failed):
                 student = stage.start(students)
                 distillers[stage.name] = stage.distiller(student, stage.find("teacher", students, student), steps_per_epoch)
+                students[stage.name] = stage.finished(student)
         self._teacher_taps = {name: distiller.teacher_taps for name, distiller in distillers.items()}
         return distillers
 
@@ -235,6 +236,10 @@ class Chain:
                 record[f"{role}_sha256"] = sha256(results[getattr(stage, role)].folder / "model.keras")
         if resume and (folder / "stage.json").exists():
             return _finished(stage, folder, record)
+        models = {name: result.model for name, result in results.items()}
+        source = stage.find("start_from", models, None)
+        if stage.demands is not None and source is not None:
+            stage.demands(source)
         settings = folder / "settings.json"
         with strategy.chief_first():
             if settings.exists() or not strategy.is_chief():
@@ -242,20 +247,20 @@ class Chain:
             else:
                 write_json(settings, record, signed=True)
         keras.utils.set_random_seed(stage.seed)
-        models = {name: result.model for name, result in results.items()}
         student = stage.start(models)
         distiller = stage.distiller(student, stage.find("teacher", models, student), data.steps_per_epoch)
-        if self._samples is not None and stage.teacher is not stage.start_from:
+        if self._samples is not None and (isinstance(stage.teacher, str) or stage.teacher is not stage.start_from):
             labels = None if stage.trained_for.monitor is None else self._samples.labels
             distiller.meet(self._samples.images, labels, trained_here=not isinstance(stage.teacher, keras.Model))
         task = stage.trained_for
-        checkpoints = Checkpoints(folder, f"val_{task.monitor}", task.mode)
+        checkpoints = Checkpoints(folder, f"val_{task.monitor}", task.mode, stage.judged_from)
         epoch = checkpoints.resume(distiller)
         started = time.monotonic()
         cache = None
         if epoch < stage.last_epoch:
             cache = self._cache(stage, distiller, data, progress)
             more = callbacks(stage)
+            own = stage.during() if stage.during is not None else []
             watch = [] if any(isinstance(callback, Divergence) for callback in more) else [Divergence()]
             try:
                 distiller.fit(
@@ -264,7 +269,7 @@ class Chain:
                     initial_epoch=epoch,
                     epochs=stage.last_epoch,
                     validation_data=data.validation,
-                    callbacks=[FreshMoments(data), *stage.moving(distiller, checkpoints.history), *watch, *more, checkpoints],
+                    callbacks=[*own, FreshMoments(data), *stage.moving(distiller, checkpoints.history), *watch, *more, checkpoints],
                     verbose=0,
                     shuffle=False,
                 )
@@ -275,10 +280,12 @@ class Chain:
                     cache.close()
         best = checkpoints.load_best(distiller)
         reached = checkpoints.history[best - 1].get(f"val_{task.monitor}")
+        student = stage.finished(student)
         if stage.weight_bits == 8:
             round_weights(student)
             restart_random_layers(student, stage.last_epoch)
-            reached = distiller.evaluate(data.validation, verbose=0, return_dict=True).get(task.monitor)
+            judge = distiller if student is distiller.student else dataclasses.replace(stage, objectives=()).distiller(student, None, 1)
+            reached = judge.evaluate(data.validation, verbose=0, return_dict=True).get(task.monitor)
         seconds = time.monotonic() - started
         outcome = {
             **record,

@@ -33,10 +33,12 @@ class Checkpoints(keras.callbacks.Callback):
             Of epochs with the same value the last one is: few validation images tell few
             values apart, and the later weights have learned longer, at a lower rate.
         mode: `"max"` if its highest value is the best, else `"min"`.
+        judged_from: The first epoch, from 0 on, that may be the best.
     """
 
-    def __init__(self, folder: str | Path, monitor: str = "val_accuracy", mode: str = "max") -> None:
+    def __init__(self, folder: str | Path, monitor: str = "val_accuracy", mode: str = "max", judged_from: int = 0) -> None:
         super().__init__()
+        self.judged_from = judged_from
         self.folder = Path(folder)
         self.monitor, self._sign = monitor, 1.0 if mode == "max" else -1.0
         self.history: list[dict[str, float]] = []
@@ -103,12 +105,13 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.history = [*self.history[:epoch], {name: float(value) for name, value in (logs or {}).items()}]
-        earlier = [self._sign * row[self.monitor] for row in self.history[:-1] if self.monitor in row]
+        earlier = [self._sign * row[self.monitor] for row in self.history[self.judged_from : -1] if self.monitor in row]
         if strategy.is_chief():
             write_json(self.folder / "history.json", self.history)
             self._seconds = [*self._seconds[:epoch], round(self.seconds_before + time.monotonic() - self._started, 1)]
             write_json(self.folder / SECONDS, self._seconds)
-        if self._sign * self.history[-1].get(self.monitor, self._sign * math.inf) >= max(earlier, default=-math.inf):
+        now = self._sign * self.history[-1].get(self.monitor, self._sign * math.inf)
+        if epoch >= self.judged_from and now >= max(earlier, default=-math.inf):
             self._save(f"best-{epoch + 1:04d}")
         self._save(f"epoch-{epoch + 1:04d}", self._seen())
         if strategy.is_chief():

@@ -40,8 +40,13 @@ _NOT_IN_EARLIER_RECORDS = {
     "teacher_outputs": "auto",
     "teacher_scale": "auto",
     "gradient": "bptt",
+    "judged_from": 0,
 }
 """Settings that a stage's record leaves out at these values, as the records of earlier versions did."""
+
+
+_FUNCTIONS = ("student", "objectives", "demands", "during", "finish")
+"""What a stage's record does not hold as it is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +88,10 @@ class Stage:
         seed: Of initial weights.
         teacher_outputs, teacher_scale: Of a teacher that is a model: what it gives, and which images it takes; see `adapt_teacher`.
         settings: What else should be the same when the stage is resumed, as JSON: the student's specification, the data.
+        demands: Looks at the trained model of `start_from` before anything is trained, and raises if there is nothing to do with it.
+        during: Makes more callbacks, such as one that prunes the student.
+        finish: What the trained student becomes: another model that computes the same, such as one without masks. It is what is saved.
+        judged_from: The first epoch, from 0 on, that may be the best: earlier ones of a network that gets smaller do not count.
 
     Raises:
         ValueError: For an unusable name, epochs or cache_views below 1, a learning rate that is not above 0, weight_bits other than
@@ -115,6 +124,10 @@ class Stage:
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     teacher_outputs: str = "auto"
     teacher_scale: str | Sequence[float] = "auto"
+    demands: Callable[[keras.Model], Any] | None = None
+    during: Callable[[], Sequence[keras.callbacks.Callback]] | None = None
+    finish: Callable[[keras.Model], keras.Model] | None = None
+    judged_from: int = 0
 
     def __post_init__(self) -> None:
         if not self.name or not self.name.replace("_", "").replace("-", "").isalnum():
@@ -128,6 +141,10 @@ class Stage:
         check_smoothing(self.label_smoothing)
         if self.stop is not None and (isinstance(self.stop, bool) or not isinstance(self.stop, int) or not 1 <= self.stop <= self.epochs):
             raise ValueError(f"stage {self.name}: stop must be one of its {self.epochs} epochs, or None for all, got {self.stop!r}")
+        if not 0 <= self.judged_from < self.last_epoch:
+            raise ValueError(
+                f"stage {self.name}: judged_from must be one of its epochs, 0 to {self.last_epoch - 1}, got {self.judged_from!r}"
+            )
         if self.weight_bits not in (8, 32):
             raise ValueError(f"stage {self.name}: weight_bits must be 8 or 32, got {self.weight_bits!r}")
         if self.transfer is None and self.start_from is None:
@@ -168,7 +185,7 @@ class Stage:
         rate = optimizers.schedule(self.schedule, self.learning_rate, self.epochs * steps_per_epoch)
         objectives = [_fresh(o) if isinstance(o, Objective) else o for o in self.objectives]
         with warnings.catch_warnings():
-            if self.teaches_itself or (self.teacher is not None and self.teacher is self.start_from):
+            if self.teaches_itself or self.transfer is None or (self.teacher is not None and self.teacher is self.start_from):
                 warnings.filterwarnings("ignore", "the student .* is not smaller than its teacher")
             given = isinstance(self.teacher, keras.Model)  # others were trained here, on this data
             form: dict[str, Any] = {"teacher_outputs": self.outputs_of_teacher, "teacher_scale": self.teacher_scale if given else None}
@@ -209,6 +226,10 @@ class Stage:
         """The student, as one that says that its outputs are numbers where they are."""
         return student if self.trained_for.classes else with_numbers(student)
 
+    def finished(self, student: keras.Model) -> keras.Model:
+        """What a trained student becomes."""
+        return student if self.finish is None else self.finish(student)
+
     def shown(self, data: Any) -> Any:
         """What the stage sees of the data: so many views, and the labels that are known."""
         if self.labels != 1:
@@ -232,7 +253,7 @@ class Stage:
 
     def record(self) -> dict[str, Any]:
         """The settings as plain data; two stages with equal records train alike."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("student", "objectives")}
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in _FUNCTIONS}
         for role in ("teacher", "start_from"):
             fields[role] = fields[role].name if isinstance(fields[role], keras.Model) else fields[role]
         fields["teacher"] = "itself" if self.teaches_itself else fields["teacher"]

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_snnkd import graphs
+from keras_snnkd.compress import is_plain, plain
 from keras_snnkd.errors import ExportError, unknown_name
 from keras_snnkd.files.logits import LOGITS
 from keras_snnkd.keras_internals import all_layers
@@ -57,7 +58,7 @@ def freeze(model: keras.Model, batch_size: int | None = None, taps: Sequence[str
 def functional(model: keras.Model) -> keras.Model:
     """The same layers as a functional model of one input and one output, the logits.
 
-    Models inside it are laid open, and a softmax or sigmoid at its end is left out.
+    Models inside it are laid open, a softmax or sigmoid at its end is left out, and masks and tensor trains become plain kernels.
 
     Raises:
         ExportError: If that cannot be had.
@@ -73,6 +74,7 @@ def functional(model: keras.Model) -> keras.Model:
             f"{model.name} has {len(inputs)} inputs and {len(outputs)} outputs; an exporter takes one image and gives one vector of logits."
         )
     logits = logits_of(graphs.flat(model))
+    logits = logits if is_plain(logits) else plain(logits, strict=False)
     return keras.Model(list(logits.inputs), list(logits.outputs), name=model.name)
 
 

@@ -7,12 +7,15 @@ from keras_snnkd.layers.encoders import Direct, Latency, Poisson
 from keras_snnkd.layers.fake_quant import FakeQuant
 from keras_snnkd.layers.frame_gate import FrameGate, KeptFrames
 from keras_snnkd.layers.frames import Frames
+from keras_snnkd.layers.noisy import NoisyConv2D, NoisyDense
 from keras_snnkd.layers.normalization import BatchNormalization, ThresholdBatchNormalization
 from keras_snnkd.layers.numbers import Numbers, with_numbers
 from keras_snnkd.layers.over_time import OverTime
+from keras_snnkd.layers.pruned import MaskedConv2D, MaskedDense, NeuronMask, ThresholdedConv2D, ThresholdedDense
 from keras_snnkd.layers.quantized import QuantizedConv1D, QuantizedConv2D, QuantizedDense
 from keras_snnkd.layers.readouts import LastStep, MeanOverTime, SoftmaxSum, SpikeCount
 from keras_snnkd.layers.series import CausalConv1D, Standardize
+from keras_snnkd.layers.tensor_train import TensorTrainConv2D
 
 __all__ = [
     "Attend",
@@ -29,8 +32,13 @@ __all__ = [
     "LastStep",
     "Latency",
     "Logits",
+    "MaskedConv2D",
+    "MaskedDense",
     "MeanOverTime",
     "MeanOverTokens",
+    "NeuronMask",
+    "NoisyConv2D",
+    "NoisyDense",
     "Numbers",
     "OverTime",
     "Poisson",
@@ -41,7 +49,10 @@ __all__ = [
     "SoftmaxSum",
     "SpikeCount",
     "Standardize",
+    "TensorTrainConv2D",
     "ThresholdBatchNormalization",
+    "ThresholdedConv2D",
+    "ThresholdedDense",
     "TokenMask",
     "logits_of",
     "with_numbers",

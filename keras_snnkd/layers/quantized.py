@@ -7,7 +7,7 @@ import keras
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Tensor
 from keras_snnkd.layers.fake_quant import SPIKE_STEP
-from keras_snnkd.neurons.fake_quant import fake_quant_weights
+from keras_snnkd.neurons.fake_quant import check_weight_bits, fake_quant_weights
 
 
 class Quantized(keras.layers.Layer):
@@ -15,24 +15,31 @@ class Quantized(keras.layers.Layer):
 
         s_c = max |w_c| / 127,   w_c <- s_c floor(w_c / s_c + 1/2),   b_c likewise in steps input_step s_c
 
-    The gradient passes the rounding unchanged. The products are whole numbers of steps ``input_step s_c``: so are they in the file.
+    With fewer `weight_bits`, as `keras_snnkd.neurons.fake_quant.fake_quant_weights` says. The gradient passes the rounding unchanged. The
+    products are whole numbers of steps ``input_step s_c``: so are they in the file.
 
     Raises:
-        ValueError: If `input_step` is not above 0.
+        ValueError: If `input_step` is not above 0, or for another number of bits.
     """
 
-    def __init__(self, *sizes: Any, input_step: float = SPIKE_STEP, **kwargs: Any) -> None:
+    def __init__(self, *sizes: Any, input_step: float = SPIKE_STEP, weight_bits: int = 8, **kwargs: Any) -> None:
         super().__init__(*sizes, **{**kwargs, "use_bias": True, "dtype": "float32"})
         if not input_step > 0:
             raise ValueError(f"{self.name}: input_step must be above 0, got {input_step}")
+        check_weight_bits(weight_bits)
         self.input_step = float(input_step)
+        self.weight_bits = weight_bits
 
     def call(self, inputs: Tensor) -> Tensor:
-        kernel, bias = fake_quant_weights(self.kernel, self.bias, self.input_step)
+        kernel, bias = fake_quant_weights(self.kernel, self.bias, self.input_step, self.weight_bits)
         return self.activation(self.product(inputs, kernel) + bias)
 
+    def rounded_kernel(self) -> Tensor:
+        """The kernel with which the layer computes."""
+        return fake_quant_weights(self.kernel, self.bias, self.input_step, self.weight_bits)[0]
+
     def get_config(self) -> Config:
-        config = {**super().get_config(), "input_step": self.input_step}
+        config = {**super().get_config(), "input_step": self.input_step, "weight_bits": self.weight_bits}
         del config["use_bias"]
         return config
 
@@ -47,6 +54,7 @@ class QuantizedConv2D(Quantized, keras.layers.Conv2D):
     Args:
         filters, kernel_size: Of `keras.layers.Conv2D`.
         input_step: The step of the activations it reads, 1/255 for spikes.
+        weight_bits: 8, 4, or 2 for three values.
         **kwargs: Of `keras.layers.Conv2D`, but for `use_bias`.
 
     Call arguments:
@@ -59,8 +67,10 @@ class QuantizedConv2D(Quantized, keras.layers.Conv2D):
         >>> QuantizedConv2D(8, 3, padding="same")(keras.ops.ones((2, 8, 8, 1))).shape  # (2, 8, 8, 8)
     """
 
-    def __init__(self, filters: int, kernel_size: int | tuple[int, int], input_step: float = SPIKE_STEP, **kwargs: Any) -> None:
-        super().__init__(filters, kernel_size, input_step=input_step, **kwargs)
+    def __init__(
+        self, filters: int, kernel_size: int | tuple[int, int], input_step: float = SPIKE_STEP, weight_bits: int = 8, **kwargs: Any
+    ) -> None:
+        super().__init__(filters, kernel_size, input_step=input_step, weight_bits=weight_bits, **kwargs)
 
     def product(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         return self.convolution_op(inputs, kernel)
@@ -73,6 +83,7 @@ class QuantizedConv1D(Quantized, keras.layers.Conv1D):
     Args:
         filters, kernel_size: Of `keras.layers.Conv1D`.
         input_step: The step of the activations it reads, 1/255 for spikes.
+        weight_bits: 8, 4, or 2 for three values.
         **kwargs: Of `keras.layers.Conv1D`, but for `use_bias`.
 
     Call arguments:
@@ -85,8 +96,10 @@ class QuantizedConv1D(Quantized, keras.layers.Conv1D):
         >>> QuantizedConv1D(8, 3, strides=2)(keras.ops.ones((2, 9, 6))).shape  # (2, 4, 8)
     """
 
-    def __init__(self, filters: int, kernel_size: int | tuple[int], input_step: float = SPIKE_STEP, **kwargs: Any) -> None:
-        super().__init__(filters, kernel_size, input_step=input_step, **kwargs)
+    def __init__(
+        self, filters: int, kernel_size: int | tuple[int], input_step: float = SPIKE_STEP, weight_bits: int = 8, **kwargs: Any
+    ) -> None:
+        super().__init__(filters, kernel_size, input_step=input_step, weight_bits=weight_bits, **kwargs)
         if self.padding == "causal":
             raise ValueError(f"{self.name}: padding='causal' has no 8-bit form here; take 'valid' or 'same'")
 
@@ -101,6 +114,7 @@ class QuantizedDense(Quantized, keras.layers.Dense):
     Args:
         units: Of `keras.layers.Dense`.
         input_step: The step of the activations it reads, 1/255 for spikes.
+        weight_bits: 8, 4, or 2 for three values.
         **kwargs: Of `keras.layers.Dense`, but for `use_bias`.
 
     Call arguments:
@@ -113,8 +127,8 @@ class QuantizedDense(Quantized, keras.layers.Dense):
         >>> QuantizedDense(10)(keras.ops.ones((2, 64))).shape  # (2, 10)
     """
 
-    def __init__(self, units: int, input_step: float = SPIKE_STEP, **kwargs: Any) -> None:
-        super().__init__(units, input_step=input_step, **kwargs)
+    def __init__(self, units: int, input_step: float = SPIKE_STEP, weight_bits: int = 8, **kwargs: Any) -> None:
+        super().__init__(units, input_step=input_step, weight_bits=weight_bits, **kwargs)
 
     def product(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         return keras.ops.matmul(inputs, kernel)

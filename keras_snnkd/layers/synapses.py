@@ -12,6 +12,7 @@ from keras_snnkd._types import Tensor
 from keras_snnkd.errors import KDError
 from keras_snnkd.layers.attention import Positions
 from keras_snnkd.layers.over_time import OverTime
+from keras_snnkd.layers.tensor_train import TensorTrainConv2D
 from keras_snnkd.neurons import SpikingLayer
 
 CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
@@ -52,6 +53,8 @@ def parts(name: str, layer: keras.Layer) -> dict[str, "Synapse"]:
         return {name: Synapse(timed, inner.rank, inner.kernel, (-1,), _depthwise(inner))}
     if isinstance(inner, TRANSPOSED):
         return {name: Synapse(timed, inner.rank, inner.kernel, (-2,), _transposed(inner))}
+    if isinstance(inner, TensorTrainConv2D) and inner.mode != "half":
+        return _of_train(name, inner, timed)
     if isinstance(inner, SEPARABLE):
         first = Synapse(timed, inner.rank, inner.depthwise_kernel, (-1,), _depthwise(inner))
         kernel = inner.depthwise_kernel
@@ -63,6 +66,22 @@ def parts(name: str, layer: keras.Layer) -> dict[str, "Synapse"]:
             "Conv, DepthwiseConv, SeparableConv and ConvTranspose, bare or in OverTime"
         )
     return {}
+
+
+def _of_train(name: str, layer: TensorTrainConv2D, timed: bool) -> dict[str, "Synapse"]:
+    """The synapses of a tensor train: the 1x1 that reads spikes, what is between, and the 1x1 behind."""
+
+    def between(x: Tensor) -> Tensor:
+        return ops.conv(x, ops.convert_to_tensor(layer.first))
+
+    def behind(x: Tensor) -> Tensor:
+        return ops.conv(between(x), middle, layer.strides, layer.padding)
+
+    middle = layer.middle()
+    first = Synapse(timed, 2, layer.first, (-1,), ops.conv)
+    second = Synapse(timed, 2, middle, (-1,), lambda x, kernel: ops.conv(x, kernel, layer.strides, layer.padding), between)
+    fourth = Synapse(timed, 2, layer.fourth, (-1,), ops.conv, behind)
+    return {f"{name}:first": first, f"{name}:middle": second, f"{name}:last": fourth}
 
 
 def synapses(model: keras.Model) -> dict[str, "Synapse"]:

@@ -4,7 +4,7 @@ from keras_snnkd.metrics.accuracy import accuracy, agreement, predictions
 from keras_snnkd.metrics.anytime import Anytime, anytime
 from keras_snnkd.metrics.energy import Energy, energy
 from keras_snnkd.metrics.firing import Activity, ActivityMeter, activity, raster
-from keras_snnkd.metrics.footprint import footprint
+from keras_snnkd.metrics.footprint import compressed_size, footprint
 from keras_snnkd.metrics.operations import Operations, synaptic_operations, twin_operations
 from keras_snnkd.metrics.sparsity import activation_sparsity, connection_sparsity
 
@@ -19,6 +19,7 @@ __all__ = [
     "activity",
     "agreement",
     "anytime",
+    "compressed_size",
     "connection_sparsity",
     "energy",
     "footprint",

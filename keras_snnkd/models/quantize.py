@@ -24,6 +24,7 @@ from keras_snnkd.layers import (
 from keras_snnkd.models.calibration import calibrate
 from keras_snnkd.neurons import QuantizedNeuron, SpikingLayer
 from keras_snnkd.neurons.adaptation import AdaptiveDynamics
+from keras_snnkd.neurons.fake_quant import check_weight_bits
 from keras_snnkd.weights.folding import folded, following_norm, is_linear, readers
 
 SYNAPSES = {keras.layers.Conv1D: QuantizedConv1D, keras.layers.Conv2D: QuantizedConv2D, keras.layers.Dense: QuantizedDense}
@@ -57,7 +58,7 @@ BYTES = (0.0, 255 / 256)
 """The range of images that are bytes / 256, as `keras_snnkd.data` gives them: each byte is one step."""
 
 
-def quantize_aware(model: keras.Model, images: np.ndarray, name: str | None = None) -> keras.Model:
+def quantize_aware(model: keras.Model, images: np.ndarray, name: str | None = None, weight_bits: int = 8) -> keras.Model:
     """The network that the 8-bit file of a trained model computes, as a Keras model that can be trained further.
 
     Batch norms are folded into the synapses before them. Then, in float, everything is rounded that will be an 8-bit integer::
@@ -79,6 +80,8 @@ def quantize_aware(model: keras.Model, images: np.ndarray, name: str | None = No
         model: A functional model with one input and one output, spiking or not, trained. It is not changed.
         images: Some hundred images of the training set, `[N, ...]`, prepared as for the model.
         name: Of the new model; `<name of the model>_int8` by default.
+        weight_bits: 8, 4, or 2 for ternary weights; the rest is in 8 bits, and so is the file, which then packs the better
+            (see `keras_snnkd.neurons.fake_quant.fake_quant_weights`).
 
     Returns:
         A functional model in float32, not compiled. It can be a `Distiller`'s student with `model` as its teacher; of it
@@ -104,7 +107,8 @@ def quantize_aware(model: keras.Model, images: np.ndarray, name: str | None = No
             f"expected images [N, {', '.join(map(str, expected))}] of floats, scaled as in training, to find the ranges on, "
             f"got shape {images.shape} of {images.dtype}"
         )
-    return _Rebuild(model, images.astype("float32")).model(name or f"{model.name}_int8")
+    check_weight_bits(weight_bits)
+    return _Rebuild(model, images.astype("float32"), weight_bits).model(name or f"{model.name}_int8")
 
 
 def is_quantize_aware(model: keras.Model) -> bool:
@@ -115,7 +119,8 @@ def is_quantize_aware(model: keras.Model) -> bool:
 class _Rebuild:
     """Goes through a model layer by layer; remembers of each tensor its counterpart and the range in which that is rounded."""
 
-    def __init__(self, source: keras.Model, images: Array) -> None:
+    def __init__(self, source: keras.Model, images: Array, weight_bits: int) -> None:
+        self.weight_bits = weight_bits
         self.source = keras.Model(source.inputs[0], source.outputs[0])
         self.norms = [following_norm(layer, self.source) for layer in self.source.layers if type(_inner(layer)) in SYNAPSES]
         self.of_masks = _mask_operations(self.source)
@@ -177,7 +182,7 @@ class _Rebuild:
             leak = self._neuron(neuron).dynamics.leak
             kernel, bias = kernel * leak, bias * leak
         config = {key: value for key, value in inner.get_config().items() if key not in ("use_bias", "dtype", "quantization_config")}
-        synapse = SYNAPSES[type(inner)](**_fresh(config), input_step=(read[1] - read[0]) / 255)
+        synapse = SYNAPSES[type(inner)](**_fresh(config), input_step=(read[1] - read[0]) / 255, weight_bits=self.weight_bits)
         placed = OverTime(synapse, layer.remat, name=layer.name, dtype="float32") if isinstance(layer, OverTime) else synapse
         outputs = placed(inputs)
         synapse.set_weights([kernel, bias])

@@ -15,6 +15,9 @@ A run is plain JSON data. All parts but `models` may be missing, and so may any 
                interval [low, high], validation_accuracy, spikes_per_image, seconds, parameters}], what `keras_snnkd.run.ranking.ranked`
                gives: one row an arm, the most accurate first; the student alone has no difference
     sizes      [{factor, parameters, rows}], a comparison for each size of the student, whose rows `comparison` has too
+    compression the rows of `models` that a student went through to become cheaper, first to last, each also with compressed_bytes,
+               connection_sparsity, energy (what `Energy.to_dict` gives) and, if it was trained for a device that is not perfect,
+               on_device {perfect, mean, sd, worst, draws}
     rivals     [{name, label, seeds, accuracies, accuracy, interval, bytes, milliseconds, energy, energy_dense, parameters}], the spiking
                student and its ANN twin as int8 files, with `verdict` [str]
     search     {tuner, space {setting: values}, limits {cost: limit}, candidates, front [name], chosen: name, chosen_recipe: path};
@@ -26,6 +29,7 @@ A run is plain JSON data. All parts but `models` may be missing, and so may any 
 
 from keras_snnkd.report.card_page import write_card_page
 from keras_snnkd.report.card_summary import card_summary
+from keras_snnkd.report.compression import compression_markdown, compression_table
 from keras_snnkd.report.page import write_report
 from keras_snnkd.report.search import search_markdown, search_table
 from keras_snnkd.report.sizes import larger_sentences
@@ -37,6 +41,8 @@ __all__ = [
     "card_summary",
     "comparison_markdown",
     "comparison_table",
+    "compression_markdown",
+    "compression_table",
     "larger_sentences",
     "markdown",
     "rivals_table",

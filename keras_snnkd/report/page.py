@@ -8,6 +8,7 @@ from typing import Any
 from keras_snnkd.files.staging import staged
 from keras_snnkd.report import formats, markup, plots, sections
 from keras_snnkd.report.columns import Column, model_columns, model_labels, ranked_columns, rivals_columns, verdict
+from keras_snnkd.report.compression import compression_columns
 from keras_snnkd.report.plots.figure import BETTER, CHOSEN, COLOR_NAMES, OURS, WORSE
 from keras_snnkd.report.search import front_rows, search_columns
 from keras_snnkd.report.summary import summary
@@ -48,6 +49,7 @@ def _page(run: Run) -> str:
         markup.paragraph(sections.facts(run), "lead"),
         sections.described(run),
         _headline(run, colors),
+        _compression(run),
         _comparison(run),
         _gains(run),
         _rivals(run),
@@ -72,6 +74,18 @@ def _headline(run: Run, colors: Names) -> str:
         + (markup.note(files) if any(row.get("bytes") for row in rows) else "")
         + (f'<div class="gain">{sentences}</div>' if sentences else "")
     )
+
+
+def _compression(run: Run) -> str:
+    rows = run.get("compression") or []
+    if not rows:
+        return ""
+    said = (
+        "What the student went through, each stage taught by the one before. The packed size is that of all weights, as 8-bit integers "
+        "where these hold them, packed by zlib. Operations are those of spikes and of weights that are not 0; a file for LiteRT "
+        "multiplies by the zeros too, and gains no time from them. Energy is an estimate of arithmetic alone."
+    )
+    return markup.section("Made cheaper", said, markup.table(compression_columns(rows)))
 
 
 def _comparison(run: Run) -> str:

@@ -137,6 +137,8 @@ def _check_loss(recipe: ResolvedRecipe) -> None:
             _check_mixed(method)
         if recipe.labels != 1:
             _check_few_labels(method)
+    for budget in budget_of(recipe):
+        objectives.get(budget)
     if recipe.label_weight is not None:
         schedules.get(recipe.label_weight, "label_weight")
 
@@ -149,6 +151,16 @@ def _check_mixed(method: Method) -> None:
                 f"{objective.name} asks which steps give the right class, and with mixup an image has two; "
                 "leave out --mixup, or take an objective without labels, such as soft_targets"
             )
+
+
+def budget_of(recipe: Recipe) -> list[dict[str, Any]]:
+    """The objectives that hold a student's spikes below what the recipe allows."""
+    found: list[dict[str, Any]] = []
+    if recipe.max_spikes is not None:
+        found.append({"objective": "spike_budget", "rate": recipe.max_spikes, "per": "neuron"})
+    if recipe.max_synops_target is not None:
+        found.append({"objective": "spike_budget", "synops": recipe.max_synops_target})
+    return found
 
 
 def _check_few_labels(method: Method) -> None:

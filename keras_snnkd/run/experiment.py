@@ -13,6 +13,7 @@ from keras import ops
 
 from keras_snnkd import data as datasets
 from keras_snnkd import models, report
+from keras_snnkd.compress import device_accuracy
 from keras_snnkd.distill import teachers
 from keras_snnkd.distill.chain import Chain, StageResult
 from keras_snnkd.distill.distiller import Distiller
@@ -23,7 +24,8 @@ from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, Manifest, claimed
 from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.attempt import attempt, reason
-from keras_snnkd.run.evaluation import describe_data, export_checked, machine, measure, raster, versions
+from keras_snnkd.run.compression import costs, device_of
+from keras_snnkd.run.evaluation import describe_data, export_checked, machine, measure, raster, test_images, versions
 from keras_snnkd.run.folder import check_folder, check_resume
 from keras_snnkd.run.given_teacher import load_teacher, size_for
 from keras_snnkd.run.health import TrainingHealth
@@ -255,7 +257,7 @@ class Experiment:
             if EXPORT_LATER not in notes:
                 notes.append(EXPORT_LATER)
             return {}, []
-        for quantizations in (("float32", "dynamic"), ("float32",)):
+        for quantizations in (("int8",),) if models.is_quantize_aware(model) else (("float32", "dynamic"), ("float32",)):
             try:
                 return export_checked(model, self.data, self.folder, name, quantizations)
             except OutputError:
@@ -307,12 +309,22 @@ class Experiment:
         rows, activity, exports = [], {}, []
         notes = warnings_of(self.outlook)
         last = list(trained)[-1]
+        device = device_of(self.recipe.compress or ())
+        compressed = list(trained)[-1 - len(self.recipe.compress or ()) :] if self.recipe.compress else []
         for name, (model, record, _) in trained.items():
             row = {"accuracy": None, "parameters": model.count_params(), "timesteps": None}
             with working(f"measuring {name}", self.console), attempt(f"{name.replace('_', ' ')} was not measured", notes):
                 row, activity[name] = measure(model, self.data)
-            with working(f"exporting {name}, and running its files on the test images", self.console):
-                files, found = self._export(model, name, notes)
+            if name in compressed:
+                with attempt(f"what {name.replace('_', ' ')} costs was not measured", notes):
+                    row.update(costs(model, row))
+                    if device is not None:
+                        row["on_device"] = device_accuracy(model, *test_images(self.data), device).to_dict()
+            files: dict[str, Any] = {}
+            found: list[Any] = []
+            if name not in compressed[1:-1]:  # of what a student goes through, the ends are written as files
+                with working(f"exporting {name}, and running its files on the test images", self.console):
+                    files, found = self._export(model, name, notes)
             notes += [f"{name.replace('_', ' ')}, {note}" for note in row.get("notes", ())]
             taught_by = record.get("teacher") or ("itself" if record.get("objectives") else None)
             rows.append(
@@ -337,6 +349,7 @@ class Experiment:
         return {
             **self._about(self.recipe.mode),
             "models": rows,
+            "compression": [row for row in rows if row["name"] in compressed],
             "histories": {name: _columns(history) for name, (_, _, history) in trained.items() if history},
             "activity": activity,
             "raster": shown,

@@ -20,6 +20,9 @@ class Mode(enum.StrEnum):
     EXPORT = "export"
 
 
+WITH_STUDENTS = (Mode.BASELINE, Mode.DISTILL, Mode.MULTISTAGE)
+"""Modes that end with one finished student, which may then be compressed."""
+
 WITHOUT_TRAINING = (Mode.EVALUATE, Mode.EXPORT)
 """Modes that look at a finished model; they take no recipe."""
 

@@ -12,11 +12,15 @@ from keras_snnkd import data as datasets
 from keras_snnkd import models
 from keras_snnkd.data.series import statistics
 from keras_snnkd.distill import methods, objectives
+from keras_snnkd.distill.gradient import GRADIENTS
 from keras_snnkd.distill.methods import Method
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import KDError, ShapeError
 from keras_snnkd.files.padding import lengths
 from keras_snnkd.files.staging import sha256
+from keras_snnkd.run import compression
+from keras_snnkd.run.checks import budget_of
+from keras_snnkd.run.finetuning import calibration_images
 from keras_snnkd.run.modes import Mode
 from keras_snnkd.run.recipe import ITSELF, LONGER, ResolvedRecipe, teacher_file
 
@@ -41,7 +45,31 @@ class Plan:
         self._trained_teacher = trained_teacher
 
     def stages(self) -> list[Stage]:
-        """Those of the recipe's mode, in order."""
+        """Those of the recipe's mode, in order, and then those that make the last student cheaper."""
+        found = self._trained()
+        return [*found, *self._compressed(found[-1].name, self.recipe.compress)] if self.recipe.compress else found
+
+    def _compressed(self, student: str, entries: list[Any]) -> list[Stage]:
+        """What a trained student goes through."""
+        recipe = self.recipe
+        settings = {"precision": recipe.precision, "augment": recipe.augment, "data": self.data.fingerprint}
+        usual = {
+            "epochs": max(1, recipe.epochs // 2),
+            "learning_rate": recipe.learning_rate / 2,
+            "optimizer": recipe.optimizer,
+            "schedule": recipe.schedule,
+            "weight_decay": recipe.weight_decay,
+            "gradient": recipe.gradient or GRADIENTS[0],
+            "weight_bits": recipe.weight_bits,
+            "labels": recipe.labels,
+            "cache_views": recipe.cache or None,
+            "seed": recipe.seed,
+            "settings": {**settings, **({"mixup": recipe.mixup} if recipe.mixup else {})},
+        }
+        return compression.stages(entries, student, calibration_images(self.data), usual)
+
+    def _trained(self) -> list[Stage]:
+        """The stages of the recipe's mode."""
         recipe = self.recipe
         alone = self.in_two_phases(ALONE)
         if recipe.mode == Mode.BASELINE:
@@ -87,7 +115,8 @@ class Plan:
 
     def taught(self, name: str, method: Method, **more: Any) -> Stage:
         """The student, or another model in its place, trained by a method."""
-        loss = {"objectives": method.objectives, "label_weight": method.label_weight}
+        budget = budget_of(self.recipe) if "spec" not in more else []
+        loss = {"objectives": [*method.objectives, *budget], "label_weight": method.label_weight}
         return self.student(name, gradient=method.gradient, **loss, **more)
 
     def assistants(self, method: Method, teacher: Any, name: str = "assistant") -> tuple[Any, list[Stage]]:

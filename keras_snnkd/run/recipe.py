@@ -98,6 +98,10 @@ class Recipe:
         trials: In mode `"tune"`, how many candidates are trained at most.
         search: In mode `"tune"`, values of settings in place of the usual ones (see `keras_snnkd.tuning.Space`), such as
             `{"timesteps": [1, 2], "tau": {"low": 1.5, "high": 3.0}}`.
+        max_spikes: The mean share of neurons that may fire in a step of the distilled student, above 0 and below 1; `max_synops_target`:
+            the operations a sample that its spikes may cause. Objectives of its training (see `keras_snnkd.objectives.SpikeBudget`).
+        compress: What the last student goes through, one after the other: words or mappings such as
+            `{"compress": "stds", "sparsity": 0.9, "epochs": 10}` (see `keras_snnkd.run.compression`).
         max_params, max_synops, max_bytes, max_latency_ms: In mode `"tune"`, the most that a student may cost (see
             `keras_snnkd.tuning.Budget`).
 
@@ -137,6 +141,9 @@ class Recipe:
     weights: list | None = None
     sizes: list | None = None
     seeds: int = 5
+    max_spikes: float | None = None
+    max_synops_target: float | None = None
+    compress: list | None = None
     epochs: int | None = None
     teacher_epochs: int | None = None
     teacher_start: str | None = None

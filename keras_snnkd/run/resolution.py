@@ -9,9 +9,9 @@ from keras_snnkd import data, graphs, models
 from keras_snnkd.distill import methods
 from keras_snnkd.distill.gradient import GRADIENTS
 from keras_snnkd.keras_internals import all_layers
-from keras_snnkd.run import defaults
+from keras_snnkd.run import compression, defaults
 from keras_snnkd.run.checks import check, check_types
-from keras_snnkd.run.modes import Mode
+from keras_snnkd.run.modes import WITH_STUDENTS, Mode
 from keras_snnkd.run.recipe import ITSELF, LONGER, SHIPPED, TRAIN, Recipe, ResolvedRecipe, is_file
 from keras_snnkd.weights import shipped
 
@@ -20,6 +20,9 @@ def resolve(recipe: Recipe) -> ResolvedRecipe:
     """A recipe with methods replaced by what they are and every unset value filled in, checked."""
     check_types(recipe)
     resolved = cast(ResolvedRecipe, _filled(_expanded(_fitted(_taught_by_what_there_is(recipe)))))
+    if resolved.compress:
+        entries = compression.read(resolved.compress)
+        resolved = dataclasses.replace(resolved, compress=entries if resolved.mode in WITH_STUDENTS else None)
     check(resolved)
     return resolved
 

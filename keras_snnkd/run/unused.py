@@ -5,6 +5,7 @@ from collections.abc import Collection
 from keras_snnkd.run.modes import WITHOUT_TRAINING, Mode
 from keras_snnkd.run.recipe import ITSELF, SHIPPED, Recipe, is_file
 
+_BUDGET = {"max_spikes", "max_synops_target"}
 _TEACHERS = {
     "teacher_timesteps",
     "teacher_neuron",
@@ -15,14 +16,15 @@ _TEACHERS = {
     "ann_epochs",
     "label_smoothing",
 }
-_DISTILLATION = {"assistants", "objectives", "label_weight", "student_start"}
+_DISTILLATION = {"assistants", "objectives", "label_weight", "student_start", *_BUDGET}
 _TUNING = {"tuner", "trials", "search", "max_params", "max_synops", "max_bytes", "max_latency_ms"}
 _BY_MODE: dict[str, set[str]] = {
-    Mode.TEACHER: {*_DISTILLATION, "student", "epochs", "learning_rate", "cache", "seeds"},
+    Mode.TEACHER: {*_DISTILLATION, "compress", "student", "epochs", "learning_rate", "cache", "seeds"},
     Mode.BASELINE: {*_DISTILLATION, *_TEACHERS, "teacher", "seeds"},
     Mode.DISTILL: {"assistants", "seeds"},
     Mode.MULTISTAGE: {"seeds"},
-    Mode.TUNE: {"seeds", "assistants"},
+    Mode.COMPARE: {"compress"},
+    Mode.TUNE: {"seeds", "assistants", "compress", *_BUDGET},
 }
 _FORM = {"teacher_outputs", "teacher_scale"}
 """Of a teacher from a file."""

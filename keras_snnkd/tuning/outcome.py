@@ -12,13 +12,13 @@ from keras_snnkd._types import Array
 from keras_snnkd.distill.chain import StageResult
 from keras_snnkd.errors import OutputError
 from keras_snnkd.files.staging import read_json, staged
+from keras_snnkd.metrics.pareto import front
 from keras_snnkd.report import plots
 from keras_snnkd.run.attempt import attempt, reason
 from keras_snnkd.run.experiment import EXPORT_LATER
 from keras_snnkd.run.progress import working
 from keras_snnkd.run.recipe import Recipe, ResolvedRecipe
 from keras_snnkd.tuning.budget import Budget, file_costs
-from keras_snnkd.tuning.pareto import front
 
 TRIALS = "trials"
 """Folder of the candidates, each a stage of its own."""

@@ -48,6 +48,7 @@ def test_options_reach_the_recipe(runs):
         "--max-latency-ms": 4, "--strategy": "mirrored", "--on-problem": "stop",
         "--teacher-outputs": "logits", "--gradient": "rate", "--optimizer": "sgd", "--schedule": "one_cycle",
         "--label-smoothing": 0.1, "--teacher-stop": 2, "--labels": 0.5, "--twin-epochs": 6, "--mixup": 0.2,
+        "--max-spikes": 0.05, "--max-synops-target": 900, "--compress": "stds:sparsity=0.9",
     }  # fmt: skip
     flags = ["--deterministic", "--teacher-scale", "-1..1"]
     assert tiny.run(*flags, *(part for pair in given.items() for part in pair)) == 0
@@ -57,13 +58,27 @@ def test_options_reach_the_recipe(runs):
         "assistants": ["mlp:16"],
         "objectives": [{"objective": "soft_targets", "temperature": 2, "weight": 0.5}],
         "search": {"timesteps": [1, 2]},
+        "compress": [{"compress": "stds", "sparsity": 0.9}],
         **{"deterministic": True, "keep_aspect": False, "resize": None, "rivals": False, "teacher_scale": "-1..1"},
+        **dict.fromkeys(["rates", "weights", "sizes"]),
         **{"window": None, "hop": None, "fold": 0, "frames": None, "frames_by": "time"},
     }
 
 
 def options_by_name():
     return {name: action.dest for action in options().values() for name in action.option_strings}
+
+
+def test_fewer_and_fewer_steps_are_ways_to_compress(runs):
+    assert tiny.run("-T", "8,4,1", "--compress", "int8", "--compress", "spikes:rate=0.05") == 0
+    recipe = runs[0][0]
+    assert recipe.timesteps == 8
+    assert recipe.compress == [
+        {"compress": "steps", "timesteps": 4},
+        {"compress": "steps", "timesteps": 1},
+        {"compress": "int8"},
+        {"compress": "spikes", "rate": 0.05},
+    ]
 
 
 def test_options_override_the_recipe_file(runs):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_snnkd.cli.values import read_objective
+from keras_snnkd.cli.values import read_named, read_objective, read_timesteps
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,14 @@ from keras_snnkd.cli.values import read_objective
 )
 def test_objectives_are_read(text, mapping):
     assert read_objective(text) == mapping
+
+
+def test_ways_to_compress_are_read():
+    assert read_named("tt:rank=2,mode=half", "compress", "way to compress") == {"compress": "tt", "rank": 2, "mode": "half"}
+    with pytest.raises(ValueError, match="cannot read 'rank' in the way to compress 'tt:rank'"):
+        read_named("tt:rank", "compress", "way to compress")
+
+
+def test_steps_become_fewer():
+    assert read_timesteps("4") == [4]
+    assert read_timesteps("8,4,2,1") == [8, 4, 2, 1]

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_snnkd import export, layers, models, neurons
+from keras_snnkd import compress, export, layers, models, neurons
 from keras_snnkd.errors import ExportError, UnknownNameError
 from keras_snnkd.export import freeze
 
@@ -26,6 +26,18 @@ def test_every_layer_computes_in_float32_whatever_it_was_trained_in():
     assert {layer.dtype_policy.name for layer in layers} == {"float32"}
     for ours, theirs in zip(frozen.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_masks_become_plain_kernels_and_half_trains_stay(samples):
+    convnet = models.build("convnet:6,8,flatten", SHAPE, 10)
+    masked = compress.prunable(convnet, "unstructured")
+    for layer in compress.prunable_layers(masked):
+        layer.hard.assign(1.0)
+    frozen = freeze(masked)
+    assert compress.is_plain(frozen)
+    np.testing.assert_allclose(frozen(samples[:2]), masked(samples[:2]), rtol=1e-5, atol=1e-6)
+    half = compress.decomposed(convnet, rank=2, mode="half")
+    np.testing.assert_allclose(freeze(half)(samples[:2]), half(samples[:2]), rtol=1e-5, atol=1e-6)
 
 
 def test_any_functional_or_sequential_keras_model_can_be_frozen():

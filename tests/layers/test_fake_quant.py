@@ -62,3 +62,30 @@ def test_a_channel_without_weights_gives_its_bias():
     layer.build((1, 3))
     layer.set_weights([np.array([[0, 1], [0, -1], [0, 0.5]], "float32"), np.array([0.25, 0.0], "float32")])
     np.testing.assert_allclose(layer(np.ones((1, 3), "float32"))[0, 0], 0.25, atol=1e-4)
+
+
+def test_four_bits_are_fifteen_values_that_eight_bits_hold():
+    layer = QuantizedDense(4, weight_bits=4)
+    layer.build((1, 300))
+    kernel = np.asarray(layer.rounded_kernel())
+    step = np.abs(layer.kernel.numpy()).max(0) / 127
+    steps = kernel / step
+    np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)
+    assert set(np.round(np.abs(steps)).astype(int).ravel()) <= {0, 18, 36, 54, 73, 91, 109, 127}
+    assert np.abs(kernel - layer.kernel.numpy()).max() <= 0.52 * 127 / 7 * step.max()
+
+
+def test_ternary_weights_are_a_scale_a_channel():
+    layer = QuantizedDense(1, weight_bits=2)
+    layer.build((1, 4))
+    layer.set_weights([np.array([[1.0], [-0.6], [0.1], [0.0]], "float32"), np.zeros(1, "float32")])
+    # the mean size is 0.425, the cut 0.2975, the mean of what is above 0.8
+    np.testing.assert_allclose(layer.rounded_kernel(), [[0.8], [-0.8], [0], [0]], rtol=1e-6)
+    x = np.ones((1, 4), "float32")
+    _, (slope, *_) = gradients(layer, x, variables=[layer.kernel])
+    np.testing.assert_allclose(slope, [[0.8, -0.8, 0, 0]], rtol=1e-6)
+
+
+def test_other_numbers_of_bits_are_refused():
+    with pytest.raises(ValueError, match=r"weight_bits of a quantized network must be one of \(8, 4, 2\)"):
+        QuantizedDense(2, weight_bits=3)

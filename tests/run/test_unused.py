@@ -25,7 +25,10 @@ SETTINGS = {field.name for field in dataclasses.fields(kd.Recipe)}
         ("multistage", {}, ["assistants", "seeds"], ["seeds"]),
         ("distill", {}, ["max_params", "trials", "epochs"], ["max_params", "trials"]),
         ("tune", {}, ["max_params", "trials", "search", "seeds"], ["seeds"]),
-        ("compare", {}, ["assistants", "seeds", "ann_epochs"], []),
+        ("compare", {}, ["assistants", "seeds", "ann_epochs", "max_spikes"], []),
+        ("compare", {}, ["compress", "max_spikes"], ["compress"]),
+        ("distill", {}, ["compress", "max_spikes", "max_synops_target"], []),
+        ("baseline", {}, ["compress", "max_spikes"], ["max_spikes"]),
     ],
 )
 def test_what_a_mode_does_not_use(mode, recipe, given, found):

@@ -1,0 +1,179 @@
+"""A network with fewer channels: as many as its activations have directions."""
+
+from collections.abc import Collection
+from typing import Any
+
+import keras
+import numpy as np
+import scipy.linalg
+from keras import ops
+
+from keras_snnkd import graphs
+from keras_snnkd._types import Array
+from keras_snnkd.compress.prunable import config_of
+from keras_snnkd.compress.rebuild import Form, inner, rebuilt
+from keras_snnkd.errors import NothingToGainError, unknown_name
+from keras_snnkd.layers import Direct, SpikeCount
+from keras_snnkd.metrics.measurement import Measurement
+from keras_snnkd.weights.folding import readers
+
+NARROWED = (keras.layers.Conv2D, keras.layers.Dense)
+
+HANDED_ON = (
+    keras.layers.BatchNormalization,
+    keras.layers.Dropout,
+    keras.layers.ReLU,
+    keras.layers.MaxPooling2D,
+    keras.layers.AveragePooling2D,
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.ZeroPadding2D,
+    keras.layers.Flatten,
+    Direct,
+    SpikeCount,
+)
+"""Layers that leave channels where they are."""
+
+
+def narrowed(model: keras.Model, images: Any, share: float = 0.99, skip: Collection[str] = (), name: str | None = None) -> keras.Model:
+    """A trained network with as many channels in each hidden layer as the principal components of its activations need.
+
+    With the mean over time of a layer's spikes, ``a[b, d]`` (positions of maps are samples), and the eigenvalues ``e`` of its covariance,
+    largest first::
+
+        channels = the smallest k with  e_1 + ... + e_k >= share (e_1 + ... + e_D)
+
+    Which channels stay is chosen one by one: the one whose activations the ones before explain least (QR with pivots of the covariance).
+    Weights of the others are cut out, so that training goes on from what was learned.
+
+    Layers whose outputs are added to others, as in residual blocks, and the last one stay as they are.
+
+    Args:
+        model: A functional or sequential model. It is not changed.
+        images: Some hundred training images, prepared as for the model.
+        share: Of the variance, above 0 and at most 1.
+        skip: Names of layers that stay.
+        name: Of the new model; `<name of the model>_narrow` by default.
+
+    Returns:
+        A functional model with the same layer names and weights of its own, not compiled.
+
+    Raises:
+        ValueError: For an impossible share.
+        NothingToGainError: If every layer needs all its channels.
+        UnknownNameError: For a layer in `skip` that is not there.
+
+    Example:
+        >>> student = kd.compress.narrowed(trained, images, share=0.95)
+
+    Source: widths by PCA on means over time, Chowdhury et al. (IJCNN 2021, arXiv:2104.12528), who then train; which channels is ours.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share is the part of the variance that is kept, above 0 and at most 1, got {share!r}")
+    graph = graphs.flat(model)
+    behind = {layer.name: found for layer in graph.layers if (found := _behind(graph, layer)) is not None}
+    names = [layer.name for layer in graph.layers if type(inner(layer)) in NARROWED]
+    for layer in skip:
+        if layer not in names:
+            raise unknown_name(f"layer of {model.name}", layer, names)
+    behind = {layer: found for layer, found in behind.items() if layer not in skip}
+    kept = _kept(graph, {layer: active for layer, (active, *_) in behind.items()}, images, share)
+    if not kept:
+        raise NothingToGainError(f"{model.name} has no channel to spare at share={share:g} of the variance; take a smaller share")
+    plans: dict[int, tuple[Array | None, Array | None]] = {}
+    for layer, channels in kept.items():
+        _, passed, ends = behind[layer]
+        one = inner(graph.get_layer(layer))
+        plans[id(one)] = plans.get(id(one), (None, None))[0], channels
+        for other in passed:
+            plans[id(inner(other))] = None, channels
+        for end in ends:
+            width = int(inner(graph.get_layer(layer)).kernel.shape[-1])
+            rows = np.arange(inner(end).kernel.shape[-2] // width)[:, None] * width + channels
+            plans[id(inner(end))] = rows.ravel(), plans.get(id(inner(end)), (None, None))[1]
+    return rebuilt(graph, lambda layer: _cut(layer, *plans[id(layer)]) if id(layer) in plans else None, name or f"{model.name}_narrow")
+
+
+def _behind(graph: keras.Model, layer: keras.layers.Layer) -> tuple[keras.layers.Layer, list[Any], list[Any]] | None:
+    """What reads a synapse's channels: the active layer, all that hand them on, and the synapses behind; `None` if others do."""
+    if type(inner(layer)) not in NARROWED:
+        return None
+    passed: list[Any] = []
+    ends: list[Any] = []
+    active: list[Any] = []
+    tensors = [layer.output]
+    while tensors:
+        tensor = tensors.pop()
+        found = readers(tensor, graph)
+        if not found or any(tensor is output for output in graph.outputs):
+            return None
+        for reader in found:
+            one: Any = inner(reader)
+            if type(one) in NARROWED:
+                ends.append(reader)
+                continue
+            fires = graphs.fires(one)
+            if not (isinstance(one, HANDED_ON) or fires) or getattr(one, "recurrent", False):
+                return None
+            passed.append(reader)
+            active += [reader] if fires or isinstance(one, keras.layers.ReLU) else []
+            tensors.append(graphs.first_output(reader))
+    return (active[0], passed, ends) if active and ends else None
+
+
+def _kept(graph: keras.Model, active: dict[str, keras.layers.Layer], images: Any, share: float) -> dict[str, Array]:
+    """The channels that stay, of each layer that needs fewer than it has."""
+    tensors = {name: graphs.first_output(layer) for name, layer in active.items()}
+    sums: dict[str, Any] = dict.fromkeys(tensors, 0.0)
+    if not tensors:
+        return {}
+    for batch in Measurement(graph, tensors, _moments).batches(images, 64):
+        for name, moments in batch.items():
+            sums[name] = sums[name] + moments.astype("float64")
+    kept = {}
+    for name, moments in sums.items():
+        count, mean = moments[0, 0], moments[0, 1:] / moments[0, 0]
+        covariance = moments[1:, 1:] / count - np.outer(mean, mean)
+        channels = _principal(covariance, share)
+        if len(channels) < len(covariance):
+            kept[name] = channels
+    return kept
+
+
+def _moments(values: dict[str, Any]) -> dict[str, Any]:
+    """Of mean activations `a`, the sums of ``(1, a)^T (1, a)`` over images and positions."""
+
+    def of(x: Any) -> Any:
+        x = ops.cast(x, "float32")
+        x = ops.mean(x, axis=1) if len(x.shape) in (3, 5) else x
+        x = ops.reshape(x, (-1, x.shape[-1]))
+        x = ops.concatenate([ops.ones_like(x[:, :1]), x], axis=1)
+        return ops.matmul(ops.transpose(x), x)
+
+    return {name: of(x) for name, x in values.items()}
+
+
+def _principal(covariance: Array, share: float) -> Array:
+    """The channels that stay, in their order; at least one."""
+    eigenvalues = np.clip(np.linalg.eigvalsh(covariance)[::-1], 0.0, None)
+    total = np.cumsum(eigenvalues)
+    count = int(np.searchsorted(total, share * total[-1] * (1 - 1e-12))) + 1
+    _, _, pivots = scipy.linalg.qr(covariance, pivoting=True)
+    return np.sort(pivots[: min(count, len(covariance))])
+
+
+def _cut(layer: Any, rows: Array | None, channels: Array | None) -> Form:
+    """A layer with some of its input rows and output channels."""
+    config = config_of(layer)
+    if type(layer) in NARROWED and channels is not None:
+        config["units" if isinstance(layer, keras.layers.Dense) else "filters"] = len(channels)
+
+    def fill(twin: Any) -> None:
+        if type(layer) not in NARROWED:
+            twin.set_weights([value[..., channels] if value.ndim and value.shape[-1] > 1 else value for value in layer.get_weights()])
+            return
+        kernel, *bias = layer.get_weights()
+        kernel = kernel if rows is None else kernel[..., rows, :]
+        twin.set_weights([value if channels is None else value[..., channels] for value in (kernel, *bias)])
+
+    return Form([type(layer).from_config(config)], fill)

@@ -1,0 +1,43 @@
+"""The front over epochs: what is kept and what is removed."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_snnkd as kd
+from keras_snnkd import compress, metrics
+from keras_snnkd.files.staging import read_json
+from tests.distill import tiny
+
+
+def test_the_epochs_that_no_other_beats_are_kept_as_files(tmp_path):
+    student = tiny.snn()
+    distiller = tiny.compiled(student, metrics=["accuracy"])
+    callback = compress.ParetoFront(tmp_path / "front", tiny.IMAGES)
+    callback.set_model(distiller)
+    callback.on_train_begin()
+    counted = []
+    scales = [1.0, 0.9, 0.0, 1.0]  # of the kernel, so that other neurons fire
+    kernel = student.get_layer("block1_dense").kernel
+    start = kernel.numpy()
+    for epoch, (scale, accuracy) in enumerate(zip(scales, [0.8, 0.9, 0.3, 0.2], strict=True)):
+        kernel.assign(scale * start)
+        logs = {"val_accuracy": accuracy}
+        callback.on_epoch_end(epoch, logs)
+        counted.append(logs["val_synops"])
+        operations = metrics.synaptic_operations(student, tiny.IMAGES)
+        assert logs["val_synops"] == operations.effective_macs + operations.effective_acs
+    best = [row["epoch"] for row in read_json(tmp_path / "front" / "pareto.json")]
+    assert 4 not in best
+    assert 2 in best
+    assert counted[2] < counted[1]
+    assert best[-1] == 3
+    kept = sorted(file.name for file in (tmp_path / "front").glob("*.keras"))
+    assert kept == sorted(f"epoch-{epoch:04d}.keras" for epoch in best)
+    np.testing.assert_allclose(kd.models.load(tmp_path / "front" / "epoch-0002.keras").get_layer("block1_dense").kernel, 0.9 * start)
+
+
+def test_it_says_which_metric_is_missing(tmp_path):
+    distiller = tiny.compiled(tiny.snn(), optimizer=keras.optimizers.SGD(0.1))
+    with pytest.raises(ValueError, match="needs the metric 'val_accuracy'"):
+        tiny.fit(distiller, callbacks=[compress.ParetoFront(tmp_path, tiny.IMAGES)])
