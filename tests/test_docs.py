@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import keras_snnkd as kd
+from tests.sampling import sampled
 
 ROOT = pathlib.Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- not run: [^\n]+ -->\n)?^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -20,6 +21,8 @@ PAGES = [
     if page.name != "your_model.md"  # which tests/integration/test_your_model.py runs
     and any(not left_out for left_out, _ in BLOCK.findall(page.read_text("utf-8")))
 ]
+
+USUAL = ("README.md", "docs/cost.md", "docs/data.md", "docs/distillation.md")
 
 LEARNED = 0.95
 """Accuracy on the digits' test images that every model of a page reaches, which is what the command line's student reaches at least."""
@@ -51,9 +54,8 @@ class Trained:
                 yield model.name, np.mean(np.argmax(model.predict(images, verbose=0), axis=-1) == labels)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("default:::keras_snnkd")
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", sampled(PAGES, *USUAL))
 def test_the_blocks_of_a_page_run_and_what_they_train_learns(page, tmp_path, monkeypatch):
     text = (ROOT / page).read_text("utf-8")
     (tmp_path / "saved_models").symlink_to(ROOT / "saved_models")

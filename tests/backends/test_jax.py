@@ -118,6 +118,7 @@ def on_jax(tmp_path_factory):
     return json.loads(finish(start(["-m", "tests.backends.on_jax", str(tmp_path_factory.mktemp("on_jax"))])).splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_one_trace_sees_every_weight_and_new_random_numbers(on_jax):
     assert on_jax["steps"]["traces"] == 1
     values = on_jax["steps"]["values"]

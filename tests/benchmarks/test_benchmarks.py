@@ -129,7 +129,6 @@ def test_no_framework_is_imported_before_a_worker_has_set_its_threads():
     assert done.stdout.strip() == "set()"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("library", ["spikingjelly", "snntorch"])
 def test_the_peers_networks_compute_what_ours_does(library):
     pytest.importorskip(library)

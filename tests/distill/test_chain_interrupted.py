@@ -15,6 +15,7 @@ from keras_snnkd.errors import FileFormatError, KDError
 from keras_snnkd.files.staging import read_json, sha256
 from tests.distill import tiny
 from tests.distill.chain_cases import DATA, Poisoned, network, run
+from tests.sampling import sampled
 
 
 class Interrupt(keras.callbacks.Callback):
@@ -39,7 +40,7 @@ def interrupted(stage, folder):
         Chain([stage], folder).run(DATA, callbacks=lambda stage: [Interrupt()])
 
 
-@pytest.mark.parametrize("taught", [False, True], ids=["alone", "distilled"])
+@pytest.mark.parametrize("taught", sampled([False, True], True), ids=["alone", "distilled"])
 def test_an_interrupted_stage_ends_as_an_uninterrupted_one(taught, tmp_path):
     """With random encoders in student and teacher too, whose state Keras does not store."""
     arguments = {"epochs": 3, "learning_rate": 0.01}
@@ -92,6 +93,7 @@ def taught(name, **arguments):
     return Stage(name, **{**common, **arguments})
 
 
+@pytest.mark.slow
 def test_students_of_one_teacher_share_its_cache(tmp_path):
     built = []
     stages = [
@@ -115,6 +117,7 @@ def no_space(folder, needed):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+@pytest.mark.slow
 def test_a_stage_whose_teacher_cannot_be_cached_runs_it_on_the_same_views(tmp_path, monkeypatch):
     stages = [taught("student", teacher=trained_teacher(tmp_path / "teacher"), objectives=["firing_rate"], epochs=2)]
     cached = Chain(stages, tmp_path / "cached").run(DATA)["student"]

@@ -15,6 +15,7 @@ from keras_snnkd.export import LiteRT, litert, streaming
 from keras_snnkd.layers import FakeQuant
 from keras_snnkd.models import quantize_aware
 from tests.export.conftest import BUILDS, LITERT, SHAPE, digits, trained
+from tests.sampling import sampled
 
 STEPPER = importlib.import_module("keras_snnkd.export.stepper")
 BYTES = digits()[0] * np.float32(16 * 15 / 256)
@@ -77,7 +78,7 @@ def test_integers_in_and_out_are_bytes_and_nothing_in_the_file_is_float(aware_re
     np.testing.assert_allclose(found, aware_reference.compared(BYTES[:1]), atol=1.01 * scale)
 
 
-@pytest.mark.parametrize("name", ["convnet_average_alif", "mlp_spike_count_soft"])
+@pytest.mark.parametrize("name", sampled(["convnet_average_alif", "mlp_spike_count_soft"], "mlp_spike_count_soft"))
 def test_every_kind_of_quantization_aware_model_has_such_a_file(name, tmp_path, in_process):
     aware = quantize_aware(trained(**BUILDS[name], epochs=2), BYTES[:64])
     report = write(LITERT.Reference(aware, BYTES[:32]), tmp_path / "a.tflite")
@@ -100,6 +101,7 @@ def test_any_model_is_calibrated_on_the_images_given(student, tmp_path, in_proce
         write(reference, tmp_path / "b.tflite", calibration=np.zeros_like(BYTES[:2]))
 
 
+@pytest.mark.slow
 def test_float16_halves_the_file_of_a_large_layer(tmp_path, samples, in_process):
     reference = LITERT.Reference(trained("mlp:128", epochs=2), samples)
     files = {quantize: tmp_path / f"{quantize}.tflite" for quantize in ("float32", "float16")}

@@ -5,6 +5,7 @@ import pytest
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.export import _clock, latency
 from tests.export.test_micro import STUDENT
+from tests.sampling import sampled
 
 
 def test_each_number_of_threads_is_timed_and_all_is_plain_data():
@@ -29,7 +30,7 @@ def test_one_disturbed_round_does_not_count(monkeypatch):
     assert _clock.percentile(rounds, 95) == 1000
 
 
-@pytest.mark.parametrize("content", [b"this is no model at all", b""])
+@pytest.mark.parametrize("content", sampled([b"this is no model at all", b""], b""))
 def test_a_file_that_does_not_run_is_told(content, tmp_path):
     (tmp_path / "bad.tflite").write_bytes(content)
     with pytest.raises(FileFormatError, match=r"bad\.tflite cannot be timed: its runs failed with exit code 1"):

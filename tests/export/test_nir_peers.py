@@ -20,8 +20,6 @@ from tests.export.conftest import trained
 nir, torch = pytest.importorskip("nir"), pytest.importorskip("torch")
 for needed in ("nirtorch", "spikingjelly", "snntorch"):
     pytest.importorskip(needed)
-pytestmark = pytest.mark.slow
-
 CASES = {
     "pooled": {"spec": "convnet:8,pool,16", "head": "flatten", "pooling": "average"},
     "pooled, whole current": {"spec": "convnet:8,pool,16", "pooling": "average", "decay_input": False, "tau": 3.0},

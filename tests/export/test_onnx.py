@@ -14,6 +14,7 @@ from keras_snnkd.export import ONNX, _convert_onnx, freeze
 from keras_snnkd.export.onnx_file import seal_onnx
 from keras_snnkd.files.extras import MissingPackageError
 from tests.export.conftest import BUILDS, SHAPE, busy
+from tests.sampling import sampled
 
 onnx = pytest.importorskip("onnx")
 for needed in ("onnxruntime", "tf2onnx"):
@@ -56,7 +57,7 @@ def test_the_file_needs_the_operators_of_onnx_alone_and_names_its_ends(file):
     assert shapes == [("image", ["batch", 8, 8, 1]), ("logits", ["batch", 10])]
 
 
-@pytest.mark.parametrize("name", ["convnet_average_alif", "mlp_membrane_latency_plif"])
+@pytest.mark.parametrize("name", sampled(["convnet_average_alif", "mlp_membrane_latency_plif"], "convnet_average_alif"))
 def test_every_kind_of_neuron_encoder_and_readout_does_the_same(name, tmp_path, samples, in_process):
     model = busy(**BUILDS[name])
     report = kd.export.onnx(model, tmp_path / "student.onnx", samples=samples)

@@ -11,9 +11,13 @@ import keras_snnkd as kd
 from keras_snnkd.errors import ExportError, ForeignFolderError, ShapeError, UnknownNameError
 from keras_snnkd.export import LiteRT, SavedModel, export_all, litert, saved_model
 from tests.export.conftest import BUILDS, LITERT, trained
+from tests.sampling import sampled
 
 
-@pytest.mark.parametrize("name", [name for name in BUILDS if name != "convnet_flatten"])  # that one is exported below
+OTHERS = [name for name in BUILDS if name != "convnet_flatten"]  # that one is exported below
+
+
+@pytest.mark.parametrize("name", sampled(OTHERS, "mlp_spike_count_soft", "relu_twin"))
 def test_every_kind_of_model_does_the_same_in_float32_and_in_int8_weights(name, tmp_path, samples, in_process):
     if name == "mixed_bfloat16":
         keras.config.set_dtype_policy(name)

@@ -130,6 +130,7 @@ def test_the_exported_student_is_evaluated_from_the_shelf(job, monkeypatch, caps
         assert found[name] == expected[name]
 
 
+@pytest.mark.slow
 def test_a_long_chain_runs_whole(tmp_path, monkeypatch, capsys):
     """ANN twin, teacher of another T, two assistants, both ways of teaching the student, objectives of one's own."""
     monkeypatch.chdir(tmp_path)

@@ -13,7 +13,7 @@ from tests.integration import tiny
 
 PAGE = Path(__file__).parents[2] / "docs" / "your_model.md"
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default:::keras_snnkd")]
+pytestmark = pytest.mark.filterwarnings("default:::keras_snnkd")
 
 
 def blocks(kind):
