@@ -13,7 +13,6 @@ from keras_snnkd.export import LiteRT, SavedModel, export_all, litert, saved_mod
 from tests.export.conftest import BUILDS, LITERT, trained
 from tests.sampling import sampled
 
-
 OTHERS = [name for name in BUILDS if name != "convnet_flatten"]  # that one is exported below
 
 
