@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- not run: [^\n]+ -->\n)?^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = [
     page.relative_to(ROOT).as_posix()
-    for page in sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("docs/methods/*.md")])
+    for page in sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("docs/guides/*.md"), *ROOT.glob("docs/methods/*.md")])
     if page.name != "your_model.md"  # which tests/integration/test_your_model.py runs
     and any(not left_out for left_out, _ in BLOCK.findall(page.read_text("utf-8")))
 ]

@@ -1,13 +1,16 @@
 """The command line from its words to its exit status: whatever goes wrong is one line."""
 
-import functools
 import logging
 import sys
 import warnings
+from collections.abc import Callable
+from typing import Any
 
-from keras_snnkd.errors import KDError
+from keras_snnkd.errors import KDError, unknown_name
 from keras_snnkd.files.output import unread_output
+from keras_snnkd.run.lines import Lines
 from keras_snnkd.run.modes import WITHOUT_TRAINING
+from keras_snnkd.run.terminal import make_console
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,25 +27,48 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    from keras_snnkd.run.terminal import make_console  # it imports rich
-
-    console = make_console(width=None if sys.stdout.isatty() else 140)
-    tell = functools.partial(make_console(stderr=True, width=console.width).print, highlight=False, markup=False)
+    console: Any = make_console(width=None if sys.stdout.isatty() else 140)
+    complain = _on_standard_error(console.width)
     options = None
     try:
-        from keras_snnkd.cli.options import joined, parser  # here, so that Ctrl-C meanwhile is no traceback
+        from keras_snnkd.cli.options import JSON, LOGS, joined, parser  # here, so that Ctrl-C meanwhile is no traceback
 
         options = parser().parse_args(joined(arguments))
+        if options.log not in LOGS:
+            raise unknown_name("form of --log", options.log, LOGS)
+        if options.log == JSON:
+            console = Lines()
+            complain = console.emit_text
         logging.getLogger("tensorflow").setLevel("ERROR")
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: tell(f"warning: {message}", style="yellow")
+            warnings.showwarning = lambda message, *_: complain("warning", str(message))
             from keras_snnkd.cli.dispatch import dispatch
 
-            return dispatch(options, arguments, console)
+            return _ended(dispatch(options, arguments, console), console)
     except KeyboardInterrupt:
         trains = options is None or options.mode not in WITHOUT_TRAINING
         console.print(f"\nstopped; what is finished is kept.{' Go on with the same command and --resume' if trains else ''}")
-        return 130
+        return _ended(130, console)
     except (KDError, ValueError, OSError) as error:
-        tell(f"error: {error}", style="bold red")
-        return 1
+        complain("error", str(error))
+        return _ended(1, console)
+
+
+def _ended(status: int, console: Any) -> int:
+    """The exit status, which a program is told."""
+    if isinstance(console, Lines):
+        console.emit("end", status=status)
+    return status
+
+
+def _on_standard_error(width: int) -> Callable[[str, str], None]:
+    """Says warnings and errors to a person."""
+    console = make_console(stderr=True, width=width)
+
+    def complain(event: str, text: str) -> None:
+        console.print(f"{event}: {text}", style=STYLES[event], highlight=False, markup=False)
+
+    return complain
+
+
+STYLES = {"warning": "yellow", "error": "bold red"}

@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_snnkd import report
 from keras_snnkd.cli.folders import run_folder
+from keras_snnkd.cli.listing import listing
 from keras_snnkd.cli.options import OPTIONS, RUN_OPTIONS, parser
 from keras_snnkd.cli.values import read_named, read_objective, read_setting
 from keras_snnkd.errors import KDError, unknown_name
@@ -16,9 +17,11 @@ from keras_snnkd.run import inspection
 from keras_snnkd.run.card import write_card
 from keras_snnkd.run.comparison import Comparison
 from keras_snnkd.run.compression import COMPRESS
+from keras_snnkd.run.dry_run import FULL, SHORT, dry_run
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.folder import check_folder
 from keras_snnkd.run.imports import import_classes
+from keras_snnkd.run.lines import tell
 from keras_snnkd.run.modes import WITHOUT_TRAINING, Mode
 from keras_snnkd.run.progress import working
 from keras_snnkd.run.recipe import Recipe
@@ -42,6 +45,11 @@ def dispatch(options: argparse.Namespace, arguments: Sequence[str], console: Any
     Raises:
         KDError, ValueError, OSError: For whatever ends the run.
     """
+    if options.listed:
+        console.print(listing(options.listed))
+        return 0
+    if options.dry_run not in (None, SHORT, FULL):
+        raise unknown_name("form of --dry-run", options.dry_run, (SHORT, FULL))
     mode = options.mode or (None if options.recipe else Mode.DISTILL)
     command = shlex.join(["python", "train.py", *arguments])
     for module in options.imports or ():
@@ -59,11 +67,11 @@ def dispatch(options: argparse.Namespace, arguments: Sequence[str], console: Any
     kind = _kind_of_run(recipe)
     experiment = kind(recipe, folder, console, command)
     if options.dry_run:
-        return inspection.dry_run(experiment, console)
+        return dry_run(experiment, console, options.dry_run)
     if kind is Experiment:
         check_folder(Path(options.saved_models), "--saved-models")
     new = " (a new one: there is none yet to go on with)" if options.resume and not (folder / "recipe.json").exists() else ""
-    console.print(f"run folder: {folder}{new}", highlight=False, soft_wrap=True)
+    tell(console, "folder", f"run folder: {folder}{new}", folder=str(folder))
     results = experiment.run(options.resume)
     if not results:  # of another worker: the chief measures and writes
         console.print("this worker is done; the chief writes the results")
@@ -142,6 +150,6 @@ def _finish(results: dict[str, Any], folder: Path, shelf: Path, console: Any) ->
     if last["role"] == "student":
         with working(f"putting the student into {shelf}", console):
             place = write_card(results, folder, shelf / folder.resolve().name)
-        console.print(f"{'exported student' if results['exports'] else 'student'}: {place}", highlight=False, soft_wrap=True)
+        tell(console, "student", f"{'exported student' if results['exports'] else 'student'}: {place}", folder=str(place))
     if (folder / "report.html").exists():
-        console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+        tell(console, "report", f"report: {folder / 'report.html'}", file=str(folder / "report.html"))

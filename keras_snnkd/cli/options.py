@@ -4,30 +4,19 @@ import argparse
 from typing import Any, NoReturn
 
 from keras_snnkd import neurons
+from keras_snnkd.cli.help import Help
+from keras_snnkd.cli.listing import KINDS
 from keras_snnkd.cli.values import read_numbers, read_scale, read_timesteps
 from keras_snnkd.distill import methods, objectives
 from keras_snnkd.errors import KDError
 from keras_snnkd.export.targets import TARGETS
 from keras_snnkd.run.compression import WORDS
+from keras_snnkd.run.dry_run import SHORT
 from keras_snnkd.run.modes import Mode
 
-HELP = """\
-Compress a spiking network by knowledge distillation and put it on an edge device.
-
-  python train.py                                             digits, distill; needs no network
-  python train.py --dataset cifar10 --mode distill            teacher, student alone, student distilled, exported student
-  python train.py --dataset fashion_mnist --mode multistage   teacher -> assistant -> student
-  python train.py --dataset my_images/ --teacher mine.keras   a Keras model of your own teaches (docs/your_model.md)
-  python train.py --objective bkdsnn                          a published method: its objectives and weights (docs/methods)
-  python train.py --mode compare --seeds 5                    one student under all methods, ranked against the student alone
-  python train.py --mode compare --rivals                     is the spiking student worth it, beside its ANN twin on int8 files?
-  python train.py --mode tune --max-params 4000               the most accurate student of at most 4,000 parameters, as a recipe
-  python train.py --mode evaluate --model student.keras       accuracy, spikes and size of a model
-  python train.py --mode export --model student.keras         files for devices, each checked and measured, and a page about them
-
-The run's folder (runs/<name>) holds models, history, the resolved recipe, TensorBoard logs and report.html; a finished student's files go
-to saved_models/<name>.
-"""
+TEXT, JSON = "text", "json"
+LOGS = (TEXT, JSON)
+"""Forms in which a run is told."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -37,18 +26,16 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The arguments."""
-    formatter = argparse.RawDescriptionHelpFormatter
-    options = _Parser(prog="train.py", usage="python train.py [options]", description=HELP, formatter_class=formatter)
-    options.add_argument("--mode", metavar="MODE", help=f"{' | '.join(Mode)} (default: {Mode.DISTILL})")
-    options.add_argument("--recipe", metavar="FILE", help="settings from a recipe.json; options on the command line override it")
-
+    options = _Parser(prog="train.py", usage="python train.py [options]", add_help=False)
+    options.add_argument("--help", "-h", action=Help, help="one screen, or the options of a group")
+    options.add_argument("--list", metavar="KIND", dest="listed", help=f"a table of {' | '.join(KINDS)}")
+    _add_run(options.add_argument_group("run"))
     _add_data(options.add_argument_group("data"))
-    _add_models(options.add_argument_group("models (a preset, convnet:16,pool,32,pool,flatten | mlp:256 | resnet:64,128/2,2)"))
+    _add_models(options.add_argument_group("models: a preset, convnet:16,pool,32,pool,flatten | mlp:256 | resnet:64,128/2,2"))
     _add_distillation(options.add_argument_group("distillation"))
     _add_search(options.add_argument_group("search, with --mode tune"))
-    _add_training(options.add_argument_group("training (defaults depend on the data set; see --dry-run)"))
-    _add_run(options.add_argument_group("run"))
-    _add_finished_models(options.add_argument_group("evaluate and export"))
+    _add_training(options.add_argument_group("training: defaults depend on the data set, see --dry-run full"))
+    _add_finished_models(options.add_argument_group("export, and evaluate"))
     return options
 
 
@@ -223,13 +210,17 @@ def _add_training(group: Any) -> None:
 
 
 def _add_run(group: Any) -> None:
+    group.add_argument("--mode", metavar="MODE", help=f"{' | '.join(Mode)} (default: {Mode.DISTILL})")
+    group.add_argument("--recipe", metavar="FILE", help="settings from a recipe.json; options on the command line override it")
     group.add_argument("--name", help="the run's name (default: <dataset>_<mode>)")
     group.add_argument("--out", metavar="DIR", help="the run's folder (default: runs/<name>, with a number if that is taken)")
     group.add_argument("--saved-models", metavar="DIR", default="saved_models", help="where finished students go (default: saved_models)")
     group.add_argument("--resume", action="store_true", help="go on with the run in the folder")
     group.add_argument(
-        "--dry-run", action="store_true", help="build everything, print shapes, parameters, taps and the recipe; train nothing"
-    )
+        "--dry-run", nargs="?", const=SHORT, metavar="HOW",
+        help="build everything, train nothing: stages, time and memory; full: taps, shapes and the resolved recipe too",
+    )  # fmt: skip
+    group.add_argument("--log", metavar="FORM", default=TEXT, help="text (default) | json: what happens as one JSON object a line")
 
 
 def _add_finished_models(group: Any) -> None:
@@ -254,6 +245,8 @@ RUN_OPTIONS = (
     "saved_models",
     "resume",
     "dry_run",
+    "listed",
+    "log",
     "imports",
     "model",
     "objectives",

@@ -43,7 +43,8 @@ def saved_model(model: keras.Model, path: str | Path, *, samples: np.ndarray) ->
 
     Example:
         >>> kd.export.saved_model(student, "student", samples=images)
-        >>> tf.saved_model.load("student").signatures["serving_default"](image=images)["logits"]
+        >>> serve = tf.saved_model.load("student").signatures["serving_default"]
+        >>> serve(image=images)["logits"]
     """
     check_replaceable(path)
     reference = Reference(model, samples)

@@ -14,10 +14,12 @@ class Fitting:
 
     Args:
         columns: Header and cells of each.
+        text: So many of them, on the left, hold text, the others numbers.
     """
 
-    def __init__(self, columns: list[Column]) -> None:
+    def __init__(self, columns: list[Column], text: int = 1) -> None:
         self.columns = columns
+        self.text = text
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
         first, *rest = self.columns
@@ -25,10 +27,10 @@ class Fitting:
         shown: list[Column] = []
         for column in rest:
             if shown and labels + sum(map(_width, [*shown, column])) > options.max_width:
-                yield _drawn([first, *shown])
+                yield _drawn([first, *shown], self.text)
                 shown = []
             shown.append(column)
-        yield _drawn([first, *shown])
+        yield _drawn([first, *shown], self.text)
 
 
 def _width(column: Column) -> int:
@@ -43,7 +45,7 @@ def _broken(header: str) -> str:
     return header.replace(" ", "\n", 1)
 
 
-def _drawn(columns: list[Column]) -> Any:
+def _drawn(columns: list[Column], text: int) -> Any:
     """Columns as a `rich.table.Table`."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -52,7 +54,7 @@ def _drawn(columns: list[Column]) -> Any:
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, (header, _) in enumerate(columns):
         # numbers stay whole: a narrow terminal breaks the labels
-        justify: Literal["right", "left"] = "right" if index else "left"
+        justify: Literal["right", "left"] = "left" if index < text else "right"
         drawn.add_column(Text(_broken(header)), justify=justify, no_wrap=index > 0, overflow="fold")
     for cells in zip(*(cells for _, cells in columns), strict=True):
         drawn.add_row(*(Text("\n".join(filter(None, cell))) for cell in cells))

@@ -120,8 +120,8 @@ class EdgeExport:
         aware = None if self.aware is None else Reference(self.aware, samples)
         self.order = Order(Reference(self.model, samples), calibration_images(self.data), self.io, aware)
         entries = []
-        for name in self.names:
-            with working(f"writing and measuring {TARGETS[name].label}", self.console):
+        for number, name in enumerate(self.names, start=1):
+            with working(f"[{number}/{len(self.names)}] writing and measuring {TARGETS[name].label}", self.console):
                 entries.append(self._target(name, folder, images, labels, logits, cost))
         with working("measuring answers before the last step", self.console):
             anytime = self._anytime(images, labels)

@@ -311,9 +311,10 @@ class Experiment:
         last = list(trained)[-1]
         device = device_of(self.recipe.compress or ())
         compressed = list(trained)[-1 - len(self.recipe.compress or ()) :] if self.recipe.compress else []
-        for name, (model, record, _) in trained.items():
+        for number, (name, (model, record, _)) in enumerate(trained.items(), start=1):
+            count = f"[{number}/{len(trained)}]"
             row = {"accuracy": None, "parameters": model.count_params(), "timesteps": None}
-            with working(f"measuring {name}", self.console), attempt(f"{name.replace('_', ' ')} was not measured", notes):
+            with working(f"{count} measuring {name}", self.console), attempt(f"{name.replace('_', ' ')} was not measured", notes):
                 row, activity[name] = measure(model, self.data)
             if name in compressed:
                 with attempt(f"what {name.replace('_', ' ')} costs was not measured", notes):
@@ -323,7 +324,7 @@ class Experiment:
             files: dict[str, Any] = {}
             found: list[Any] = []
             if name not in compressed[1:-1]:  # of what a student goes through, the ends are written as files
-                with working(f"exporting {name}, and running its files on the test images", self.console):
+                with working(f"{count} exporting {name}, and running its files on the test images", self.console):
                     files, found = self._export(model, name, notes)
             notes += [f"{name.replace('_', ' ')}, {note}" for note in row.get("notes", ())]
             taught_by = record.get("teacher") or ("itself" if record.get("objectives") else None)

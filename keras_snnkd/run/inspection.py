@@ -1,9 +1,8 @@
-"""What the command line does without training: a dry run, `--mode evaluate` and `--mode export`."""
+"""What the command line does without training: `--mode evaluate` and `--mode export`."""
 
 import argparse
 import contextlib
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import keras
 from keras_snnkd import data as datasets
 from keras_snnkd import models, report
 from keras_snnkd.data.loaders import takes_resize
-from keras_snnkd.distill.taps import TapModel, tap_names
 from keras_snnkd.errors import FileFormatError, ForeignFolderError, KDError, unknown_name
 from keras_snnkd.export.litert import IO
 from keras_snnkd.export.targets import OF_INTEGERS, select
@@ -20,7 +18,6 @@ from keras_snnkd.files.manifest import FIGURES, FILES, STUDENT, Manifest, claime
 from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.card import CARD, FINETUNED, read_card
 from keras_snnkd.run.evaluation import check_fits, measure
-from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.finetuning import finetune_int8
 from keras_snnkd.run.folder import check_folder
 from keras_snnkd.run.modes import Mode
@@ -37,30 +34,6 @@ OF_EVENTS = ["fold", "frames", "frames_by"]
 
 DATASET = "digits"
 """Of a model whose data set neither a card nor an option tells."""
-
-
-def dry_run(experiment: Experiment, console: Any) -> int:
-    """Build everything a run would train, and print shapes, parameters, taps, losses and the resolved recipe."""
-    data = experiment.data
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False)
-
-    for line in datasets.describe(data):
-        say(line)
-    for name, distiller in experiment.check().items():
-        student = distiller.student
-        say(f"\nstage {name}: {student.count_params():,} parameters, loss = {distiller.describe()}")
-        if distiller.gradient != "bptt" or distiller.gradient_reason:
-            reason = f": {distiller.gradient_reason}" if distiller.gradient_reason else ""
-            say(f"  gradient {distiller.gradient}{reason}")
-        if distiller.teacher is not None:
-            say(f"  taught by {distiller.teacher.name} ({distiller.teacher.count_params():,} parameters)")
-        for tap, shape in sorted(TapModel(student, tap_names(student)).shapes.items(), key=lambda item: tap_names(student).index(item[0])):
-            say(f"  {tap:<26} [{', '.join('B' if size is None else str(size) for size in shape)}]")
-    say("\nrecipe:")
-    say(json.dumps(experiment.recipe.to_dict(), indent=2))
-    return 0
 
 
 def evaluate(options: argparse.Namespace, console: Any) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_snnkd._types import Logs
+from keras_snnkd.run.lines import tell
 
 
 class Progress(keras.callbacks.Callback):
@@ -51,9 +52,11 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         done = epoch + 1 - self.first_epoch
         left = (time.monotonic() - self.started) / done * (self.params["epochs"] - epoch - 1)
-        values = ", ".join(f"{name} {float(value):.4f}" for name, value in (logs or {}).items())
-        line = f"{self.title} epoch {epoch + 1}/{self.params['epochs']}: {values}, {clock(left)} left"
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        said = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+        line = f"{self.title} epoch {epoch + 1}/{self.params['epochs']}: {said}, {clock(left)} left"
+        told = {"stage": self.title, "epoch": epoch + 1, "epochs": self.params["epochs"], "seconds_left": round(left, 1)}
+        tell(self.console, "epoch", line, **told, metrics=values)
 
     def on_train_end(self, logs: Logs = None) -> None:
         self.close()
@@ -104,7 +107,7 @@ class Counter:
         text = self.text.format(title, done, total)
         if done == total:
             self.close()
-            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+            tell(self.console, "counted", text, title=title, done=done)
         elif self.status:
             self.status.update(escape(text))
         else:
@@ -120,19 +123,21 @@ class Counter:
 
 @contextlib.contextmanager
 def working(text: str, console: Any) -> Iterator[None]:
-    """Says what the block does: a line that moves on a terminal, one line in a log.
+    """Says what the block does, and for how long: a line that moves on a terminal, one line in a log.
 
     Args:
         text: What is being done, such as `"measuring teacher"`; brackets in it are no markup.
         console: A `rich.console.Console`.
     """
-    from rich.markup import escape
-
     if console.is_terminal:
-        with console.status(escape(text)):
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()]
+        with Progress(*columns, console=console, transient=True) as shown:
+            shown.add_task(text, total=None)
             yield
     else:
-        console.print(f"{text} ...", highlight=False, markup=False, soft_wrap=True)
+        tell(console, "working", f"{text} ...", what=text)
         yield
 
 

@@ -6,10 +6,7 @@ from pathlib import Path
 import pytest
 
 import keras_snnkd as kd
-from keras_snnkd.cli import main
 from keras_snnkd.cli.options import parser
-from keras_snnkd.run.modes import Mode
-from tests.cli.said import told
 from tests.integration import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, which Python hides outside of tests
@@ -17,19 +14,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Ke
 
 def options():
     return {action.dest: action for action in parser()._actions}
-
-
-def test_help_names_every_mode_and_shows_examples(capsys):
-    with pytest.raises(SystemExit) as stopped:
-        main(["--help"])
-    assert stopped.value.code == 0
-    said, error = told(capsys)
-    assert not error
-    assert "python train.py --dataset cifar10 --mode distill" in said
-    for name in (*Mode, *kd.data.names(), *kd.neurons.names(), *kd.objectives.names()):
-        assert name in said
-    for action in options().values():
-        assert action.option_strings[0] in said
 
 
 def test_every_setting_of_a_recipe_can_be_given():

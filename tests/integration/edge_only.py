@@ -1,8 +1,8 @@
 """The edge runner on a bare device: `python tests/integration/edge_only.py [folder]` (needs a network for pip).
 
-Makes a virtual environment with nothing but numpy and ai-edge-litert, installs this package without its dependencies, and runs the
-command on the shipped student's files. Exits with an error if anything of that fails, if TensorFlow or Keras is there after all, or if an
-answer is wrong. The folder holds the environment; a temporary one by default.
+Makes a virtual environment, installs the distribution of the runner alone (`packaging/edge`), which brings nothing but numpy and
+ai-edge-litert, and runs the command on the shipped student's files. Exits with an error if anything of that fails, if TensorFlow or Keras
+is there after all, or if an answer is wrong. The folder holds the environment; a temporary one by default.
 """
 
 import shutil
@@ -38,13 +38,11 @@ def main(folder: Path) -> None:
 
     def run(*arguments):
         print("python", *arguments[:2] if arguments[0] == "-m" else ["-c", "..."], flush=True)
-        return subprocess.run([python, *map(str, arguments)], cwd=work, check=True, capture_output=True, text=True).stdout
+        return subprocess.run([python, *map(str, arguments)], cwd=work, check=True, stdout=subprocess.PIPE, text=True).stdout
 
-    shutil.copytree(ROOT / "keras_snnkd", source / "keras_snnkd", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source / name)
-    run("-m", "pip", "install", "--quiet", "numpy>=2.0,<3", "ai-edge-litert>=2.1,<3")
-    run("-m", "pip", "install", "--quiet", "--no-deps", source)
+    for name in ("keras_snnkd", "packaging/edge"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    run("-m", "pip", "install", "--quiet", source / "packaging" / "edge")
     run("-c", f"import numpy; numpy.save('zero.npy', numpy.array({_pixels()}, 'float32')[..., None] / 16)")
     files = sorted(SHELF.glob("*.tflite"))
     assert files, f"there are no .tflite files in {SHELF}"

@@ -114,6 +114,11 @@ def names() -> list[str]:
     return list(_BY_NAME)
 
 
+def named(name: str) -> type[Objective]:
+    """The class of a name that `names` has."""
+    return _BY_NAME[name]
+
+
 def get(identifier: "str | Mapping[str, Any] | Objective") -> Objective:
     """The objective for a name, a mapping, or an instance (returned as it is).
 

@@ -1,0 +1,143 @@
+"""What a run will take, before it takes it: from counted operations, and from how fast this machine multiplies."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from keras_snnkd import metrics
+from keras_snnkd.distill.distiller import Distiller
+from keras_snnkd.export.freeze import timesteps
+from keras_snnkd.run.recipe import Recipe
+
+FORWARD_AND_BACKWARD = 3.0
+"""Multiply-accumulates of a training step, where those of the forward pass are 1."""
+
+SHARE_OF_MATMUL = 0.4
+"""How fast convolutions are beside a large matrix product, on the machines that docs/performance.md names."""
+
+OVERHEAD, COMPILING, AFTERWARDS = 0.005, 5.0, 8.0
+"""Seconds: of each step besides its arithmetic, of a stage before its first step, and of a model's files and measurements."""
+
+COPIES = 4
+"""Of each weight in training: itself, its gradient, and two moments of AdamW."""
+
+FLOAT = 4
+"""Bytes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """Time and memory of a stage, or of a run.
+
+    Args:
+        seconds: Of training; `None` if the operations of a network cannot be counted.
+        memory_bytes: Of weights and activations, beside what TensorFlow itself takes.
+    """
+
+    seconds: float | None
+    memory_bytes: int
+
+
+def estimate(distillers: Mapping[str, Distiller], recipe: Recipe, steps_per_epoch: int) -> dict[str, Estimate]:
+    """By stage, what it will take here::
+
+        seconds = compiling + epochs steps (overhead + batch MACs / rate)
+
+    with three times the multiply-accumulates of the student's forward pass over its T steps, and once those of its teacher's.
+
+    Args:
+        distillers: What `Experiment.check` gives.
+        recipe: The resolved one.
+        steps_per_epoch: Of the data set.
+
+    Example:
+        >>> estimate(experiment.check(), experiment.recipe, experiment.data.steps_per_epoch)["teacher"].seconds
+    """
+    rate = SHARE_OF_MATMUL * multiply_accumulates_a_second()
+    return {name: _stage(name, distiller, recipe, steps_per_epoch, rate) for name, distiller in distillers.items()}
+
+
+def total(stages: Mapping[str, Estimate], recipe: Recipe) -> Estimate:
+    """Of all stages; those of methods that are compared count once for each seed, and candidates of a search once for each trial.
+
+    Args:
+        stages: By name.
+        recipe: The resolved one.
+    """
+    seconds = 0.0
+    for name, stage in stages.items():
+        if stage.seconds is None:
+            return Estimate(None, _most(stages))
+        seconds += _times(name, stages, recipe) * (stage.seconds + (AFTERWARDS if recipe.mode not in ("compare", "tune") else 0.0))
+    return Estimate(seconds, _most(stages))
+
+
+def _most(stages: Mapping[str, Estimate]) -> int:
+    """Stages run one after the other."""
+    return max((stage.memory_bytes for stage in stages.values()), default=0)
+
+
+def _times(name: str, stages: Mapping[str, Estimate], recipe: Recipe) -> float:
+    if _epochs(name, recipe) != recipe.epochs or name.startswith("teacher"):
+        return 1.0
+    if recipe.mode == "compare":
+        return float(recipe.seeds)
+    if recipe.mode == "tune":  # the smallest and the largest candidate stand for all
+        return recipe.trials / max(1, sum(1 for other in stages if not other.startswith("teacher")))
+    return 1.0
+
+
+def _epochs(name: str, recipe: Recipe) -> int:
+    """How long a stage trains, by what its name says of its role."""
+    epochs = recipe.epochs
+    if name.startswith("teacher"):
+        epochs = recipe.ann_epochs if name.endswith("ann") else recipe.teacher_stop or recipe.teacher_epochs
+    elif name.endswith("twin") and recipe.twin_epochs:
+        epochs = recipe.twin_epochs
+    return epochs or 0
+
+
+def _stage(name: str, distiller: Distiller, recipe: Recipe, steps_per_epoch: int, rate: float) -> Estimate:
+    batch = recipe.batch_size or 1
+    memory = COPIES * FLOAT * distiller.student.count_params() + FORWARD_AND_BACKWARD * FLOAT * batch * _activations(distiller.student)
+    work = _work(distiller.student)
+    taught = _work(distiller.teacher) if isinstance(distiller.teacher, keras.Model) and not recipe.cache else 0.0
+    if work is None or taught is None:
+        return Estimate(None, int(memory))
+    step = OVERHEAD + batch * (FORWARD_AND_BACKWARD * work + taught) / rate
+    return Estimate(COMPILING + _epochs(name, recipe) * steps_per_epoch * step, int(memory))
+
+
+def _work(model: keras.Model) -> float | None:
+    """Multiply-accumulates of a forward pass over all steps, as on a machine that skips nothing; `None` if they cannot be counted."""
+    try:
+        return metrics.twin_operations(model) * (timesteps(model) or 1)
+    except Exception:  # a network of somebody's own
+        return None
+
+
+def _activations(model: keras.Model) -> int:
+    """Numbers that the layers give for one image."""
+    found = 0
+    for layer in model.layers:
+        try:
+            outputs = keras.tree.flatten(layer.output)
+        except (AttributeError, ValueError):  # it was never called, or more than once
+            continue
+        found += sum(math.prod(size for size in tensor.shape[1:] if size) for tensor in outputs)
+    return found
+
+
+def multiply_accumulates_a_second(size: int = 512, rounds: int = 3) -> float:
+    """How fast this machine multiplies matrices, the best of a few rounds of milliseconds."""
+    matrix = np.ones((size, size), "float32")
+    best = math.inf
+    for _ in range(rounds):
+        started = time.perf_counter()
+        matrix @ matrix
+        best = min(best, time.perf_counter() - started)
+    return size**3 / best

@@ -1,0 +1,67 @@
+"""What a run is said to take: more for more work, by the operations that are counted."""
+
+import json
+import math
+
+import pytest
+
+import keras_snnkd as kd
+from keras_snnkd.run import estimate as estimating
+from keras_snnkd.run.estimate import COMPILING, OVERHEAD, Estimate, estimate, total
+from keras_snnkd.run.lines import Lines
+
+
+@pytest.fixture(autouse=True)
+def _machine(monkeypatch):
+    """A machine of a million multiply-accumulates a second."""
+    monkeypatch.setattr(estimating, "multiply_accumulates_a_second", lambda: 1e6 / estimating.SHARE_OF_MATMUL)
+
+
+def of(recipe, steps=10):
+    student = kd.models.MLP((4, 4, 1), 10, widths=(20,), timesteps=2, name="student")
+    teacher = kd.models.MLP((4, 4, 1), 10, widths=(40,), timesteps=2, name="teacher")
+    return estimate({"student_distilled": kd.Distiller(student, teacher, ["soft_targets"])}, recipe, steps)["student_distilled"]
+
+
+def test_time_is_that_of_the_operations_by_hand():
+    recipe = kd.Recipe(epochs=3, batch_size=4, cache=0).resolved()
+    student, teacher = 2 * (16 * 20 + 20 * 10), 2 * (16 * 40 + 40 * 10)
+    step = OVERHEAD + 4 * (3 * student + teacher) / 1e6
+    assert of(recipe).seconds == pytest.approx(COMPILING + 3 * 10 * step)
+    assert of(kd.Recipe(epochs=3, batch_size=4, cache=1).resolved()).seconds == pytest.approx(
+        COMPILING + 30 * (OVERHEAD + 4 * 3 * student / 1e6)
+    )
+
+
+def test_memory_grows_with_the_batch_and_holds_the_weights_four_times():
+    small, large = (of(kd.Recipe(batch_size=size).resolved()).memory_bytes for size in (1, 100))
+    parameters = 16 * 20 + 20 + 4 * 20 + 20 * 10 + 10  # with those of batch norm
+    assert small >= 4 * 4 * (16 * 20 + 20 * 10)
+    assert small < 4 * 4 * parameters + 3 * 4 * 1000
+    assert large > 50 * (small - 16 * parameters) > 0
+
+
+def test_arms_count_once_for_each_seed_and_what_is_not_known_stays_so():
+    stages = {"teacher": Estimate(10.0, 5), "hinton": Estimate(20.0, 9)}
+    compared = kd.Recipe(mode="compare", seeds=3, epochs=2, teacher_epochs=2).resolved()
+    assert total(stages, compared) == Estimate(70.0, 9)
+    assert total({**stages, "own": Estimate(None, 1)}, compared).seconds is None
+
+
+def test_a_network_whose_operations_are_not_counted_has_no_time(monkeypatch):
+    monkeypatch.setattr(estimating, "_work", lambda model: None)
+    found = of(kd.Recipe().resolved())
+    assert found.seconds is None
+    assert found.memory_bytes > 0
+
+
+def test_what_json_has_no_words_for_is_null_and_spinners_are_silent(capsys):
+    told = Lines()
+    told.emit("epoch", metrics={"loss": math.nan, "more": [math.inf, 1.0]})
+    told.print("  words ")
+    told.print()
+    with told.status("working"):
+        pass
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert first["metrics"] == {"loss": None, "more": [None, 1.0]}
+    assert (second["event"], second["text"]) == ("message", "words")
