@@ -1,26 +1,18 @@
 """What `--compress` names: stages that make a trained student cheaper, one after the other, each taught by the student before it."""
 
 import dataclasses
-import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_snnkd import compress, metrics, models
-from keras_snnkd.compress.plain import TRAINS
-from keras_snnkd.compress.pruning import check_sparsity
-from keras_snnkd.distill import schedules
-from keras_snnkd.distill.objectives import SpikeBudget
 from keras_snnkd.distill.stage import Stage
-from keras_snnkd.distill.taps import TapModel
-from keras_snnkd.errors import NothingToGainError, unknown_name
-from keras_snnkd.export.freeze import timesteps as steps_of
-from keras_snnkd.layers.encoders import check_timesteps
-from keras_snnkd.layers.tensor_train import check_rank
+from keras_snnkd.errors import unknown_name
 from keras_snnkd.run.finetuning import SOFT_TARGETS
+from keras_snnkd.run.ways import MEMBRANES, WORDS, Step
 
 COMPRESS = "compress"
 """The key of a word in a recipe's entry."""
@@ -28,188 +20,6 @@ COMPRESS = "compress"
 MANY_ZEROS = 0.3
 """The share of zeros from which a card says what they are good for."""
 
-MEMBRANES = {"objective": "membrane", "weight": 1.0}
-
-
-@dataclasses.dataclass(frozen=True)
-class Step:
-    """What one word does to a student.
-
-    Args:
-        make: From the trained student to the one that is trained now, which shares no weights with it.
-        during: Makes the callbacks that move it.
-        finish: From what was trained to an ordinary network.
-        demands: Raises for a trained student to which this would do nothing.
-        objectives: More than the soft targets of the student before.
-        settled: The part of the epochs after which it has its final size.
-        rounded: Whether its weights are rounded as those of the other students.
-        from_first: Whether it starts from the student that the first word got, dense again, and has the student before for its teacher.
-    """
-
-    make: Callable[[keras.Model], keras.Model]
-    during: Callable[[], Sequence[keras.callbacks.Callback]] | None = None
-    finish: Callable[[keras.Model], keras.Model] | None = None
-    demands: Callable[[keras.Model], Any] | None = None
-    objectives: Sequence[Any] = ()
-    settled: float = 0.0
-    rounded: bool = True
-    from_first: bool = False
-
-
-def _pruned(method: str, images: Any, pruning: dict[str, Any], **form: Any) -> Step:
-    during = functools.partial(compress.Pruning, **pruning)
-    during()  # which checks its settings
-    return Step(
-        functools.partial(compress.prunable, method=method, **form),
-        during=lambda: [during()],
-        finish=compress.plain,
-        demands=functools.partial(check_sparser, sparsity=pruning["sparsity"]),
-        settled=pruning["over"],
-    )
-
-
-def _stds(
-    images: Any,
-    sparsity: float | None = None,
-    width: float | None = None,
-    mapping: str = "st",
-    schedule: str = "sine",
-    over: float = 0.7,
-    scope: str = "network",
-    skip: Sequence[str] = (),
-) -> Step:
-    names = {"st": "stds", "stmod": "stds_through"}
-    if mapping not in names:
-        raise unknown_name("mapping of stds", mapping, names)
-    pruning = {"sparsity": sparsity, "width": width, "schedule": schedule, "over": over, "scope": scope}
-    return _pruned(names[mapping], images, pruning, skip=_names(skip))
-
-
-def _magnitude(
-    images: Any,
-    sparsity: float | None = None,
-    schedule: str = "cubic",
-    over: float = 0.7,
-    scope: str = "network",
-    skip: Sequence[str] = (),
-) -> Step:
-    pruning = {"sparsity": sparsity, "schedule": schedule, "over": over, "scope": scope}
-    return _pruned("magnitude", images, pruning, skip=_names(skip))
-
-
-def _unstructured(
-    images: Any,
-    sparsity: float | None = None,
-    penalty: float = 0.0,
-    neurons: bool = True,
-    schedule: str = "sine",
-    over: float = 0.7,
-    scope: str = "network",
-    skip: Sequence[str] = (),
-) -> Step:
-    if sparsity is None and not penalty > 0:
-        raise ValueError("unstructured pruning goes to a sparsity, or by a penalty above 0; give one of them, as unstructured:sparsity=0.9")
-    pruning = {"sparsity": sparsity, "width": None if sparsity is not None else 0.0, "schedule": schedule, "over": over, "scope": scope}
-    return _pruned("unstructured", images, pruning, skip=_names(skip), penalty=penalty, neurons=neurons)
-
-
-def _channels(images: Any, share: float = 0.95, skip: Sequence[str] = ()) -> Step:
-    if not 0 < share <= 1:
-        raise ValueError(f"share is the part of the variance that is kept, above 0 and at most 1, got {share!r}")
-    narrow = functools.partial(compress.narrowed, images=images, share=share, skip=_names(skip))
-    return Step(_or_as_it_is(narrow), demands=narrow)
-
-
-def _tt(
-    images: Any,
-    rank: int | None = None,
-    energy: float | None = None,
-    mode: str = "sequential",
-    keep: str = "smaller",
-    skip: Sequence[str] = (),
-) -> Step:
-    if rank is not None:
-        check_rank(rank)
-    if (rank is None) == (energy is None):
-        raise ValueError(f"a tensor train goes to a rank or to a share of energy, got rank={rank!r} and energy={energy!r}")
-    if keep not in TRAINS:
-        raise unknown_name("form of tensor trains", keep, TRAINS)
-    decompose = functools.partial(compress.decomposed, rank=rank, energy=energy, mode=mode, skip=_names(skip))
-    finish = None if mode == "half" else functools.partial(compress.plain, trains=keep)
-    return Step(_or_as_it_is(decompose), finish=finish, demands=decompose, rounded=mode != "half")
-
-
-def _steps(images: Any, timesteps: int = 1) -> Step:
-    check_timesteps(timesteps)
-    return Step(
-        lambda student: compress.copied(models.with_timesteps(student, timesteps)),
-        demands=functools.partial(check_fewer_steps, timesteps=timesteps),
-    )
-
-
-def _spikes(
-    images: Any, rate: float | None = None, synops: float | None = None, per: str = "operation", weight: float = 1.0, ramp: int = 0
-) -> Step:
-    budget = SpikeBudget(rate, synops, per, weight=weight)
-    rising = {"schedule": "ramp", "start": 0.0, "end": weight, "over": ramp}
-    schedules.get(rising if ramp else weight, "weight")
-    return Step(
-        compress.copied,
-        demands=functools.partial(check_budget, budget=budget, images=images),
-        objectives=[{"objective": "spike_budget", "rate": rate, "synops": synops, "per": per, "weight": rising if ramp else weight}],
-        settled=0.5,
-    )
-
-
-def _bits(bits: int, images: Any, objectives: Sequence[Any] = ()) -> Step:
-    make = functools.partial(models.quantize_aware, images=images, weight_bits=bits)
-    return Step(make, objectives=objectives, rounded=False)
-
-
-def _int8(images: Any) -> Step:
-    return _bits(8, images)
-
-
-def _int4(images: Any) -> Step:
-    return _bits(4, images, [MEMBRANES])
-
-
-def _ternary(images: Any) -> Step:
-    return _bits(2, images, [MEMBRANES])
-
-
-def _device(
-    images: Any,
-    noise: float = 0.0,
-    drift: float = 0.0,
-    drift_spread: float = 0.0,
-    age: float = 1.0,
-    stuck: float = 0.0,
-    levels: int | None = None,
-) -> Step:
-    device = compress.Device(noise, drift, drift_spread, age, stuck, levels)
-    return Step(functools.partial(compress.noise_aware, device=device), finish=compress.plain)
-
-
-def _reverse(images: Any) -> Step:
-    return Step(compress.copied, from_first=True)
-
-
-WORDS: dict[str, Callable[..., Step]] = {
-    "stds": _stds,
-    "magnitude": _magnitude,
-    "unstructured": _unstructured,
-    "channels": _channels,
-    "tt": _tt,
-    "steps": _steps,
-    "spikes": _spikes,
-    "int8": _int8,
-    "int4": _int4,
-    "ternary": _ternary,
-    "device": _device,
-    "reverse": _reverse,
-}
-"""What a student can go through."""
 
 TRAINING: dict[str, Any] = {"epochs": None, "learning_rate": None, "taught": True}
 """What every word takes beside its own arguments: how long it trains and how fast, and whether the student before teaches."""
@@ -321,58 +131,6 @@ def _name(entry: Mapping[str, Any], taken: Sequence[str]) -> str:
     while name in taken:
         name, number = f"student_{word}_{number}", number + 1
     return name
-
-
-def check_sparser(student: keras.Model, sparsity: float | None) -> None:
-    """Raise a `NothingToGainError` if a network has so many zeros already."""
-    if sparsity is None:
-        return
-    now = metrics.connection_sparsity(student)
-    if now >= check_sparsity(sparsity):
-        raise NothingToGainError(f"{now:.1%} of the weights of {student.name} are 0 already, and {sparsity:.1%} shall be; ask for more")
-
-
-def check_fewer_steps(student: keras.Model, timesteps: int) -> None:
-    """Raise a `NothingToGainError` if a network has no more steps than that."""
-    now = steps_of(student)
-    if now is not None and now <= timesteps:
-        raise NothingToGainError(f"{student.name} has T = {now}, and shall have T = {timesteps}; ask for fewer")
-
-
-def check_budget(student: keras.Model, budget: SpikeBudget, images: Any) -> None:
-    """Raise a `NothingToGainError` if a network stays below a budget already.
-
-    Args:
-        student: A trained one.
-        budget: The budget.
-        images: To count on, prepared as for the student.
-    """
-    budget.prepare(student)
-    taps = TapModel(student, budget.student_tap)(keras.ops.convert_to_tensor(images))
-    ((_, now),) = budget.measures([taps[tap] for tap in budget.student_tap]).items()
-    now = float(now) / (sum(budget.possible) if budget.synops is None and budget.per == "operation" else 1.0)
-    limit = budget.rate or budget.synops or 0.0  # one of the two is there
-    if now <= limit:
-        unit = "operations a sample" if budget.rate is None else f"of its spikes (per {budget.per})"
-        shown = (f"{now:,.0f}", f"{limit:,.0f}") if budget.rate is None else (f"{now:.2%}", f"{limit:.2%}")
-        raise NothingToGainError(f"{student.name} needs {shown[0]} {unit}, and the budget of {shown[1]} is above that; ask for less")
-
-
-def _or_as_it_is(make: Callable[[keras.Model], keras.Model]) -> Callable[[keras.Model], keras.Model]:
-    """Before the student is trained, nothing can be said of what it can spare; then it stays as it is."""
-
-    def made(student: keras.Model) -> keras.Model:
-        try:
-            return make(student)
-        except NothingToGainError:
-            return compress.copied(student)
-
-    return made
-
-
-def _names(skip: Any) -> list[str]:
-    """Names of layers, from a list or from one text with `+` between them."""
-    return skip.split("+") if isinstance(skip, str) else list(skip)
 
 
 def device_of(entries: Sequence[Mapping[str, Any]]) -> compress.Device | None:
