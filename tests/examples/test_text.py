@@ -17,10 +17,11 @@ def test_two_stages_on_a_few_sentences(tmp_path):
     spec = importlib.util.spec_from_file_location("two_stages", FILE)
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
+    del example.ARMS["one_stage"]  # which is half of the two
     sizes = "--length 6 --vocabulary 30 --teacher-width 16 --student-width 8 --timesteps 2 --epochs 1 --hidden-epochs 1 --teacher-epochs 30"
     sentences = write_tsv(tmp_path / "s.tsv")
     found = example.main([str(sentences), "--unlabelled", str(sentences), "--seeds", "1", "--out", str(tmp_path / "run"), *sizes.split()])
-    assert set(found["arms"]) == {"alone", "one_stage", "two_stages"}
+    assert set(found["arms"]) == {"alone", "two_stages"}
     assert found["student"]["parameters"] < found["teacher"]["parameters"]
     assert found["student"]["accumulates"] > 0
     assert found["file"]["accuracy"] == pytest.approx(found["arms"]["two_stages"]["mean"])
