@@ -5,7 +5,6 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any, TextIO
 
 
@@ -48,10 +47,25 @@ class Lines:
             elif str(one).strip():
                 self.emit("message", text=str(one).strip())
 
-    @contextlib.contextmanager
-    def status(self, text: str) -> Iterator[None]:
+    def status(self, text: str) -> "Silent":
         """What is being done, which moves on no line."""
-        yield
+        return Silent()
+
+
+class Silent(contextlib.AbstractContextManager["Silent"]):
+    """Stands in for a `rich.status.Status`."""
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def start(self) -> None:
+        """Shows nothing."""
+
+    def stop(self) -> None:
+        """Has nothing to take away."""
+
+    def update(self, text: str) -> None:
+        """Changes nothing."""
 
 
 def tell(console: Any, event: str, text: str, **values: Any) -> None:

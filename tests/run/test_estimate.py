@@ -9,6 +9,7 @@ import keras_snnkd as kd
 from keras_snnkd.run import estimate as estimating
 from keras_snnkd.run.estimate import COMPILING, OVERHEAD, Estimate, estimate, total
 from keras_snnkd.run.lines import Lines
+from keras_snnkd.run.progress import Counter
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +63,10 @@ def test_what_json_has_no_words_for_is_null_and_spinners_are_silent(capsys):
     told.print()
     with told.status("working"):
         pass
-    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    counter = Counter("{}: {} of {}", told)
+    counter("teacher", 1, 2)
+    counter("teacher", 2, 2)
+    first, second, counted = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert first["metrics"] == {"loss": None, "more": [None, 1.0]}
     assert (second["event"], second["text"]) == ("message", "words")
+    assert (counted["event"], counted["text"], counted["done"]) == ("counted", "teacher: 2 of 2", 2)
