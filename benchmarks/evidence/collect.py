@@ -92,7 +92,8 @@ class _Run:
     def _arm(self, name: str, seeds: list[int], accuracies: list[float], **more: Any) -> Arm:
         accuracy = [round(100 * value, 4) for value in accuracies]
         unknown = dict.fromkeys(("difference", "parameters", "timesteps", "spikes", "operations", "bytes", "seconds", "energy"))
-        return {"arm": name, "command": self.content["command"], "recipe": None, "seeds": seeds, "accuracy": accuracy, **unknown, **more}
+        command = self.content["command"].removesuffix(" --resume")
+        return {"arm": name, "command": command, "recipe": None, "seeds": seeds, "accuracy": accuracy, **unknown, **more}
 
     def _of_one_seed(self, row: dict[str, Any]) -> Arm:
         """A teacher, or a student of a run with one seed."""

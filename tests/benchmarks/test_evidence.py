@@ -42,7 +42,7 @@ def finished(folder, **content):
     """The folder of a run that has finished."""
     folder.mkdir()
     Recipe(seed=3).save(folder / "recipe.json")
-    write_json(folder / "results.json", {"command": "python train.py --seed 3", "models": [], **content})
+    write_json(folder / "results.json", {"command": "python train.py --seed 3 --resume", "models": [], **content})
     return str(folder)
 
 
@@ -92,6 +92,7 @@ def test_a_run_with_one_seed_becomes_arms(root, tmp_path):
     assert distilled["arm"] == "student distilled"
     assert (distilled["seeds"], distilled["accuracy"], distilled["spikes"], distilled["bytes"]) == ([3], [96.0], 12.3, 1000)
     assert (distilled["operations"], distilled["energy"]) == (600, 0.08)  # (0.3 pJ x 100 + 0.1 pJ x 500) / 1000
+    assert distilled["command"] == "python train.py --seed 3"
     assert distilled["recipe"] == "docs/results/recipes/run.json"
     assert Recipe.load(root / distilled["recipe"]).seed == 3
 
