@@ -45,7 +45,7 @@ def test_every_size_is_compared_with_the_student_alone_of_that_size_by_one_teach
     monkeypatch.setattr(kd.Distiller, "fit", counted)
     run = Sizes(recipe(), tmp_path, rich.console.Console(file=io.StringIO(), width=200))
     results = run.run()
-    small, large = 64 * 4 + 4 + 4 * 10 + 10, 64 * 8 + 8 + 8 * 10 + 10
+    small, large = 64 * 4 + 4 * 4 + 4 * 10 + 10, 64 * 8 + 4 * 8 + 8 * 10 + 10  # kernels, batch norms, readout
     assert [name for name, _ in trained] == ["teacher_ann", ALONE, "hinton", ALONE, "hinton"]
     assert {count for name, count in trained if name != "teacher_ann"} == {small, large}
     assert [(size["factor"], size["parameters"]) for size in results["sizes"]] == [(0.5, small), (1, large)]
