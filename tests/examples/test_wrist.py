@@ -38,6 +38,7 @@ def recording(tmp_path):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default:::keras_snnkd")
 def test_from_a_recording_to_a_file_of_one_step_beside_its_rivals(wrist, recording, tmp_path, monkeypatch, in_process):  # noqa: F811
     monkeypatch.setattr("keras_snnkd.export.latency", lambda path, threads: [Latency(1, 0.1, 0.2, 5, None)])  # without a process
