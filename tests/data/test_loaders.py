@@ -12,7 +12,7 @@ from keras_snnkd.errors import DatasetUnavailableError, FileFormatError, Unknown
 
 
 def test_the_known_names():
-    assert sorted(names()) == ["cifar10", "digits", "fashion_mnist", "japanese_vowels", "mnist"]
+    assert sorted(names()) == ["cifar10", "digits", "fashion_mnist", "japanese_vowels", "mnist", "speech_commands"]
 
 
 def test_digits_are_split_by_index():
