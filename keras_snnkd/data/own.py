@@ -76,6 +76,19 @@ def _read_dataset(dataset: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
     pairs = [tuple(np.asarray(value) for value in pair) for pair in dataset]
     if not pairs:
         raise FileFormatError(f"the {name} dataset is empty")
-    batched = len(dataset.element_spec[0].shape) == 4 or (dataset.element_spec[1].shape.rank or 0) > 0
+    batched = _is_batched(*pairs[0])
+    shapes = {images.shape[1:] if batched else images.shape for images, _ in pairs}
+    if len(shapes) > 1:
+        raise FileFormatError(
+            f"the images of the {name} dataset differ in shape, {sorted(shapes)[:3]}; bring them to one, with tf.image.resize"
+        )
     join = np.concatenate if batched else np.stack
     return join([images for images, _ in pairs]), join([labels for _, labels in pairs])
+
+
+def _is_batched(images: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether these are several images, `[B, H, W, C]` or `[B, H, W]`, and not one, `[H, W, C]` or `[H, W]`."""
+    if images.ndim != 3:
+        return images.ndim == 4
+    one_hot = labels.ndim == 1 and len(labels) > 1 and labels.sum() == 1 and set(labels.tolist()) == {0, 1}
+    return labels.ndim > 0 and not (one_hot and images.shape[-1] in (1, 3))

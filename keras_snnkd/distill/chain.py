@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -158,8 +158,10 @@ class Chain:
         cached = [stage.name for stage in self.stages if stage.cache_views]
         if cached and not hasattr(data, "views"):
             raise KDError(f"cache_views of stage {cached[0]} needs data with views, as keras_snnkd.data.load returns, got {data!r}")
+        self._samples = samples_of_data(data)
+        refused = self._judge_given(failed)  # before anything is written
         with self._claimed(resume):
-            results = self._run(data, resume, callbacks, progress, failed)
+            results = self._run([stage for stage in self.stages if stage.name not in refused], data, resume, callbacks, progress, failed)
             if not keep_cache and strategy.is_chief():
                 self._remove_caches()
         return results
@@ -179,6 +181,7 @@ class Chain:
 
     def _run(
         self,
+        stages: Sequence[Stage],
         data: Any,
         resume: bool,
         callbacks: Callable[[Stage], list[Any]],
@@ -187,26 +190,41 @@ class Chain:
     ) -> dict[str, StageResult]:
         if strategy.from_chief(not resume and any((self.folder / stage.name).exists() for stage in self.stages)):
             raise KDError(f"{self.folder} holds a run already; go on with it (--resume) or choose another folder (--out)")
-        self._samples = samples_of_data(data)
-        for stage in self.stages:
-            with _left_out(stage, failed):
-                self._judge_given(stage)
         results: dict[str, StageResult] = {}
-        for stage in self.stages:
+        for stage in stages:
             if failed and stage.name not in self._teacher_taps:
                 continue  # told by the check
             shown = stage.shown(data)
             with _left_out(stage, failed):
-                results[stage.name] = self._train(stage, results, shown, resume, callbacks, functools.partial(progress, stage))
+                result = self._train(stage, results, shown, resume, callbacks, functools.partial(progress, stage))
+                if stage.trained_for.monitor is not None and self._will_teach(stage):
+                    teachers.judge_trained(result.model, data.validation)
+                results[stage.name] = result
         return results
 
-    def _judge_given(self, stage: Stage) -> None:
-        """Raise a `TeacherError` now for a teacher that is given and knows nothing of this data."""
-        if stage.trained_for.monitor is None:
-            return  # its labels say nothing
-        if isinstance(stage.teacher, keras.Model) and stage.teacher is not stage.start_from and self._samples is not None:
-            found = teachers.adapted(stage.teacher, stage.outputs_of_teacher, stage.teacher_scale, samples=self._samples)
-            teachers.judge(stage.teacher.name, found, self._samples)
+    def _judge_given(self, failed: Failed | None) -> set[str]:
+        """The stages that are left out since their teacher, a model, knows nothing of this data; raises a `TeacherError` by default."""
+        refused, passed = set(), set()
+        for stage in self.stages:
+            teacher = stage.teacher
+            if not isinstance(teacher, keras.Model) or teacher is stage.start_from or self._samples is None:
+                continue
+            if stage.trained_for.monitor is None:
+                continue  # its labels say nothing
+            form = (id(teacher), stage.outputs_of_teacher, str(stage.teacher_scale))
+            if form in passed:
+                continue
+            refused.add(stage.name)
+            with _left_out(stage, failed):
+                found = teachers.adapted(teacher, stage.outputs_of_teacher, stage.teacher_scale, samples=self._samples)
+                teachers.judge(teacher.name, found, self._samples)
+                refused.remove(stage.name)
+                passed.add(form)
+        return refused
+
+    def _will_teach(self, stage: Stage) -> bool:
+        """Whether a later stage, which has not finished yet, has this one for its teacher."""
+        return any(later.teacher == stage.name and not (self.folder / later.name / "stage.json").exists() for later in self.stages)
 
     def _remove_caches(self) -> None:
         """Remove the caches of these stages; whatever else is beside them stays."""

@@ -23,6 +23,9 @@ OUTPUTS = (AUTO, "logits", "probabilities", "numbers")
 FEWEST = 20
 """Images below which no teacher is judged."""
 
+FEWEST_TO_STOP = 30
+"""Validation images below which no teacher that was just trained is stopped."""
+
 MARGIN = 0.1
 """Share of the way from guessing to knowing all that a teacher has to go, at least."""
 
@@ -120,6 +123,8 @@ def adapted(
             "their order"
         )
     size = _size_layers(teacher, image_shape)
+    if image_shape is not None:
+        model = graphs.sized(model, image_shape)
     if size:
         model = _around(model, size, [], image_shape)
         changes.append(f"its images {taken_shape(teacher)} are made of the data's {tuple(image_shape or ())}")
@@ -153,12 +158,36 @@ def judge(name: str, found: Adapted, samples: Samples | None) -> None:
         )
 
 
-def told_of_ignorance(name: str, found: Adapted, samples: Samples | None) -> str:
-    """What there is to say of a teacher that `judge` refuses; nothing of any other."""
+def judge_trained(model: keras.Model, validation: Any) -> None:
+    """Raise a `TeacherError` for a teacher that its training has taught nothing: it is no more often right than luck is.
+
+    It may know less than one that `judge` lets pass, since there is no other scale to look for. Fewer than 30 images, and labels that are
+    no classes, judge nobody.
+
+    Args:
+        model: The teacher, trained on this data.
+        validation: Images and labels that it was not trained on, see `samples_of`.
+    """
+    samples = samples_of(validation)
+    if samples is None or len(samples.images) < FEWEST_TO_STOP:
+        return
+    outputs = predict(model, samples.images)
+    if not samples.of_classes(outputs):
+        return
+    found = Adapted(model, accuracy=samples.fit(outputs), chance=samples.chance(outputs))
+    if ignorance := told_of_ignorance(model.name, found, samples, margin=0.0):
+        raise TeacherError(
+            f"{ignorance}. It was trained here, on these images: do their labels belong to them? Train it longer (--teacher-epochs), at "
+            "another learning rate (--teacher-learning-rate), take another network, or give a trained one (--teacher), in a new folder"
+        )
+
+
+def told_of_ignorance(name: str, found: Adapted, samples: Samples | None, margin: float = MARGIN) -> str:
+    """What there is to say of a teacher that is to be refused; nothing of any other."""
     if found.accuracy is None or samples is None or len(samples.images) < FEWEST:
         return ""
     chance, count = found.chance, len(samples.images)
-    needed = min(1.0, chance + max(MARGIN * (1 - chance), 2.33 * math.sqrt(chance * (1 - chance) / count)))
+    needed = min(1.0, chance + max(margin * (1 - chance), 2.33 * math.sqrt(chance * (1 - chance) / count)))
     if found.accuracy >= needed:
         return ""
     if not chance:

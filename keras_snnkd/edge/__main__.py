@@ -20,6 +20,9 @@ from keras_snnkd.files.pictures import Resize
 
 SHOWN_CLASSES = 10
 
+DIGITS = 9
+"""Of the numbers of threads, runs and steps."""
+
 STRETCH, KEEP_ASPECT = "stretch", "keep-aspect"
 
 
@@ -30,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             print(classify(options))
         except (KDError, OSError) as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             return 130
@@ -90,9 +93,15 @@ def read_card(path: Path) -> dict[str, Any]:
         raise FileFormatError(f"{path} is not a card as keras_snnkd writes it")
     threshold, names = parts["anytime"].get("threshold"), parts["dataset"].get("class_names")
     _card_resize(card, path)
-    if not isinstance(threshold, (int, float, type(None))) or not isinstance(names, (list, type(None))):
+    if not _is_confidence(threshold) or not isinstance(names, (list, type(None))):
         raise FileFormatError(f"{path} is not a card as keras_snnkd writes it: threshold {threshold!r:.50}, class_names {names!r:.50}")
     return card
+
+
+def _is_confidence(threshold: Any) -> bool:
+    """Whether a card's threshold is missing, or a number above 0 and at most 1."""
+    number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+    return threshold is None or (number and 0 < threshold <= 1)
 
 
 def _resize(options: argparse.Namespace, card: dict[str, Any], image_shape: tuple[int, ...]) -> Resize | None:
@@ -138,8 +147,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text}")
+    if not text.isdecimal() or len(text) > DIGITS or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, of at most {DIGITS} digits, got {text:.30}")
     return int(text)
 
 

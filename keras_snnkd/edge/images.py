@@ -84,9 +84,10 @@ def read_image(path: str | Path, image_shape: tuple[int, ...], resize: Resize | 
 
 def _read_array(path: Path) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise FileFormatError(f"{path} is not an array as numpy.save writes it: {error}") from error
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:  # whatever NumPy raises on a header that is none, or on one that promises more than there is
+        raise FileFormatError(f"{path} is not an array as numpy.save writes it: {str(error) or type(error).__name__}") from error
 
 
 def _read_picture(path: Path, image_shape: tuple[int, ...], resize: Resize | None) -> np.ndarray:

@@ -19,6 +19,9 @@ from keras_snnkd.files.logits import LOGITS, NUMBERS, check_answers
 from keras_snnkd.files.padding import lengths
 from keras_snnkd.files.staging import check_seal
 
+MOST_THREADS = 1024
+"""More than any device has cores; the interpreter itself takes numbers that no machine can start."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -52,6 +55,7 @@ class Runner:
         threads: Number of threads, 1 by default: more did not help at the sizes of our students.
 
     Raises:
+        InputError: For a number of threads that cannot be.
         FileFormatError: If the file is missing, truncated, damaged (it is not as it was written) or foreign, or takes something else than
             one image of batch 1.
 
@@ -63,6 +67,8 @@ class Runner:
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
         self.path = Path(path)
+        if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
+            raise InputError(f"threads must be a whole number from 1 to {MOST_THREADS}, got {threads!r:.30}")
         self.contents = read_contents(self.path)
         check_seal(self.path, required=False)
         self._interpreter = _interpreter(self.path, threads)

@@ -89,7 +89,8 @@ class Reference:
     """The Keras model and the samples that files are compared with.
 
     Args:
-        model: A functional model. One trained in another precision is compared in float32, as it is exported.
+        model: A functional model. One trained in another precision is compared in float32, as it is exported. One for images of any size
+            becomes one for those of the samples.
         samples: Float images `[N, ...]`.
 
     Raises:
@@ -101,6 +102,7 @@ class Reference:
         self.model = functional(model)
         taken = keras.backend.standardize_dtype(self.model.inputs[0].dtype)
         self.samples = check_images(samples, self.model.inputs[0].shape[1:], "int32" if taken == "int32" else "float32")
+        self.model = graphs.sized(self.model, self.samples.shape[1:])
         self.numbers = graphs.gives_numbers(self.model)
         if not np.all(np.isfinite(self.samples)):
             raise ExportError("the samples hold NaN or infinite values; a comparison needs real images.")

@@ -112,7 +112,35 @@ def remade(model: keras.Model, place: Place = lambda operation: None, name: str 
     Returns:
         A functional model, not compiled, whose layers have no part in other graphs.
     """
-    inputs = [keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name) for tensor in model.inputs]
+    return _run_again(model, [tensor.shape for tensor in model.inputs], place, name)
+
+
+def sized(model: keras.Model, image_shape: Sequence[int]) -> keras.Model:
+    """The same network for images of one shape, where it takes images of several.
+
+    Args:
+        model: A functional or sequential model of one input, such as one that begins with `keras.Input((None, None, 3))`.
+        image_shape: Of one image, which fits the model.
+
+    Returns:
+        The model itself, if its input leaves nothing open, has other sizes, or its graph cannot be seen; else one with the same variables,
+        without models inside, not compiled.
+
+    Example:
+        >>> sized(keras.Sequential([keras.Input((None, None, 3)), backbone, keras.layers.Dense(10)]), (32, 32, 3))
+    """
+    if not is_graph(model) or len(model.inputs) != 1:
+        return model
+    taken = tuple(model.inputs[0].shape[1:])
+    fits = len(taken) == len(image_shape) and all(want in (None, got) for want, got in zip(taken, image_shape, strict=True))
+    return _run_again(model, [(model.inputs[0].shape[0], *image_shape)]) if None in taken and fits else model
+
+
+def _run_again(model: keras.Model, shapes: Sequence[Any], place: Place = lambda operation: None, name: str | None = None) -> keras.Model:
+    """The graph of a model on inputs of these shapes, batch included."""
+    inputs = [
+        keras.Input(batch_shape=shape, dtype=tensor.dtype, name=tensor.name) for shape, tensor in zip(shapes, model.inputs, strict=True)
+    ]
     outputs = _Copy(place, model).run(model, inputs)
     return keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs[0] if len(outputs) == 1 else outputs, name=name or model.name)
 

@@ -7,6 +7,7 @@ import keras
 
 from keras_snnkd import graphs
 from keras_snnkd._types import Tensor
+from keras_snnkd.errors import ShapeError
 from keras_snnkd.layers import Attend, AttentionScore
 from keras_snnkd.layers.synapses import parts
 from keras_snnkd.metrics.attention import Product
@@ -106,11 +107,18 @@ def twin_operations(model: keras.Model) -> float:
         model: As for `synaptic_operations`, spiking or not.
 
     Raises:
+        ShapeError: If the model takes images of any size, so that its operations have no number.
         ValueError: As `synaptic_operations`.
 
     Example:
         >>> kd.metrics.twin_operations(student)
     """
+    taken = tuple(model.inputs[0].shape[1:]) if graphs.is_graph(model) else ()
+    if None in taken:
+        raise ShapeError(
+            f"{model.name} takes images {taken}, and how many operations one costs depends on its size; give "
+            "keras_snnkd.graphs.sized(model, image_shape)"
+        )
     found = [(tensor, synapse) for name, layer, tensor, _ in graphs.calls(model) for synapse in parts(name, layer).values()]
     products = [(tensor, Product(layer)) for _, layer, tensor, _ in graphs.calls(model) if isinstance(layer, (AttentionScore, Attend))]
     synaptic = sum(synapse.connections(tensor) for tensor, synapse in found if not synapse.reads_output)  # ReLUs have no recurrence

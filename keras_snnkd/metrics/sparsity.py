@@ -65,7 +65,7 @@ def activation_sparsity(model: keras.Model, images: Any, batch_size: int = 128) 
     Example:
         >>> kd.metrics.activation_sparsity(student, images)
     """
-    model = graphs.flat(model)
+    model = graphs.sized(graphs.flat(model), np.shape(images)[1:])
     outputs = {name: output for name, layer, _, output in graphs.calls(model) if _is_activation(layer)}
     if not outputs:
         return None

@@ -97,4 +97,8 @@ def build(spec: str | Mapping[str, Any], image_shape: tuple[int, ...], num_class
         >>> kd.models.build("convnet:16,pool,32", (28, 28, 1), 10, timesteps=4)
     """
     spec = specification({**specification(spec), **overrides})
-    return BUILDERS[spec.pop("builder")](image_shape, num_classes, **spec)
+    builder = spec.pop("builder")
+    try:
+        return BUILDERS[builder](image_shape, num_classes, **spec)
+    except TypeError as error:  # of a list in place of a name, a text in place of a number
+        raise ValueError(f"cannot build the {builder} of {spec!r:.200}: {error}") from error

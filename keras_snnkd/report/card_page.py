@@ -9,6 +9,7 @@ from keras_snnkd.files.staging import staged
 from keras_snnkd.report import formats, markup, plots, sections
 from keras_snnkd.report.card_summary import card_summary
 from keras_snnkd.report.columns import Column
+from keras_snnkd.report.faults import of_plain_data
 from keras_snnkd.report.plots.figure import COLOR_NAMES, TWIN
 from keras_snnkd.report.targets import label, milliseconds, target_columns, written
 
@@ -26,6 +27,7 @@ def write_card_page(path: str | Path, card: Card) -> Path:
         The path.
 
     Raises:
+        FileFormatError: If the content is not what is described there; the value at fault is named.
         OutputError: If it cannot be written.
 
     Example:
@@ -37,6 +39,7 @@ def write_card_page(path: str | Path, card: Card) -> Path:
     return path
 
 
+@of_plain_data
 def _page(card: Card) -> str:
     name = _name(card)
     said = "".join(map(markup.paragraph, card_summary(card)))

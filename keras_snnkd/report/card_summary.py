@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_snnkd.report import formats
+from keras_snnkd.report.faults import of_plain_data
 from keras_snnkd.report.sizes import larger_sentences
 from keras_snnkd.report.targets import label, milliseconds, written
 
 
+@of_plain_data
 def card_summary(card: Mapping[str, Any]) -> list[str]:
     """What a card says: its smallest file, that file's energy beside the ANN twin's, files that rounding made no smaller, early answers.
 

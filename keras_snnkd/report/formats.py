@@ -8,7 +8,10 @@ NOTHING = "\N{EN DASH}"
 
 def number(value: Any) -> float | None:
     """`value` if it is a finite number, else `None`."""
-    return value if isinstance(value, (int, float)) and math.isfinite(value) else None
+    try:
+        return value if isinstance(value, (int, float)) and math.isfinite(value) else None
+    except OverflowError:  # a whole number of more digits than a float has
+        return None
 
 
 def percent(value: Any) -> str:

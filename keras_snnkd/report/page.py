@@ -9,6 +9,7 @@ from keras_snnkd.files.staging import staged
 from keras_snnkd.report import formats, markup, plots, sections
 from keras_snnkd.report.columns import Column, model_columns, model_labels, ranked_columns, rivals_columns, verdict
 from keras_snnkd.report.compression import compression_columns
+from keras_snnkd.report.faults import of_plain_data
 from keras_snnkd.report.plots.figure import BETTER, CHOSEN, COLOR_NAMES, OURS, WORSE
 from keras_snnkd.report.search import front_rows, search_columns
 from keras_snnkd.report.summary import summary
@@ -28,6 +29,7 @@ def write_report(path: str | Path, run: Run) -> Path:
         The path.
 
     Raises:
+        FileFormatError: If the content is not what is described there; the value at fault is named.
         OutputError: If it cannot be written.
 
     Example:
@@ -40,6 +42,7 @@ def write_report(path: str | Path, run: Run) -> Path:
     return path
 
 
+@of_plain_data
 def _page(run: Run) -> str:
     labels = model_labels(run.get("models") or [])
     for name in [*(run.get("histories") or {}), *(run.get("activity") or {})]:

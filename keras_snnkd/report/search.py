@@ -5,12 +5,14 @@ from typing import Any
 
 from keras_snnkd.report import formats
 from keras_snnkd.report.columns import Column
+from keras_snnkd.report.faults import of_plain_data
 from keras_snnkd.report.fitting import Fitting, in_markdown
 
 Search = Mapping[str, Any]
 """The `search` of a run; see `keras_snnkd.report`."""
 
 
+@of_plain_data
 def search_table(search: Search) -> Any:
     """The Pareto front of a search for the terminal, as a `rich.table.Table`.
 

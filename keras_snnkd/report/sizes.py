@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_snnkd.report import formats
+from keras_snnkd.report.faults import of_plain_data
 
 ROUNDED = {
     "LiteRT float16": "LiteRT float32",
@@ -15,6 +16,7 @@ ROUNDED = {
 """By label, files of fewer bits, and the float32 file of the same network."""
 
 
+@of_plain_data
 def larger_sentences(sizes: Mapping[str, Any]) -> list[str]:
     """Which files of fewer bits are not smaller than the float32 file of the same network.
 

@@ -5,9 +5,11 @@ from typing import Any
 
 from keras_snnkd.report import formats
 from keras_snnkd.report.columns import model_labels
+from keras_snnkd.report.faults import of_plain_data
 from keras_snnkd.report.sizes import larger_sentences
 
 
+@of_plain_data
 def summary(run: Mapping[str, Any]) -> list[str]:
     """What came out of a run in sentences: how much smaller each student is than the teacher, what distillation gave, and
     which files of fewer bits are no smaller.

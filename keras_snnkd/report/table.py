@@ -3,9 +3,11 @@
 from typing import Any
 
 from keras_snnkd.report.columns import Rows, comparison_columns, model_columns, ranked_columns, rivals_columns
+from keras_snnkd.report.faults import of_plain_data
 from keras_snnkd.report.fitting import Fitting, in_markdown
 
 
+@of_plain_data
 def table(rows: Rows) -> Any:
     """The final table for the terminal.
 
@@ -21,6 +23,7 @@ def table(rows: Rows) -> Any:
     return Fitting(model_columns(rows))
 
 
+@of_plain_data
 def comparison_table(rows: Rows) -> Any:
     """The table of compared methods for the terminal.
 
@@ -36,6 +39,7 @@ def comparison_table(rows: Rows) -> Any:
     return Fitting(ranked_columns(rows))
 
 
+@of_plain_data
 def rivals_table(rows: Rows) -> Any:
     """The table of a spiking student and its ANN twin for the terminal.
 
@@ -51,6 +55,7 @@ def rivals_table(rows: Rows) -> Any:
     return Fitting(rivals_columns(rows))
 
 
+@of_plain_data
 def markdown(rows: Rows) -> str:
     """The final table in Markdown.
 
@@ -66,6 +71,7 @@ def markdown(rows: Rows) -> str:
     return in_markdown(model_columns(rows))
 
 
+@of_plain_data
 def comparison_markdown(rows: Rows) -> str:
     """The table of compared methods in Markdown.
 

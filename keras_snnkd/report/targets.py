@@ -5,12 +5,14 @@ from typing import Any
 
 from keras_snnkd.report import formats, sections
 from keras_snnkd.report.columns import Column
+from keras_snnkd.report.faults import of_plain_data
 from keras_snnkd.report.fitting import Fitting, in_markdown
 
 Targets = Sequence[Mapping[str, Any]]
 """The `targets` of a card that are written; see `keras_snnkd.run.card`."""
 
 
+@of_plain_data
 def target_table(targets: Targets) -> Any:
     """The table of exported files for the terminal, as a `rich.table.Table`.
 
@@ -25,6 +27,7 @@ def target_table(targets: Targets) -> Any:
     return Fitting(list(columns.items()))
 
 
+@of_plain_data
 def target_markdown(targets: Targets) -> str:
     """The table of exported files in Markdown.
 

@@ -24,6 +24,7 @@ A card is plain JSON data. All parts may be missing, and so may any value in the
     training   {command, machine, versions, recipe}: how the model was trained, where that is known
 """
 
+import dataclasses
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,10 +35,15 @@ from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files.manifest import RUN, STUDENT, claimed, place_for, renewed
 from keras_snnkd.files.staging import read_json, write_json
 from keras_snnkd.run.attempt import attempt
+from keras_snnkd.run.checks import check_types
+from keras_snnkd.run.recipe import Recipe
 
 SCHEMA = 2
 
 CARD, PAGE = "card.json", "card.html"
+
+LARGEST = 1e12
+"""Above any accuracy or number of images."""
 
 FINETUNED = "finetuned"
 """Beside a card, the folder of a stage that made the model ready for integers: training, which is kept when all else is replaced."""
@@ -71,7 +77,7 @@ def read_card(model_path: str | Path) -> dict[str, Any] | None:
     """The card beside a model, or `None` if there is none; one of schema 1 with its data set and training where schema 2 has them.
 
     Raises:
-        FileFormatError: If it is not JSON.
+        FileFormatError: If it is not JSON, or what others read of it is of another kind.
     """
     path = Path(model_path).with_name(CARD)
     if not path.is_file():
@@ -90,19 +96,36 @@ def read_card(model_path: str | Path) -> dict[str, Any] | None:
 
 
 def _check_types(card: dict[str, Any]) -> None:
-    """A `TypeError` unless the parts that others read are mappings of the values they expect."""
-    expected: dict[str, dict[str, Any]] = {
-        "model": {"accuracy": (int, float), "label": str},
-        "dataset": {"test": int},
-        "training": {"recipe": dict},
+    """A `TypeError` or `ValueError` unless the parts that others read are mappings of the values they expect."""
+    expected: dict[str, dict[str, type]] = {
+        "model": {"accuracy": float, "label": str},
+        "dataset": {"name": str, "source": str, "test": int},
+        "training": {"command": str, "machine": str, "versions": dict, "recipe": dict},
     }
     for part, values in expected.items():
-        found = card.get(part) or {}
-        if not isinstance(found, dict):
+        found = card.get(part)
+        if not isinstance(found, (dict, type(None))):
             raise TypeError(f"{part} is {found!r:.100}, expected a mapping")
         for name, kind in values.items():
-            if not isinstance(found.get(name), (kind, type(None))):
-                raise TypeError(f"{name} of {part} is {found[name]!r:.100}")
+            _check_type(f"{name} of {part}", (found or {}).get(name), kind)
+    check_types(_known(((card.get("training") or {}).get("recipe")) or {}))
+
+
+def _check_type(what: str, value: Any, kind: type) -> None:
+    """Raise for a value of another kind; numbers are finite and not below 0, and truth is none."""
+    if value is None:
+        return
+    allowed: Any = (int, float) if kind is float else kind
+    if isinstance(value, bool) or not isinstance(value, allowed):
+        raise TypeError(f"{what} is {value!r:.100}")
+    if kind in (int, float) and not 0 <= value < LARGEST:
+        raise ValueError(f"{what} is {'no number of that size' if abs(value) >= LARGEST else repr(value)}")
+
+
+def _known(recipe: dict[str, Any]) -> Recipe:
+    """A recipe of those settings that there are today and are not left out."""
+    fields = {field.name for field in dataclasses.fields(Recipe)}
+    return Recipe(**{name: value for name, value in recipe.items() if name in fields and value is not None})
 
 
 def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:

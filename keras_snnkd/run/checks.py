@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from keras_snnkd import data, models, neurons
@@ -27,6 +28,9 @@ TUNERS = ("bayesian", "hyperband")
 PRECISIONS = ("float32", "mixed_bfloat16")
 TEACHER_STARTS = ("scratch", "ann")
 
+LARGEST = 2**63
+"""No whole number above it becomes one of a tensor, or a float."""
+
 
 def check_types(recipe: Recipe) -> None:
     """Raise a `ValueError` for a setting of another type than its annotation says, or one that JSON cannot hold."""
@@ -36,8 +40,19 @@ def check_types(recipe: Recipe) -> None:
         allowed = kind | int if isinstance(0.0, kind) else kind
         if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
             raise ValueError(f"recipe setting {field.name} must be {getattr(kind, '__name__', kind)}, got {value!r}")
+        if any(abs(number) > LARGEST for number in _whole_numbers(value)):
+            raise ValueError(f"recipe setting {field.name} holds a whole number of too many digits; the largest is 2^63")
         if isinstance(value, (dict, list)) and not _is_json(value):
             raise ValueError(f"recipe setting {field.name} must hold finite numbers, texts, lists and mappings, got {value!r}")
+
+
+def _whole_numbers(value: Any) -> Iterator[int]:
+    """All whole numbers in a value and in what it holds."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _whole_numbers(part)
 
 
 def _is_json(value: Any) -> bool:

@@ -222,7 +222,7 @@ class Comparison(Experiment):
             for number, seed in enumerate(self.seeds, start=1):
                 for name, row in self._run_seed(number, seed, teachers, chosen, gauge).items():
                     measured[name].append({"seed": seed, **row})
-                if ALONE in self.problems:
+                if ALONE in self.problems or not any(measured[name] for name in self.arms):
                     self._check_left()
             content = self._content(measured, teachers, chosen)
             content["seconds"] = watch.total(self.results.values())

@@ -1,5 +1,6 @@
 """From a trained model to the files of all targets, each checked and measured, and their card."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.targets import TARGETS, Order, select
 from keras_snnkd.files.extras import MissingPackageError
 from keras_snnkd.files.manifest import FILES, MANIFEST, STUDENT, claimed, renewed
-from keras_snnkd.files.staging import clear_up, remove
+from keras_snnkd.files.staging import UNFINISHED, clear_up, remove
 from keras_snnkd.run import evaluation
 from keras_snnkd.run.attempt import attempt, reason
 from keras_snnkd.run.card import CARD, PAGE, save_card
@@ -173,7 +174,8 @@ class EdgeExport:
 
     def _said(self, error: Exception, path: Path) -> str:
         """An error, with the final name of a file in place of the hidden one that it has while it is written."""
-        return reason(error).replace(str(path), str(self.folder / path.name)).replace(str(path.parent), str(self.folder))
+        said = reason(error).replace(str(path), str(self.folder / path.name)).replace(str(path.parent), str(self.folder))
+        return re.sub(rf"/{re.escape(UNFINISHED)}[^/\s]+", "", said)
 
     def _measured(self, entry: dict[str, Any], target: Any, path: Path, images: Array, labels: Array, logits: Array) -> dict[str, Any]:
         """An entry with what was measured of its file."""

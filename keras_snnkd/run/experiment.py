@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_snnkd import data as datasets
 from keras_snnkd import models, report
@@ -361,7 +360,7 @@ class Experiment:
 
 def _accuracy(model: keras.Model, batches: Any) -> float:
     """The share of right answers."""
-    hits = [ops.convert_to_numpy(ops.argmax(model.predict_on_batch(x), axis=-1)) == np.asarray(y) for x, y in batches]
+    hits = [np.asarray(model.predict_on_batch(x)).argmax(-1) == np.asarray(y) for x, y in batches]
     return float(np.mean(np.concatenate(hits)))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_snnkd.distill.chain import Chain
+from keras_snnkd.distill.chain import Chain, StageResult
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.models import quantize_aware
 from keras_snnkd.weights.transfer import fingerprint
@@ -105,8 +105,21 @@ def finetune_int8(
         >>> student_int8 = finetune_int8(student, data, "runs/int8")
         >>> kd.export.litert(student_int8, "student_int8.tflite", quantize="int8", samples=images)
     """
+    return finetuned_int8(student, data, folder, epochs, callbacks=callbacks, **settings).model
+
+
+def finetuned_int8(
+    student: keras.Model,
+    data: Any,
+    folder: str | Path,
+    epochs: int = 3,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    **settings: Any,
+) -> StageResult:
+    """As `finetune_int8`, with how the model came about."""
     name = f"{student.name}_int8"
     taught_by = settings.get("teacher") or student
     origin = {"student": fingerprint(student), "teacher": fingerprint(taught_by), "data": data.fingerprint, **settings.pop("settings", {})}
     stage = int8_stage(name, student, calibration_images(data), epochs=epochs, settings=origin, **settings)
-    return Chain([stage], folder).run(data, resume=True, callbacks=lambda _: list(callbacks))[name].model
+    return Chain([stage], folder).run(data, resume=True, callbacks=lambda _: list(callbacks))[name]

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from keras_snnkd import data as datasets
-from keras_snnkd import models, report
+from keras_snnkd import graphs, models, report
 from keras_snnkd.data.loaders import takes_resize
 from keras_snnkd.errors import FileFormatError, ForeignFolderError, KDError, unknown_name
 from keras_snnkd.export.litert import IO
@@ -156,15 +156,16 @@ def _dataset(options: argparse.Namespace, path: Path, card: dict[str, Any]) -> s
     if options.dataset or not beside.is_file():
         return options.dataset or DATASET
     with contextlib.suppress(KeyError, TypeError):
-        if isinstance(card["dataset"]["source"], str):
+        if card["dataset"]["source"]:
             return card["dataset"]["source"]
     raise FileFormatError(f"{beside} names no data set; give it with --dataset")
 
 
 def _model(path: Path, data: datasets.Data) -> keras.Model:
+    """A model from its file, for the images of the data."""
     model = models.load(path)
     check_fits(model, data, str(path))
-    return model
+    return graphs.sized(model, data.image_shape)
 
 
 def _twin(model: keras.Model, path: Path, data: datasets.Data) -> keras.Model:

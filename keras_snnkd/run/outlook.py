@@ -6,7 +6,10 @@ LEAD = 3.0
 """Points on validation images; a teacher that is ahead by less has little to give."""
 
 GAP = 1.0
-"""Points between training and validation images; a student with less of a gap fits its labels badly already."""
+"""Points between training and validation images; a student with less of a gap may fit its labels badly already."""
+
+ROOM = 3.0
+"""Points from a student's training images to the teacher's validation images; one that is nearer has fitted what there is to fit."""
 
 WAYS = (
     "a larger student (--student), a smaller weight of the teacher, few labels (--labels), or fewer spikes as the gain instead of accuracy"
@@ -24,14 +27,14 @@ def outlook(teacher: float, alone: float, alone_on_training: float) -> list[str]
     Example:
         >>> outlook(0.92, 0.89, 0.99)
     """
-    lead, gap = 100 * (teacher - alone), 100 * (alone_on_training - alone)
+    lead, gap, room = 100 * (teacher - alone), 100 * (alone_on_training - alone), 100 * (teacher - alone_on_training)
     lines = [
         f"on validation images the teacher has {100 * teacher:.1f} %, the student alone {100 * alone:.1f} %: a lead of {lead:.1f} points; "
         f"on training images the student alone has {100 * alone_on_training:.1f} %"
     ]
     if lead < LEAD:
         lines.append(f"warning: a teacher that is ahead by less than {LEAD:g} points has little to give. Try {WAYS}, or a better teacher")
-    if gap < GAP:
+    if gap < GAP and room >= ROOM:
         lines.append(
             f"warning: the student alone underfits: it is hardly better on its training images ({gap:+.1f} points), and soft targets "
             f"ask more of a network that cannot fit the labels. Try {WAYS}"

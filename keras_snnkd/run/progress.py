@@ -102,16 +102,16 @@ class Counter:
         self.status: Any = None
 
     def __call__(self, title: str, done: int, total: int) -> None:
-        from rich.markup import escape
+        from rich.text import Text
 
         text = self.text.format(title, done, total)
         if done == total:
             self.close()
             tell(self.console, "counted", text, title=title, done=done)
         elif self.status:
-            self.status.update(escape(text))
+            self.status.update(Text(text))
         else:
-            self.status = self.console.status(escape(text))
+            self.status = self.console.status(Text(text))
             self.status.start()
 
     def close(self) -> None:

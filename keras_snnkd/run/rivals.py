@@ -5,6 +5,7 @@ import copy
 import dataclasses
 import functools
 import statistics
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,25 @@ import keras
 import numpy as np
 
 from keras_snnkd import export, metrics
-from keras_snnkd.distill import methods
-from keras_snnkd.distill.chain import Chain
+from keras_snnkd.distill import methods, teachers
+from keras_snnkd.distill.chain import Chain, StageResult
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import ExportError
+from keras_snnkd.models import quantize_aware
 from keras_snnkd.run.attempt import attempt
 from keras_snnkd.run.evaluation import MEASURED_IMAGES, PARITY_SAMPLES, measure, test_images
 from keras_snnkd.run.experiment import Experiment
-from keras_snnkd.run.finetuning import finetune_int8
+from keras_snnkd.run.finetuning import calibration_images, finetuned_int8
 from keras_snnkd.run.plan import twin_of
 from keras_snnkd.run.progress import Stopwatch
 from keras_snnkd.run.ranking import paired
 
 SPIKING, ANN = "student", "student_ann"
 """The rivals, and their stages."""
+
+CHECKED_IMAGES = 8
+"""On which it is tried before training whether a student has a form of integers."""
 
 INT8_EPOCHS = 2
 """For which both are trained on as the networks that their files compute."""
@@ -49,6 +54,11 @@ class Rivals(Experiment):
     may_change = (*Experiment.may_change, "seeds")
 
     @functools.cached_property
+    def results(self) -> list[StageResult]:
+        """Of all stages so far, without their models."""
+        return []
+
+    @functools.cached_property
     def notes(self) -> list[str]:
         """What could not be measured."""
         return []
@@ -69,8 +79,15 @@ class Rivals(Experiment):
         return [*stages, *self.rivals(teacher)]
 
     def check(self) -> dict[str, Distiller]:
-        """Build everything, train nothing; the distillers by stage."""
-        return Chain(self.stages(), self.folder).check(self.data.steps_per_epoch)
+        """Build everything, train nothing; the distillers by stage.
+
+        Raises:
+            KDError, ValueError: If something does not fit, or a student has a layer without an 8-bit form.
+        """
+        found = Chain(self.stages(), self.folder).check(self.data.steps_per_epoch)
+        for name in (SPIKING, ANN):
+            quantize_aware(found[name].student, calibration_images(self.data, CHECKED_IMAGES))
+        return found
 
     def run(self, resume: bool = False) -> dict[str, Any]:
         """Train both students with every seed, write and measure their files, and report.
@@ -93,6 +110,8 @@ class Rivals(Experiment):
             resume, True, "results.json", "report.html", "logs", "teacher", "teacher_ann", *(f"seed{seed}" for seed in seeds)
         ):
             self.recipe.save(self.folder / "recipe.json")
+            self.results.clear()
+            self.notes.clear()
             with contextlib.ExitStack() as closing:
                 teacher = self._trained(resume, closing)
             row, _ = measure(teacher, self.data)
@@ -108,7 +127,7 @@ class Rivals(Experiment):
                 "verdict": verdict(rows),
                 "notes": self.notes,
                 "exports": [],
-                "seconds": watch.total([]),
+                "seconds": watch.total(self.results),
             }
             self._write(content)
         return content
@@ -119,7 +138,13 @@ class Rivals(Experiment):
         if isinstance(teacher, keras.Model):
             return teacher
         results = Chain(stages, self.folder).run(self.data, resume, lambda stage: self._callbacks(stage, f"[{stage.name}]", closing))
+        self._keep(results.values())
+        teachers.judge_trained(results[teacher].model, self.data.validation)
         return results[teacher].model
+
+    def _keep(self, results: Iterable[StageResult]) -> None:
+        """Remember how stages came about."""
+        self.results.extend(dataclasses.replace(result, model=None) for result in results)
 
     def _with_seed(self, seed: int) -> "Rivals":
         """The same run with the recipe and the data of one seed."""
@@ -134,28 +159,33 @@ class Rivals(Experiment):
         with contextlib.ExitStack() as closing:
             tell = lambda stage: self._callbacks(stage, f"[seed {self.recipe.seed}] {stage.name}", closing)  # noqa: E731
             results = Chain(self.rivals(teacher), folder).run(self.data, True, tell)
+        self._keep(results.values())
         return {name: self._as_file(result.model, folder, name) for name, result in results.items()}
 
     def _as_file(self, model: keras.Model, folder: Path, name: str) -> dict[str, Any]:
         """A student as a file of integers: what it does, and what it costs."""
         images, labels = test_images(self.data)
         self.console.print(f"[seed {self.recipe.seed}] {name}: int8 file", highlight=False, markup=False)
-        aware = finetune_int8(model, self.data, folder / f"{name}_int8", INT8_EPOCHS)
+        tuned = finetuned_int8(model, self.data, folder / f"{name}_int8", INT8_EPOCHS)
+        self._keep([tuned])
         path = folder / f"{name}_int8.tflite"
         try:
-            written = export.litert(aware, path, "int8", samples=images[:PARITY_SAMPLES])
+            written = export.litert(tuned.model, path, "int8", samples=images[:PARITY_SAMPLES])
         except ExportError as error:
             raise ExportError(f"{name.replace('_', ' ')}: {error}") from error
         estimate = None
         with attempt(f"energy of {name} is not estimated", self.notes):
             operations = metrics.synaptic_operations(model, images[:MEASURED_IMAGES])
             estimate = metrics.energy(operations, metrics.twin_operations(model), arithmetic="int8")
+        milliseconds = None
+        with attempt(f"the file of {name} was not timed", self.notes):
+            milliseconds = export.latency(path, (1,))[0].to_dict()["p50_ms"]
         return {
             "seed": self.recipe.seed,
             "accuracy": metrics.accuracy(export.LiteRT(path).predict(images), labels),
             "images": len(labels),
             "bytes": written.bytes,
-            "milliseconds": export.latency(path, (1,))[0].to_dict()["p50_ms"],
+            "milliseconds": milliseconds,
             "energy": estimate and estimate.effective,
             "energy_dense": estimate and estimate.dense,
             "parameters": model.count_params(),
@@ -211,13 +241,16 @@ def verdict(rows: list[dict[str, Any]]) -> list[str]:
     said = [
         f"Accuracy: as int8 files the spiking student has {spiking['accuracy']:.2%} and its ANN twin {ann['accuracy']:.2%}, "
         f"{points:+.2f} points ({sure}).",
-        f"Size and time here: {spiking['bytes']:,.0f} and {ann['bytes']:,.0f} bytes; {spiking['milliseconds']:.3f} and "
-        f"{ann['milliseconds']:.3f} ms per image on one thread of a CPU, which computes all T steps.",
+        f"Size: {spiking['bytes']:,.0f} and {ann['bytes']:,.0f} bytes.",
     ]
+    times = [spiking["milliseconds"], ann["milliseconds"]]
+    timed = None not in times
+    if timed:
+        said.append(f"Time here: {times[0]:.3f} and {times[1]:.3f} ms per image on one thread of a CPU, which computes all T steps.")
     if spiking["energy"] is None or ann["energy"] is None:
         return [*said, "Energy is not estimated: operations of a layer are not counted."]
     ratio = ann["energy"] / spiking["energy"] if spiking["energy"] else float("inf")
-    less = f"{ratio:.1f} times less than" if ratio >= 1 else f"{1 / ratio:.1f} times as much as"
+    less = f"{ratio:.1f} times less than" if ratio >= 1 else f"{1 / ratio:.1f} times as much as" if ratio else "more than"
     said.append(
         f"Energy of arithmetic (int8, an estimate, zeros skipped by both): {spiking['energy']:.3g} nJ per image, {less} the twin's "
         f"{ann['energy']:.3g} nJ."
@@ -226,8 +259,9 @@ def verdict(rows: list[dict[str, Any]]) -> list[str]:
     if apart:
         accurate = "more accurate" if points > 0 else "less accurate"
     worth = ratio > 1 and not (apart and points < 0)
+    faster = "" if not timed else "; on a CPU its twin is faster" if times[1] < times[0] else "; on a CPU it is not slower"
     said.append(
         f"So the spiking student is {accurate}, and {'worth it on' if worth else 'not worth it even on'} hardware that computes at spikes "
-        f"only; on a CPU {'its twin is faster' if ann['milliseconds'] < spiking['milliseconds'] else 'it is faster too'}."
+        f"only{faster}."
     )
     return said

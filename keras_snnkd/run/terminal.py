@@ -16,7 +16,7 @@ _ERRORS = "keras_snnkd.plain"
 
 
 def make_console(**options: Any) -> "Console":
-    """A `rich.console.Console` for which brackets are no markup, and which prints on any terminal.
+    """A `rich.console.Console` for which brackets are no markup and `:names:` no pictures, and which prints on any terminal.
 
     What the encoding of standard output or standard error has no letter for is written with the letters of ASCII.
 
@@ -32,7 +32,7 @@ def make_console(**options: Any) -> "Console":
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             with contextlib.suppress(ValueError):  # it is closed
                 stream.reconfigure(errors=_ERRORS)
-    return Console(markup=False, **options)
+    return Console(markup=False, emoji=False, **options)
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

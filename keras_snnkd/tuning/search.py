@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from keras_snnkd import metrics, models
-from keras_snnkd.distill import methods
+from keras_snnkd.distill import methods, teachers
 from keras_snnkd.distill.cache import TeacherCache
 from keras_snnkd.distill.chain import CACHES, Chain, StageResult
 from keras_snnkd.distill.distiller import Distiller
@@ -139,7 +139,9 @@ class Search(Experiment):
             )
 
     def _teacher_model(self) -> keras.Model | None:
-        """The trained teacher, if there is one."""
+        """The teacher, if there is one: from its file and made to fit the data, or as it was trained here."""
+        if teacher_file(self.recipe):
+            return self._trained_teacher
         if self.teacher_file is None:
             return None
         model = models.load(self.teacher_file)
@@ -204,6 +206,7 @@ class Search(Experiment):
         with contextlib.ExitStack() as closing:
             results = Chain(stages, self.folder).run(self.data, resume, lambda stage: self._callbacks(stage, stage.name, closing))
         self.results.extend(results.values())
+        teachers.judge_trained(results["teacher"].model, self.data.validation)
 
     def _fill_cache(self) -> None:
         """What the teacher does on the training images, for all candidates and workers."""

@@ -11,7 +11,8 @@ from keras_snnkd import models
 from keras_snnkd.distill import objectives as registry
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import unknown_name
-from keras_snnkd.models.network import neuron_arguments
+from keras_snnkd.models.build import BUILDERS
+from keras_snnkd.models.network import check_counts, neuron_arguments
 from keras_snnkd.run.modes import Mode
 from keras_snnkd.run.recipe import Recipe, ResolvedRecipe
 
@@ -57,7 +58,7 @@ class Space:
 
     def __init__(self, recipe: ResolvedRecipe) -> None:
         self.base = recipe
-        self.spec = models.specification(recipe.student)
+        self.spec = _with_widths(models.specification(recipe.student))
         self.neuron = self.spec.get("neuron", recipe.neuron)
         self.objectives = _named(recipe.objectives)
         self.allowed = self._defaults()
@@ -157,6 +158,18 @@ class Space:
 
 SEARCH_FIELDS = ("tuner", "trials", "search", "max_params", "max_synops", "max_bytes", "max_latency_ms")
 """Fields of a recipe that only a search uses."""
+
+
+def _with_widths(spec: dict[str, Any]) -> dict[str, Any]:
+    """A specification that names its widths, those of the builder where it says none.
+
+    Raises:
+        ValueError: If they are no widths.
+    """
+    builder = inspect.signature(BUILDERS[spec["builder"]]).parameters["widths"].default
+    spec = {**spec, "widths": spec.get("widths", list(builder))}
+    check_counts("widths", spec["widths"], "pool")
+    return spec
 
 
 def _named(entries: Any) -> dict[str, dict[str, Any]]:

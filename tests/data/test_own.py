@@ -26,6 +26,28 @@ def test_a_fifth_of_each_class_is_test_and_a_tenth_of_the_rest_validation(source
     assert all(sizes[1])
 
 
+def of_unknown_rank(image, label):
+    """As `tf.io.decode_image` gives it."""
+    return tf.py_function(lambda image: image, [image], tf.uint8), label
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        dataset().map(of_unknown_rank),
+        dataset().map(lambda image, label: (image, tf.one_hot(label, 3))),
+        dataset().map(lambda image, label: (image, tf.one_hot(label, 3))).batch(7),
+        dataset().map(lambda image, label: (image[..., 0], label)),
+        dataset().map(lambda image, label: (image[..., 0], label)).batch(7),
+    ],
+    ids=["unknown rank", "one-hot", "one-hot batches", "grey", "grey batches"],
+)
+def test_samples_and_batches_are_told_apart(pairs):
+    data, expected = kd.data.load(pairs), kd.data.load((IMAGES, LABELS))
+    for ours, theirs in zip(data.train_arrays, expected.train_arrays, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_parts_are_kept_apart():
     data = kd.data.load({"train": (IMAGES[:30], LABELS[:30]), "validation": (IMAGES[30:45], LABELS[30:45]), "test": dataset().skip(45)})
     np.testing.assert_array_equal(data.test_arrays[0], IMAGES[45:])
@@ -39,6 +61,10 @@ def test_parts_are_kept_apart():
         (lambda: {"training": (IMAGES, LABELS)}, "has the parts train, validation, test"),
         (lambda: (IMAGES.reshape(60, -1), LABELS), r"data in memory: x_train must be \[N, H, W\]"),
         (lambda: 3, "the train part is a int"),
+        (
+            lambda: dataset().enumerate().map(lambda n, pair: (tf.zeros((4 + n % 2, 4, 1), tf.uint8), pair[1])),
+            r"the images of the train dataset differ in shape, \[\(4, 4, 1\), \(5, 4, 1\)\]",
+        ),
     ],
 )
 def test_other_things_are_refused(source, message):

@@ -75,10 +75,13 @@ def test_a_card_without_threshold_or_names_will_do(card, folder, capsys):
     assert "prediction: 3" in out
 
 
-def test_a_number_that_is_none_is_told_by_argparse(capsys):
-    with pytest.raises(SystemExit):
-        main(["a.tflite", "a.npy", "--threads", "x"])
-    assert "expected a whole number above 0, got x" in capsys.readouterr().err
+@pytest.mark.parametrize(("number", "told"), [("x", "x"), ("0", "0"), ("-1", "-1"), ("9" * 5000, "9" * 30)])
+@pytest.mark.parametrize("option", ["--threads", "--runs", "--steps"])
+def test_a_number_that_is_none_is_told_by_argparse(option, number, told, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["a.tflite", "a.npy", f"{option}={number}"])
+    assert end.value.code == 2
+    assert f"expected a whole number above 0, of at most 9 digits, got {told}\n" in capsys.readouterr().err
 
 
 def test_without_a_card_the_classes_are_numbers(folder, capsys):
@@ -96,12 +99,23 @@ def test_without_a_card_the_classes_are_numbers(folder, capsys):
         (("image.npy", "image.npy"), "not a .tflite file"),
         (("whole.tflite", "wrong.npy"), r"expected images [N, 8, 8, 1]"),
         (("whole.tflite", "text.npy"), "not an array as numpy.save writes it"),
+        (("whole.tflite", "archive.npy"), "not an array as numpy.save writes it"),
+        (("whole.tflite", "promise.npy"), "not an array as numpy.save writes it"),
+        (("whole.tflite", "names.npy"), "got <U5"),
+        (("whole.tflite", "image.npy", "--threads", "2000"), "threads must be a whole number from 1 to 1024, got 2000"),
+        (("stream.tflite", "image.npy", "--until-confidence", "nan"), "until_confidence must be above 0 and at most 1"),
         (("whole.tflite", "image.npy", "--steps", "3"), "computes all its time steps in one call"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_code_1(arguments, match, folder, capsys):
     np.save(folder / "wrong.npy", np.zeros((9, 9)))
     (folder / "text.npy").write_text("no array")
+    np.savez(folder / "archive.npz", image=np.zeros((8, 8)))
+    (folder / "archive.npz").rename(folder / "archive.npy")
+    np.save(folder / "names.npy", np.array(["a.png"]))
+    promise = np.lib.format.header_data_from_array_1_0(np.zeros(1))
+    with open(folder / "promise.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {**promise, "shape": (10**15,)})
     code, out, err = said(capsys, folder / arguments[0], folder / arguments[1], *arguments[2:])
     assert (code, out) == (1, "")
     assert err.startswith("error: ")

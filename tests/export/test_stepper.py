@@ -181,6 +181,29 @@ def test_what_has_no_steps_or_hides_its_state_is_refused_with_the_reason(student
         streaming(student, tmp_path / "student.tflite", quantize="int4", samples=images)
 
 
+class Comparator(keras.layers.Layer):
+    """An own neuron, of which nobody knows whether it has a state."""
+
+    emits_spikes = True
+
+    def call(self, currents):
+        return keras.ops.cast(currents > 1, "float32")
+
+
+def test_an_own_neuron_has_no_streaming_file_and_the_message_says_what_does(images, tmp_path):
+    image = keras.Input(SHAPE)
+    currents = kd.layers.Direct(2)(keras.layers.Flatten()(image))
+    spikes = Comparator(name="mine")(kd.neurons.LIF()(currents))
+    own = keras.Model(image, kd.layers.MeanOverTime()(spikes), name="own")
+    refused(
+        r"own: the state of the own neurons 'mine' \(Comparator\) is not known, so that a streaming file would lose it; use the layers of "
+        r"keras_snnkd\.neurons, or keras_snnkd\.export\.litert",
+        own,
+        images,
+        tmp_path,
+    )
+
+
 def test_a_long_t_is_told_to_stream(student, images, tmp_path):
     long = models.with_timesteps(student, LITERT.UNROLLED_STEPS + 1)
     refused(r"T = 65.*the limit is 64.*keras_snnkd.export.streaming\(model, path", long, images, tmp_path, litert)

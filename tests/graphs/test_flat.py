@@ -80,3 +80,17 @@ def test_a_network_of_keras_applications():
 def test_an_unbuilt_sequential_model_is_named():
     with pytest.raises(ValueError, match=r"Sequential model mine is not built.*keras\.Input\(image_shape\)"):
         graphs.check_built(keras.Sequential([keras.layers.Dense(3)], name="mine"))
+
+
+def test_images_of_any_size_become_those_of_one_size():
+    image = keras.Input((None, None, 3), name="picture")
+    inner = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3, name="conv")], name="inner")
+    model = keras.Model(image, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(inner(image))), name="open")
+    sized = graphs.sized(model, (8, 8, 3))
+    assert sized.input_shape == (None, 8, 8, 3)
+    assert sized.get_layer("conv").output.shape == (None, 6, 6, 4)
+    assert {id(weight) for weight in sized.weights} == {id(weight) for weight in model.weights}
+    np.testing.assert_array_equal(sized(IMAGES), model(IMAGES))
+    assert model.input_shape == (None, None, None, 3)
+    assert graphs.sized(sized, (8, 8, 3)) is sized
+    assert graphs.sized(model, (8, 8, 1)) is model

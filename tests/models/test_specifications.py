@@ -118,3 +118,9 @@ def test_unknown_arguments_of_the_call_are_refused_too(overrides):
 def test_an_image_shape_that_is_none_is_refused(image_shape):
     with pytest.raises(ShapeError, match=r"image_shape must be \(H, W, C\), three whole numbers above 0, got"):
         build("mlp:4", image_shape, 3)
+
+
+@pytest.mark.parametrize("odd", [{"head": {}}, {"neuron": []}, {"threshold": "high"}, {"tau": [2.0]}, {"surrogate": [1]}, {"reset": []}])
+def test_a_value_of_another_type_is_a_value_error(odd):
+    with pytest.raises(ValueError, match=r"\S"):
+        build({"builder": "ConvNet", "widths": [4], **odd}, (8, 8, 1), 10)

@@ -15,7 +15,7 @@ import rich.console
 import keras_snnkd as kd
 from keras_snnkd import report
 from keras_snnkd.errors import KDError, TrainingDivergedError
-from keras_snnkd.files.staging import read_json
+from keras_snnkd.files.staging import read_json, write_json
 from keras_snnkd.run.comparison import Comparison
 from keras_snnkd.run.gauge import Gauge
 from keras_snnkd.run.plan import ALONE
@@ -144,6 +144,11 @@ def test_arms_of_one_seed_start_from_the_same_weights_and_those_of_another_from_
     assert np.any(starts[3] != starts[0])
 
 
+def with_seconds(path, seconds):
+    """A stage's record, as if its training had taken so long."""
+    write_json(path, {**read_json(path, signed=True), "seconds": seconds}, signed=True)
+
+
 def test_resuming_trains_nothing_again_and_takes_more_methods_and_seeds(finished, tmp_path, monkeypatch, capsys):
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
@@ -156,8 +161,10 @@ def test_resuming_trains_nothing_again_and_takes_more_methods_and_seeds(finished
         return fit(distiller, *arguments, **more)
 
     monkeypatch.setattr(kd.Distiller, "fit", counted)
+    with_seconds(Path("run/seed1/hinton/stage.json"), 5000.0)
     assert tiny.run(*COMPARE, "--resume") == 0
     assert not fitted
+    assert 5000 < read_json("run/results.json")["seconds"] < 6000
     assert read_json("run/results.json")["comparison"] == before["comparison"]
     assert tiny.run(*COMPARE, "--objective", "hsd", "--resume") == 0
     assert fitted == ["hsd", "hsd"]
@@ -293,6 +300,16 @@ def test_without_any_method_left_the_run_ends_before_training(tmp_path, monkeypa
     monkeypatch.setattr(kd.Distiller, "fit", lambda *arguments, **more: pytest.fail("training started"))
     with pytest.raises(KDError, match="no method is left to compare: ckdsnn: "):
         compare(tmp_path, objectives=["ckdsnn"]).run()
+
+
+def test_a_trained_teacher_that_knows_nothing_ends_the_comparison(tmp_path, monkeypatch):
+    """Nobody but the student alone of one seed has been trained then."""
+    trained = []
+    fit = kd.Distiller.fit
+    monkeypatch.setattr(kd.Distiller, "fit", lambda self, *more, **named: trained.append(self.student.name) or fit(self, *more, **named))
+    with pytest.raises(KDError, match=r"no method is left to compare: hinton: the teacher .* it has nothing to teach"):
+        compare(tmp_path, objectives=["hinton"], teacher="mlp:12", seeds=2, teacher_learning_rate=1e-9).run()
+    assert trained == ["teacher_ann", ALONE]
 
 
 def test_a_dry_run_shows_the_loss_of_every_arm_and_trains_nothing(tmp_path, monkeypatch, capsys):

@@ -14,6 +14,7 @@ from keras_snnkd.errors import ExportError, FileFormatError, UnsupportedError
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.targets import TARGETS, Order, Target
 from keras_snnkd.files.extras import MissingPackageError
+from keras_snnkd.files.staging import staged
 from keras_snnkd.report import plots
 from keras_snnkd.run import edge_export
 from keras_snnkd.run.card import read_card
@@ -154,6 +155,18 @@ def test_a_file_that_fails_its_check_is_an_error_and_the_others_are_there(offere
     assert sorted(path.name for path in tmp_path.iterdir()) == ["card.html", "card.json", "manifest.json", "plain.bin"]
     refused, written = read_card(tmp_path / "model.keras")["targets"]
     assert (refused["state"], refused["reason"], written["state"]) == ("refused", "12 % of predictions agree.", "written")
+
+
+def test_a_file_in_a_hidden_folder_is_told_by_its_final_name(offered, tmp_path, monkeypatch):
+    def fail(order, path):
+        with staged(path) as (file,):
+            raise ExportError(f"{file} does not run in LiteRT: failed to prepare.")
+
+    monkeypatch.setitem(FAKES, "broken", Target("Broken", "broken.bin", fail, always(0)))
+    offered("broken", "plain")
+    with pytest.raises(ExportError, match="Broken: ") as error:
+        export(model(), tmp_path).run()
+    assert f"Broken: {tmp_path / 'broken.bin'} does not run in LiteRT: failed to prepare. Everything else" in str(error.value)
 
 
 def test_of_long_sequences_the_streaming_files_remain(offered, tmp_path, monkeypatch):

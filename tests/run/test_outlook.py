@@ -1,5 +1,7 @@
 """What is said before distillation is paid for."""
 
+import pytest
+
 from keras_snnkd.run.outlook import outlook, outlook_of_twin, warnings_of
 
 
@@ -29,3 +31,8 @@ def test_the_lead_over_the_twin_is_what_a_teacher_can_give():
     (warning,) = warnings_of(outlook_of_twin(teacher=0.95, twin=0.94))
     assert warning.startswith("the teacher is less than 3 points ahead of the student's ANN twin")
     assert "--timesteps" in warning
+
+
+@pytest.mark.parametrize(("teacher", "alone", "alone_on_training"), [(0.998, 0.985, 0.985), (0.995, 0.99, 0.988), (0.90, 0.89, 0.891)])
+def test_a_student_that_fits_its_training_images_as_well_as_the_teacher_does_not_underfit(teacher, alone, alone_on_training):
+    assert not [said for said in warnings_of(outlook(teacher, alone, alone_on_training)) if "underfits" in said]

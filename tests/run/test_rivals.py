@@ -27,8 +27,15 @@ def test_seeds_are_paired():
         (one(0, 0.9, 2.0, 0.5), one(0, 0.9, 1.0, 1.0), "worth it on hardware that computes at spikes only; on a CPU its twin is faster"),
         (one(0, 0.5, 0.5, 0.5), one(0, 0.9, 1.0, 1.0), "less accurate, and not worth it even on"),
         (one(0, 0.9, 1.0, 2.0), one(0, 0.9, 1.0, 1.0), "2.0 times as much as"),
+        (one(0, 0.9, 1.0, 0.5), one(0, 0.9, 1.0, 1.0), "computes at spikes only; on a CPU it is not slower."),
+        (one(0, 0.9, 1.0, 1.0), one(0, 0.9, 1.0, 0.0), "1 nJ per image, more than the twin's 0 nJ"),
+        (one(0, 0.9, None, 0.5), one(0, 0.9, 1.0, 1.0), "computes at spikes only."),
         (one(0, 0.9, 1.0, None), one(0, 0.9, 1.0, None), "Energy is not estimated"),
     ],
 )
 def test_the_verdict_says_where_it_is_worth_it(spiking, ann, words):
     assert words in " ".join(verdict(rival_rows({SPIKING: [spiking], ANN: [ann]})))
+
+
+def test_a_file_that_was_not_timed_has_no_time_in_words():
+    assert "Time here" not in " ".join(verdict(rival_rows({SPIKING: [one(0, 0.9, None)], ANN: [one(0, 0.9)]})))

@@ -25,6 +25,8 @@ def test_what_an_encoding_lacks_is_written_with_letters_that_it_has(encoding, sa
 def test_what_is_going_on_is_told_whatever_its_name(terminal):
     screen = io.StringIO()
     console = make_console(file=screen, width=100, force_terminal=terminal)
-    with working("measuring a[/b] of [red]", console):
+    with working("measuring a[/b] of [red] in :cat:", console):
         pass
-    assert "measuring a[/b] of [red]" in screen.getvalue()
+    console.print("runs/:cat:/[b]", highlight=False)
+    assert "measuring a[/b] of [red] in :cat:" in screen.getvalue()
+    assert "runs/:cat:/[b]" in screen.getvalue()

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 
 import keras_snnkd as kd
 from keras_snnkd import report
-from keras_snnkd.files.staging import read_json
+from keras_snnkd.distill import teachers
+from keras_snnkd.files.staging import read_json, write_json
 from keras_snnkd.run.recipe import Recipe
 from keras_snnkd.tuning import Budget, front, outcome, search
 from tests.integration import tiny
@@ -120,7 +122,10 @@ def test_resuming_trains_nothing_again_and_takes_more_trials(finished, monkeypat
     monkeypatch.setattr(kd.Distiller, "fit", counted)
     assert tiny.run(*TUNE, "--trials", 3) == 1
     assert "holds a run already" in capsys.readouterr().err
+    row = finished / "run" / "trials" / "trial_0" / outcome.CANDIDATE
+    write_json(row, {**read_json(row), "seconds": 5000.0})  # as if its training had taken so long
     assert tiny.run(*TUNE, "--trials", 4, "--resume") == 0
+    assert 5000 < results(finished)["seconds"] < 6000
     assert fitted == ["trial_3"]
     keep = ("name", "recipe", "accuracy", "parameters")
     after = [{key: row[key] for key in keep} for row in results(finished)["search"]["candidates"]]
@@ -168,6 +173,25 @@ def test_a_file_that_is_always_too_large_is_refused_at_once(no_training, capsys,
 def test_what_cannot_be_is_refused_before_training(arguments, said, no_training, capsys):
     assert tiny.run(*tiny.TINY, "--mode", "tune", *arguments, "--out", "run") == 1
     assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_given_teacher_is_made_to_fit_the_data(no_training, tmp_path, monkeypatch):
+    """One for coloured images of another size, that ends in a softmax."""
+    monkeypatch.setattr(teachers, "judge", lambda *arguments: None)  # of a teacher that was not trained
+    image = keras.Input((16, 16, 3))
+    keras.Model(image, keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(image))).save(tmp_path / "mine.keras")
+    recipe = kd.Recipe(mode="tune", limit=100, teacher=str(tmp_path / "mine.keras"), student="mlp:8", timesteps=2)
+    with pytest.warns(UserWarning, match="has no spiking neurons"):
+        found = search.Search(recipe, tmp_path / "run").check()
+    assert found["largest"].teacher.input_shape == (None, 8, 8, 1)
+
+
+def test_a_teacher_that_was_taught_nothing_ends_the_search(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(teachers, "FEWEST_TO_STOP", 20)
+    assert tiny.run(*TUNE, "--trials", 1, "--teacher-learning-rate", 1e-9) == 1
+    assert "it has nothing to teach. It was trained here" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "run" / "trials").exists()
 
 
 def test_half_an_address_is_refused(no_training, capsys, monkeypatch):

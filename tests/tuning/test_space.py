@@ -124,3 +124,10 @@ def test_values_that_cannot_be_are_refused(search):
     (name,) = search
     with pytest.raises(ValueError, match=name):
         space(search=search)
+
+
+def test_a_student_without_widths_has_those_of_its_builder_and_one_with_odd_ones_is_refused():
+    assert space(student={"builder": "MLP"}).allowed["width1"] == [128, 192, 256, 384, 512]
+    for widths in ("pool", {}, [], [True], [2.5]):
+        with pytest.raises(ValueError, match="widths must be a list of whole numbers above 0 and 'pool'"):
+            space(student={"builder": "ConvNet", "widths": widths})
