@@ -8,7 +8,7 @@ import pytest
 import rich.console
 
 from keras_snnkd import report
-from keras_snnkd.errors import OutputError
+from keras_snnkd.errors import FileFormatError, OutputError
 from keras_snnkd.report import plots
 from keras_snnkd.report.plots import figure
 
@@ -171,7 +171,7 @@ def test_everything_is_escaped(run, tmp_path):
 def test_a_page_is_replaced_whole_or_not_at_all(run, tmp_path):
     path = tmp_path / "report.html"
     path.write_text("the old page")
-    with pytest.raises(TypeError):
+    with pytest.raises(FileFormatError, match="models is"):
         report.write_report(path, {**run, "models": [{"name": "teacher", "parameters": "many", "accuracy": 1.0, "bytes": 3}]})
     assert path.read_text() == "the old page"
     report.write_report(path, run)
