@@ -112,7 +112,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(arguments, match, folde
     (folder / "text.npy").write_text("no array")
     np.savez(folder / "archive.npz", image=np.zeros((8, 8)))
     (folder / "archive.npz").rename(folder / "archive.npy")
-    np.save(folder / "names.npy", np.array(["a.png"]))
+    np.save(folder / "names.npy", np.full((8, 8, 1), "a.png"))
     promise = np.lib.format.header_data_from_array_1_0(np.zeros(1))
     with open(folder / "promise.npy", "wb") as file:
         np.lib.format.write_array_header_1_0(file, {**promise, "shape": (10**15,)})
