@@ -211,6 +211,8 @@ def _check_numbers(recipe: ResolvedRecipe) -> None:
 
 def _check_mode(recipe: ResolvedRecipe) -> None:
     """Refuse settings that the mode cannot do."""
+    if recipe.mode == Mode.COMPARE and recipe.rivals and models.specification(recipe.student or {}).get("neuron", recipe.neuron) == "relu":
+        raise ValueError("--rivals sets a spiking student beside its ANN twin, and this student is an ANN itself; leave out --neuron relu")
     if recipe.mode == Mode.TEACHER and (is_file(recipe.teacher) or recipe.teacher == SHIPPED):
         raise ValueError(f"--mode teacher trains a teacher, and {recipe.teacher} is trained already; see it with --mode evaluate")
     if recipe.mode == Mode.COMPARE and recipe.strategy != "none":

@@ -68,6 +68,8 @@ class Space:
             if name not in known:
                 raise unknown_name("setting of a search", name, known)
             self.allowed[name] = _checked(name, values, whole=name == "timesteps" or name in self._widths)
+            if name in self.objectives and not _of_truth(self.allowed[name]):
+                raise ValueError(f"{name} in a search says whether that objective is in the loss: true, false or both, got {values!r}")
 
     @property
     def _widths(self) -> list[str]:
@@ -211,6 +213,11 @@ def _checked(name: str, values: Any, whole: bool) -> Allowed:
     if len({type(value) for value in values}) > 1:
         raise ValueError(f"the values of {name} in a search are all numbers or all words, got {values!r}")
     return list(dict.fromkeys(values))
+
+
+def _of_truth(allowed: Allowed) -> bool:
+    """Whether values are true and false alone."""
+    return isinstance(allowed, list) and all(isinstance(value, bool) for value in allowed)
 
 
 def _declare(parameters: Any, name: str, allowed: Any) -> None:

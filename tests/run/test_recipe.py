@@ -226,6 +226,7 @@ def test_an_unknown_name_is_refused_and_the_nearest_offered(settings, message):
         ({"teacher_epochs": 3, "teacher_stop": 4}, "teacher_stop must be one of the 3 epochs of the teacher, got 4"),
         ({"student": "mlp:a"}, "cannot read the model 'mlp:a'; expected something like convnet:16,pool,32"),
         ({"objectives": [{"objective": "soft_targets", "temperature": 0}]}, "temperature must be a number greater than 0, got 0"),
+        ({"mode": "compare", "rivals": True, "neuron": "relu"}, "--rivals sets a spiking student beside its ANN twin, and this student is"),
         ({"mode": "multistage", "assistants": []}, "a multistage run needs at least one assistant (--assistant)"),
         ({"mode": "teacher", "teacher": "there.keras"}, "--mode teacher trains a teacher, and there.keras is trained already"),
     ],

@@ -131,3 +131,9 @@ def test_a_student_without_widths_has_those_of_its_builder_and_one_with_odd_ones
     for widths in ("pool", {}, [], [True], [2.5]):
         with pytest.raises(ValueError, match="widths must be a list of whole numbers above 0 and 'pool'"):
             space(student={"builder": "ConvNet", "widths": widths})
+
+
+@pytest.mark.parametrize("values", [["maybe"], [1, 0], {"low": 0.5, "high": 1.0}])
+def test_whether_an_objective_is_in_the_loss_is_true_or_false(values):
+    with pytest.raises(ValueError, match="soft_targets in a search says whether that objective is in the loss: true, false or both"):
+        space(search={"soft_targets": values})
