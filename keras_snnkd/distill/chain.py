@@ -267,8 +267,9 @@ class Chain:
         keras.utils.set_random_seed(stage.seed)
         student = stage.start(models)
         distiller = stage.distiller(student, stage.find("teacher", models, student), data.steps_per_epoch)
-        if self._samples is not None and (isinstance(stage.teacher, str) or stage.teacher is not stage.start_from):
-            labels = None if stage.trained_for.monitor is None else self._samples.labels
+        if self._samples is not None:
+            itself = isinstance(stage.teacher, keras.Model) and stage.teacher is stage.start_from  # of which it is another form
+            labels = None if itself or stage.trained_for.monitor is None else self._samples.labels
             distiller.meet(self._samples.images, labels, trained_here=not isinstance(stage.teacher, keras.Model))
         task = stage.trained_for
         checkpoints = Checkpoints(folder, f"val_{task.monitor}", task.mode, stage.judged_from)

@@ -89,3 +89,18 @@ def test_a_given_teacher_that_guesses_is_told_once_where_others_go_on(tmp_path):
     ]
     results = Chain(stages, tmp_path).run(DATA, failed=lambda stage, error: problems.append((stage.name, type(error))))
     assert (list(results), problems) == (["alone"], [("taught", TeacherError)])
+
+
+@pytest.mark.filterwarnings("ignore:the student .* is not smaller")
+def test_a_student_that_has_learned_little_may_teach_its_other_form(tmp_path):
+    """As fine-tuning for integers has it: the training before it is not thrown away by a verdict on its model."""
+    student = network(6, neuron="relu")()
+    stage = Stage(
+        "other",
+        network(6, neuron="relu", name="other"),
+        teacher=student,
+        start_from=student,
+        objectives=["soft_targets"],
+        epochs=1,
+    )
+    assert Chain([stage], tmp_path).run(DATA)["other"].record["best_epoch"] == 1
