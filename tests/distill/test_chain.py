@@ -90,6 +90,7 @@ def test_a_finished_stage_that_is_damaged_is_told(finished, tmp_path, name):
         run(three_stages(), tmp_path / "run", resume=True)
 
 
+@pytest.mark.slow
 def test_the_same_stages_train_alike_whatever_ran_before(tmp_path):
     """Objectives given as instances do not carry their trained projections from one run, or stage, to the next."""
     trained = Stage("teacher", network(12, neuron="relu"), epochs=10, learning_rate=0.02)

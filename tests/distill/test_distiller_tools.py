@@ -25,6 +25,7 @@ def test_checkpoints_of_keras_hold_the_best_distiller(tmp_path):
     np.testing.assert_array_equal(fresh.predict(tiny.IMAGES, verbose=0), expected)
 
 
+@pytest.mark.slow
 def test_keras_tuner_searches_over_distillers(tmp_path):
     import keras_tuner
 
@@ -64,6 +65,7 @@ print(json.dumps([train(tf.distribute.get_strategy()), train(mirrored)]))
 """
 
 
+@pytest.mark.slow
 def test_two_devices_train_as_one_does():
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
     run = subprocess.run([sys.executable, "-c", ON_TWO_DEVICES], capture_output=True, text=True, check=False, env=environment)

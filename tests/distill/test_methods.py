@@ -18,6 +18,7 @@ from keras_snnkd.files.staging import read_json
 from keras_snnkd.run.experiment import Experiment
 from tests.harness import oracle_cases
 from tests.integration import tiny
+from tests.sampling import sampled
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs" / "methods"
 TOKENS = np.random.default_rng(0).integers(0, 9, (6, 4)).astype("int32")
@@ -59,7 +60,7 @@ def test_a_method_is_plain_data_and_says_where_it_comes_from(name):
     assert (method.teacher == "self") == (bool(method.longer) or not method.needs_teacher)
 
 
-@every_method
+@pytest.mark.parametrize("name", sampled(methods.names(), *methods.names()[::4]))
 def test_a_method_trains_a_student(name):
     method = methods.get(name)
     kind = "text" if method.reads == "text" else "ann" if method.teacher == "ann" else "snn"

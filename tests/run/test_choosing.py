@@ -99,6 +99,7 @@ def test_an_arm_that_no_rate_trains_is_left_out_and_the_student_alone_may_not_be
 # a whole run
 
 
+@pytest.mark.slow
 def test_a_run_says_what_was_chosen_and_goes_on_with_more_seeds(tmp_path, monkeypatch):
     trained = []
     fit = kd.Distiller.fit

@@ -257,6 +257,7 @@ def test_a_given_label_weight_holds_for_all(tmp_path):
     assert {name: method.label_weight for name, method in comparison.arms.items()} == {"hinton": 0.4, "tks": 0.4, "soft_targets": 0.4}
 
 
+@pytest.mark.slow
 def test_a_trained_file_teaches_all(finished, tmp_path):
     comparison = compare(tmp_path, objectives=["hinton", "tks"], teacher=str(finished / "run" / "teacher_ann" / "model.keras"))
     results = comparison.run()
@@ -282,6 +283,7 @@ def test_an_arm_that_does_not_fit_is_told_and_the_others_go_on(tmp_path):
     assert not Path(tmp_path, "seed0", "ckdsnn").exists()
 
 
+@pytest.mark.slow
 def test_an_arm_that_diverges_with_one_seed_keeps_the_others(tmp_path, monkeypatch):
     train = kd.Chain._train
 

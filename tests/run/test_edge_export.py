@@ -246,6 +246,7 @@ def test_what_does_not_go_together_is_refused_before_anything_takes_time(options
     assert said in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.slow
 def test_from_the_shelf_to_a_file_whose_accuracy_is_the_cards(tmp_path, capsys, monkeypatch):
     student = Path("saved_models/digits_student").absolute()
     monkeypatch.chdir(tmp_path)

@@ -137,6 +137,7 @@ def test_the_teacher_was_cached_and_the_cache_is_gone(finished):
     assert not (finished / "run" / ".cache").exists()
 
 
+@pytest.mark.slow
 def test_the_written_recipe_repeats_the_run(finished, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert tiny.run("--recipe", finished / "run" / "recipe.json", "--out", "again") == 0
@@ -237,6 +238,7 @@ def test_a_disk_that_fills_while_training_is_told(tmp_path, monkeypatch, capsys)
 # teachers
 
 
+@pytest.mark.slow
 def test_a_trained_teacher_is_reused(copy):
     teacher = copy / "teacher" / "model.keras"
     assert tiny.run(*tiny.TINY, "--teacher", teacher, "--out", "reused") == 0
@@ -263,6 +265,7 @@ def test_resume_with_another_teacher_file_is_refused(copy, monkeypatch, capsys):
     assert "reused/student_distilled was made with other settings" in told(capsys)[1]
 
 
+@pytest.mark.slow
 def test_an_ann_teaches_a_spiking_student(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert tiny.run(*tiny.TINY, "--teacher-neuron", "relu", "--out", "run") == 0

@@ -167,6 +167,7 @@ model.fit(tiny.IMAGES, tiny.LABELS, verbose=0, callbacks=[TrainingHealth(tiny.IM
 """
 
 
+@pytest.mark.slow
 def test_under_a_strategy_of_several_devices():
     root = pathlib.Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", UNDER_A_STRATEGY], cwd=root, capture_output=True, text=True, check=True)

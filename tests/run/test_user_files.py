@@ -71,6 +71,7 @@ def test_a_chain_in_a_folder_with_anything_else_is_refused(no_training):
     assert contents("home") == {".cache/mine": b"mine"}
 
 
+@pytest.mark.slow
 def test_what_somebody_puts_into_a_run_outlives_it(capsys):
     assert tiny.run(*ALONE, "--out", "run") == 0
     for name in ("notes.txt", ".cache/mine", "student_alone/my.weights.h5", "mine/.unfinished-novel/chapter"):
@@ -99,6 +100,7 @@ def test_evaluation_does_not_write_where_anything_else_is(capsys):
 # the shelf
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_name_stand_beside_each_other_on_the_shelf(capsys):
     assert tiny.run(*ALONE, "--out", "x/run") == 0
     first = contents("saved_models/run")
@@ -119,22 +121,22 @@ def test_two_runs_of_one_name_stand_beside_each_other_on_the_shelf(capsys):
 # going on
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["--mode", "teacher"], "mode was 'baseline' and is now 'teacher'"),
-        (["--batch-size", "49"], "batch_size was 50 and is now 49"),
-        (["--deterministic"], "deterministic was False and is now True"),
-        (["--weight-decay", "0.1"], "weight_decay was 0.0001 and is now 0.1"),
-    ],
-)
-def test_every_setting_that_changes_the_run_is_refused_on_resume(options, said, capsys, monkeypatch):
+OTHER_SETTINGS = {
+    "mode was 'baseline' and is now 'teacher'": ["--mode", "teacher"],
+    "batch_size was 50 and is now 49": ["--batch-size", "49"],
+    "deterministic was False and is now True": ["--deterministic"],
+    "weight_decay was 0.0001 and is now 0.1": ["--weight-decay", "0.1"],
+}
+
+
+def test_every_setting_that_changes_the_run_is_refused_on_resume(capsys, monkeypatch):
     assert tiny.run(*ALONE, "--out", "run") == 0
     monkeypatch.setattr(kd.Distiller, "fit", lambda *arguments, **more: pytest.fail("training started"))
     before = contents("run"), contents("saved_models")
-    assert tiny.run(*ALONE, "--out", "run", "--resume", *options) == 1
-    assert f"run was made with other settings: {said}. Use those again, or another folder" in told(capsys)[1]
-    assert (contents("run"), contents("saved_models")) == before
+    for said, options in OTHER_SETTINGS.items():
+        assert tiny.run(*ALONE, "--out", "run", "--resume", *options) == 1
+        assert f"run was made with other settings: {said}. Use those again, or another folder" in told(capsys)[1]
+        assert (contents("run"), contents("saved_models")) == before
     assert tiny.run(*ALONE, "--out", "run", "--resume", "--on-problem", "stop") == 0
 
 
@@ -151,6 +153,7 @@ def test_seconds_count_what_was_trained_before_an_interruption(monkeypatch):
 # two processes
 
 
+@pytest.mark.slow
 def test_who_comes_second_leaves_everything_to_the_first(no_training, capsys):
     Path("run").mkdir()
     with locked("run", "train.py --name theirs"):

@@ -96,6 +96,7 @@ def test_page_table_and_picture_show_the_front(finished):
     assert len(report.search_markdown(found, everything=True).splitlines()) == 2 + len(found["candidates"])
 
 
+@pytest.mark.slow
 def test_the_chosen_recipe_repeats_what_the_search_saw(finished, monkeypatch):
     monkeypatch.chdir(finished)
     monkeypatch.setattr(kd.export, "export_all", tiny.fake_export)
