@@ -13,7 +13,7 @@ import re
 import sys
 
 FOLDER = pathlib.Path(__file__).parent
-SCRIPTS = ("keras_to_spiking", "anytime")
+SCRIPTS = ("keras_to_spiking", "own_objective", "anytime")
 
 
 def cells(source: str) -> list[tuple[str, str]]:

@@ -61,7 +61,7 @@ def test_a_script_has_a_page_that_shows_and_runs_it(name):
     assert set(SAYS) == set(SCRIPTS)
 
 
-@pytest.mark.parametrize("name", ["keras_to_spiking", "anytime"])
+@pytest.mark.parametrize("name", ["keras_to_spiking", "own_objective", "anytime"])
 def test_a_notebook_holds_its_script_and_what_it_printed(name, builder):
     notebook = json.loads((ROOT / "examples/notebooks" / f"{name}.ipynb").read_text("utf-8"))
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
