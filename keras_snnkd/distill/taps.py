@@ -159,7 +159,7 @@ class TapModel:
             return self._table()
         if name.endswith(MEMBRANE) and name not in layers:
             return self._membrane(name, self._layer(name.removesuffix(MEMBRANE), layers))
-        return self._layer(name, layers).output
+        return graphs.first_output(self._layer(name, layers))
 
     def _layer(self, name: str, layers: dict[str, keras.Layer]) -> keras.Layer:
         if name == "neurons" and name not in layers:

@@ -112,6 +112,7 @@ def adapted(
 ) -> Adapted:
     """As `adapt_teacher`, with what was changed and measured, and without a verdict; `classes` are those of the data."""
     graphs.check_built(teacher)
+    _check_one_output(teacher)
     if outputs not in OUTPUTS:
         raise unknown_name("kind of teacher outputs", outputs, OUTPUTS)
     check_scale(scale)
@@ -200,6 +201,20 @@ def told_of_ignorance(name: str, found: Adapted, samples: Samples | None, margin
         f"the teacher {name} is right on {found.accuracy:.1%} of {count} images, and guessing the commonest class on {chance:.1%}: it has "
         f"nothing to teach{f' (on other scales: {others})' if others else ''}"
     )
+
+
+def _check_one_output(teacher: keras.Model) -> None:
+    """Raise a `ShapeError` for a teacher that gives several outputs, or one under a name."""
+    if not graphs.is_graph(teacher):
+        return
+    output = getattr(teacher, "output", None)  # a Sequential has none
+    named = ", ".join(map(repr, output)) if isinstance(output, dict) else ""
+    if len(teacher.outputs) > 1 or named:
+        raise ShapeError(
+            f"the teacher {teacher.name} gives {f'a mapping of {named}' if named else f'{len(teacher.outputs)} outputs'}; expected one "
+            "output, the logits of the classes. Give keras.Model(teacher.inputs, teacher.outputs[0]), with the number of the output that "
+            "is meant"
+        )
 
 
 def _as_logits(teacher: keras.Model, outputs: Any) -> tuple[keras.Model, list[str]]:

@@ -109,3 +109,10 @@ def test_training_reaches_the_layers():
     TapModel(model, ["neurons"])(tiny.IMAGES, training=True)
     moving_mean = model.get_layer("block1_norm").moving_mean
     assert np.any(moving_mean.numpy())
+
+
+def test_of_neurons_that_give_their_state_too_the_spikes_are_the_tap():
+    image = keras.Input((4,))
+    spikes, _ = kd.neurons.LIF(return_state=True, name="stated")(kd.layers.Direct(3)(image))
+    model = keras.Model(image, kd.layers.MeanOverTime()(spikes))
+    assert kd.TapModel(model, ["neurons", "stated"]).shapes == {"output": (None, 4), "neurons": (None, 3, 4), "stated": (None, 3, 4)}

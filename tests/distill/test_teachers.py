@@ -172,6 +172,18 @@ def test_validation_images_judge_a_teacher_too():
         tiny.fit(distiller, tiny.IMAGES, tiny.LABELS, validation_data=(IMAGES, CLASSES))
 
 
+@pytest.mark.parametrize(
+    ("outputs", "given"), [(lambda x, y: [x, y], "gives 2 outputs"), (lambda x, y: {"classes": x}, "gives a mapping of 'classes'")]
+)
+def test_a_teacher_with_more_than_the_classes_is_told_what_to_give(outputs, given):
+    image = keras.Input((4, 4, 1))
+    teacher = keras.Model(image, outputs(sure()(image), layers.Flatten()(image)), name="more")
+    with pytest.raises(ShapeError, match=rf"the teacher more {given}; expected one output, .* keras\.Model\(teacher\.inputs"):
+        kd.Distiller(tiny.plain(), teacher, ["soft_targets"])
+    with pytest.raises(ShapeError, match="expected one output"):
+        adapt_teacher(teacher, samples=(IMAGES, CLASSES))
+
+
 def test_a_few_images_judge_nobody():
     distiller = tiny.compiled(tiny.plain(), guessing(), ["soft_targets"])
     tiny.fit(distiller, tiny.IMAGES, tiny.LABELS)
