@@ -220,7 +220,8 @@ def test_every_argument_is_in_the_config_and_comes_back(cls, tmp_path):
 
 
 def test_the_names_are_those_of_the_classes():
-    assert [kd.objectives.get(name).name for name in kd.objectives.names()] == kd.objectives.names()
+    own = [name for name in kd.objectives.names() if name != "coached"]  # which is named after what it paces
+    assert [kd.objectives.get(name).name for name in own] == own
     assert set(ARGUMENTS) <= {type(kd.objectives.get(name)) for name in kd.objectives.names()}
 
 

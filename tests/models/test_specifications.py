@@ -116,7 +116,7 @@ def test_unknown_arguments_of_the_call_are_refused_too(overrides):
 
 @pytest.mark.parametrize("image_shape", [(8, 8), 8, None], ids=str)
 def test_an_image_shape_that_is_none_is_refused(image_shape):
-    with pytest.raises(ShapeError, match=r"image_shape must be \(H, W, C\), three whole numbers above 0, got"):
+    with pytest.raises(ShapeError, match=r"image_shape must be \(H, W, C\), three whole numbers above 0, or .* of events, got"):
         build("mlp:4", image_shape, 3)
 
 
