@@ -126,6 +126,7 @@ def test_one_trace_sees_every_weight_and_new_random_numbers(on_jax):
     assert on_jax["steps"]["losses"] == pytest.approx([2.0 * epoch * value for epoch, value in enumerate(values)], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_an_interrupted_chain_goes_on(on_jax):
     found = on_jax["chain"]
     assert found["stopped"]

@@ -270,6 +270,7 @@ def test_a_run_has_the_stages_that_its_method_needs(method, stages, taught_by, t
     assert list(experiment.check()) == stages
 
 
+@pytest.mark.slow
 def test_a_student_teaches_itself_without_a_cache(tmp_path):
     recipe = kd.Recipe(objectives=["tssd"], epochs=1, **{**SMALL, "teacher": None}).resolved()
     assert (recipe.teacher, recipe.teacher_timesteps, recipe.cache) == ("self", 4, 1)

@@ -12,6 +12,7 @@ from keras_snnkd import models
 from keras_snnkd.errors import ExportError
 from keras_snnkd.export import export_all, freeze, litert, saved_model
 from tests.export.conftest import BUILDS, LITERT, SAVED_MODEL, SHAPE
+from tests.sampling import sampled
 
 
 def refused(match, export, model, folder, samples, **arguments):
@@ -51,12 +52,13 @@ def test_a_wrong_threshold_is_found_in_the_first_layer_that_has_it(export, stude
     refused(r"layer block1_neuron: \d+ of its .* spikes .* differ with the membrane up to 0\.0", export, student, tmp_path, samples)
 
 
+@pytest.mark.slow
 def test_another_number_of_time_steps_is_found(student, samples, tmp_path, export_of, shared, in_process):
     export_of(twin(student, timesteps=2))
     refused(r"block1_neuron: shape \(2, 8, 8, 8\) of one sample, expected \(4, 8, 8, 8\)", litert, student, tmp_path, samples)
 
 
-@pytest.mark.parametrize("quantize", ["float32", "dynamic"])
+@pytest.mark.parametrize("quantize", sampled(["float32", "dynamic"], "dynamic"))
 def test_weights_set_to_zero_are_found(quantize, student, samples, tmp_path, export_of, shared, in_process):
     empty = keras.models.clone_model(student)
     empty.set_weights([np.zeros_like(weight) for weight in student.get_weights()])
@@ -128,6 +130,7 @@ def test_nan_weights_are_refused(samples, tmp_path):
     refused("classifier/bias holds NaN", litert, model, tmp_path, samples)
 
 
+@pytest.mark.slow
 def test_export_all_writes_nothing_if_one_target_fails(student, samples, tmp_path, monkeypatch):
     def broken(jobs):
         raise ExportError("no converter today")

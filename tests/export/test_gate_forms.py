@@ -13,6 +13,7 @@ from keras_snnkd.export import freeze
 from keras_snnkd.files.staging import staged
 from keras_snnkd.models import quantize_aware
 from tests.export.conftest import LITERT, SHAPE, digits, trained
+from tests.sampling import sampled
 
 BYTES = digits()[0] * np.float32(16 * 15 / 256)
 ROOT = Path(__file__).parents[2]
@@ -55,7 +56,7 @@ def changed(reference, change=lambda layer: None):
     return other
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", sampled(FORMS, "dynamic", "int8 aware"))
 def test_a_swapped_threshold_is_found(form, references, refused):
     def halved(layer):
         if layer.name == "block1_neuron":
@@ -66,7 +67,7 @@ def test_a_swapped_threshold_is_found(form, references, refused):
     refused(form, one_by_one if form == "int8 aware" else "of its spikes differ, allowed are", changed(references[form], halved))
 
 
-@pytest.mark.parametrize("form", ["float16", "int8", "int8 aware"])
+@pytest.mark.parametrize("form", sampled(["float16", "int8", "int8 aware"], "int8 aware"))
 def test_other_weights_are_found(form, references, refused):
     other = changed(references[form])
     kernel = other.get_layer("block1_dense").kernel
@@ -74,6 +75,7 @@ def test_other_weights_are_found(form, references, refused):
     refused(form, "block1_neuron: .* differ", other)
 
 
+@pytest.mark.slow
 def test_another_number_of_time_steps_is_found(references, refused):
     def longer(layer):
         return type(layer).from_config({**layer.get_config(), "timesteps": 5}) if layer.name == "encoder" else None
@@ -81,6 +83,7 @@ def test_another_number_of_time_steps_is_found(references, refused):
     refused("int8 aware", r"block1_neuron: shape \(5, 64\) of one sample, expected \(4, 64\)", changed(references["int8 aware"], longer))
 
 
+@pytest.mark.slow
 def test_numbers_out_of_range_are_found(references, refused):
     other = changed(references["dynamic"])
     other.get_layer("classifier").layer.bias.assign(np.full(10, 3e38))
@@ -96,7 +99,7 @@ def test_floating_point_in_a_file_of_integers_is_found(form, refused, monkeypatc
     refused(form, r"left in floating point: .*(FLOOR|FULLY_CONNECTED)")
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", sampled(FORMS, "dynamic", "int8 aware"))
 def test_a_file_that_is_cut_short_is_found(form, refused, monkeypatch):
     content = (ROOT / "saved_models" / "digits_student" / "model_dynamic.tflite").read_bytes()
     monkeypatch.setattr(LITERT, "write_archive", lambda *arguments, **more: None)

@@ -62,6 +62,7 @@ def test_the_file_of_a_quantization_aware_model_has_its_spikes_and_logits(aware,
     assert not {"GREATER_EQUAL", "SELECT_V2", "CAST", "FLOOR"} & set(report.operators)
 
 
+@pytest.mark.slow
 def test_integers_in_and_out_are_bytes_and_nothing_in_the_file_is_float(aware_reference, tmp_path, in_process):
     report = write(aware_reference, tmp_path / "a.tflite", io="int8")
     assert not {"QUANTIZE", "DEQUANTIZE"} & set(report.operators)
@@ -86,6 +87,7 @@ def test_every_kind_of_quantization_aware_model_has_such_a_file(name, tmp_path, 
     assert report.max_logit_difference <= 1.01 * step_of_logits(aware)
 
 
+@pytest.mark.slow
 def test_a_quantization_aware_model_has_a_float_file_too(aware_reference, tmp_path, in_process):
     path = tmp_path / "a.tflite"
     (report,) = LITERT.write_litert(aware_reference, {"float32": path}, [path])

@@ -15,6 +15,7 @@ from keras_snnkd.export import micro as run
 from keras_snnkd.export.micro import MicroReport, _compare
 from keras_snnkd.files.extras import MissingPackageError
 from tests.export.conftest import LITERT, MICRO
+from tests.sampling import sampled
 
 STUDENT = Path("saved_models/digits_student")
 
@@ -24,7 +25,7 @@ def installed():
     pytest.importorskip("tflite_micro", reason="pip install 'keras_snnkd[micro]'")
 
 
-@pytest.mark.parametrize("quantize", ["float32", "int8"])
+@pytest.mark.parametrize("quantize", sampled(["float32", "int8"], "int8"))
 def test_a_student_runs_as_in_litert_and_its_arena_is_the_smallest(quantize, installed, reference, samples, tmp_path, in_process):
     path = tmp_path / "student.tflite"
     LITERT.write_litert(reference, {quantize: path}, [path])

@@ -60,7 +60,7 @@ def steps_of(reference, tmp_path, quantizations=("float32",)):
     return [Runner(file) for file in files.values()], reports
 
 
-@pytest.mark.parametrize("name", sampled(BUILDS, "lif", "v_reset"))
+@pytest.mark.parametrize("name", sampled(BUILDS, "lif"))
 def test_t_steps_of_the_file_are_the_model(name, images, tmp_path, in_process):
     model = models.build(**BUILDS[name], image_shape=SHAPE, num_classes=10)
     reference = Reference(model, images)
@@ -139,6 +139,7 @@ def test_a_file_that_forgets_its_state_is_found(student, images, tmp_path, monke
     refused(r"layer block1_neuron: \d+ of its .* spikes .* differ with the membrane up to", student, images, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_file_whose_states_are_swapped_is_found(student, images, tmp_path, monkeypatch, in_process, shared):
     build = STEPPER._model
 
@@ -150,6 +151,7 @@ def test_a_file_whose_states_are_swapped_is_found(student, images, tmp_path, mon
     refused(r"layer block1_neuron: .* differ", student, images, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_layer_that_mixes_time_steps_is_found(images, tmp_path, in_process):
     image = keras.Input(SHAPE)
     currents = kd.layers.Direct(4)(keras.layers.Dense(8)(keras.layers.Flatten()(image)))

@@ -13,6 +13,7 @@ from keras_snnkd.edge import Runner
 from keras_snnkd.errors import UnsupportedError
 from keras_snnkd.export import streaming
 from keras_snnkd.files.padding import lengths
+from tests.sampling import sampled
 
 STEPS = 12
 pytestmark = pytest.mark.usefixtures("in_process")
@@ -44,7 +45,7 @@ NETS = {
 }
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", sampled(NETS, "adlif"))
 def test_the_file_of_one_step_does_what_the_model_does(name, tmp_path):
     model, samples = student(**NETS[name]), series(NETS[name].get("padded", True))
     report = streaming(model, tmp_path / "step.tflite", samples=samples)
@@ -78,12 +79,14 @@ def _memory():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.slow
 def test_the_file_with_weights_of_8_bits_is_checked_on_whole_series(tmp_path):
     report = streaming(student(**NETS["adlif"]), tmp_path / "step.tflite", "dynamic", samples=series())
     assert report.samples == 16
     assert Runner(tmp_path / "step.tflite").predict(series()).shape == (16, 4)
 
 
+@pytest.mark.slow
 def test_the_file_of_integers_does_what_the_model_with_the_rounding_does(tmp_path):
     aware = models.quantize_aware(student(neuron="lif", tau=3.0), series())
     report = streaming(aware, tmp_path / "step.tflite", "int8", samples=series())

@@ -16,7 +16,7 @@ from tests.sampling import sampled
 OTHERS = [name for name in BUILDS if name != "convnet_flatten"]  # that one is exported below
 
 
-@pytest.mark.parametrize("name", sampled(OTHERS, "mlp_spike_count_soft", "relu_twin"))
+@pytest.mark.parametrize("name", sampled(OTHERS, "mlp_spike_count_soft"))
 def test_every_kind_of_model_does_the_same_in_float32_and_in_int8_weights(name, tmp_path, samples, in_process):
     if name == "mixed_bfloat16":
         keras.config.set_dtype_policy(name)
@@ -49,6 +49,7 @@ def test_export_all_writes_three_targets_and_nothing_else(everything):
     assert [report.agreement for report in reports[:2]] == [1.0, 1.0]
 
 
+@pytest.mark.slow
 def test_of_a_long_sequence_export_all_writes_one_step_and_says_so(tmp_path, samples, in_process):
     long = kd.models.MLP((8, 8, 1), 10, widths=(6,), timesteps=LITERT.UNROLLED_STEPS + 1, name="long")
     with pytest.warns(UserWarning, match=r"long has T = 65, and files that hold every step end at 64: it is written as one step"):

@@ -149,6 +149,7 @@ def with_seconds(path, seconds):
     write_json(path, {**read_json(path, signed=True), "seconds": seconds}, signed=True)
 
 
+@pytest.mark.slow
 def test_resuming_trains_nothing_again_and_takes_more_methods_and_seeds(finished, tmp_path, monkeypatch, capsys):
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)

@@ -21,6 +21,7 @@ from keras_snnkd.files.staging import read_json, write_json
 from keras_snnkd.run import evaluation, experiment
 from keras_snnkd.run.card import read_card
 from tests.integration import tiny
+from tests.sampling import sampled
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation", "ignore:the student .* is not smaller", "ignore:--mode .* does not use"
@@ -140,6 +141,7 @@ def test_every_setting_that_changes_the_run_is_refused_on_resume(capsys, monkeyp
     assert tiny.run(*ALONE, "--out", "run", "--resume", "--on-problem", "stop") == 0
 
 
+@pytest.mark.slow
 def test_seconds_count_what_was_trained_before_an_interruption(monkeypatch):
     assert tiny.run(*ALONE, "--out", "run") == 0
     record = read_json("run/student_alone/stage.json", signed=True)
@@ -208,6 +210,7 @@ def odd_teacher(path="odd.keras"):
     return path
 
 
+@pytest.mark.slow
 def test_an_unknown_cost_is_a_dash_with_a_reason_in_table_report_and_card(capsys, monkeypatch):
     monkeypatch.setattr(teachers, "judge", lambda *arguments: None)  # of a teacher that was not trained
     options = [*tiny.TINY, "--teacher-neuron", "relu", "--objective", "soft_targets", "--teacher", odd_teacher(), "--out", "run"]
@@ -229,18 +232,17 @@ def test_an_unknown_cost_is_a_dash_with_a_reason_in_table_report_and_card(capsys
     assert "synaptic operations were not counted" in Path("edge/card.html").read_text("utf-8")
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [
-        (evaluation.metrics, "activity"),
-        (evaluation.metrics, "synaptic_operations"),
-        (evaluation.metrics, "raster"),
-        (evaluation, "timesteps"),
-        (report, "write_report"),
-        (report, "write_card_page"),
-    ],
-    ids=lambda broken: broken[1],
-)
+AFTER_TRAINING = [
+    (evaluation.metrics, "activity"),
+    (evaluation.metrics, "synaptic_operations"),
+    (evaluation.metrics, "raster"),
+    (evaluation, "timesteps"),
+    (report, "write_report"),
+    (report, "write_card_page"),
+]
+
+
+@pytest.mark.parametrize("broken", sampled(AFTER_TRAINING, *AFTER_TRAINING[1::3]), ids=lambda broken: broken[1])
 def test_nothing_that_fails_after_training_takes_it_along(broken, monkeypatch, capsys):
     def fail(*arguments, **more):
         raise RuntimeError("a layer nobody knows")
@@ -254,6 +256,7 @@ def test_nothing_that_fails_after_training_takes_it_along(broken, monkeypatch, c
     assert Path("saved_models/run/model.keras").is_file()
 
 
+@pytest.mark.slow
 def test_an_error_of_a_runtime_in_the_gate_ends_in_a_report(monkeypatch, capsys):
     def fail(*arguments, **more):
         raise RuntimeError("tensorflow/lite/kernels/conv.cc:343 bias size != 4")
@@ -269,6 +272,7 @@ def test_an_error_of_a_runtime_in_the_gate_ends_in_a_report(monkeypatch, capsys)
     assert tiny.run(*ALONE, "--out", "run", "--resume") == 0
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_the_report_keeps_the_table_and_resume_does_the_rest(monkeypatch, capsys):
     def full(path, *arguments, **more):
         if Path(path).name == "results.json":

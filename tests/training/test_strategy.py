@@ -88,6 +88,7 @@ def assert_same(alone, file, but=("replicas",)):
     return found
 
 
+@pytest.mark.slow
 def test_two_devices_of_one_machine_train_as_one(alone, one_machine):
     assert assert_same(alone, one_machine / "mirrored0.npz")["replicas"] == 2
 

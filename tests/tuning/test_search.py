@@ -110,6 +110,7 @@ def test_the_chosen_recipe_repeats_what_the_search_saw(finished, monkeypatch):
     assert not Path("final/teacher").exists()  # it was trained once, in the search
 
 
+@pytest.mark.slow
 def test_resuming_trains_nothing_again_and_takes_more_trials(finished, monkeypatch, capsys):
     monkeypatch.chdir(finished)
     monkeypatch.setattr(outcome, "file_costs", fake_costs)
