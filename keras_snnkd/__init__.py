@@ -17,7 +17,9 @@ _SAVED = (
     "layers",
     "distill.distiller",
     "distill.ensemble",
+    "distill.joint",
     "distill.objectives",
+    "models.joint",
     "training.depth",
     "training.labels",
 )

@@ -30,6 +30,11 @@ def producer(tensor: keras.KerasTensor) -> keras.Operation:
     return tensor._keras_history.operation
 
 
+def kernel_variable(layer: keras.Layer) -> keras.Variable:
+    """The variable of a layer's kernel, also where `layer.kernel` is computed from it."""
+    return layer._kernel
+
+
 def read_by(layer: keras.Layer) -> keras.KerasTensor:
     """The first tensor that a layer of a functional model reads; `layer.input` is a list where a mask comes with it."""
     return keras.tree.flatten(layer.input)[0]

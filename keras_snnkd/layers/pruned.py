@@ -9,6 +9,7 @@ from keras import ops
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shape, Tensor
 from keras_snnkd.errors import unknown_name
+from keras_snnkd.keras_internals import kernel_variable
 
 
 def soft_threshold(theta: Tensor, width: Tensor) -> Tensor:
@@ -69,7 +70,7 @@ class Reparametrized(keras.layers.Layer):
     @property
     def trained_kernel(self) -> keras.Variable:
         """The variable of which the kernel is made."""
-        return self._kernel
+        return kernel_variable(self)
 
     def reparametrized(self, kernel: Tensor) -> Tensor:
         """The kernel that counts, of the one that is trained."""
@@ -203,7 +204,7 @@ class Masked(Gated, Reparametrized):
 
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
-        self.add_gate(self._kernel.shape)
+        self.add_gate(self.trained_kernel.shape)
 
     def reparametrized(self, kernel: Tensor) -> Tensor:
         return kernel * ops.cast(self.mask, kernel.dtype)

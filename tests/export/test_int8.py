@@ -94,6 +94,7 @@ def test_a_quantization_aware_model_has_a_float_file_too(aware_reference, tmp_pa
     assert report.agreement == 1.0
 
 
+@pytest.mark.slow
 def test_any_model_is_calibrated_on_the_images_given(student, tmp_path, in_process):
     reference = LITERT.Reference(student, BYTES[:64])
     report = write(reference, tmp_path / "a.tflite", calibration=BYTES[500:700])
@@ -143,6 +144,7 @@ def test_a_file_of_one_step_keeps_membranes_in_whole_steps(aware, aware_referenc
     assert np.mean(answers == aware.predict(BYTES[64:96], verbose=0).argmax(-1)) >= 0.95
 
 
+@pytest.mark.slow
 def test_a_file_of_one_step_of_any_model_is_calibrated_on_its_states(student, tmp_path, in_process):
     path = tmp_path / "a.tflite"
     (report,) = STEPPER.write_streaming(LITERT.Reference(student, BYTES[:32]), {"int8": path}, [path], BYTES[500:520])

@@ -311,7 +311,7 @@ def test_a_trained_teacher_that_knows_nothing_ends_the_comparison(tmp_path, monk
     fit = kd.Distiller.fit
     monkeypatch.setattr(kd.Distiller, "fit", lambda self, *more, **named: trained.append(self.student.name) or fit(self, *more, **named))
     with pytest.raises(KDError, match=r"no method is left to compare: hinton: the teacher .* it has nothing to teach"):
-        compare(tmp_path, objectives=["hinton"], teacher="mlp:12", seeds=2, teacher_learning_rate=1e-9).run()
+        compare(tmp_path, objectives=["hinton"], teacher="mlp:16", seeds=2, teacher_learning_rate=1e-9).run()
     assert trained == ["teacher_ann", ALONE]
 
 

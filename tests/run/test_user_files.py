@@ -295,8 +295,8 @@ def test_every_step_after_training_says_what_it_is_doing(capsys):
     said = capsys.readouterr().out.splitlines()
     steps = [line for line in said if line.endswith(" ...")]
     assert steps == [
-        "measuring student_alone ...",
-        "exporting student_alone, and running its files on the test images ...",
+        "[1/1] measuring student_alone ...",
+        "[1/1] exporting student_alone, and running its files on the test images ...",
         "writing run/report.html ...",
         "putting the student into saved_models ...",
     ]

@@ -69,7 +69,7 @@ def test_bytes_become_multiples_of_1_in_256():
         (lambda: dataset(), r"a Dataset needs another one for validation, \(train, validation\)"),
         (lambda: (dataset().unbatch(), dataset()), r"gives single samples; batch it, dataset\.batch\(32\)"),
         (lambda: (dataset().repeat(), dataset()), r"has no end.*dataset\.take\(steps\)"),
-        (lambda: (X, Y[:-1]), "one class number for each of 70 samples"),
+        (lambda: (X, Y[:-1]), "the training inputs are 70, and there are 69 labels"),
         (lambda: X, "cannot train on a ndarray; give what keras_snnkd.data.load returns"),
     ],
 )
