@@ -21,7 +21,7 @@ from keras_snnkd.run.dry_run import FULL, SHORT, dry_run
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.folder import check_folder
 from keras_snnkd.run.imports import import_classes
-from keras_snnkd.run.lines import tell
+from keras_snnkd.run.json_log import tell
 from keras_snnkd.run.modes import WITHOUT_TRAINING, Mode
 from keras_snnkd.run.progress import working
 from keras_snnkd.run.recipe import Recipe

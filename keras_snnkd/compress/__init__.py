@@ -1,13 +1,13 @@
 """How a trained network is made cheaper: fewer weights, channels, bits and steps, and devices that are not perfect."""
 
 from keras_snnkd.compress.channels import narrowed
-from keras_snnkd.compress.devices import DeviceAccuracy, device_accuracy, noise_aware
+from keras_snnkd.compress.imperfect_devices import DeviceAccuracy, device_accuracy, noise_aware
 from keras_snnkd.compress.pareto import ParetoFront
 from keras_snnkd.compress.plain import is_plain, plain
 from keras_snnkd.compress.prunable import METHODS, prunable, prunable_layers
 from keras_snnkd.compress.pruning import Pruning
 from keras_snnkd.compress.rebuild import copied
-from keras_snnkd.compress.trains import decomposed
+from keras_snnkd.compress.tensor_trains import decomposed
 from keras_snnkd.compress.zeros import keep_zeros
 from keras_snnkd.layers.noisy import Device
 

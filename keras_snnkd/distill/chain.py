@@ -17,7 +17,7 @@ from keras_snnkd.distill import teachers
 from keras_snnkd.distill.cache import TeacherCache, remove_cache
 from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.distill.distiller import Distiller
-from keras_snnkd.distill.divergence import Divergence
+from keras_snnkd.distill.diverged import Divergence
 from keras_snnkd.distill.moments import FreshMoments
 from keras_snnkd.distill.samples import samples_of_data
 from keras_snnkd.distill.stage import Stage

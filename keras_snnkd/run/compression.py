@@ -11,8 +11,8 @@ import numpy as np
 from keras_snnkd import compress, metrics, models
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import unknown_name
+from keras_snnkd.run.compression_ways import MEMBRANES, WORDS, Step
 from keras_snnkd.run.finetuning import SOFT_TARGETS
-from keras_snnkd.run.ways import MEMBRANES, WORDS, Step
 
 COMPRESS = "compress"
 """The key of a word in a recipe's entry."""

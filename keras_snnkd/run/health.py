@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd._types import Logs
-from keras_snnkd.distill.divergence import ADVICE, Divergence
+from keras_snnkd.distill.diverged import ADVICE, Divergence
 from keras_snnkd.distill.moments import Moment, MomentEstimator
 from keras_snnkd.errors import UnhealthyTrainingError, unknown_name
 from keras_snnkd.metrics import ActivityMeter

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_snnkd._types import Logs
-from keras_snnkd.run.lines import tell
+from keras_snnkd.run.json_log import tell
 
 
 class Progress(keras.callbacks.Callback):

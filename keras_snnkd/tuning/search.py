@@ -25,7 +25,7 @@ from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.folder import check_resume
 from keras_snnkd.run.progress import Counter, Stopwatch
 from keras_snnkd.run.recipe import Recipe, ResolvedRecipe, teacher_file
-from keras_snnkd.tuning import machines
+from keras_snnkd.tuning import cluster
 from keras_snnkd.tuning.budget import Budget, Footprints
 from keras_snnkd.tuning.outcome import CANDIDATE, CHOSEN, FRONT, TRIALS, Outcome, line, widths
 from keras_snnkd.tuning.space import Space
@@ -68,7 +68,7 @@ class Search(Experiment):
         super().__init__(recipe, folder, console, command)
         self.space = Space(self.recipe)
         self.budget = Budget.of(self.recipe)
-        self.role = machines.role()
+        self.role = cluster.role()
 
     @functools.cached_property
     def images(self) -> np.ndarray:
@@ -169,7 +169,7 @@ class Search(Experiment):
             files = [self.folder / "recipe.json"]
             if self.teacher_file and self.stages():
                 files.append(self.teacher_file.with_name("stage.json"))
-            machines.wait_for(files, self.console)
+            cluster.wait_for(files, self.console)
             check_resume(self.recipe, self.folder, True, self.may_change)
         self._taps = self.check()["largest"].teacher_taps
         names = ("results.json", "report.html", "export", "logs", TRIALS, TUNER, CHOSEN, FRONT)
@@ -228,7 +228,7 @@ class Search(Experiment):
         recipe, state = self.recipe, self.folder / TUNER
         tuner = Tuner(recipe.tuner, self.space, recipe.trials, recipe.epochs, recipe.seed, state, self._fits, self._train_candidate)
         if self.role == "chief":
-            self.console.print(f"chief at {machines.address()}, waiting for workers", highlight=False)
+            self.console.print(f"chief at {cluster.address()}, waiting for workers", highlight=False)
         try:
             tuner.search()
         except keras_tuner.errors.FatalError as error:

@@ -9,7 +9,7 @@ from keras_snnkd.distill.chain import Chain
 from keras_snnkd.distill.objectives import SpikeBudget
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import NothingToGainError
-from keras_snnkd.run import compression, ways
+from keras_snnkd.run import compression, compression_ways
 from tests.distill.chain_cases import DATA
 
 USUAL = {"epochs": 1, "learning_rate": 0.005, "weight_bits": 8, "seed": 0}
@@ -116,10 +116,10 @@ def test_a_budget_above_what_the_student_needs_is_refused(chain):
     student, images = results["student_distilled"].model, DATA.sample(64)[0]
     needs = metrics.synaptic_operations(student, images).effective_acs
     with pytest.raises(NothingToGainError, match=rf"needs {needs:,.0f} operations a sample, and the budget of 1,000,000 is above"):
-        ways.check_budget(student, SpikeBudget(synops=1e6), images)
+        compression_ways.check_budget(student, SpikeBudget(synops=1e6), images)
     with pytest.raises(NothingToGainError, match=r"of its spikes \(per neuron\), and the budget of 90\.00% is above"):
-        ways.check_budget(student, SpikeBudget(rate=0.9, per="neuron"), images)
-    ways.check_budget(student, SpikeBudget(synops=0.5 * needs), images)
+        compression_ways.check_budget(student, SpikeBudget(rate=0.9, per="neuron"), images)
+    compression_ways.check_budget(student, SpikeBudget(synops=0.5 * needs), images)
 
 
 def test_a_sparsity_that_is_there_is_refused_before_its_stage_trains(chain, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 import keras_snnkd as kd
 from keras_snnkd import compress, metrics
-from keras_snnkd.compress.trains import Truncation, factorized
+from keras_snnkd.compress.tensor_trains import Truncation, factorized
 from keras_snnkd.errors import ShapeError, UnknownNameError
 from keras_snnkd.layers import TensorTrainConv2D
 from tests.harness import gradients, oracle_cases
