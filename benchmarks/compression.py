@@ -15,9 +15,9 @@ import numpy as np
 import keras_snnkd as kd
 from keras_snnkd.cli.values import read_named
 from keras_snnkd.distill.gradient import GRADIENTS
-from keras_snnkd.run import compression
-from keras_snnkd.run.evaluation import measure
-from keras_snnkd.run.finetuning import calibration_images
+from keras_snnkd.run.compressing import stages as compression
+from keras_snnkd.run.compressing.finetuning import calibration_images
+from keras_snnkd.run.finished.evaluation import measure
 
 LEARNING_RATE = 2.5e-3
 """Half of what students of digits train with."""

@@ -31,7 +31,7 @@ _CLASSES = {
     "Ensemble": "distill.ensemble",
     "Joint": "distill.joint",
     "Objective": "distill.objective",
-    "Recipe": "run.recipe",
+    "Recipe": "run.recipes.recipe",
     "Stage": "distill.stage",
     "TapModel": "distill.taps",
     "Task": "training.task",
@@ -42,7 +42,7 @@ _CLASSES = {
 """The public classes and functions, and the modules in which they are."""
 
 _PARTS = {
-    "comparison": "run.comparison",
+    "comparison": "run.comparing.comparison",
     "compress": "compress",
     "data": "data",
     "determinism": "training.determinism",
@@ -50,7 +50,7 @@ _PARTS = {
     "experiment": "run.experiment",
     "export": "export",
     "federated": "federated",
-    "health": "run.health",
+    "health": "run.watching.health",
     "layers": "layers",
     "methods": "distill.methods",
     "metrics": "metrics",

@@ -18,7 +18,19 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Who may import whom
 
-EVERYWHERE = ("_outputs", "_public", "_types", "_version", "errors", "files", "graphs", "keras_internals", "training", "weights")
+EVERYWHERE = (
+    "_outputs",
+    "_public",
+    "_types",
+    "_version",
+    "errors",
+    "files",
+    "graphs",
+    "keras_internals",
+    "teachers",
+    "training",
+    "weights",
+)
 """The lowest parts, which any part may import."""
 
 BELOW = {
@@ -39,6 +51,9 @@ BELOW = {
     "tuning": {"models", "distill", "metrics", "report", "export", "run"},
 }
 """The parts of the package, and the parts each of them may import, besides the lowest ones. See docs/architecture.md."""
+
+INSIDE_RUN = ("watching", "compressing", "recipes", "finished", "", "comparing")
+"""The folders of `run`, lowest first; `""` stands for the files of `run` itself. A folder may import those before it."""
 
 ON_TOP = ("__init__", "cli")
 """What may import anything."""
@@ -100,6 +115,23 @@ def test_no_import_goes_up(name):
         if f"{imported}.".startswith(f"{PACKAGE}.") and imported.partition(".")[2].split(".")[0] not in allowed
     ]
     assert not arrows, f"{name} may import {', '.join(sorted(allowed))} only: {'; '.join(arrows)}"
+
+
+def room(parts):
+    """The folder of `run` that a file or an import belongs to, by what comes after `run`: `""` for the files of `run` itself."""
+    return parts[0] if parts[0] in INSIDE_RUN else ""
+
+
+def test_no_import_inside_run_goes_up():
+    arrows = []
+    for file in (file for file in FILES if part(file) == "run"):
+        height = INSIDE_RUN.index(room(file.relative_to(ROOT / "run").parts))
+        for imported in imports(file):
+            package, _, inner = imported.partition(f"{PACKAGE}.run.")
+            if not package and INSIDE_RUN.index(room(inner.split("."))) > height:
+                arrows.append(f"{file.relative_to(ROOT)} imports {imported}")
+    assert {folder.name for folder in (ROOT / "run").iterdir() if (folder / "__init__.py").is_file()} == set(INSIDE_RUN) - {""}
+    assert not arrows
 
 
 def test_every_part_has_its_place_in_the_table_and_on_the_page():

@@ -21,11 +21,11 @@ from keras_snnkd import data as datasets
 from keras_snnkd import export, metrics, models
 from keras_snnkd.files.staging import read_json, write_json
 from keras_snnkd.metrics.energy import CONSTANTS
-from keras_snnkd.run.choosing import Setting
-from keras_snnkd.run.evaluation import MEASURED_IMAGES, PARITY_SAMPLES, measure
+from keras_snnkd.run.comparing.choosing import Setting
+from keras_snnkd.run.comparing.ranking import paired
+from keras_snnkd.run.finished.evaluation import MEASURED_IMAGES, PARITY_SAMPLES, measure
 from keras_snnkd.run.plan import ALONE
-from keras_snnkd.run.ranking import paired
-from keras_snnkd.run.recipe import Recipe
+from keras_snnkd.run.recipes.recipe import Recipe
 
 Arm = dict[str, Any]
 

@@ -19,10 +19,10 @@ import keras
 import keras_snnkd as kd
 from keras_snnkd.data.series import statistics
 from keras_snnkd.files.staging import write_json
-from keras_snnkd.run.edge_export import EdgeExport
-from keras_snnkd.run.evaluation import measure, test_images
-from keras_snnkd.run.finetuning import finetune_int8
-from keras_snnkd.run.terminal import make_console
+from keras_snnkd.run.compressing.finetuning import finetune_int8
+from keras_snnkd.run.finished.edge_export import EdgeExport
+from keras_snnkd.run.finished.evaluation import measure, test_images
+from keras_snnkd.run.watching.terminal import make_console
 
 LIMIT = 10_000
 """Parameters that the student, and each rival, may have."""

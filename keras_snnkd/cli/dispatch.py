@@ -9,25 +9,25 @@ from typing import Any
 
 from keras_snnkd import report
 from keras_snnkd.cli.folders import run_folder
+from keras_snnkd.cli.imports import import_classes
 from keras_snnkd.cli.listing import listing
 from keras_snnkd.cli.options import OPTIONS, RUN_OPTIONS, parser
 from keras_snnkd.cli.values import read_named, read_objective, read_setting
 from keras_snnkd.errors import KDError, unknown_name
-from keras_snnkd.run import inspection
-from keras_snnkd.run.card import write_card
-from keras_snnkd.run.comparison import Comparison
-from keras_snnkd.run.compression import COMPRESS
+from keras_snnkd.run.comparing.comparison import Comparison
+from keras_snnkd.run.comparing.rivals import Rivals
+from keras_snnkd.run.comparing.sizes import Sizes
+from keras_snnkd.run.compressing.stages import COMPRESS
 from keras_snnkd.run.dry_run import FULL, SHORT, dry_run
 from keras_snnkd.run.experiment import Experiment
-from keras_snnkd.run.folder import check_folder
-from keras_snnkd.run.imports import import_classes
-from keras_snnkd.run.json_log import tell
-from keras_snnkd.run.modes import WITHOUT_TRAINING, Mode
-from keras_snnkd.run.progress import working
-from keras_snnkd.run.recipe import Recipe
-from keras_snnkd.run.rivals import Rivals
-from keras_snnkd.run.sizes import Sizes
-from keras_snnkd.run.unused import unused
+from keras_snnkd.run.finished import inspection
+from keras_snnkd.run.finished.card import write_card
+from keras_snnkd.run.recipes.folder import check_folder
+from keras_snnkd.run.recipes.modes import WITHOUT_TRAINING, Mode
+from keras_snnkd.run.recipes.recipe import Recipe
+from keras_snnkd.run.recipes.unused import unused
+from keras_snnkd.run.watching.json_log import tell
+from keras_snnkd.run.watching.progress import working
 from keras_snnkd.tuning import Search
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.files.manifest import MANIFEST
-from keras_snnkd.run.recipe import Recipe
+from keras_snnkd.run.recipes.recipe import Recipe
 
 
 def run_folder(options: argparse.Namespace, recipe: Recipe) -> Path:

@@ -10,9 +10,9 @@ from keras_snnkd.cli.values import read_numbers, read_scale, read_timesteps
 from keras_snnkd.distill import methods, objectives
 from keras_snnkd.errors import KDError
 from keras_snnkd.export.targets import TARGETS
-from keras_snnkd.run.compression_ways import WORDS
+from keras_snnkd.run.compressing.ways import WORDS
 from keras_snnkd.run.dry_run import SHORT
-from keras_snnkd.run.modes import Mode
+from keras_snnkd.run.recipes.modes import Mode
 
 TEXT, JSON = "text", "json"
 LOGS = (TEXT, JSON)

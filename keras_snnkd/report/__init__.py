@@ -12,8 +12,9 @@ A run is plain JSON data. All parts but `models` may be missing, and so may any 
     activity   {model: what Activity.to_dict() gives}
     raster     {image, label, predicted, model, layers {layer: [T][N] of 0 and 1}}
     comparison [{name, label, taught_by, trust, source, loss, seeds [int], accuracies [float], accuracy, accuracy_sd, difference,
-               interval [low, high], validation_accuracy, spikes_per_image, seconds, parameters}], what `keras_snnkd.run.ranking.ranked`
-               gives: one row an arm, the most accurate first; the student alone has no difference
+               interval [low, high], validation_accuracy, spikes_per_image, seconds, parameters}], what
+               `keras_snnkd.run.comparing.ranking.ranked` gives: one row an arm, the most accurate first; the student alone has no
+               difference
     sizes      [{factor, parameters, rows}], a comparison for each size of the student, whose rows `comparison` has too
     compression the rows of `models` that a student went through to become cheaper, first to last, each also with compressed_bytes,
                connection_sparsity, energy (what `Energy.to_dict` gives) and, if it was trained for a device that is not perfect,

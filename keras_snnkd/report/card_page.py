@@ -21,7 +21,7 @@ def write_card_page(path: str | Path, card: Card) -> Path:
 
     Args:
         path: Of the file, such as `edge/card.html`; missing folders are made. It is replaced whole or not at all.
-        card: See `keras_snnkd.run.card`; whatever is missing is left out.
+        card: See `keras_snnkd.run.finished.card`; whatever is missing is left out.
 
     Returns:
         The path.

@@ -14,7 +14,7 @@ def card_summary(card: Mapping[str, Any]) -> list[str]:
     """What a card says: its smallest file, that file's energy beside the ANN twin's, files that rounding made no smaller, early answers.
 
     Args:
-        card: See `keras_snnkd.run.card`.
+        card: See `keras_snnkd.run.finished.card`.
 
     Returns:
         The sentences; none about what was not measured.

@@ -20,7 +20,7 @@ def of_plain_data(draw: Callable[[Content], Drawn]) -> Callable[[Content], Drawn
         draw: Of a mapping or of rows; without effects, since it is called again to find the value at fault.
 
     Raises:
-        FileFormatError: If the data are not what `keras_snnkd.report` and `keras_snnkd.run.card` describe.
+        FileFormatError: If the data are not what `keras_snnkd.report` and `keras_snnkd.run.finished.card` describe.
 
     Example:
         >>> of_plain_data(table)([{"name": "student", "accuracy": 0.9}])

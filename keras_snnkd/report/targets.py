@@ -9,7 +9,7 @@ from keras_snnkd.report.faults import of_plain_data
 from keras_snnkd.report.fitting import Fitting, in_markdown
 
 Targets = Sequence[Mapping[str, Any]]
-"""The `targets` of a card that are written; see `keras_snnkd.run.card`."""
+"""The `targets` of a card that are written; see `keras_snnkd.run.finished.card`."""
 
 
 @of_plain_data

@@ -9,7 +9,7 @@ from keras_snnkd.distill.taps import TapModel, tap_names
 from keras_snnkd.report import formats
 from keras_snnkd.run.estimate import Estimate, estimate, total
 from keras_snnkd.run.experiment import Experiment
-from keras_snnkd.run.json_log import tell
+from keras_snnkd.run.watching.json_log import tell
 
 SHORT, FULL = "short", "full"
 
@@ -19,7 +19,7 @@ def dry_run(experiment: Experiment, console: Any, how: str = SHORT) -> int:
 
     Args:
         experiment: The run.
-        console: A `rich.console.Console`, or `keras_snnkd.run.json_log.Lines`.
+        console: A `rich.console.Console`, or `keras_snnkd.run.watching.json_log.Lines`.
         how: `"short"`: data, stages, time and memory; `"full"`: taps with their shapes and the resolved recipe too.
 
     Returns:

@@ -11,7 +11,7 @@ import numpy as np
 from keras_snnkd import metrics
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.export.freeze import timesteps
-from keras_snnkd.run.recipe import Recipe
+from keras_snnkd.run.recipes.recipe import Recipe
 
 FORWARD_AND_BACKWARD = 3.0
 """Multiply-accumulates of a training step, where those of the forward pass are 1."""

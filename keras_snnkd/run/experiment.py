@@ -22,17 +22,17 @@ from keras_snnkd.errors import DifferentSizesError, ExportError, OutputError
 from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, Manifest, claimed
 from keras_snnkd.files.staging import write_json
-from keras_snnkd.run.attempt import attempt, reason
-from keras_snnkd.run.compression import costs, device_of
-from keras_snnkd.run.evaluation import describe_data, export_checked, machine, measure, raster, test_images, versions
-from keras_snnkd.run.folder import check_folder, check_resume
+from keras_snnkd.run.compressing.stages import costs, device_of
+from keras_snnkd.run.finished.evaluation import describe_data, export_checked, machine, measure, raster, test_images, versions
 from keras_snnkd.run.given_teacher import load_teacher, size_for
-from keras_snnkd.run.health import TrainingHealth
-from keras_snnkd.run.outlook import outlook, outlook_of_twin, warnings_of
 from keras_snnkd.run.plan import ALONE, ALONE_TWIN, Plan
-from keras_snnkd.run.progress import Counter, Progress, Stopwatch, working
-from keras_snnkd.run.recipe import Recipe, teacher_file
-from keras_snnkd.run.terminal import make_console
+from keras_snnkd.run.recipes.folder import check_folder, check_resume
+from keras_snnkd.run.recipes.recipe import Recipe, teacher_file
+from keras_snnkd.run.watching.attempt import attempt, reason
+from keras_snnkd.run.watching.health import TrainingHealth
+from keras_snnkd.run.watching.outlook import outlook, outlook_of_twin, warnings_of
+from keras_snnkd.run.watching.progress import Counter, Progress, Stopwatch, working
+from keras_snnkd.run.watching.terminal import make_console
 from keras_snnkd.training import strategy
 from keras_snnkd.training.determinism import make_deterministic
 

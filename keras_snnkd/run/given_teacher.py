@@ -10,8 +10,8 @@ from keras_snnkd import models
 from keras_snnkd.distill import teachers
 from keras_snnkd.distill.samples import samples_of_data
 from keras_snnkd.errors import KDError
-from keras_snnkd.run.card import read_card
-from keras_snnkd.run.recipe import Recipe, is_file
+from keras_snnkd.run.finished.card import read_card
+from keras_snnkd.run.recipes.recipe import Recipe, is_file
 
 
 def load_teacher(file: Path, data: datasets.Data, recipe: Recipe, console: Any, name: str = "teacher") -> keras.Model:

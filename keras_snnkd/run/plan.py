@@ -18,11 +18,11 @@ from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import KDError, ShapeError
 from keras_snnkd.files.padding import lengths
 from keras_snnkd.files.staging import sha256
-from keras_snnkd.run import compression
-from keras_snnkd.run.checks import budget_of
-from keras_snnkd.run.finetuning import calibration_images
-from keras_snnkd.run.modes import Mode
-from keras_snnkd.run.recipe import ITSELF, LONGER, ResolvedRecipe, teacher_file
+from keras_snnkd.run.compressing import stages as compression
+from keras_snnkd.run.compressing.finetuning import calibration_images
+from keras_snnkd.run.recipes.checks import budget_of
+from keras_snnkd.run.recipes.modes import Mode
+from keras_snnkd.run.recipes.recipe import ITSELF, LONGER, ResolvedRecipe, teacher_file
 
 ALONE = "student_alone"
 """The stage of the student that learns from labels alone."""

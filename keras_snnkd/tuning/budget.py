@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_snnkd import export, metrics
 from keras_snnkd.report import formats
-from keras_snnkd.run.recipe import Recipe, ResolvedRecipe
+from keras_snnkd.run.recipes.recipe import Recipe, ResolvedRecipe
 
 PROBES = 8
 """Images on which the file of an untrained candidate is compared with Keras."""

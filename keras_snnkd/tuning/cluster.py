@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_snnkd.errors import KDError
-from keras_snnkd.run.progress import working
+from keras_snnkd.run.watching.progress import working
 
 VARIABLES = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID")
 """The chief's address, and the name of this process, which is the chief if its name holds "chief"."""

@@ -20,11 +20,11 @@ from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import KDError, OutputError
 from keras_snnkd.files.staging import write_json
-from keras_snnkd.run.evaluation import MEASURED_IMAGES, PARITY_SAMPLES
 from keras_snnkd.run.experiment import Experiment
-from keras_snnkd.run.folder import check_resume
-from keras_snnkd.run.progress import Counter, Stopwatch
-from keras_snnkd.run.recipe import Recipe, ResolvedRecipe, teacher_file
+from keras_snnkd.run.finished.evaluation import MEASURED_IMAGES, PARITY_SAMPLES
+from keras_snnkd.run.recipes.folder import check_resume
+from keras_snnkd.run.recipes.recipe import Recipe, ResolvedRecipe, teacher_file
+from keras_snnkd.run.watching.progress import Counter, Stopwatch
 from keras_snnkd.tuning import cluster
 from keras_snnkd.tuning.budget import Budget, Footprints
 from keras_snnkd.tuning.outcome import CANDIDATE, CHOSEN, FRONT, TRIALS, Outcome, line, widths

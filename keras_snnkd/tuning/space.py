@@ -13,8 +13,8 @@ from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.models.build import BUILDERS
 from keras_snnkd.models.network import check_counts, neuron_arguments
-from keras_snnkd.run.modes import Mode
-from keras_snnkd.run.recipe import Recipe, ResolvedRecipe
+from keras_snnkd.run.recipes.modes import Mode
+from keras_snnkd.run.recipes.recipe import Recipe, ResolvedRecipe
 
 WIDTH_FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)
 """Widths that are tried, as multiples of the student's."""

@@ -12,14 +12,14 @@ import keras
 
 from keras_snnkd.errors import FileFormatError, ShapeError
 from keras_snnkd.files.keras_file import check_keras_file
-from keras_snnkd.weights import shipped
+from keras_snnkd.teachers import shipped
 
 
 def load(path: str | Path) -> keras.Model:
     """Load a `.keras` file, in Keras' safe mode, and after a look at all that it names (see `keras_snnkd.files.keras_file`).
 
     Args:
-        path: The file, or the name of a teacher that comes with the package (see `keras_snnkd.weights.shipped`).
+        path: The file, or the name of a teacher that comes with the package (see `keras_snnkd.teachers.shipped`).
 
     Raises:
         KDError: If no teacher of this name comes with the package.

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.evidence import collect, pages
 from keras_snnkd.files.staging import read_json, write_json
-from keras_snnkd.run.recipe import Recipe
+from keras_snnkd.run.recipes.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
 

@@ -64,7 +64,7 @@ def test_export_hands_its_options_on(card, monkeypatch):
         def run(self):
             given["ran"] = True
 
-    monkeypatch.setattr("keras_snnkd.run.edge_export.EdgeExport", Flow)
+    monkeypatch.setattr("keras_snnkd.run.finished.edge_export.EdgeExport", Flow)
     kd.models.build("mlp:12", (8, 8, 1), 10, neuron="relu", name="ann").save("twin.keras")
     options = ["--target", "saved_model,int8", "--io", "int8", "--twin", "twin.keras", "--out", "edge"]
     assert tiny.run("--mode", "export", "--model", card, "--limit", 60, *options) == 0

@@ -5,7 +5,7 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd.cli import main
 from keras_snnkd.cli.options import parser
-from keras_snnkd.run.modes import Mode
+from keras_snnkd.run.recipes.modes import Mode
 from tests.cli.said import refused, told
 from tests.integration import tiny
 

@@ -10,9 +10,9 @@ import pytest
 
 import keras_snnkd as kd
 from keras_snnkd.distill.chain import Chain
-from keras_snnkd.run.card import read_card
 from keras_snnkd.run.experiment import Experiment
-from keras_snnkd.run.recipe import Recipe
+from keras_snnkd.run.finished.card import read_card
+from keras_snnkd.run.recipes.recipe import Recipe
 from tests.compatibility import write
 from tests.integration import tiny
 

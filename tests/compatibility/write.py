@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 import keras_snnkd as kd
-from keras_snnkd.run.card import save_card
+from keras_snnkd.run.finished.card import save_card
 from tests.integration import tiny
 
 HERE = Path(__file__).parent

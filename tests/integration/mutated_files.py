@@ -25,8 +25,8 @@ from keras_snnkd.distill.cache import TeacherCache
 from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.errors import KDError
 from keras_snnkd.files.staging import seal
-from keras_snnkd.run import inspection
-from keras_snnkd.run.card import read_card
+from keras_snnkd.run.finished import inspection
+from keras_snnkd.run.finished.card import read_card
 
 SECONDS = 60
 """For one file; more is a hang."""

@@ -9,7 +9,7 @@ import pytest
 
 from keras_snnkd.errors import FileFormatError, KDError
 from keras_snnkd.models import MLP, load
-from keras_snnkd.weights import shipped
+from keras_snnkd.teachers import shipped
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd.run import estimate as estimating
 from keras_snnkd.run.estimate import COMPILING, OVERHEAD, Estimate, estimate, total
-from keras_snnkd.run.json_log import Lines
-from keras_snnkd.run.progress import Counter
+from keras_snnkd.run.watching.json_log import Lines
+from keras_snnkd.run.watching.progress import Counter
 
 
 @pytest.fixture(autouse=True)

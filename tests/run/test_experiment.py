@@ -17,7 +17,7 @@ import keras_snnkd as kd
 from keras_snnkd.data.data import Data
 from keras_snnkd.files.staging import read_json, sha256
 from keras_snnkd.run.experiment import Experiment
-from keras_snnkd.run.progress import Progress
+from keras_snnkd.run.watching.progress import Progress
 from tests.integration import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, which Python hides outside of tests

@@ -6,7 +6,7 @@ import pytest
 
 import keras_snnkd as kd
 from keras_snnkd.errors import ShapeError
-from keras_snnkd.run.card import read_card
+from keras_snnkd.run.finished.card import read_card
 from tests.integration import tiny
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.run.experiment import Experiment
-from keras_snnkd.run.recipe import Recipe
+from keras_snnkd.run.recipes.recipe import Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no spiking neurons")
 

@@ -10,7 +10,7 @@ import keras_snnkd as kd
 from keras_snnkd.data.data import UNLABELLED
 from keras_snnkd.files.staging import read_json
 from keras_snnkd.run.experiment import Experiment
-from keras_snnkd.run.outlook import warnings_of
+from keras_snnkd.run.watching.outlook import warnings_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, which Python hides outside of tests
 

@@ -9,9 +9,9 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd.cli.options import parser
 from keras_snnkd.errors import KDError, ShapeError
-from keras_snnkd.run import inspection
-from keras_snnkd.run.evaluation import _as_picture, describe_data, measure
 from keras_snnkd.run.experiment import Experiment
+from keras_snnkd.run.finished import inspection
+from keras_snnkd.run.finished.evaluation import _as_picture, describe_data, measure
 
 
 def test_japanese_vowels_have_defaults_of_their_own():

@@ -18,8 +18,9 @@ from keras_snnkd.errors import BusyError, ForeignFolderError, OutputError
 from keras_snnkd.files.lock import LOCK, locked
 from keras_snnkd.files.manifest import MANIFEST, Manifest
 from keras_snnkd.files.staging import read_json, write_json
-from keras_snnkd.run import evaluation, experiment
-from keras_snnkd.run.card import read_card
+from keras_snnkd.run import experiment
+from keras_snnkd.run.finished import evaluation
+from keras_snnkd.run.finished.card import read_card
 from tests.integration import tiny
 from tests.sampling import sampled
 

@@ -14,7 +14,7 @@ import keras_snnkd as kd
 from keras_snnkd import report
 from keras_snnkd.distill import teachers
 from keras_snnkd.files.staging import read_json, write_json
-from keras_snnkd.run.recipe import Recipe
+from keras_snnkd.run.recipes.recipe import Recipe
 from keras_snnkd.tuning import Budget, front, outcome, search
 from tests.integration import tiny
 

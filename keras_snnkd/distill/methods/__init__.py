@@ -1,6 +1,6 @@
 """Published methods by name: which objectives, with which weights, from which teacher, and how far each one can be trusted.
 
-The methods themselves are in one file per family.
+Data alone, one file per family. The equations are in `keras_snnkd.distill.objectives`, one class each, which a method names.
 """
 
 import dataclasses

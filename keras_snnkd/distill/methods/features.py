@@ -1,4 +1,4 @@
-"""Methods that compare the features of a hidden layer."""
+"""Presets of methods that compare the features of a hidden layer; equations in `objectives/features.py`, `blurred.py`, `saliency.py`."""
 
 from keras_snnkd.distill.methods.method import Method, objective, soft_targets
 

@@ -1,4 +1,4 @@
-"""Methods about how many steps, or which frames, a network sees."""
+"""Presets of methods about how many steps, or which frames, a network sees."""
 
 from keras_snnkd.distill.methods.method import Method, soft_targets
 

@@ -1,4 +1,4 @@
-"""Methods that compare outputs: soft targets in their many forms."""
+"""Presets of methods that compare outputs; equations in `objectives/logits.py`, `refined.py`, `growing.py`, `steps.py`."""
 
 from typing import Any
 

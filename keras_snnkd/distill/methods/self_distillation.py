@@ -1,4 +1,4 @@
-"""Methods in which a network learns from itself: from its own steps, exits or longer runs."""
+"""Presets of methods in which a network learns from itself; equations in `objectives/self_distillation.py` and `exits.py`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Methods of a spiking teacher: spike trains, firing rates and membrane potentials."""
+"""Presets of methods with a spiking teacher; equations in `objectives/spikes.py`, `rates.py`, `membranes.py`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Methods for networks that read text, in stages: sentences without labels first, then the task."""
+"""Presets for networks that read text, in stages: sentences without labels first, then the task; equations in `objectives/tokens.py`."""
 
 from typing import Any
 

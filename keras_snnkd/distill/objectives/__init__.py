@@ -1,4 +1,7 @@
-"""Distillation objectives by name."""
+"""The equations of distillation, one class each, by name.
+
+Which of them make up a published method, and how much they weigh there, is in `keras_snnkd.distill.methods`.
+"""
 
 import inspect
 from collections.abc import Mapping

@@ -117,7 +117,7 @@ def differences(rows: Sequence[Mapping[str, Any]], narrow: bool = False) -> str:
     """The difference of each method to the student alone, a dot with its interval, the best on top.
 
     Args:
-        rows: What `keras_snnkd.run.ranking.ranked` gives; rows without a difference are left out.
+        rows: What `keras_snnkd.run.comparing.ranking.ranked` gives; rows without a difference are left out.
         narrow: Whether to draw it for a page of some 400 pixels, in place of one of 1,000.
 
     Returns:
@@ -149,7 +149,7 @@ def gain_by_size(sizes: Sequence[Mapping[str, Any]], narrow: bool = False) -> st
     """The difference to the student alone against the student's size, a line for each method, with intervals.
 
     Args:
-        sizes: What `keras_snnkd.run.sizes.Sizes` gives: `parameters`, and `rows` with a name, `difference` (0..1) and `interval`.
+        sizes: What `keras_snnkd.run.comparing.sizes.Sizes` gives: `parameters`, and `rows` with a name, `difference` (0..1) and `interval`.
         narrow: Whether to draw it for a page of some 400 pixels, in place of one of 1,000.
 
     Returns:

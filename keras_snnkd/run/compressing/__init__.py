@@ -1,0 +1,1 @@
+"""What `--compress` and `--finetune` add to a run: stages that make a trained student cheaper."""

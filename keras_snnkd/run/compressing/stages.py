@@ -1,0 +1,159 @@
+"""What `--compress` names: stages that make a trained student cheaper, one after the other, each taught by the student before it."""
+
+import dataclasses
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_snnkd import compress, metrics, models
+from keras_snnkd.distill.stage import Stage
+from keras_snnkd.errors import unknown_name
+from keras_snnkd.run.compressing.finetuning import SOFT_TARGETS
+from keras_snnkd.run.compressing.ways import MEMBRANES, WORDS, Step
+
+COMPRESS = "compress"
+"""The key of a word in a recipe's entry."""
+
+MANY_ZEROS = 0.3
+"""The share of zeros from which a card says what they are good for."""
+
+
+TRAINING: dict[str, Any] = {"epochs": None, "learning_rate": None, "taught": True}
+"""What every word takes beside its own arguments: how long it trains and how fast, and whether the student before teaches."""
+
+
+def read(entries: Iterable[Any]) -> list[dict[str, Any]]:
+    """The entries of a recipe as mappings, checked as far as that is possible without a student.
+
+    Args:
+        entries: Words, or mappings such as `{"compress": "stds", "sparsity": 0.9, "epochs": 5}`.
+
+    Raises:
+        UnknownNameError: For an unknown word or argument; the nearest is offered.
+        ValueError: For values that cannot be.
+
+    Example:
+        >>> read(["int8", {"compress": "spikes", "rate": 0.05}])
+    """
+    found = []
+    for entry in entries:
+        if isinstance(entry, str):
+            entry = {COMPRESS: entry}
+        if not isinstance(entry, Mapping):
+            raise ValueError(f"a way to compress is a word or a mapping with the key {COMPRESS!r}, got {entry!r}")
+        step_of(entry, None)
+        found.append(dict(entry))
+    return found
+
+
+def step_of(entry: Mapping[str, Any], images: Any) -> Step:
+    """What an entry does; `images` are of the training set."""
+    arguments = {name: value for name, value in entry.items() if name not in (COMPRESS, *TRAINING)}
+    word = entry.get(COMPRESS)
+    if not isinstance(word, str) or word not in WORDS:
+        raise unknown_name("way to compress", word, WORDS)
+    known = list(inspect.signature(WORDS[word]).parameters)[1:]
+    for name in arguments:
+        if name not in known:
+            raise unknown_name(f"argument of {word}", name, [*known, *TRAINING])
+    for name in ("epochs", "learning_rate"):
+        value = entry.get(name)
+        number = isinstance(value, (int, float) if name == "learning_rate" else int) and not isinstance(value, bool)
+        if value is not None and not (number and value > 0):
+            raise ValueError(f"{name} of {word} must be {'a whole number' if name == 'epochs' else 'a number'} above 0, got {value!r}")
+    try:
+        return WORDS[word](images, **arguments)
+    except TypeError as error:
+        raise ValueError(f"cannot compress by {word} with {arguments!r:.200}: {error}") from error
+
+
+def stages(entries: Sequence[Mapping[str, Any]], start: str | keras.Model, images: Any, usual: Mapping[str, Any]) -> list[Stage]:
+    """The stages of a recipe's entries.
+
+    Args:
+        entries: As `read` gives them.
+        start: The student that the first of them gets: the name of its stage, or a model.
+        images: Some hundred training images, as a network sees them.
+        usual: Arguments of every `Stage`: epochs, learning rate, optimizer and so on.
+    """
+    found: list[Stage] = []
+    before: str | keras.Model = start
+    for entry in entries:
+        name = _name(entry, [stage.name for stage in found])
+        step = step_of(entry, images)
+        found.append(_stage(name, before, start if step.from_first else before, entry, step, usual))
+        before = name
+    return found
+
+
+def _stage(
+    name: str, before: str | keras.Model, source: str | keras.Model, entry: Mapping[str, Any], step: Step, usual: Mapping[str, Any]
+) -> Stage:
+    epochs = entry.get("epochs") or usual["epochs"]
+    taught = entry.get("taught", True)
+
+    def make(trained: keras.Model) -> keras.Model:
+        student = step.make(trained)
+        if not step.from_first:
+            compress.keep_zeros(student)
+        return student
+
+    membranes = any(objective is MEMBRANES for objective in step.objectives)
+    return Stage(
+        **{
+            **usual,
+            "name": name,
+            "student": make,
+            "teacher": before if taught else None,
+            "objectives": [*([SOFT_TARGETS] if taught else []), *(o for o in step.objectives if taught or o is not MEMBRANES)],
+            "epochs": epochs,
+            "learning_rate": entry.get("learning_rate") or usual["learning_rate"],
+            "start_from": source,
+            "transfer": None,
+            "cache_views": None if membranes or not taught else usual.get("cache_views"),
+            "weight_bits": usual["weight_bits"] if step.rounded else 32,
+            "settings": {**usual.get("settings", {}), COMPRESS: dict(entry)},
+            "demands": step.demands,
+            "during": step.during,
+            "finish": step.finish,
+            "judged_from": min(epochs - 1, int(np.ceil(step.settled * epochs))),
+        }
+    )
+
+
+def _name(entry: Mapping[str, Any], taken: Sequence[str]) -> str:
+    """`student_stds`, `student_T4`; from the second of a kind on `student_stds_2`."""
+    word = f"T{entry.get('timesteps', 1)}" if entry[COMPRESS] == "steps" else entry[COMPRESS]
+    name, number = f"student_{word}", 2
+    while name in taken:
+        name, number = f"student_{word}_{number}", number + 1
+    return name
+
+
+def device_of(entries: Sequence[Mapping[str, Any]]) -> compress.Device | None:
+    """The device for which a student is trained last; `None` if for none."""
+    faults = [entry for entry in entries if entry[COMPRESS] == "device"]
+    fields = [field.name for field in dataclasses.fields(compress.Device)]
+    return compress.Device(**{name: value for name, value in faults[-1].items() if name in fields}) if faults else None
+
+
+def costs(model: keras.Model, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a compressed student's row holds beside the usual: its packed size, its zeros, and the energy of its operations.
+
+    Args:
+        model: The student.
+        row: What is known of it already; see `keras_snnkd.run.finished.evaluation.measure`.
+    """
+    sparsity, operations = metrics.connection_sparsity(model), row.get("synaptic_operations")
+    found: dict[str, Any] = {"compressed_bytes": metrics.compressed_size(model), "connection_sparsity": sparsity}
+    if operations:
+        arithmetic = "int8" if models.is_quantize_aware(model) else "float32"
+        twin = metrics.twin_operations(model)
+        found["energy"] = metrics.energy(metrics.Operations(**operations), twin, arithmetic=arithmetic).to_dict()
+    if sparsity >= MANY_ZEROS:
+        note = f"{sparsity:.0%} of its weights are 0; files for LiteRT pack the better, and take no less time for one image"
+        found["notes"] = [*(row.get("notes") or ()), note]
+    return found

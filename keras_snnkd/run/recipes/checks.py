@@ -1,0 +1,232 @@
+"""What a recipe must be before anything is trained: types, names, numbers, and settings that go together."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from keras_snnkd import data, models, neurons
+from keras_snnkd.data.augment import augmentation
+from keras_snnkd.data.data import check_share
+from keras_snnkd.data.events import check_frames
+from keras_snnkd.data.mixup import check_mixup
+from keras_snnkd.data.series import Cut
+from keras_snnkd.distill import methods, objectives, schedules, teachers
+from keras_snnkd.distill.gradient import GRADIENTS
+from keras_snnkd.distill.methods import Method
+from keras_snnkd.distill.scales import check_scale
+from keras_snnkd.errors import unknown_name
+from keras_snnkd.layers.encoders import check_timesteps
+from keras_snnkd.run.recipes.modes import OF_RECIPES, Mode
+from keras_snnkd.run.recipes.recipe import ITSELF, LONGER, SHIPPED, Recipe, ResolvedRecipe, is_file, teacher_file
+from keras_snnkd.run.watching.health import ON_PROBLEM
+from keras_snnkd.training import optimizers, strategy
+from keras_snnkd.training.labels import check_smoothing
+
+TUNERS = ("bayesian", "hyperband")
+PRECISIONS = ("float32", "mixed_bfloat16")
+TEACHER_STARTS = ("scratch", "ann")
+
+LARGEST = 2**63
+"""No whole number above it becomes one of a tensor, or a float."""
+
+
+def check_types(recipe: Recipe) -> None:
+    """Raise a `ValueError` for a setting of another type than its annotation says, or one that JSON cannot hold."""
+    for field in dataclasses.fields(recipe):
+        value = getattr(recipe, field.name)
+        kind: Any = field.type
+        allowed = kind | int if isinstance(0.0, kind) else kind
+        if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"recipe setting {field.name} must be {getattr(kind, '__name__', kind)}, got {value!r}")
+        if any(abs(number) > LARGEST for number in _whole_numbers(value)):
+            raise ValueError(f"recipe setting {field.name} holds a whole number of too many digits; the largest is 2^63")
+        if isinstance(value, (dict, list)) and not _is_json(value):
+            raise ValueError(f"recipe setting {field.name} must hold finite numbers, texts, lists and mappings, got {value!r}")
+
+
+def _whole_numbers(value: Any) -> Iterator[int]:
+    """All whole numbers in a value and in what it holds."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _whole_numbers(part)
+
+
+def _is_json(value: Any) -> bool:
+    """Whether JSON can hold a value, which it cannot NaN and infinities."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def check(recipe: ResolvedRecipe) -> None:
+    """Raise for a setting of a resolved recipe that cannot be, or that does not go with another.
+
+    Raises:
+        UnknownNameError: For an unknown name; the nearest is offered.
+        KDError, ValueError: For everything else.
+    """
+    _check_names(recipe)
+    _check_data(recipe)
+    _check_twin(recipe)
+    _check_training(recipe)
+    _check_models(recipe)
+    _check_loss(recipe)
+    _check_numbers(recipe)
+    _check_mode(recipe)
+
+
+def _check_names(recipe: ResolvedRecipe) -> None:
+    neuron_names = ["relu", *neurons.names()]
+    for kind, value, known in [
+        ("mode", recipe.mode, OF_RECIPES),
+        ("neuron", recipe.neuron, neuron_names),
+        ("neuron", recipe.teacher_neuron or recipe.neuron, neuron_names),
+        ("precision", recipe.precision, PRECISIONS),
+        ("kind of teacher outputs", recipe.teacher_outputs, teachers.OUTPUTS),
+        ("strategy", recipe.strategy, strategy.NAMES),
+        ("tuner", recipe.tuner, TUNERS),
+        ("teacher start", recipe.teacher_start, TEACHER_STARTS),
+        ("on_problem", recipe.on_problem, ON_PROBLEM),
+        ("student start", recipe.student_start or methods.STARTS[0], methods.STARTS),
+        ("gradient", recipe.gradient or GRADIENTS[0], GRADIENTS),
+    ]:
+        if value not in known:
+            raise unknown_name(kind, value, known)
+
+
+def _check_data(recipe: ResolvedRecipe) -> None:
+    augmentation(recipe.augment)
+    data.check_resize(recipe.dataset, recipe.resize, recipe.keep_aspect)
+    Cut(recipe.window, recipe.hop, recipe.fold).checked()
+    check_frames(recipe.frames, recipe.frames_by)
+    check_mixup(recipe.mixup)
+    check_share(recipe.labels)
+
+
+def _check_twin(recipe: ResolvedRecipe) -> None:
+    """Refuse a phase of the student's ANN twin where it has none, or where something else says where the student starts."""
+    if recipe.twin_epochs < 0:
+        raise ValueError(f"twin_epochs must be a number of epochs of at least 0, got {recipe.twin_epochs!r}")
+    if not recipe.twin_epochs:
+        return
+    neuron = models.specification(recipe.student or {}).get("neuron", recipe.neuron)
+    if neuron == "relu":
+        raise ValueError("twin_epochs trains the student's ANN twin first, and this student is an ANN itself; leave out --twin-epochs")
+    if recipe.student_start not in (None, methods.STARTS[0]):
+        raise ValueError(
+            f"twin_epochs and student_start={recipe.student_start!r} both say where the student starts; leave out --twin-epochs, or give "
+            "--student-start scratch"
+        )
+
+
+def _check_training(recipe: ResolvedRecipe) -> None:
+    optimizers.check(recipe.optimizer, recipe.schedule)
+    check_smoothing(recipe.label_smoothing)
+    if recipe.teacher_stop is not None and not 1 <= recipe.teacher_stop <= recipe.teacher_epochs:
+        raise ValueError(f"teacher_stop must be one of the {recipe.teacher_epochs} epochs of the teacher, got {recipe.teacher_stop!r}")
+
+
+def _check_models(recipe: ResolvedRecipe) -> None:
+    check_scale(recipe.teacher_scale)
+    check_timesteps(recipe.timesteps)
+    check_timesteps(recipe.teacher_timesteps)
+    if recipe.teacher == SHIPPED and recipe.mode not in (Mode.TEACHER, Mode.BASELINE, Mode.COMPARE):
+        teacher_file(recipe)
+    specified = [recipe.student, *recipe.assistants]
+    if not is_file(recipe.teacher) and recipe.teacher not in (ITSELF, SHIPPED):
+        specified.append(recipe.teacher)
+    for spec in specified:
+        models.specification(spec)
+
+
+def _check_loss(recipe: ResolvedRecipe) -> None:
+    for objective in recipe.objectives:
+        method = methods.combine([objective])
+        if recipe.mixup:
+            _check_mixed(method)
+        if recipe.labels != 1:
+            _check_few_labels(method)
+    for budget in budget_of(recipe):
+        objectives.get(budget)
+    if recipe.label_weight is not None:
+        schedules.get(recipe.label_weight, "label_weight")
+
+
+def _check_mixed(method: Method) -> None:
+    """Raise a `ValueError` if a method asks for the one class of an image, while mixup shows mixtures of two."""
+    for objective in map(objectives.get, method.objectives):
+        if getattr(objective, "one_label", False):
+            raise ValueError(
+                f"{objective.name} asks which steps give the right class, and with mixup an image has two; "
+                "leave out --mixup, or take an objective without labels, such as soft_targets"
+            )
+
+
+def budget_of(recipe: Recipe) -> list[dict[str, Any]]:
+    """The objectives that hold a student's spikes below what the recipe allows."""
+    found: list[dict[str, Any]] = []
+    if recipe.max_spikes is not None:
+        found.append({"objective": "spike_budget", "rate": recipe.max_spikes, "per": "neuron"})
+    if recipe.max_synops_target is not None:
+        found.append({"objective": "spike_budget", "synops": recipe.max_synops_target})
+    return found
+
+
+def _check_few_labels(method: Method) -> None:
+    """Raise a `ValueError` if a method has nothing to say of images without labels."""
+    for objective in map(objectives.get, method.objectives):
+        if objective.one_label or objective.needs_labels:
+            raise ValueError(
+                f"{objective.name} asks for the label of every image, and --labels leaves most of them without; take an objective without "
+                "labels, such as soft_targets"
+            )
+
+
+def _check_numbers(recipe: ResolvedRecipe) -> None:
+    for name in ("epochs", "teacher_epochs", "ann_epochs", "batch_size", "seeds", "trials"):
+        value = getattr(recipe, name)
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
+    if recipe.cache < 0:
+        raise ValueError(f"cache must be a number of views of at least 0, got {recipe.cache!r}")
+    for name in ("learning_rate", "teacher_learning_rate", "max_params", "max_synops", "max_bytes", "max_latency_ms"):
+        value = getattr(recipe, name)
+        if value is not None and not 0 < value < math.inf:
+            raise ValueError(f"{name} must be greater than 0, got {value!r}")
+    for name in ("rates", "weights", "sizes"):
+        for value in getattr(recipe, name) or ():
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+                raise ValueError(f"{name} must be numbers greater than 0, got {value!r}")
+    if not 0 <= recipe.weight_decay < math.inf:
+        raise ValueError(f"weight_decay must be a number of at least 0, got {recipe.weight_decay!r}")
+    if recipe.weight_bits not in (8, 32):
+        raise ValueError(f"weight_bits must be 8 or 32, got {recipe.weight_bits!r}")
+
+
+def _check_mode(recipe: ResolvedRecipe) -> None:
+    """Refuse settings that the mode cannot do."""
+    if recipe.mode == Mode.COMPARE and recipe.rivals and models.specification(recipe.student or {}).get("neuron", recipe.neuron) == "relu":
+        raise ValueError("--rivals sets a spiking student beside its ANN twin, and this student is an ANN itself; leave out --neuron relu")
+    if recipe.mode == Mode.TEACHER and (is_file(recipe.teacher) or recipe.teacher == SHIPPED):
+        raise ValueError(f"--mode teacher trains a teacher, and {recipe.teacher} is trained already; see it with --mode evaluate")
+    if recipe.mode == Mode.COMPARE and recipe.strategy != "none":
+        raise ValueError(f"--mode compare runs on one device, got --strategy {recipe.strategy}; run its arms as --mode distill instead")
+    if recipe.mode == Mode.MULTISTAGE and not recipe.assistants:
+        raise ValueError("a multistage run needs at least one assistant (--assistant)")
+    if recipe.mode == Mode.TUNE and recipe.student_start not in (None, methods.STARTS[0]):
+        raise ValueError(f"--mode tune trains every candidate from scratch, got student_start {recipe.student_start!r}")
+    if recipe.student_start == LONGER and recipe.teacher != ITSELF:
+        raise ValueError(
+            f"a student that starts from itself for more steps (--student-start {LONGER}) is its own teacher, and there is "
+            f"another, {recipe.teacher}; take --objective long_to_short, or --teacher self with --teacher-timesteps"
+        )
+    if recipe.teacher == ITSELF and recipe.mode != Mode.DISTILL:
+        raise ValueError(f"a student that teaches itself (--teacher {ITSELF}) needs --mode distill, got --mode {recipe.mode}")
+    if recipe.mode == Mode.MULTISTAGE and not methods.combine(recipe.objectives).needs_teacher:
+        raise ValueError("a multistage run needs an objective with a teacher; self-distillation runs in --mode distill")

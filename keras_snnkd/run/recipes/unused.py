@@ -1,0 +1,70 @@
+"""Settings that somebody gave and a run does not look at."""
+
+from collections.abc import Collection
+
+from keras_snnkd.run.recipes.modes import WITHOUT_TRAINING, Mode
+from keras_snnkd.run.recipes.recipe import ITSELF, SHIPPED, Recipe, is_file
+
+_BUDGET = {"max_spikes", "max_synops_target"}
+_TEACHERS = {
+    "teacher_timesteps",
+    "teacher_neuron",
+    "teacher_epochs",
+    "teacher_stop",
+    "teacher_learning_rate",
+    "teacher_start",
+    "ann_epochs",
+    "label_smoothing",
+}
+_DISTILLATION = {"assistants", "objectives", "label_weight", "student_start", *_BUDGET}
+_TUNING = {"tuner", "trials", "search", "max_params", "max_synops", "max_bytes", "max_latency_ms"}
+_BY_MODE: dict[str, set[str]] = {
+    Mode.TEACHER: {*_DISTILLATION, "compress", "student", "epochs", "learning_rate", "cache", "seeds"},
+    Mode.BASELINE: {*_DISTILLATION, *_TEACHERS, "teacher", "seeds"},
+    Mode.DISTILL: {"assistants", "seeds"},
+    Mode.MULTISTAGE: {"seeds"},
+    Mode.COMPARE: {"compress"},
+    Mode.TUNE: {"seeds", "assistants", "compress", *_BUDGET},
+}
+_FORM = {"teacher_outputs", "teacher_scale"}
+"""Of a teacher from a file."""
+
+_DATA = {"dataset", "data_dir", "limit", "resize", "keep_aspect", "window", "hop", "fold", "frames", "frames_by"}
+
+_LOOKED_AT = {"mode", "model", "out", "imports", *_DATA}
+"""By `--mode evaluate`."""
+
+_EXPORT = {"target", "io", "finetune", "twin"}
+"""By `--mode export` too."""
+
+
+def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> list[str]:
+    """The names of settings that are given and that a mode does not use.
+
+    Args:
+        mode: Of the run.
+        given: Names of settings, as in a recipe; those of an option's name with `_` for `-` too.
+        recipe: The resolved recipe: a trained teacher, or none, needs no settings for its training.
+
+    Example:
+        >>> unused("baseline", ["epochs", "objectives"])  # ["objectives"]
+    """
+    if mode in WITHOUT_TRAINING:
+        return sorted(set(given) - _LOOKED_AT - (_EXPORT if mode == Mode.EXPORT else set()))
+    without = {*_BY_MODE.get(mode, set()), *_EXPORT, "model", *(() if mode == Mode.TUNE else _TUNING)}
+    if mode != Mode.COMPARE:
+        without = without | {"rivals", "rates", "weights", "sizes"}
+    elif recipe is not None and recipe.rivals:
+        without = without | {"rates", "weights", "sizes"}
+    if recipe is not None:
+        if not is_file(recipe.teacher) or mode in ("teacher", "baseline"):
+            without = without | _FORM
+        if is_file(recipe.teacher):
+            without = without | _TEACHERS
+        elif recipe.teacher == SHIPPED and mode != Mode.COMPARE:
+            without = without | (_TEACHERS - {"teacher_neuron"})
+        elif recipe.teacher == ITSELF:
+            without = without | (_TEACHERS - {"teacher_timesteps"})
+        elif recipe.teacher_start != "ann" and mode != Mode.COMPARE:
+            without = without | {"ann_epochs"}
+    return sorted(without & set(given))

@@ -1,0 +1,41 @@
+"""What the comparison of a spiking student and its ANN twin says, in numbers and in words."""
+
+import pytest
+
+from keras_snnkd.run.comparing.rivals import ANN, SPIKING, rival_rows, verdict, wilson
+
+
+def one(seed, accuracy, milliseconds=1.0, energy=1.0):
+    costs = {"bytes": 1000, "energy": energy, "energy_dense": 4.0, "parameters": 10}
+    return {"seed": seed, "accuracy": accuracy, "images": 1000, "milliseconds": milliseconds, **costs}
+
+
+def test_wilson_interval():
+    assert wilson(0.9, 100) == pytest.approx([0.8256, 0.9448], abs=1e-4)
+
+
+def test_seeds_are_paired():
+    rows = rival_rows({SPIKING: [one(0, 0.92), one(1, 0.93), one(2, 0.94)], ANN: [one(0, 0.90), one(1, 0.92), one(2, 0.94)]})
+    assert rows[0]["difference"] == pytest.approx(0.01)
+    assert rows[0]["difference_interval"] == pytest.approx([-0.0148, 0.0348], abs=1e-4)
+    assert rows[0]["accuracy"] == pytest.approx(0.93)
+
+
+@pytest.mark.parametrize(
+    ("spiking", "ann", "words"),
+    [
+        (one(0, 0.9, 2.0, 0.5), one(0, 0.9, 1.0, 1.0), "worth it on hardware that computes at spikes only; on a CPU its twin is faster"),
+        (one(0, 0.5, 0.5, 0.5), one(0, 0.9, 1.0, 1.0), "less accurate, and not worth it even on"),
+        (one(0, 0.9, 1.0, 2.0), one(0, 0.9, 1.0, 1.0), "2.0 times as much as"),
+        (one(0, 0.9, 1.0, 0.5), one(0, 0.9, 1.0, 1.0), "computes at spikes only; on a CPU it is not slower."),
+        (one(0, 0.9, 1.0, 1.0), one(0, 0.9, 1.0, 0.0), "1 nJ per image, more than the twin's 0 nJ"),
+        (one(0, 0.9, None, 0.5), one(0, 0.9, 1.0, 1.0), "computes at spikes only."),
+        (one(0, 0.9, 1.0, None), one(0, 0.9, 1.0, None), "Energy is not estimated"),
+    ],
+)
+def test_the_verdict_says_where_it_is_worth_it(spiking, ann, words):
+    assert words in " ".join(verdict(rival_rows({SPIKING: [spiking], ANN: [ann]})))
+
+
+def test_a_file_that_was_not_timed_has_no_time_in_words():
+    assert "Time here" not in " ".join(verdict(rival_rows({SPIKING: [one(0, 0.9, None)], ANN: [one(0, 0.9)]})))

@@ -1,0 +1,49 @@
+"""A run whose student goes through ways to become cheaper, by words of the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import keras_snnkd as kd
+from keras_snnkd.run import experiment
+from keras_snnkd.run.recipes.checks import budget_of
+from tests.integration.tiny import TINY, fake_export, run
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experiment, "export_checked", lambda model, data, folder, name, quantizations: ({}, exported(model, folder, name)))
+    return tmp_path, capsys
+
+
+def exported(model, folder, name):
+    """What `export_checked` tells of a file that nothing is written of but its name."""
+    return [{**entry.to_dict(), "path": f"export/{name}/saved_model"} for entry in fake_export(model, Path(folder, "export", name), [0])]
+
+
+@pytest.mark.slow
+def test_a_student_becomes_cheaper_by_one_line(made):
+    _, capsys = made
+    assert run("--mode", "baseline", *TINY, "--compress", "magnitude:sparsity=0.6", "--out", "runs/mine") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    results = json.loads(Path("runs/mine/results.json").read_text())
+    names = ["student_alone", "student_magnitude"]
+    assert [row["name"] for row in results["compression"]] == names
+    assert [row["name"] for row in results["models"]] == names
+    assert {entry["model"] for entry in results["exports"]} == set(names)
+    dense, sparse = (row["connection_sparsity"] for row in results["compression"])
+    assert dense < 0.3
+    assert sparse >= 0.59
+    assert all(row["compressed_bytes"] > 0 and row["energy"]["effective"] > 0 for row in results["compression"])
+    assert any("of its weights are 0; files for LiteRT pack the better" in note for note in results["notes"])
+    assert "packed" in said
+    assert "Made cheaper" in Path("runs/mine/report.html").read_text()
+    assert kd.metrics.connection_sparsity(kd.models.load("saved_models/mine/model.keras")) == sparse
+
+
+def test_budgets_of_a_recipe_are_objectives():
+    recipe = kd.Recipe(max_spikes=0.05, max_synops_target=1000.0)
+    assert [kd.objectives.get(entry).get_config()["per"] for entry in budget_of(recipe)] == ["neuron", "operation"]
+    assert budget_of(kd.Recipe()) == []

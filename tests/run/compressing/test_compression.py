@@ -1,0 +1,174 @@
+"""Words of `--compress`: what they are read as, what they refuse, and a student that goes through several of them."""
+
+import numpy as np
+import pytest
+
+import keras_snnkd as kd
+from keras_snnkd import compress, metrics
+from keras_snnkd.distill.chain import Chain
+from keras_snnkd.distill.objectives import SpikeBudget
+from keras_snnkd.distill.stage import Stage
+from keras_snnkd.errors import NothingToGainError
+from keras_snnkd.run.compressing import stages as compression
+from keras_snnkd.run.compressing import ways
+from tests.distill.chain_cases import DATA
+
+USUAL = {"epochs": 1, "learning_rate": 0.005, "weight_bits": 8, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("stsd", "unknown way to compress 'stsd'. Did you mean 'stds'"),
+        ({"compress": "stds", "sparsty": 0.9}, "unknown argument of stds 'sparsty'. Did you mean 'sparsity'"),
+        ({"compress": "stds", "sparsity": 1.0}, r"above 0 and below 1, got 1\.0"),
+        ("stds", "to a sparsity or to a width"),
+        ("unstructured", "to a sparsity, or by a penalty"),
+        ({"compress": "tt", "rank": 0}, "rank must be a whole number above 0"),
+        ("tt", "to a rank or to a share of energy"),
+        ({"compress": "tt", "rank": 2, "keep": "smal"}, "Did you mean 'smaller'"),
+        ({"compress": "channels", "share": 0}, "above 0 and at most 1"),
+        ({"compress": "spikes", "rate": 2.0}, "above 0 and below 1"),
+        ({"compress": "steps", "timesteps": 0}, "time"),
+        ("device", "is perfect"),
+        ({"compress": "int8", "epochs": 0}, "epochs of int8 must be a whole number above 0"),
+        ({"compress": "int8", "learning_rate": "fast"}, "must be a number above 0"),
+        (5, "a word or a mapping"),
+        ({"compress": ["stds"]}, "unknown way to compress"),
+        ({"compress": "stds", "sparsity": 0.5, "schedule": ["sine"]}, "cannot compress by stds"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_trained(entry, message):
+    with pytest.raises(ValueError, match=message):
+        compression.read([entry])
+
+
+def test_entries_are_words_or_mappings():
+    entries = compression.read(["int8", {"compress": "tt", "rank": 2}, {"compress": "steps", "timesteps": 1}])
+    assert entries == [{"compress": "int8"}, {"compress": "tt", "rank": 2}, {"compress": "steps", "timesteps": 1}]
+    assert compression.read(entries) == entries
+
+
+def network():
+    return kd.models.MLP((8, 8, 1), 10, widths=(24, 12), timesteps=2, threshold=0.5, name="student")
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    """A student of one epoch, pruned, made to fire less, and rounded; the chain, its results, and its folder."""
+    entries = compression.read([{"compress": "stds", "sparsity": 0.8}, {"compress": "spikes", "rate": 0.01}, "int8"])
+    folder = tmp_path_factory.mktemp("chain")
+
+    def make():
+        images = DATA.sample(32)[0]
+        first = Stage("student_distilled", network, epochs=3, learning_rate=0.02, weight_bits=8)
+        return Chain([first, *compression.stages(entries, "student_distilled", images, USUAL)], folder)
+
+    return make, make().run(DATA)
+
+
+def test_each_word_is_a_stage_with_the_student_before_as_its_teacher(chain):
+    _, results = chain
+    assert list(results) == ["student_distilled", "student_stds", "student_spikes", "student_int8"]
+    records = [result.record for result in results.values()]
+    assert [record["teacher"] for record in records[1:]] == [record["name"] for record in records[:-1]]
+    assert [record["settings"]["compress"]["compress"] for record in records[1:]] == ["stds", "spikes", "int8"]
+
+
+def test_zeros_stay_zeros_in_all_that_follows(chain):
+    _, results = chain
+    sparsities = [metrics.connection_sparsity(result.model) for result in results.values()]
+    assert sparsities[0] < 0.1
+    assert sparsities[1] >= 0.79
+    assert min(sparsities[2:]) >= 0.79
+
+
+def test_what_is_saved_is_made_of_ordinary_layers(chain):
+    _, results = chain
+    assert not compress.prunable_layers(results["student_stds"].model)
+    assert kd.models.is_quantize_aware(results["student_int8"].model)
+
+
+def test_zeros_cost_fewer_operations_and_bytes(chain):
+    _, results = chain
+    images = DATA.sample(64)[0]
+    operations = [metrics.synaptic_operations(result.model, images).effective_acs for result in results.values()]
+    assert operations[1] < operations[0]
+    sizes = [metrics.compressed_size(result.model) for result in results.values()]
+    assert sizes[1] < 0.9 * sizes[0]
+    counted = metrics.synaptic_operations(results["student_int8"].model, images).to_dict()
+    row = compression.costs(results["student_int8"].model, {"synaptic_operations": counted, "notes": ["first"]})
+    assert row["notes"][0] == "first"
+    assert "of its weights are 0; files for LiteRT pack the better, and take no less time" in row["notes"][1]
+    assert row["energy"]["arithmetic"] == "int8"
+    assert row["compressed_bytes"] == sizes[-1]
+
+
+def test_a_finished_chain_is_read_and_not_trained_again(chain):
+    make, results = chain
+    again = make().run(DATA, resume=True)
+    images = DATA.sample(16)[0]
+    for name, result in results.items():
+        np.testing.assert_array_equal(again[name].model(images), result.model(images))
+
+
+def test_a_budget_above_what_the_student_needs_is_refused(chain):
+    _, results = chain
+    student, images = results["student_distilled"].model, DATA.sample(64)[0]
+    needs = metrics.synaptic_operations(student, images).effective_acs
+    with pytest.raises(NothingToGainError, match=rf"needs {needs:,.0f} operations a sample, and the budget of 1,000,000 is above"):
+        ways.check_budget(student, SpikeBudget(synops=1e6), images)
+    with pytest.raises(NothingToGainError, match=r"of its spikes \(per neuron\), and the budget of 90\.00% is above"):
+        ways.check_budget(student, SpikeBudget(rate=0.9, per="neuron"), images)
+    ways.check_budget(student, SpikeBudget(synops=0.5 * needs), images)
+
+
+def test_a_sparsity_that_is_there_is_refused_before_its_stage_trains(chain, tmp_path):
+    _, results = chain
+    pruned = results["student_stds"].model
+    (stage,) = compression.stages(compression.read([{"compress": "magnitude", "sparsity": 0.5}]), pruned, DATA.sample(8)[0], USUAL)
+    with pytest.raises(NothingToGainError, match=r"are 0 already, and 50\.0% shall be"):
+        Chain([stage], tmp_path).run(DATA)
+    assert not (tmp_path / "student_magnitude").exists()
+
+
+def test_the_last_device_is_the_one_that_counts():
+    entries = compression.read([{"compress": "device", "noise": 0.1}, {"compress": "device", "levels": 8, "epochs": 2}, "int8"])
+    assert compression.device_of(entries) == compress.Device(levels=8)
+    assert compression.device_of(entries[2:]) is None
+
+
+def test_in_reverse_the_pruned_student_teaches_the_first_one():
+    entries = compression.read([{"compress": "stds", "sparsity": 0.8}, "reverse"])
+    _, reverse = compression.stages(entries, "student_distilled", DATA.sample(8)[0], USUAL)
+    assert (reverse.teacher, reverse.start_from) == ("student_stds", "student_distilled")
+    model = network()
+    model.get_layer("block1_dense").kernel.assign(0 * model.get_layer("block1_dense").kernel)
+    student = reverse.start({"student_distilled": model})
+    assert student.get_layer("block1_dense").kernel.constraint is None  # it may become dense again
+
+
+def test_fewer_steps_are_the_same_network_run_for_fewer():
+    entries = compression.read([{"compress": "steps", "timesteps": 1}, {"compress": "steps", "timesteps": 1}])
+    first, second = compression.stages(entries, "student_distilled", None, USUAL)
+    assert (first.name, second.name, second.teacher) == ("student_T1", "student_T1_2", "student_T1")
+    model = network()
+    student = first.start({"student_distilled": model})
+    assert student.get_layer("encoder").timesteps == 1
+    first.demands(model)
+    with pytest.raises(NothingToGainError, match="has T = 1, and shall have T = 1; ask for fewer"):
+        second.demands(student)
+    assert not {id(weight) for weight in student.weights} & {id(weight) for weight in model.weights}
+    for ours, theirs in zip(student.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_without_a_teacher_labels_alone_train():
+    (stage,) = compression.stages(
+        compression.read([{"compress": "stds", "sparsity": 0.5, "taught": False, "epochs": 4, "learning_rate": 0.1}]),
+        "student_distilled",
+        None,
+        USUAL,
+    )
+    assert (stage.teacher, list(stage.objectives), stage.epochs, stage.learning_rate) == (None, [], 4, 0.1)
+    assert stage.judged_from == 3  # from 0.7 of the epochs on

@@ -1,0 +1,320 @@
+"""Recipes: what is filled in, what is refused with which words, and that JSON gives the same recipe back."""
+
+import json
+import re
+
+import pytest
+
+import keras_snnkd as kd
+from keras_snnkd.errors import FileFormatError, KDError, UnknownNameError
+from keras_snnkd.files.staging import write_json
+from keras_snnkd.teachers import shipped
+
+
+@pytest.fixture
+def no_shelf(tmp_path, monkeypatch):
+    """A package without trained teachers."""
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "none")
+
+
+@pytest.mark.usefixtures("no_shelf")
+@pytest.mark.parametrize("name", kd.data.names())
+def test_a_known_data_set_brings_its_own_models_and_schedule(name):
+    recipe = kd.Recipe(dataset=name).resolved()
+    assert (recipe.teacher, recipe.assistants, recipe.student) == (f"{name}_teacher", [f"{name}_assistant"], f"{name}_student")
+    assert None not in (recipe.epochs, recipe.teacher_epochs, recipe.learning_rate, recipe.augment)
+
+
+def test_own_data_gets_shapes_that_are_no_presets():
+    recipe = kd.Recipe(dataset="mine.npz").resolved()
+    specifications = [kd.models.specification(spec) for spec in (recipe.teacher, *recipe.assistants, recipe.student)]
+    assert [spec["widths"][0] for spec in specifications] == [32, 24, 16]
+
+
+def test_the_teacher_follows_the_student_where_nothing_is_said():
+    recipe = kd.Recipe(timesteps=6, neuron="plif").resolved()
+    assert (recipe.teacher_timesteps, recipe.teacher_neuron) == (6, "plif")
+    recipe = kd.Recipe(timesteps=6, neuron="plif", teacher_timesteps=8, teacher_neuron="relu").resolved()
+    assert (recipe.teacher_timesteps, recipe.teacher_neuron) == (8, "relu")
+
+
+@pytest.mark.parametrize(
+    ("objectives", "neuron"),
+    [
+        (["bkdsnn"], "relu"),
+        (["hinton"], "relu"),  # any network can teach it
+        (["distilling_spikes"], "lif"),
+        (["hsd", "spike_train"], "lif"),  # which only a spiking teacher can teach
+        (["soft_targets"], "lif"),  # no method
+        (["tks"], "lif"),
+    ],
+    ids=str,
+)
+def test_a_methods_teacher_is_that_of_its_paper(objectives, neuron):
+    assert kd.Recipe(objectives=objectives).resolved().teacher_neuron == neuron
+    assert kd.Recipe(objectives=objectives, teacher_neuron="if").resolved().teacher_neuron == "if"
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """A folder of shipped teachers: one of MNIST, an ordinary network."""
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    (tmp_path / "mnist_teacher").mkdir()
+    kd.models.MLP((28, 28, 1), 10, widths=(4,), neuron="relu").save(tmp_path / "mnist_teacher" / "model.keras")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("settings", "teacher"),
+    [
+        ({"objectives": ["hinton"]}, "shipped"),
+        ({"objectives": ["hinton"], "mode": "multistage"}, "shipped"),
+        ({"objectives": ["hinton"], "mode": "compare"}, "shipped"),
+        ({"objectives": ["hinton"], "mode": "teacher"}, "mnist_teacher"),
+        ({"objectives": ["hinton"], "teacher": "train"}, "mnist_teacher"),
+        ({"objectives": ["idsnn"]}, "mnist_teacher"),  # starts from the teacher's weights, in the student's shape
+        ({"objectives": ["distilling_spikes"]}, "mnist_teacher"),  # a spiking one is wanted
+        ({}, "shipped"),
+        ({"teacher": "train"}, "mnist_teacher"),
+        ({"teacher_epochs": 3}, "mnist_teacher"),  # which says that one is to be trained
+        ({"objectives": ["hinton"], "dataset": "fashion_mnist"}, "fashion_mnist_teacher"),
+        ({"objectives": ["hinton"], "dataset": "fashion_mnist", "teacher": "train"}, "fashion_mnist_teacher"),
+    ],
+    ids=str,
+)
+def test_a_teacher_that_comes_with_the_package_is_taken_where_it_can_teach(settings, teacher, shelf):
+    recipe = kd.Recipe(**{"dataset": "mnist", **settings}).resolved()
+    assert recipe.teacher == teacher
+    assert recipe.resolved() == recipe
+
+
+@pytest.mark.parametrize(
+    ("settings", "teacher"), [({}, "shipped"), ({"timesteps": 2}, "mnist_teacher"), ({"teacher_timesteps": 2}, "mnist_teacher")]
+)
+def test_a_spiking_teacher_teaches_students_of_its_t(settings, teacher, shelf):
+    (shelf / "mnist_spiking_teacher").mkdir()
+    kd.models.MLP((28, 28, 1), 10, widths=(4,), timesteps=4).save(shelf / "mnist_spiking_teacher" / "model.keras")
+    write_json(shelf / "mnist_spiking_teacher" / "card.json", {"model": {"timesteps": 4}})
+    recipe = kd.Recipe(dataset="mnist", **settings).resolved()
+    assert (recipe.teacher, recipe.teacher_neuron) == (teacher, "lif")
+    assert [objective["objective"] for objective in recipe.objectives] == ["soft_targets", "spike_train"]
+
+
+def test_with_a_shipped_ann_alone_the_default_loss_is_soft_targets(shelf):
+    recipe = kd.Recipe(dataset="mnist").resolved()
+    assert recipe.teacher_neuron == "relu"
+    assert [objective["objective"] for objective in recipe.objectives] == ["soft_targets"]
+    trained = kd.Recipe(dataset="mnist", teacher="train").resolved()
+    assert [objective["objective"] for objective in trained.objectives] == ["soft_targets", "spike_train"]
+
+
+def test_train_on_own_data_trains_the_shape_for_it():
+    assert kd.Recipe(dataset="mine.npz", teacher="train").resolved().teacher == kd.Recipe(dataset="mine.npz").resolved().teacher
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dataset": "cifar10"}, "no teacher 'cifar10_spiking_teacher' comes with the package; there are: mnist_teacher. Train one"),
+        ({"dataset": "mine.npz", "teacher_neuron": "relu"}, "no teacher 'mine.npz_teacher' comes with the package"),
+        ({"dataset": "mnist", "mode": "teacher"}, "--mode teacher trains a teacher, and shipped is trained already"),
+    ],
+)
+def test_a_teacher_that_does_not_come_with_the_package_is_told(settings, message, shelf):
+    with pytest.raises((KDError, ValueError), match=re.escape(message)):
+        kd.Recipe(teacher="shipped", **settings).resolved()
+
+
+def test_a_missing_file_of_a_teacher_is_told(shelf):
+    (shelf / "mnist_teacher" / "model.keras").unlink()
+    with pytest.raises(FileFormatError, match=r"the file of the teacher mnist_teacher is missing.*install the package again"):
+        kd.Recipe(dataset="mnist", teacher="shipped", teacher_neuron="relu").resolved()
+    with pytest.raises(FileFormatError, match=r"the file of the teacher mnist_teacher is missing"):
+        kd.Recipe(dataset="mnist").resolved()
+
+
+@pytest.mark.parametrize(("timesteps", "window"), [(1, 1), (2, 1), (4, 2), (5, 2)])
+def test_spike_trains_are_compared_in_windows_of_half_of_t(timesteps, window):
+    soft_targets, spike_train = kd.Recipe(timesteps=timesteps).resolved().objectives
+    assert soft_targets["objective"] == "soft_targets"
+    assert (spike_train["objective"], spike_train["window"]) == ("spike_train", window)
+
+
+@pytest.mark.parametrize("ann", [{"teacher_neuron": "relu"}, {"neuron": "relu"}])
+def test_without_spikes_on_both_sides_the_objective_is_soft_targets_alone(ann):
+    assert [o["objective"] for o in kd.Recipe(**ann).resolved().objectives] == ["soft_targets"]
+
+
+@pytest.mark.parametrize(
+    ("given", "cache"),
+    [
+        ({}, 1),
+        ({"augment": "shift"}, 0),
+        ({"dataset": "cifar10"}, 0),
+        ({"augment": "shift", "cache": 4}, 4),
+        ({"cache": 0}, 0),
+        ({"mixup": 0.2}, 0),
+    ],
+    ids=str,
+)
+def test_the_teacher_is_cached_by_default_where_that_changes_no_image(given, cache):
+    assert kd.Recipe(**given).resolved().cache == cache
+
+
+def test_given_values_stay_and_resolving_again_changes_nothing():
+    given = {"dataset": "cifar10", "epochs": 3, "teacher": "mlp:24", "objectives": ["firing_rate"], "teacher_start": "scratch", "seed": 7}
+    recipe = kd.Recipe(**given).resolved()
+    assert given.items() <= recipe.to_dict().items()
+    assert recipe.resolved() == recipe
+
+
+def test_json_gives_the_same_recipe_back(tmp_path):
+    student = {"builder": "MLP", "widths": [12], "tau": 3.0}
+    recipe = kd.Recipe(student=student, assistants=["mlp:16", student], objectives=["soft_targets"], data_dir="there", limit=9).resolved()
+    recipe.save(tmp_path / "recipe.json")
+    assert kd.Recipe.load(tmp_path / "recipe.json") == recipe
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"mode": "distil"}, "unknown mode 'distil'. Did you mean 'distill'?"),
+        ({"neuron": "lfi"}, "unknown neuron 'lfi'. Did you mean 'lif'?"),
+        ({"teacher_neuron": "rleu"}, "unknown neuron 'rleu'. Did you mean 'relu'?"),
+        ({"precision": "float16"}, "unknown precision 'float16'. Did you mean 'float32'? Known: float32, mixed_bfloat16."),
+        ({"teacher_start": "an"}, "unknown teacher start 'an'. Did you mean 'ann'?"),
+        ({"augment": "flip+shfit"}, "unknown augmentation 'shfit'. Did you mean 'shift'?"),
+        ({"student": "digits_studnet"}, "unknown model preset 'digits_studnet'. Did you mean 'digits_student'?"),
+        ({"assistants": ["mpl:8"]}, "unknown model builder 'mpl'. Did you mean 'mlp'?"),
+        ({"teacher": {"builder": "MLP", "width": [8]}}, "unknown argument of MLP 'width'. Did you mean 'widths'?"),
+        ({"optimizer": "sdg"}, "unknown optimizer 'sdg'. Did you mean 'sgd'?"),
+        ({"schedule": "onecycle"}, "unknown schedule of the learning rate 'onecycle'. Did you mean 'one_cycle'?"),
+        ({"objectives": ["soft_target"]}, "unknown objective 'soft_target'. Did you mean 'soft_targets'?"),
+        (
+            {"objectives": [{"objective": "spike_train", "windw": 2}]},
+            "unknown argument of the objective spike_train 'windw'. Did you mean 'window'?",
+        ),
+    ],
+)
+def test_an_unknown_name_is_refused_and_the_nearest_offered(settings, message):
+    with pytest.raises(UnknownNameError, match=re.escape(message)):
+        kd.Recipe(**settings).resolved()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"timesteps": 0}, "the number of time steps T must be a whole number above 0, got 0"),
+        ({"teacher_timesteps": -1}, "the number of time steps T must be a whole number above 0, got -1"),
+        ({"epochs": 0}, "epochs must be a whole number above 0, got 0"),
+        ({"teacher_epochs": -2}, "teacher_epochs must be a whole number above 0, got -2"),
+        ({"ann_epochs": 0}, "ann_epochs must be a whole number above 0, got 0"),
+        ({"cache": -1}, "cache must be a number of views of at least 0, got -1"),
+        ({"batch_size": 0}, "batch_size must be a whole number above 0, got 0"),
+        ({"learning_rate": 0.0}, "learning_rate must be greater than 0, got 0.0"),
+        ({"teacher_learning_rate": float("nan")}, "teacher_learning_rate must be greater than 0, got nan"),
+        ({"search": {"tau": [1.5, float("nan")]}}, "recipe setting search must hold finite numbers"),
+        ({"learning_rate": float("inf")}, "learning_rate must be greater than 0, got inf"),
+        ({"learning_rate": 10**400}, "recipe setting learning_rate holds a whole number of too many digits"),
+        ({"objectives": [{"objective": "soft_targets", "weight": 10**400}]}, "recipe setting objectives holds a whole number of too many"),
+        ({"search": {"tau": {"low": 1, "high": 10**400}}}, "recipe setting search holds a whole number of too many digits"),
+        ({"weight_decay": -1e-4}, "weight_decay must be a number of at least 0, got -0.0001"),
+        ({"weight_decay": float("nan")}, "weight_decay must be a number of at least 0, got nan"),
+        ({"mixup": -0.5}, "mixup must be a number of at least 0 (0 for none), got -0.5"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be a number from 0 to less than 1, got 1.0"),
+        ({"teacher_stop": 0}, "teacher_stop must be one of the 10 epochs of the teacher, got 0"),
+        ({"teacher_epochs": 3, "teacher_stop": 4}, "teacher_stop must be one of the 3 epochs of the teacher, got 4"),
+        ({"student": "mlp:a"}, "cannot read the model 'mlp:a'; expected something like convnet:16,pool,32"),
+        ({"objectives": [{"objective": "soft_targets", "temperature": 0}]}, "temperature must be a number greater than 0, got 0"),
+        ({"mode": "compare", "rivals": True, "neuron": "relu"}, "--rivals sets a spiking student beside its ANN twin, and this student is"),
+        ({"mode": "multistage", "assistants": []}, "a multistage run needs at least one assistant (--assistant)"),
+        ({"mode": "teacher", "teacher": "there.keras"}, "--mode teacher trains a teacher, and there.keras is trained already"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(settings, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        kd.Recipe(**settings).resolved()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epochs": "3"}, "recipe setting epochs must be int | None, got '3'"),
+        ({"epochs": 2.5}, "recipe setting epochs must be int | None, got 2.5"),
+        ({"batch_size": True}, "recipe setting batch_size must be int | None, got True"),
+        ({"timesteps": "4"}, "recipe setting timesteps must be int, got '4'"),
+        ({"timesteps": None}, "recipe setting timesteps must be int, got None"),
+        ({"seed": 1.5}, "recipe setting seed must be int, got 1.5"),
+        ({"learning_rate": "fast"}, "recipe setting learning_rate must be float | None, got 'fast'"),
+        ({"label_weight": [1]}, "recipe setting label_weight must be float | dict | None, got [1]"),
+        ({"dataset": 5}, "recipe setting dataset must be str, got 5"),
+        ({"data_dir": 5}, "recipe setting data_dir must be str | None, got 5"),
+        ({"limit": "all"}, "recipe setting limit must be int | None, got 'all'"),
+        ({"teacher": ["mlp:24"]}, "recipe setting teacher must be str | dict | None, got ['mlp:24']"),
+        ({"assistants": "mlp:16"}, "recipe setting assistants must be list | None, got 'mlp:16'"),
+        ({"assistants": [5]}, "a model is a preset's name, a short form such as convnet:16,pool,32, or a mapping with a builder, got 5"),
+        ({"objectives": "soft_targets"}, "recipe setting objectives must be list | None, got 'soft_targets'"),
+        ({"objectives": [5]}, "an objective is a name or a mapping with the key 'objective', got 5"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(settings, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        kd.Recipe(**settings).resolved()
+
+
+@pytest.mark.parametrize("objective", ["correct_steps", "temporal_knowledge_sharing", "error_alignment", "exits", "full_range", "tks"])
+def test_objectives_that_ask_for_the_one_right_class_are_refused_with_mixup(objective):
+    with pytest.raises(ValueError, match="asks which steps give the right class, and with mixup an image has two"):
+        kd.Recipe(mixup=0.2, objectives=[objective]).resolved()
+
+
+@pytest.mark.parametrize("objective", ["soft_targets", "step_labels", {"objective": "correct_steps", "ensemble": "all"}], ids=str)
+def test_objectives_that_take_mixed_labels_go_with_mixup(objective):
+    assert kd.Recipe(mixup=0.2, objectives=[objective]).resolved().mixup == 0.2
+
+
+def test_sgd_has_a_learning_rate_of_its_own():
+    recipe = kd.Recipe(optimizer="sgd", teacher_learning_rate=0.2).resolved()
+    assert (recipe.learning_rate, recipe.teacher_learning_rate) == (0.1, 0.2)
+
+
+def test_a_whole_number_is_a_learning_rate_too():
+    assert kd.Recipe(learning_rate=1, label_weight=0).resolved().learning_rate == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[1, 2]", "a recipe is a JSON object of settings, got list"),
+        (b"null", "a recipe is a JSON object of settings, got NoneType"),
+        (b'{"mode": "dis', "recipe.json is not a JSON file: Unterminated string"),
+        (b"", "recipe.json is not a JSON file"),
+        (bytes(range(256)), "recipe.json is not a JSON file"),
+        (b"PK\x03\x04" + bytes(100), "recipe.json is not a JSON file"),
+        (None, "there is no file"),
+    ],
+    ids=["list", "null", "cut short", "empty", "binary", "archive", "missing"],
+)
+def test_a_file_that_is_no_recipe(content, message, tmp_path):
+    path = tmp_path / "recipe.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(FileFormatError, match=message):
+        kd.Recipe.load(path)
+
+
+def test_a_misspelt_setting_in_a_file_is_refused_and_the_nearest_offered(tmp_path):
+    (tmp_path / "recipe.json").write_text(json.dumps({"epoch": 3}))
+    with pytest.raises(UnknownNameError, match=r"unknown recipe setting 'epoch'\. Did you mean 'epochs'\?"):
+        kd.Recipe.load(tmp_path / "recipe.json")
+
+
+def test_a_size_is_checked_before_anything_is_read():
+    assert kd.Recipe(dataset="nowhere/pictures", resize="48x32", keep_aspect=True).resolved().resize == "48x32"
+    for settings, message in [
+        ({"dataset": "nowhere/pictures", "resize": "large"}, "WIDTHxHEIGHT such as 48x32, got 'large'"),
+        ({"dataset": "digits", "resize": "32"}, "is for folders of pictures, got 'digits'"),
+        ({"dataset": "nowhere/pictures", "keep_aspect": True}, "give the size too"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            kd.Recipe(**settings).resolved()
