@@ -27,17 +27,15 @@ images, labels = (digits.images[..., None] / 16).astype("float32"), digits.targe
 if QUICK:
     images, labels = images[:256], labels[:256]
 
-teacher = kd.models.MLP((8, 8, 1), 10, widths=(32,) if QUICK else (256, 128), timesteps=2 if QUICK else 4, name="teacher")
-student = kd.models.MLP((8, 8, 1), 10, widths=(8,) if QUICK else (32,), timesteps=2 if QUICK else 4, name="student")
-loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-options = {"batch_size": 32, "verbose": 0}
-teacher.compile(keras.optimizers.Adam(5e-3), loss, metrics=["accuracy"])
-teacher.fit(images, labels, epochs=4 if QUICK else 10, **options)
+teacher = kd.models.load("digits_spiking_teacher")  # comes with the package
+shape = {"widths": (4, "pool"), "timesteps": 2} if QUICK else {"widths": (8, "pool", 16), "timesteps": 4}
+student = kd.models.ConvNet((8, 8, 1), 10, **shape, name="student")
 
 # %% Distil. The whole step, teacher and student, is one compiled program.
 distiller = kd.Distiller(student, teacher, ["soft_targets"])
+loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 distiller.compile(keras.optimizers.Adam(5e-3), loss, metrics=["accuracy"])
-history = distiller.fit(images, labels, validation_split=0.2, epochs=1 if QUICK else 15, **options).history
+history = distiller.fit(images, labels, validation_split=0.2, epochs=1 if QUICK else 15, batch_size=32, verbose=0).history
 print(f"validation accuracy {history['val_accuracy'][-1]:.1%}; TensorFlow imported: {'tensorflow' in sys.modules}")
 
 # %% The file is read on either backend, and spikes alike. Files for devices are written on TensorFlow.

@@ -35,16 +35,12 @@ print([round(float(Angle().losses(z, other)[0]), 4) for other in (z, 5 * z, -z)]
 
 # %% In a distiller, beside one that comes with the package.
 data = kd.data.load("digits", batch_size=32, limit=320 if QUICK else None)
-widths = {"teacher": (24,), "student": (8,)} if QUICK else {"teacher": (256, 128), "student": (32,)}
-models = {
-    name: kd.models.MLP(data.image_shape, data.num_classes, widths=width, timesteps=2 if QUICK else 4, name=name)
-    for name, width in widths.items()
-}
-loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-models["teacher"].compile(keras.optimizers.Adam(5e-3), loss, metrics=["accuracy"], jit_compile=False)
-models["teacher"].fit(data.train, epochs=3 if QUICK else 10, verbose=0, shuffle=False)
+teacher = kd.models.load("digits_spiking_teacher")  # comes with the package
+shape = {"widths": (4, "pool"), "timesteps": 2} if QUICK else {"widths": (8, "pool", 16), "timesteps": 4}
+student = kd.models.ConvNet(data.image_shape, data.num_classes, **shape, name="student")
 
-distiller = kd.Distiller(models["student"], models["teacher"], [Angle(weight=0.5), "soft_targets"])
+distiller = kd.Distiller(student, teacher, [Angle(weight=0.5), "soft_targets"])
+loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 distiller.compile(keras.optimizers.Adam(5e-3), loss, metrics=["accuracy"])
 history = distiller.fit(data.train, validation_data=data.validation, epochs=2 if QUICK else 15, verbose=0, shuffle=False).history
 print(distiller.describe())
