@@ -99,7 +99,10 @@ def _take(files: list[Path], test: bool) -> list[Path]:
 def _mixed(files: Files, names: tuple[str, ...]) -> list[tuple[Path, int]]:
     """Files with their labels, each class spread evenly over the whole list."""
     samples = [(file, names.index(name)) for name, images in files.items() for file in images]
-    return [samples[place] for place in mixed(np.array([label for _, label in samples], int))] if samples else []
+    if not samples:
+        return []
+    labels = np.array([label for _, label in samples], int)
+    return [samples[place] for place in mixed(labels)]
 
 
 def _read_images(files: list[Path], resize: Resize | None) -> np.ndarray:

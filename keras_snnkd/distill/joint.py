@@ -119,8 +119,21 @@ class Joint(keras.Model):
         """`joint_loss` in training, and else the cross-entropy of the spiking mode's logits."""
         if not isinstance(y_pred, tuple):
             return ops.mean(keras.losses.sparse_categorical_crossentropy(y, y_pred, from_logits=True))
-        logits, features = ([[outputs[f"{name}{end}"] for name in self._exits] for outputs in y_pred] for end in ("", "_features"))
-        return joint_loss(y, logits[0], logits[1], features[0], features[1], self.share, self.feature_weight, self.temperature)
+        of_ann, of_student = y_pred
+        return joint_loss(
+            y,
+            self._of_exits(of_ann),
+            self._of_exits(of_student),
+            self._of_exits(of_ann, "_features"),
+            self._of_exits(of_student, "_features"),
+            self.share,
+            self.feature_weight,
+            self.temperature,
+        )
+
+    def _of_exits(self, outputs: dict[str, Tensor], ending: str = "") -> list[Tensor]:
+        """One mode's logits at every exit, or with the ending `_features` its features there."""
+        return [outputs[f"{name}{ending}"] for name in self._exits]
 
     def compute_metrics(self, x: Tensor, y: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> dict[str, Any]:
         """Loss and accuracies."""

@@ -73,7 +73,8 @@ def clock(runs: Sequence[Callable[[], Any]], rounds: int, seconds: float) -> lis
     """For each function the milliseconds of its runs, an array per round. The functions take turns, so that drift meets all of them."""
     for run in runs:
         _times(run, seconds / 2)  # warm-up
-    return list(zip(*([_times(run, seconds) for run in runs] for _ in range(rounds)), strict=True))
+    by_round = [[_times(run, seconds) for run in runs] for _ in range(rounds)]
+    return list(zip(*by_round, strict=True))
 
 
 def percentile(rounds: Any, q: float) -> float:

@@ -5,7 +5,9 @@ python -P _convert.py '[{"folder": ..., "endpoint": "serve", "quantize": "float3
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 
 def convert(folder: str, endpoint: str, quantize: str, calibration: str | None = None, io: str = "float32") -> bytes:
@@ -33,7 +35,12 @@ def convert(folder: str, endpoint: str, quantize: str, calibration: str | None =
         with np.load(calibration) as file:
             inputs = dict(file)
         count = len(next(iter(inputs.values())))
-        converter.representative_dataset = lambda: ({name: values[i : i + 1] for name, values in inputs.items()} for i in range(count))
+
+        def samples() -> Iterator[dict[str, Any]]:
+            for place in range(count):
+                yield {name: values[place : place + 1] for name, values in inputs.items()}
+
+        converter.representative_dataset = samples
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     if io != "float32":
         converter.inference_input_type = converter.inference_output_type = getattr(tf, io)

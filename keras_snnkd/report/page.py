@@ -96,8 +96,11 @@ def _comparison(run: Run) -> str:
     if not rows:
         return ""
     judged = [row for row in rows if row.get("interval") is not None]
-    words = {word: [str(row.get("label") or row["name"]) for row in judged if verdict(row) == word] for word in ("better", "worse")}
-    sentences = [f"{word.capitalize()} than the student alone: {', '.join(names)}." for word, names in words.items() if names]
+    sentences = []
+    for word in ("better", "worse"):
+        names = [str(row.get("label") or row["name"]) for row in judged if verdict(row) == word]
+        if names:
+            sentences.append(f"{word.capitalize()} than the student alone: {', '.join(names)}.")
     if judged and len(sentences) < 2:
         none = "No method" if not sentences else "No other method"
         sentences.append(f"{none} differs from the student alone by more than its interval.")

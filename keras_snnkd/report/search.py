@@ -63,7 +63,7 @@ def search_columns(rows: Sequence[Mapping[str, Any]], chosen: str | None = None,
             ("epochs", [[formats.count(row.get("epochs"))] for row in rows]),
         ]
     else:
-        columns.append(("taught by", [[*[entry["objective"] for entry in recipe["objectives"]]] or ["labels"] for recipe in recipes]))
+        columns.append(("taught by", [_taught_by(recipe) for recipe in recipes]))
     columns += [
         ("validation accuracy", [[formats.percent(row.get("accuracy"))] for row in rows]),
         ("parameters", [[formats.count(row.get("parameters"))] for row in rows]),
@@ -79,6 +79,11 @@ def search_columns(rows: Sequence[Mapping[str, Any]], chosen: str | None = None,
 
 def _widths(recipe: dict[str, Any]) -> str:
     return "-".join(str(width) for width in recipe["student"]["widths"] if width != "pool")
+
+
+def _taught_by(recipe: dict[str, Any]) -> list[str]:
+    """The names of the objectives, one a line; labels where there are none."""
+    return [entry["objective"] for entry in recipe["objectives"]] or ["labels"]
 
 
 def _loss(recipe: dict[str, Any]) -> str:

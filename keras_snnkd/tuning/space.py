@@ -73,7 +73,8 @@ class Space:
 
     @property
     def _widths(self) -> list[str]:
-        return [f"width{number}" for number in range(1, 1 + sum(width != "pool" for width in self.spec["widths"]))]
+        count = len([width for width in self.spec["widths"] if width != "pool"])
+        return [f"width{number}" for number in range(1, count + 1)]
 
     def _defaults(self) -> dict[str, Allowed]:
         base = self.base

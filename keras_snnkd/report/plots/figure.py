@@ -175,7 +175,8 @@ def dots(axis: Any, values: Sequence[tuple[float, float]]) -> bool:
     for height, value in values:
         axis.plot(value, height, "o", color=OURS, markersize=7)
         _number(axis, value, height, f"{value:.2f}")
-    lowest, highest = (pick(value for _, value in values) for pick in (min, max))
+    shown = [value for _, value in values]
+    lowest, highest = min(shown), max(shown)
     room = max(0.5, highest - lowest)
     axis.set_xlim(lowest - 0.3 * room, highest + 0.9 * room)
     return False

@@ -30,7 +30,8 @@ def learning_curves(
     """
     colors = colors or palette(list(histories))
     panels = [("val_accuracy", "Validation accuracy (%)", 100), ("val_loss", "Validation loss", 1)]
-    panels = [panel for panel in panels if any(history.get(panel[0]) for history in histories.values())] or panels[:1]
+    kept = {key for history in histories.values() for key, values in history.items() if values}
+    panels = [panel for panel in panels if panel[0] in kept] or panels[:1]
     height = 2.4 * len(panels) + 0.2 * len(histories) if narrow else 3.3
     with new_figure(height, *side_by_side(len(panels), narrow), narrow=narrow) as (figure, axes, svg):
         for axis, (key, title, factor) in zip(axes, panels, strict=True):

@@ -102,13 +102,16 @@ def _stage(
         return student
 
     membranes = any(objective is MEMBRANES for objective in step.objectives)
+    objectives = [objective for objective in step.objectives if taught or objective is not MEMBRANES]
+    if taught:
+        objectives.insert(0, SOFT_TARGETS)
     return Stage(
         **{
             **usual,
             "name": name,
             "student": make,
             "teacher": before if taught else None,
-            "objectives": [*([SOFT_TARGETS] if taught else []), *(o for o in step.objectives if taught or o is not MEMBRANES)],
+            "objectives": objectives,
             "epochs": epochs,
             "learning_rate": entry.get("learning_rate") or usual["learning_rate"],
             "start_from": source,

@@ -244,8 +244,9 @@ class EdgeExport:
     def _validation(self) -> tuple[Array, Array]:
         """Validation images as float32 and labels."""
         batches = list(self.data.validation)
-        images, labels = (np.concatenate([np.asarray(batch[place]) for batch in batches]) for place in (0, 1))
-        return images, labels
+        images = [np.asarray(batch[0]) for batch in batches]
+        labels = [np.asarray(batch[1]) for batch in batches]
+        return np.concatenate(images), np.concatenate(labels)
 
     def _tell(self, entries: list[dict[str, Any]], page: Path) -> None:
         """Print what was written and what was not."""
