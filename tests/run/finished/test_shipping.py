@@ -26,7 +26,7 @@ def test_a_shipped_teacher_is_a_float32_model_with_card_and_recipe(name):
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
     assert shipped.name_of(card["dataset"]["name"], "spiking" in name) == name
     assert model.output_shape == (None, card["dataset"]["num_classes"])
-    assert card["model"]["accuracy"] > 0.9
+    assert card["model"]["accuracy"] > {"cifar10": 0.85}.get(card["dataset"]["name"], 0.9)
     assert card["training"]["command"].startswith("python train.py --mode teacher")
     assert Recipe.load(folder / "recipe.json").dataset == card["dataset"]["name"]
 
