@@ -84,7 +84,21 @@ def unknown_name(kind: str, name: object, names: Iterable[str]) -> UnknownNameEr
         The error, to be raised by the caller.
     """
     names = sorted(map(str, names))
-    near = difflib.get_close_matches(str(name).lower(), [n.lower() for n in names], n=1, cutoff=0.5)
-    original = next((n for n in names if near and n.lower() == near[0]), None)
-    hint = f" Did you mean {original!r}?" if original else ""
-    return UnknownNameError(f"unknown {kind} {name!r}.{hint} Known: {', '.join(names) or 'none'}.")
+    return UnknownNameError(f"unknown {kind} {name!r}.{did_you_mean(name, names)} Known: {', '.join(names) or 'none'}.")
+
+
+def did_you_mean(name: object, names: Iterable[str]) -> str:
+    """The question after the nearest of `names`, to stand behind a sentence; empty if none is near.
+
+    Example:
+        >>> did_you_mean("soft_target", ["soft_targets", "spike_train"])  # " Did you mean 'soft_targets'?"
+    """
+    found = nearest(name, names)
+    return f" Did you mean {found!r}?" if found else ""
+
+
+def nearest(name: object, names: Iterable[str]) -> str | None:
+    """The one of `names` that is most like `name`, whatever the case of their letters; `None` if none is."""
+    by_letters = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(str(name).lower(), by_letters, n=1, cutoff=0.5)
+    return by_letters[near[0]] if near else None

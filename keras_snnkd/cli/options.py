@@ -8,7 +8,7 @@ from keras_snnkd.cli.help import Help
 from keras_snnkd.cli.listing import KINDS
 from keras_snnkd.cli.values import read_numbers, read_scale, read_timesteps
 from keras_snnkd.distill import methods, objectives
-from keras_snnkd.errors import KDError
+from keras_snnkd.errors import KDError, nearest
 from keras_snnkd.export.targets import TARGETS
 from keras_snnkd.run.compressing.ways import WORDS
 from keras_snnkd.run.dry_run import SHORT
@@ -22,6 +22,26 @@ LOGS = (TEXT, JSON)
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise KDError(f"{message}; see python train.py --help")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's; what it does not know is told with the nearest option."""
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            names = [name for action in self._actions for name in action.option_strings]
+            raise KDError(f"unrecognized arguments: {' '.join(unknown)}.{_meant(unknown[0], names)} See python train.py --help")
+        return options
+
+
+def _meant(word: str, names: list[str]) -> str:
+    """The option that an unknown word comes nearest to, or the argument of an objective, which is given with that."""
+    if not word.startswith("-"):
+        return ""
+    written = word.partition("=")[0].lstrip("-").replace("_", "-")
+    arguments = {argument.replace("_", "-"): argument for argument in objectives.arguments("soft_targets")}
+    found = nearest(written, [*(name.lstrip("-") for name in names), *arguments])
+    if f"--{found}" in names:
+        return f" Did you mean '--{found}'?"
+    return f" Did you mean '--objective soft_targets:{arguments[found]}=...'?" if found in arguments else ""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -8,6 +8,7 @@ from keras import ops
 from keras_snnkd import graphs
 from keras_snnkd._public import public
 from keras_snnkd._types import Shape, Tensor
+from keras_snnkd.errors import unknown_name
 
 SMALLEST = 1e-30
 """The least probability of which a logarithm is taken."""
@@ -41,7 +42,7 @@ class Logits(keras.layers.Layer):
     def __init__(self, kind: str = "softmax", **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         if kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+            raise unknown_name("kind", kind, KINDS)
         self.kind = kind
 
     def call(self, inputs: Tensor) -> Tensor:

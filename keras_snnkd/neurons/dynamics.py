@@ -28,6 +28,7 @@ from typing import Any
 from keras import ops
 
 from keras_snnkd._types import Shape, Tensor
+from keras_snnkd.errors import unknown_name
 from keras_snnkd.surrogates import Surrogate, step
 
 RESETS = ("hard", "soft")
@@ -101,7 +102,7 @@ class Dynamics:
 
     def __post_init__(self) -> None:
         if self.reset not in RESETS:
-            raise ValueError(f"reset must be one of {', '.join(map(repr, RESETS))}, got {self.reset!r}")
+            raise unknown_name("reset", self.reset, RESETS)
         if self.reset == "soft" and self.v_reset != 0:
             raise ValueError(f"a soft reset subtracts the threshold and takes no v_reset, got v_reset={self.v_reset}; use reset='hard'")
         if self.threshold is not None and not self.threshold > max(self.v_reset, 0):

@@ -83,7 +83,7 @@ def test_logarithms_are_logits_of_probabilities():
     np.testing.assert_allclose(ops.softmax(Logits()(probabilities)), probabilities, atol=1e-6)
     np.testing.assert_allclose(ops.softmax(Logits("binary")(probabilities[:, :1])), [[0.3, 0.7], [0, 1]], atol=1e-6)
     np.testing.assert_allclose(ops.sigmoid(Logits("sigmoid")(probabilities)), probabilities, atol=1e-6)
-    with pytest.raises(ValueError, match="kind must be one of softmax, sigmoid, binary, margin"):
+    with pytest.raises(ValueError, match="Known: binary, margin, sigmoid, softmax"):
         Logits("logits")
 
 

@@ -151,8 +151,7 @@ def get(identifier: "str | Mapping[str, Any] | Objective") -> Objective:
     if not isinstance(name, str) or name not in _BY_NAME:
         raise unknown_name("objective", name, _BY_NAME)
     objective = _BY_NAME[name]
-    known = [*inspect.signature(objective).parameters, *inspect.signature(Objective).parameters]
-    known = [argument for argument in dict.fromkeys(known) if argument != "kwargs"]
+    known = _arguments(objective)
     for argument in arguments:
         if argument not in known:
             raise unknown_name(f"argument of the objective {name}", argument, known)
@@ -162,6 +161,20 @@ def get(identifier: "str | Mapping[str, Any] | Objective") -> Objective:
     made = _made(objective, {**arguments, "weight": schedules.first(weight)})
     made.weight_schedule = dict(weight)
     return made
+
+
+def arguments(name: str) -> list[str]:
+    """What an objective can be given, by name.
+
+    Example:
+        >>> kd.objectives.arguments("soft_targets")  # ["temperature", "reduction", ...]
+    """
+    return _arguments(_BY_NAME[name])
+
+
+def _arguments(objective: type[Objective]) -> list[str]:
+    known = [*inspect.signature(objective).parameters, *inspect.signature(Objective).parameters]
+    return [argument for argument in dict.fromkeys(known) if argument != "kwargs"]
 
 
 def _made(objective: type[Objective], arguments: dict[str, Any]) -> Objective:
