@@ -13,6 +13,7 @@ import numpy as np
 from keras_snnkd._types import Tensor
 from keras_snnkd.data.augment import augmentation, check_axes
 from keras_snnkd.data.mixup import check_mixup, shares
+from keras_snnkd.data.repeats import repeats
 from keras_snnkd.files.pictures import Resize
 
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -44,7 +45,7 @@ def fitting_batch_size(count: int) -> int:
     return next((size for size in (128, 64, 32, 16) if count >= STEPS * size), 8)
 
 
-def check_settings(batch_size: object, augment: Any, seed: object, views: Any = None, mixup: Any = 0.0) -> None:
+def check_settings(batch_size: Any, augment: Any, seed: Any, views: Any = None, mixup: Any = 0.0) -> None:
     """Refuse settings that cannot give batches.
 
     Raises:
@@ -52,14 +53,28 @@ def check_settings(batch_size: object, augment: Any, seed: object, views: Any = 
             number of at least 0.
         UnknownNameError: A part of `augment` is not known.
     """
-    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+    if not _is_whole(batch_size) or batch_size < 1:
         raise ValueError(f"batch_size must be an integer of at least 1, got {batch_size!r}.")
-    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**31:
+    if not _is_whole(seed) or not 0 <= seed < 2**31:
         raise ValueError(f"seed must be an integer from 0 to 2**31 - 1, got {seed!r}.")
-    if views is not None and (not isinstance(views, int | np.integer) or views < 1):
+    if views is not None and (not _is_whole(views) or views < 1):
         raise ValueError(f"views must be an integer of at least 1, or None for a new view each epoch, got {views!r}.")
     check_mixup(mixup)
     augmentation(augment)
+
+
+def check_limit(limit: Any) -> None:
+    """Refuse a number of images that cannot be divided.
+
+    Raises:
+        ValueError: If it is no integer of at least 2.
+    """
+    if limit is not None and (not _is_whole(limit) or limit < 2):
+        raise ValueError(f"limit must be at least 2 (one image to train on, one to validate), got {limit!r}.")
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,6 +280,11 @@ class Data:
             digest.update(f"{array.shape}{array.dtype}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+    @cached_property
+    def repeats(self) -> list[str]:
+        """What is to be said of images that are there more than once, see `keras_snnkd.data.repeats`."""
+        return repeats({"train": self.train_arrays, "validation": self.validation_arrays, "test": self.test_arrays})
 
     def _batches(self, epochs: Any, cardinality: int, places: bool = False, replicas: range = range(1), of: int = 1) -> Any:
         """Shuffled, augmented batches of each of `epochs`, a dataset of numbers; or some parts of each batch."""

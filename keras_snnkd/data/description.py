@@ -37,6 +37,7 @@ def describe(data: Any) -> list[str]:
         f"{high:.5g}, {data.num_classes} classes; {sizes}; batches of {data.batch_size}",
         *data.notes,
         *_of_classes(data.class_names, found),
+        *data.repeats,
     ]
     return [f"data: {lines[0]}", *[f"  {line}" for line in lines[1:]]]
 

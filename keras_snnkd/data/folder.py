@@ -61,6 +61,11 @@ def _parts(path: Path, passed: Counter[str]) -> dict[str, Files]:
     if not (path / "train").is_dir():
         files = _classes(path, passed)
         return {part: {name: _take(images, part == "test") for name, images in files.items()} for part in ("train", "test")}
+    if not (path / "test").is_dir():
+        raise FileFormatError(
+            f"{path}: has train/ and no test/; add test/<class>/, or put the class folders into {path} itself, and every fifth image "
+            "of each is test."
+        )
     named = ["train", "test", *[name for name in VALIDATION if (path / name).is_dir()][:1]]
     for entry in path.iterdir():
         if entry.is_dir() and entry.name not in named and not entry.name.startswith((".", "__")):
@@ -72,21 +77,35 @@ def _classes(path: Path, passed: Counter[str]) -> Files:
     """The images of each class folder in `path`, sorted by name."""
     if not path.is_dir():
         raise FileFormatError(f"{path}: no such folder; {LAYOUTS}.")
-    folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__")))
+    beside = [entry for entry in _seen(path) if not entry.name.startswith("__")]
+    folders = [entry for entry in beside if entry.is_dir()]
+    pictures = [entry for entry in beside if entry.suffix.lower() in SUFFIXES and entry.is_file()]
+    if pictures and folders:
+        passed[f"pictures beside the class folders, such as {pictures[0].name}"] += len(pictures)
     files: Files = {folder.name: [] for folder in folders}
     for folder in folders:
-        for entry in sorted(folder.iterdir()):
-            if entry.name.startswith("."):
-                continue
+        for entry in _seen(folder):
             if entry.suffix.lower() in SUFFIXES and entry.is_file():
                 files[folder.name].append(entry)
             else:
                 passed[f"folder inside {folder.name}/" if entry.is_dir() else entry.suffix.lower() or "file without an ending"] += 1
     if not files:
+        if pictures:
+            raise FileFormatError(
+                f"{path}: {len(pictures)} pictures and no class folders in it; put those of each class into a folder. {LAYOUTS}."
+            )
         raise FileFormatError(f"{path}: no class folders in it; {LAYOUTS}.")
     if empty := [name for name, images in files.items() if not images]:
         raise FileFormatError(f"{path / empty[0]}: no images in it; {LAYOUTS}.")
     return files
+
+
+def _seen(folder: Path) -> list[Path]:
+    """What is in a folder, sorted by name, without what is hidden; a link to nothing, behind which a class or a picture was, is refused."""
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    if broken := [entry for entry in entries if entry.is_symlink() and not entry.exists()]:
+        raise FileFormatError(f"{broken[0]}: is a link to {broken[0].readlink()}, which is not there; mend the link, or remove it.")
+    return entries
 
 
 def _take(files: list[Path], test: bool) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd.data import events, folder, npz, own, prepared, series, series_files
-from keras_snnkd.data.data import Data, check_settings, fitting_batch_size
+from keras_snnkd.data.data import Data, check_limit, check_settings, fitting_batch_size
 from keras_snnkd.data.events import Events, Frames
 from keras_snnkd.data.series import Cut, Series
 from keras_snnkd.data.splits import TENTH, Source, every_fifth, split
@@ -84,8 +84,7 @@ def load(
         >>> images, labels = next(iter(data.train))  # [32, 8, 8, 1], [32]
     """
     check_settings(8 if batch_size is None else batch_size, augment, seed, views, mixup)
-    if limit is not None and limit < 2:
-        raise ValueError(f"limit must be at least 2 (one image to train on, one to validate), got {limit}.")
+    check_limit(limit)
     size = check_resize("arrays" if own.is_own(name) else name, resize, keep_aspect)
     cut, bins = Cut(window, hop, fold).checked(), events.check_frames(frames, frames_by)
     if isinstance(name, Series):
@@ -189,6 +188,8 @@ def _reader(
         return lambda: prepared.read(text, data_dir, limit)
     if text == "japanese_vowels":
         return series_files.read_japanese_vowels
+    if not text:
+        raise unknown_name("data set", text, names())
     if path.is_dir() and events.holds_events(path):
         return lambda: events.read_bins(path, bins)
     if path.is_dir():

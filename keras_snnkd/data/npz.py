@@ -1,6 +1,7 @@
 """Data sets in one `.npz` file."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +77,7 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
             names = list(file)
             validation = next((name for name in VALIDATION if {f"x_{name}", f"y_{name}"} & set(names)), None)
             wanted = (*KEYS, f"x_{validation}", f"y_{validation}") if validation else KEYS
-            arrays = {key: file[key] for key in wanted if key in file}
+            arrays = {key: _read(file, key) for key in wanted if key in file}
     except Exception as error:  # numpy reads headers in Python's syntax and raises what that raises; MemoryError for what they claim
         reason = str(error) if isinstance(error, FileFormatError) else f"{type(error).__name__}: {error}"
         raise FileFormatError(
@@ -86,6 +87,18 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     if missing := [key for key in wanted if key not in arrays]:
         raise FileFormatError(f"{path}: {', '.join(missing)} missing; expected {', '.join(wanted)}, got {', '.join(names) or 'nothing'}.")
     return arrays, [name for name in names if name not in arrays]
+
+
+def _read(file: Any, key: str) -> np.ndarray:
+    """One array of an open `.npz` file."""
+    try:
+        return file[key]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise FileFormatError(
+            f"{key} holds Python objects, which are not read from files; save numbers, of names numpy.unique({key}, return_inverse=True)[1]"
+        ) from None
 
 
 def _images(path: Path | str, key: str, images: np.ndarray) -> np.ndarray:
@@ -155,13 +168,21 @@ def _check_labels(path: Path | str, key: str, labels: np.ndarray, count: int) ->
         raise FileFormatError(f"{said} shape {labels.shape}; of one-hot labels [N, K] save {key}.argmax(1).")
     if labels.ndim != 1:
         raise FileFormatError(f"{said} shape {labels.shape}; of [N, 1] save {key}.ravel().")
-    if labels.dtype.kind in "US":
+    if labels.dtype.kind in "US" or (labels.dtype == object and all(isinstance(label, (str, bytes)) for label in labels)):
         raise FileFormatError(f"{said} names; save numpy.unique({key}, return_inverse=True)[1], with the names of all parts together.")
     if not np.issubdtype(labels.dtype, np.integer):
-        whole = labels.dtype == np.bool_ or (labels.dtype.kind == "f" and np.array_equal(labels, np.rint(labels)))
-        raise FileFormatError(f"{said} {labels.dtype}; {f'save {key}.astype(int)' if whole else 'values in between are no classes'}.")
+        raise FileFormatError(f"{said} {labels.dtype}{_remedy(key, labels)}.")
     if len(labels) != count:
         raise FileFormatError(f"{path}: {key} has {len(labels)} labels for {count} images.")
+
+
+def _remedy(key: str, labels: np.ndarray) -> str:
+    """What to do about labels that are no integers."""
+    if labels.dtype.kind == "f" and not np.all(np.isfinite(labels)):
+        return " with NaN or infinite values; leave out the images without a class"
+    if labels.dtype == np.bool_ or (labels.dtype.kind == "f" and np.array_equal(labels, np.rint(labels))):
+        return f"; save {key}.astype(int)"
+    return " with values in between, which are no classes" if labels.dtype.kind == "f" else ""
 
 
 def _check_classes(path: Path | str, labels: dict[str, np.ndarray]) -> int:

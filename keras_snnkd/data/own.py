@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_snnkd.data.npz import source_of
 from keras_snnkd.data.splits import Source, spread
-from keras_snnkd.errors import FileFormatError
+from keras_snnkd.errors import FileFormatError, did_you_mean
 
 NAME = "arrays"
 """The name of such a data set."""
@@ -37,10 +37,12 @@ def read(data: Any) -> Source:
         >>> data = kd.data.load((images, labels))
     """
     given = data if isinstance(data, Mapping) else {"train": data}
-    unknown = set(given) - set(PARTS)
-    if "train" not in given or unknown:
+    unknown = [str(part) for part in given if part not in PARTS]
+    if given.get("train") is None or unknown:
         raise FileFormatError(
-            f"data in memory has the parts {', '.join(PARTS)}, of which train is needed; got {', '.join(map(str, given))}"
+            f"data in memory has the parts {', '.join(PARTS)}, of which train is needed; got "
+            f"{', '.join(f'{part} ({type(value).__name__})' for part, value in given.items()) or 'nothing'}."
+            f"{did_you_mean(min(unknown), PARTS) if unknown else ''}"
         )
     arrays = {}
     for part, name in PARTS.items():
@@ -57,20 +59,43 @@ def read(data: Any) -> Source:
 def _pair(part: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Images and class numbers of one part."""
     if isinstance(part, (tuple, list)) and len(part) == 2:
-        images, labels = (np.asarray(array) for array in part)
+        images, labels = (_array(array, f"{what} of the {name} part") for array, what in zip(part, ("images", "labels"), strict=True))
     elif hasattr(part, "element_spec"):
         images, labels = _read_dataset(part, name)
     else:
         raise FileFormatError(f"the {name} part is a {type(part).__name__}; expected (images, labels), or a tf.data.Dataset of such pairs")
     if labels.ndim == 2:
-        labels = labels.argmax(-1) if labels.shape[1] > 1 else labels.reshape(-1)
+        labels = _numbers(labels, name) if labels.shape[1] > 1 else labels.reshape(-1)
     return images, labels
+
+
+def _array(values: Any, what: str) -> np.ndarray:
+    """One array of what may be a list."""
+    try:
+        return np.asarray(values)
+    except ValueError:  # of lists within lists that are not equally long
+        raise FileFormatError(f"the {what} differ in shape; bring all to one, and give one array") from None
+
+
+def _numbers(labels: np.ndarray, name: str) -> np.ndarray:
+    """Class numbers of one-hot labels `[N, C]`."""
+    one_hot = labels.dtype.kind in "biuf" and bool(np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=1) == 1))
+    if not one_hot:
+        raise FileFormatError(
+            f"the labels of the {name} part, {labels.dtype} {labels.shape}, are not one-hot: expected one 1 in each row and zeros, or "
+            "class numbers [N]; of shares of classes give labels.argmax(1) for the likeliest"
+        )
+    return labels.argmax(-1)
 
 
 def _read_dataset(dataset: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
     """All of a finite `tf.data.Dataset` of pairs."""
     if not isinstance(dataset.element_spec, tuple) or len(dataset.element_spec) != 2:
-        raise FileFormatError(f"the {name} dataset gives {dataset.element_spec}; expected pairs (images, labels)")
+        given = f"mappings of {', '.join(dataset.element_spec)}" if isinstance(dataset.element_spec, Mapping) else dataset.element_spec
+        pairs_of = "; of mappings make pairs, dataset.map(lambda row: (row['image'], row['label']))" if isinstance(given, str) else ""
+        raise FileFormatError(f"the {name} dataset gives {given}; expected pairs (images, labels){pairs_of}")
+    if inner := [type(spec).__name__ for spec in dataset.element_spec if not hasattr(spec, "shape")]:
+        raise FileFormatError(f"the {name} dataset gives a {inner[0]} within its pairs; expected one tensor of images and one of labels")
     if int(dataset.cardinality()) == -1:
         raise FileFormatError(f"the {name} dataset has no end; cut it, dataset.take(number)")
     pairs = [tuple(np.asarray(value) for value in pair) for pair in dataset]

@@ -1,5 +1,6 @@
 """Whether two models can be teacher and student."""
 
+import math
 import warnings
 from typing import Any
 
@@ -22,13 +23,15 @@ def check_pair(student_taps: TapModel, teacher_taps: TapModel, other_inputs: boo
     if gives[0] != gives[1]:
         if len(gives[0]) == len(gives[1]) == 1:
             raise ShapeError(f"the teacher {teacher.name} has {gives[0][0]} classes and the student {student.name} has {gives[1][0]}")
-        raise ShapeError(f"the teacher {teacher.name} gives {gives[0]} and the student {student.name} {gives[1]}")
+        flat = math.prod(gives[0]) == math.prod(gives[1]) and "; put keras.layers.Flatten() behind the teacher"
+        raise ShapeError(f"the teacher {teacher.name} gives {gives[0]} and the student {student.name} {gives[1]}{flat or ''}")
     takes = [_of_one(taps.input_shape) for taps in (teacher_taps, student_taps)]
     if student_taps.named:
         _check_named(student_taps.named_shapes, teacher_taps.named_shapes)
     elif takes[0] != takes[1] and not other_inputs:
         raise ShapeError(
-            f"the teacher {teacher.name} takes inputs {takes[0]} and the student {student.name} {takes[1]}; if it sees another input, "
+            f"the teacher {teacher.name} takes inputs {takes[0]} and the student {student.name} {takes[1]}; of the student's images make "
+            f"the teacher's by kd.adapt_teacher(teacher, image_shape={takes[1]}); if it sees another input, "
             'give teacher_inputs=True, and batches that bring both; or inputs="named", and batches of inputs by their names'
         )
     if student.count_params() >= teacher.count_params() and not is_itself(student, teacher):

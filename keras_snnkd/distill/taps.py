@@ -36,6 +36,21 @@ TEACHER_INPUTS = "teacher_inputs"
 """The key of what a teacher sees that sees something else: `{"inputs": audio, "teacher_inputs": video}`."""
 
 
+def one_output(model: keras.Model, outputs: Any) -> Tensor:
+    """What a model gives, where that is one tensor.
+
+    Raises:
+        ShapeError: If it gives several, or a mapping.
+    """
+    if not isinstance(outputs, (dict, list, tuple)):
+        return outputs
+    given = f"a mapping of {', '.join(map(repr, outputs))}" if isinstance(outputs, dict) else f"{len(outputs)} outputs"
+    raise ShapeError(
+        f"the model {model.name} gives {given}; expected one output, the logits of the classes. Give keras.Model(image, model(image)[...]) "
+        "with image = keras.Input(shape) and the name or number of the output that is meant"
+    )
+
+
 class TapModel:
     """One forward pass of a model that returns the outputs of named layers.
 
@@ -94,7 +109,7 @@ class TapModel:
         if hasattr(model, "call_with_taps"):
             self._forward = model.call_with_taps
         elif set(self.names) <= {OUTPUT, "logits"}:
-            self._forward = lambda x, training: {OUTPUT: model(x, training=training)}
+            self._forward = lambda x, training: {OUTPUT: one_output(model, model(x, training=training))}
         else:
             raise ValueError(
                 f"{model.name} is a {type(model).__name__}, whose layers cannot be reached from outside; build it with the functional API, "

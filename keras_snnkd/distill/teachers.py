@@ -14,6 +14,7 @@ from keras_snnkd._outputs import looks_like_probabilities
 from keras_snnkd._types import Config, Tensor
 from keras_snnkd.distill.samples import Samples, samples_of
 from keras_snnkd.distill.scales import AUTO, Scale, check_scale, scale_of, scales
+from keras_snnkd.distill.taps import one_output
 from keras_snnkd.errors import InputError, KDError, ShapeError, unknown_name
 from keras_snnkd.layers import Channels, Logits, logits_of
 
@@ -113,6 +114,8 @@ def adapted(
     """As `adapt_teacher`, with what was changed and measured, and without a verdict; `classes` are those of the data."""
     graphs.check_built(teacher)
     _check_one_output(teacher)
+    if image_shape is not None or samples is not None:
+        _check_one_input(teacher)
     if outputs not in OUTPUTS:
         raise unknown_name("kind of teacher outputs", outputs, OUTPUTS)
     check_scale(scale)
@@ -132,6 +135,8 @@ def adapted(
     if samples is not None:
         model, more = _by_its_looks(model, outputs, samples)
         changes += more
+    if scale == AUTO and samples is not None and graphs.is_graph(teacher) and teacher.inputs[0].dtype == "uint8":
+        scale = "0..255"  # in numbers from 0 to 1 it would see nothing but zeros
     chosen, accuracies, chance = _scale(model, scale, samples)
     if chosen is not None:
         model = _around(model, chosen.layers, [])
@@ -204,9 +209,14 @@ def told_of_ignorance(name: str, found: Adapted, samples: Samples | None, margin
 
 
 def _check_one_output(teacher: keras.Model) -> None:
-    """Raise a `ShapeError` for a teacher that gives several outputs, or one under a name."""
+    """Raise a `ShapeError` for a teacher that gives several outputs, or one under a name, or the number of a class."""
     if not graphs.is_graph(teacher):
         return
+    if keras.backend.is_int_dtype(teacher.outputs[0].dtype):
+        raise ShapeError(
+            f"the teacher {teacher.name} gives whole numbers {teacher.outputs[0].dtype}, as behind an argmax; expected the logits of the "
+            "classes. Give keras.Model(teacher.inputs, logits), with the tensor that the argmax reads"
+        )
     output = getattr(teacher, "output", None)  # a Sequential has none
     named = ", ".join(map(repr, output)) if isinstance(output, dict) else ""
     if len(teacher.outputs) > 1 or named:
@@ -214,6 +224,16 @@ def _check_one_output(teacher: keras.Model) -> None:
             f"the teacher {teacher.name} gives {f'a mapping of {named}' if named else f'{len(teacher.outputs)} outputs'}; expected one "
             "output, the logits of the classes. Give keras.Model(teacher.inputs, teacher.outputs[0]), with the number of the output that "
             "is meant"
+        )
+
+
+def _check_one_input(teacher: keras.Model) -> None:
+    """Raise a `ShapeError` for a teacher that takes more than images."""
+    if graphs.is_graph(teacher) and len(teacher.inputs) > 1:
+        taken = ", ".join(f"{tensor.name} {tuple(tensor.shape[1:])}" for tensor in teacher.inputs)
+        raise ShapeError(
+            f"the teacher {teacher.name} takes {len(teacher.inputs)} inputs, {taken}; expected one, the images. A teacher that sees more "
+            'than its student is distilled in Python, kd.Distiller(student, teacher, ..., inputs="named")'
         )
 
 
@@ -252,7 +272,7 @@ def _scale(model: keras.Model, scale: Any, samples: Samples | None) -> tuple[Any
         return None, {}, 0.0
     outputs = predict(model, samples.images)
     fits, chance = _known({AS_THEY_ARE: samples.fit(outputs)}), samples.chance(outputs)
-    if not samples.of_classes(outputs) or fits[AS_THEY_ARE] >= SURE or len(samples.images) < FEWEST:
+    if not samples.of_classes(outputs) or fits[AS_THEY_ARE] >= SURE:
         return None, fits, chance
     right = samples.right(outputs)
     best: Scale | None = None
@@ -273,7 +293,7 @@ def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """Outputs `[N, C]` in float32, in inference mode; the model is not compiled for it, and its random layers stay where they are."""
     states = [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
     before = [keras.ops.convert_to_numpy(state) for state in states]
-    parts = [model(images[start : start + 64], training=False) for start in range(0, len(images), 64)]
+    parts = [one_output(model, model(images[start : start + 64], training=False)) for start in range(0, len(images), 64)]
     for state, value in zip(states, before, strict=True):
         state.assign(value)
     return np.concatenate([keras.ops.convert_to_numpy(keras.ops.cast(part, "float32")) for part in parts])
@@ -286,15 +306,24 @@ def _size_layers(teacher: keras.Model, image_shape: Any) -> list[keras.Layer]:
         return []
     if len(taken) == len(image_shape) and all(want in (None, got) for want, got in zip(taken, image_shape, strict=True)):
         return []
-    if len(taken) != 3 or len(image_shape) != 3 or {taken[2], image_shape[2]} - {None, 1, 3}:
-        raise ShapeError(f"the teacher {teacher.name} takes inputs {taken}, which cannot be made of the data's {tuple(image_shape or ())}")
+    if taken == (math.prod(image_shape),):
+        return [keras.layers.Reshape(taken, name="teacher_flat")]
     layers: list[keras.Layer] = []
+    last: list[keras.Layer] = []
+    if len(taken) == 3 and taken[0] in (1, 3) and taken[2] not in (None, 1, 3):
+        taken = (*taken[1:], taken[0])
+        last = [keras.layers.Permute((3, 1, 2), name="teacher_channels_first")]
+    if len(taken) != 3 or len(image_shape) != 3 or {taken[2], image_shape[2]} - {None, 1, 3}:
+        raise ShapeError(
+            f"the teacher {teacher.name} takes inputs {taken_shape(teacher)}, which cannot be made of the data's {tuple(image_shape)}; "
+            "give one that takes grey or coloured images, keras.Model(image, teacher(layers(image))) with what makes its inputs of them"
+        )
     height, width = (want or got for want, got in zip(taken[:2], image_shape[:2], strict=True))
     if (height, width) != tuple(image_shape[:2]):
         layers.append(keras.layers.Resizing(height, width, antialias=True, name="teacher_size"))
     if taken[2] not in (None, image_shape[2]):
         layers.append(Channels(taken[2], name="teacher_channels"))
-    return layers
+    return layers + last
 
 
 def taken_shape(teacher: keras.Model) -> tuple[int | None, ...] | None:

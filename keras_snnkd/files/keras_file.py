@@ -52,6 +52,8 @@ OTHERS = {
     ("keras", "DTypePolicy"),
     ("keras.random", "SeedGenerator"),
 }
+KERAS = ".keras"
+
 TENSORS = ("__tensor__", "__numpy__")
 PLAIN = ("__keras_tensor__", "__slice__", "__ellipsis__", "__bytes__")
 
@@ -112,8 +114,17 @@ def _check_class(config: Any) -> None:
         found = config["config"] if name == "function" else name
         raise FileFormatError(
             f"it names {f'{module}.' if module else ''}{found}, which is no layer of Keras that only computes, and is not registered "
-            "(keras.saving.register_keras_serializable); Lambda and other layers with code or paths are refused"
+            f"(keras.saving.register_keras_serializable); Lambda and other layers with code or paths are refused. {_remedy(module, found)}"
         )
+
+
+def _remedy(module: Any, name: Any) -> str:
+    """What to do about a class that is refused."""
+    if module == "keras.layers":
+        return (
+            "Write what it does with keras.ops, or as a registered layer of your own, whose module is imported first (--import my_module)"
+        )
+    return "Register a class of your own, and import its module first (--import my_module)"
 
 
 def _registered(name: Any) -> bool:
@@ -182,3 +193,41 @@ def _weights_of(config: Any) -> int:
             raise FileFormatError(f"it holds a {type(model).__name__}, expected a model")
         stored = [variable for variable in model.variables if not variable.path.endswith("seed_generator_state")]
         return sum(math.prod(variable.shape) for variable in stored)
+
+
+_HDF5 = "is a file of the older HDF5 format; make a .keras file of it: keras.saving.load_model({name!r}, compile=False).save({new!r})"
+_FOREIGN = "is of another framework; build the network in Keras, copy the weights, and save it: model.save({new!r})"
+
+OTHER_FORMATS = {
+    ".weights.h5": "holds weights alone; build the model, model.load_weights({name!r}), and save it whole: model.save({new!r})",
+    ".h5": _HDF5,
+    ".hdf5": _HDF5,
+    ".pb": "is a part of a SavedModel, which has no layers any more; save the model that it was made from: model.save({new!r})",
+    ".tflite": "is a file for devices, which has no layers any more; give the model that it was made from, saved by model.save({new!r})",
+    ".json": "holds no weights; give a model with them, saved by model.save({new!r})",
+    **dict.fromkeys((".onnx", ".pt", ".pth", ".safetensors"), _FOREIGN),
+}
+"""What files of other formats are, by ending, and what to do with them."""
+
+SAVED_MODEL = (
+    "is a SavedModel, which has no layers any more; save the model that it was made from, model.save({new!r}), or distil in Python from "
+    "keras.Model(image, keras.layers.TFSMLayer({name!r}, call_endpoint='serve')(image))"
+)
+
+
+def other_format(path: str | Path) -> str | None:
+    """What a file or folder of another format is, and what to do with it; `None` if it looks like a `.keras` file, or like no file at all.
+
+    Example:
+        >>> other_format("teacher.h5")  # "teacher.h5 is a file of the older HDF5 format; make a .keras file of it: ..."
+    """
+    name = str(path)
+    plain = name.rstrip("/")
+    if Path(path).is_dir() and (Path(path) / "saved_model.pb").is_file():
+        return f"{name} {SAVED_MODEL.format(name=name, new=f'{plain.removesuffix(KERAS)}.keras')}"
+    ending = next((ending for ending in OTHER_FORMATS if plain.lower().endswith(ending)), None)
+    if ending is not None:
+        return f"{name} {OTHER_FORMATS[ending].format(name=name, new=f'{plain[: -len(ending)]}.keras')}"
+    if plain.lower().endswith(KERAS) and not plain.endswith(KERAS):
+        return f"{name} has an ending that Keras does not know; rename it to {plain[: -len(KERAS)]}.keras"
+    return None

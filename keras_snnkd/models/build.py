@@ -6,7 +6,8 @@ from typing import Any
 
 import keras
 
-from keras_snnkd.errors import unknown_name
+from keras_snnkd.errors import FileFormatError, unknown_name
+from keras_snnkd.files.keras_file import other_format
 from keras_snnkd.models.convnet import HEADS, ConvNet
 from keras_snnkd.models.mlp import MLP
 from keras_snnkd.models.network import neuron_arguments
@@ -30,6 +31,7 @@ def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         UnknownNameError: For an unknown preset, builder or argument.
+        FileFormatError: For the path of a model in another format than `.keras`.
         ValueError: For a short form that cannot be read.
 
     Example:
@@ -43,6 +45,8 @@ def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
         spec = _read_short_form(text)
     elif text in PRESETS:
         spec = dict(PRESETS[text])
+    elif told := other_format(text):
+        raise FileFormatError(told)
     else:
         raise unknown_name("model preset", text, PRESETS)
     builder = spec.get("builder")

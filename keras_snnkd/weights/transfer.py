@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 
 from keras_snnkd.errors import FileFormatError, ShapeError
-from keras_snnkd.files.keras_file import check_keras_file
+from keras_snnkd.files.keras_file import check_keras_file, other_format
 from keras_snnkd.teachers import shipped
 
 
@@ -34,6 +34,9 @@ def load(path: str | Path) -> keras.Model:
         >>> teacher = kd.models.load("cifar10_teacher")
     """
     path = shipped.path(path) if isinstance(path, str) and path.isidentifier() and not Path(path).exists() else Path(path)
+    folder = path.parent if path.name == "model.keras" and not path.exists() else path  # of a folder that was given
+    if told := other_format(folder):
+        raise FileFormatError(told)
     if not path.is_file():
         raise FileFormatError(f"there is no model file {path}; train one first (train.py --mode teacher), or check the path")
     if path.suffix != ".keras" or not zipfile.is_zipfile(path):

@@ -114,7 +114,7 @@ def test_small_classes_are_in_all_parts(tmp_path):
         (["loose.png"], "no class folders in it"),
         (["cat/notes.txt", "dog/b.png"], r"cat: no images in it"),
         (["cat/a.png", "cat/b.png"], r"holds one class only \(cat\)"),
-        (["train/cat/a.png", "train/dog/b.png"], r"test: no such folder"),
+        (["train/cat/a.png", "train/dog/b.png"], r"has train/ and no test/; add test/<class>/, or put the class folders into"),
         (["train/cat/a.png", "train/dog/b.png", "test/cow/c.png"], r"class 'cow' is in test/ but not in train/, which has cat, dog"),
         (["cat/a.png", "dog/b.png"], "got 2 training and 0 test images"),
     ],
@@ -124,3 +124,40 @@ def test_a_folder_without_a_usable_data_set_is_refused(tmp_path, files, message)
         save(tmp_path / file, 1) if file.endswith("png") else (tmp_path / file).parent.mkdir()
     with pytest.raises(FileFormatError, match=message):
         load(tmp_path)
+
+
+def two_classes(folder):
+    for place in range(5):
+        save(folder / "cat" / f"{place}.png", place)
+        save(folder / "dog" / f"{place}.png", 100 + place)
+
+
+@pytest.mark.parametrize("place", ["cow", "cat/9.png"], ids=["class", "picture"])
+def test_a_link_to_nothing_is_no_missing_class_or_picture(tmp_path, place):
+    two_classes(tmp_path)
+    (tmp_path / place).symlink_to("elsewhere")
+    with pytest.raises(FileFormatError, match=rf"{place}: is a link to elsewhere, which is not there"):
+        load(tmp_path)
+
+
+def test_links_and_what_computers_leave_in_folders(tmp_path):
+    two_classes(tmp_path / ".there")
+    two_classes(tmp_path)
+    (tmp_path / "cow").symlink_to(tmp_path / ".there" / "cat")
+    (tmp_path / "__MACOSX").mkdir()
+    for name in (".DS_Store", "cat/.DS_Store", "cat/._0.png", "Thumbs.db", "cat/Thumbs.db"):
+        (tmp_path / name).write_bytes(b"\0")
+    (tmp_path / "cat" / ".ipynb_checkpoints").mkdir()
+    assert load(tmp_path).class_names == ("cat", "cow", "dog")
+
+
+def test_pictures_that_are_in_no_class_are_said(tmp_path):
+    two_classes(tmp_path)
+    save(tmp_path / "stray.png", 3)
+    assert "passed over: 1 pictures beside the class folders, such as stray.png" in load(tmp_path).notes
+
+
+def test_pictures_without_folders_are_told_what_to_do(tmp_path):
+    save(tmp_path / "flat" / "cat_1.png", 3)
+    with pytest.raises(FileFormatError, match="1 pictures and no class folders in it; put those of each class into a folder"):
+        load(tmp_path / "flat")

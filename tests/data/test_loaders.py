@@ -89,7 +89,15 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"batch_size": 0}, "batch_size must be"), ({"limit": 1}, "limit must be at least 2"), ({"augment": "flop"}, "unknown augmentation")],
+    [
+        ({"batch_size": 0}, "batch_size must be"),
+        ({"batch_size": True}, "batch_size must be an integer of at least 1, got True"),
+        ({"seed": False}, "seed must be an integer"),
+        ({"limit": 1}, "limit must be at least 2"),
+        ({"limit": "100"}, "limit must be at least 2 .* got '100'"),
+        ({"limit": 2.5}, "limit must be at least 2"),
+        ({"augment": "flop"}, "unknown augmentation"),
+    ],
 )
 def test_bad_settings_are_refused_before_anything_is_read(arguments, message):
     with pytest.raises(ValueError, match=message):

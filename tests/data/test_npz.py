@@ -90,7 +90,7 @@ NOT_A_NUMBER = np.full((30, 6, 5, 3), np.nan)
     ("changes", "message"),
     [
         ({"y_test": None}, "y_test missing; expected x_train, y_train, x_test, y_test, got x_train, y_train, x_test"),
-        ({"y_train": np.array([{}] * 30)}, r"not a readable .npz file of plain arrays .*allow_pickle"),
+        ({"y_train": np.array([{}] * 30)}, r"y_train holds Python objects, which are not read from files"),
         ({"x_train": np.zeros((30, 6))}, r"x_train must be \[N, H, W\] or \[N, H, W, C\] and not empty, got shape \(30, 6\)"),
         ({"x_train": np.zeros((0, 6, 5, 3)), "y_train": np.zeros(0, int)}, r"not empty, got shape \(0, 6, 5, 3\)"),
         ({"x_train": np.zeros((30, 6, 5, 3), int)}, r"got int64 from 0 to 0"),
@@ -114,7 +114,13 @@ NOT_A_NUMBER = np.full((30, 6, 5, 3), np.nan)
         ({"y_train": np.eye(3, dtype=int)[np.arange(30) % 3]}, r"got shape \(30, 3\); of one-hot labels \[N, K\] save y_train.argmax\(1\)"),
         ({"y_train": np.array(["cat", "dog", "cow"] * 10)}, r"got names; save numpy.unique\(y_train, return_inverse=True\)\[1\]"),
         ({"y_train": np.arange(30) % 2 == 0}, r"got bool; save y_train.astype\(int\)"),
-        ({"y_train": np.linspace(0, 2, 30)}, "got float64; values in between are no classes"),
+        ({"y_train": np.linspace(0, 2, 30)}, "got float64 with values in between, which are no classes"),
+        (
+            {"y_train": np.where(np.arange(30) < 1, np.nan, np.arange(30) % 3)},
+            "got float64 with NaN or infinite values; leave out the images",
+        ),
+        ({"y_train": np.where(np.arange(30) < 1, np.inf, np.arange(30) % 3)}, "got float64 with NaN or infinite values"),
+        ({"y_train": np.where(np.arange(30) < 1, 2.0**60, np.arange(30) % 3).astype("int64")}, r"must be 0..3, got 0..1152921504606846976"),
         ({"x_train": NOT_A_NUMBER}, "x_train holds NaN or infinite values"),
         ({"x_train": np.full((30, 6, 5, 3), 255.0)}, "must lie between 0 and 1, got 255 to 255"),
         ({"x_test": np.zeros((6, 9, 9, 3))}, r"must have one shape, got \(6, 5, 3\) and \(9, 9, 3\)"),

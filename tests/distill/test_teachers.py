@@ -150,6 +150,83 @@ def test_images_of_another_size_and_colour_are_made():
         adapt_teacher(teacher, image_shape=(4, 4, 2))
 
 
+def behind(shape, *before, dtype="float32"):
+    """The sure teacher behind layers that make its images of inputs of another form."""
+    x = image = keras.Input(shape, dtype=dtype)
+    for layer in before:
+        x = layer(x)
+    return keras.Model(image, sure()(x), name="other")
+
+
+@pytest.mark.parametrize(
+    "teacher",
+    [
+        lambda: behind((16,), layers.Reshape((4, 4, 1))),
+        lambda: behind((1, 4, 4), layers.Permute((2, 3, 1))),
+        lambda: behind((1, 8, 8), layers.Permute((2, 3, 1)), layers.MaxPooling2D()),
+    ],
+    ids=["flat", "channels first", "channels first and larger"],
+)
+def test_flat_images_and_those_with_channels_first_are_made(teacher):
+    with pytest.warns(UserWarning, match=r"are made of the data's \(4, 4, 1\)"):
+        adapted = adapt_teacher(teacher(), image_shape=(4, 4, 1), samples=(IMAGES, CLASSES))
+    np.testing.assert_array_equal(np.argmax(adapted(IMAGES), -1), CLASSES)
+
+
+def test_bytes_are_given_to_a_teacher_that_takes_them_however_few_images_there_are():
+    teacher = behind((4, 4, 1), layers.Rescaling(1 / 256), dtype="uint8")
+    with pytest.warns(UserWarning, match=r"brought to the scale 0\.\.255"):
+        adapted = adapt_teacher(teacher, samples=(IMAGES[:3], CLASSES[:3]))
+    np.testing.assert_array_equal(np.argmax(adapted(IMAGES), -1), CLASSES)
+
+
+def test_a_clear_scale_is_found_on_few_images():
+    with pytest.warns(UserWarning, match=r"brought to the scale 0\.\.255"):
+        adapt_teacher(sure(factor=256.0), samples=(IMAGES[:9], CLASSES[:9]))
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [
+        (lambda x: ops.argmax(sure()(x), -1), "the teacher wrong gives whole numbers int32, as behind an argmax"),
+        (lambda x: layers.Reshape((1, 1, 3))(sure()(x)), r"gives \(1, 1, 3\) and the student .*; put keras.layers.Flatten\(\) behind"),
+    ],
+)
+def test_a_teacher_without_scores_of_classes_is_told_what_is_wanted(teacher, message):
+    image = keras.Input((4, 4, 1))
+    with pytest.raises(ShapeError, match=message):
+        kd.Distiller(tiny.plain(), keras.Model(image, teacher(image), name="wrong"), ["soft_targets"])
+
+
+class Several(Closed):
+    """A subclassed model with a mapping as its output."""
+
+    def call(self, x, training=False):
+        return {"logits": self.inner(x), "features": x}
+
+
+def test_a_subclassed_teacher_of_several_outputs_is_told_what_to_give():
+    teacher = Several(name="several")
+    teacher(IMAGES[:2])
+    said = r"the model several gives a mapping of 'logits', 'features'; expected one output"
+    with pytest.raises(ShapeError, match=said):
+        kd.Distiller(tiny.plain(), teacher, ["soft_targets"])
+    with pytest.raises(ShapeError, match=said):
+        adapt_teacher(teacher, samples=(IMAGES, CLASSES))
+
+
+def test_a_teacher_of_two_inputs_is_told_how_it_can_teach():
+    image, more = keras.Input((4, 4, 1), name="image"), keras.Input((3,), name="more")
+    teacher = keras.Model([image, more], layers.Add()([sure()(image), more]), name="two")
+    with pytest.raises(ShapeError, match=r'the teacher two takes 2 inputs, image \(4, 4, 1\), more \(3,\); .*inputs="named"'):
+        adapt_teacher(teacher, image_shape=(4, 4, 1), samples=(IMAGES, CLASSES))
+
+
+def test_a_teacher_of_other_images_is_told_how_it_is_adapted():
+    with pytest.raises(ShapeError, match=r"kd\.adapt_teacher\(teacher, image_shape=\(4, 4, 1\)\)"):
+        kd.Distiller(tiny.plain(), behind((16,), layers.Reshape((4, 4, 1))), ["soft_targets"])
+
+
 def guessing():
     """A teacher that always says the same."""
     teacher = tiny.plain(9, "untrained")

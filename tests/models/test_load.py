@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_snnkd.errors import FileFormatError, KDError
-from keras_snnkd.models import MLP, load
+from keras_snnkd.models import MLP, load, specification
 from keras_snnkd.teachers import shipped
 
 
@@ -55,7 +55,7 @@ def test_a_file_that_is_no_archive_or_part_of_one(saved, content):
         load(saved)
 
 
-@pytest.mark.parametrize("name", ["model.h5", "model.zip", "model"])
+@pytest.mark.parametrize("name", ["model.zip", "model"])
 def test_a_file_of_another_suffix(saved, name):
     other = saved.rename(saved.with_name(name))
     with pytest.raises(FileFormatError, match=rf"{name} is not a .keras file.*model.save\('name.keras'\)"):
@@ -97,3 +97,16 @@ def test_a_file_with_code_in_it_is_refused_and_the_code_does_not_run(tmp_path):
     with pytest.raises(FileFormatError, match=r"code.keras cannot be read .*Lambda.*without code\?"):
         load(tmp_path / "code.keras")
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("place", ["exported", "exported.keras", "exported/model.keras", "exported/saved_model.pb"])
+def test_a_saved_model_is_told_what_to_give_in_its_place(tmp_path, place, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / place.split("/")[0]
+    folder.mkdir()
+    (folder / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(FileFormatError, match=r"a SavedModel, which has no layers any more; save the model that it was made from") as error:
+        load(place)
+    assert "model.save('exported" in str(error.value)
+    with pytest.raises(FileFormatError, match="SavedModel" if "." not in place else ""):
+        specification(place if "." not in place else "exported.pb")

@@ -80,7 +80,7 @@ def test_a_v_reset_above_the_threshold_is_refused(layer):
 
 @pytest.mark.parametrize("layer", FIRING)
 def test_an_unknown_reset_or_surrogate_is_refused(layer):
-    with pytest.raises(ValueError, match="unknown reset 'zero'. Known: hard, soft"):
+    with pytest.raises(ValueError, match=r"unknown reset 'zero'\. Known: hard, soft"):
         layer(reset="zero")
     with pytest.raises(UnknownNameError, match=r"unknown surrogate 'atam'\. Did you mean 'atan'"):
         layer(surrogate="atam")
