@@ -24,6 +24,10 @@ class InputError(KDError, ValueError):
     """Values that a model cannot take, such as NaN."""
 
 
+class KindError(KDError, TypeError):
+    """An argument of another kind than expected, such as a name in place of a model."""
+
+
 class FileFormatError(KDError, ValueError):
     """A file that is damaged, foreign or of another version."""
 
@@ -70,6 +74,21 @@ class ExportError(KDError, RuntimeError):
 
 class UnsupportedError(ExportError):
     """A model that a format or a runtime has no words for."""
+
+
+def wrong_kind(what: str, came: object, expected: str) -> KindError:
+    """The error for an argument of another kind than expected.
+
+    Args:
+        what: The argument, as a person calls it: `"the teacher"`.
+        came: Its value.
+        expected: What it should have been, and how to get that.
+
+    Returns:
+        The error, to be raised by the caller.
+    """
+    shown = " ".join(f"{came!r:.200}".split())[:60]
+    return KindError(f"{what} must be {expected}; got {shown} ({type(came).__name__})")
 
 
 def unknown_name(kind: str, name: object, names: Iterable[str]) -> UnknownNameError:

@@ -18,9 +18,9 @@ from keras_snnkd.distill import teachers
 from keras_snnkd.distill.packing import Packing
 from keras_snnkd.distill.samples import samples_of
 from keras_snnkd.distill.taps import INPUTS, TEACHER, TapModel
-from keras_snnkd.errors import FileFormatError, ForeignFolderError, KDError, OutputError
+from keras_snnkd.errors import FileFormatError, ForeignFolderError, KDError, OutputError, wrong_kind
 from keras_snnkd.files.manifest import CACHE, MANIFEST, Manifest, claimed
-from keras_snnkd.files.staging import check_space, read_json, write_json
+from keras_snnkd.files.staging import as_path, check_space, read_json, write_json
 from keras_snnkd.weights.transfer import fingerprint, restart_random_layers
 
 FORMAT = 1
@@ -53,6 +53,7 @@ class TeacherCache:
     Raises:
         ValueError: If the data shows new views in each epoch, or there are no taps.
         UnknownNameError: If the teacher has no such tap.
+        KindError: For an argument of another kind, such as the name of a data set.
 
     Example:
         >>> data = kd.data.load("fashion_mnist", augment="flip", views=2)
@@ -62,6 +63,10 @@ class TeacherCache:
     """
 
     def __init__(self, teacher: keras.Model, data: Any, taps: Iterable[str], folder: str | Path) -> None:
+        if not all(hasattr(data, name) for name in ("views", "train_arrays", "view")):
+            raise wrong_kind("the data of a TeacherCache", data, "a keras_snnkd.data.Data, such as kd.data.load(...) returns")
+        if isinstance(taps, str) or not isinstance(taps, Iterable):
+            raise wrong_kind("taps", taps, "a list of names, such as distiller.teacher_taps")
         if data.views is None and (data.augment != "none" or data.mixup):
             raise ValueError(
                 f"the data shows new views of its images in each epoch (augment={data.augment!r}, mixup={data.mixup:g}), "
@@ -72,7 +77,7 @@ class TeacherCache:
         self.taps = sorted(set(taps))
         if not self.taps:
             raise ValueError("there are no taps to cache; give those that the objectives read, distiller.teacher_taps")
-        self.folder = Path(folder)
+        self.folder = as_path(folder, "the folder of a TeacherCache")
         taps_of_teacher = TapModel(self.teacher, self.taps)
         self._of_no_sample = [tap for tap in self.taps if taps_of_teacher.shapes[tap][0] is not None]
         self._forward = _compiled(taps_of_teacher)

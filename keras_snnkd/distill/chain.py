@@ -21,12 +21,12 @@ from keras_snnkd.distill.diverged import Divergence
 from keras_snnkd.distill.moments import FreshMoments
 from keras_snnkd.distill.samples import samples_of_data
 from keras_snnkd.distill.stage import Stage
-from keras_snnkd.errors import FileFormatError, KDError, OutputError, UnhealthyTrainingError, unknown_name
+from keras_snnkd.errors import FileFormatError, KDError, OutputError, UnhealthyTrainingError, unknown_name, wrong_kind
 from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, claimed
-from keras_snnkd.files.staging import check_space, read_json, sha256, write_json
+from keras_snnkd.files.staging import as_path, check_space, read_json, sha256, write_json
 from keras_snnkd.training import strategy
-from keras_snnkd.training.feed import feed
+from keras_snnkd.training.feed import check_classes, feed
 from keras_snnkd.weights.rounding import round_weights
 from keras_snnkd.weights.transfer import load, restart_random_layers
 
@@ -85,8 +85,10 @@ class Chain:
     """
 
     def __init__(self, stages: Iterable[Stage], folder: str | Path, cache_taps: Iterable[str] = ()) -> None:
-        self.stages = list(stages)
-        self.folder = Path(folder)
+        self.stages = list(stages) if isinstance(stages, Iterable) else []
+        if not isinstance(stages, Iterable) or not all(isinstance(stage, Stage) for stage in self.stages):
+            raise wrong_kind("the stages of a Chain", stages, "a list of kd.Stage")
+        self.folder = as_path(folder, "the folder of a Chain")
         self.cache_taps = set(cache_taps)
         if not self.stages:
             raise ValueError("a chain needs at least one stage")
@@ -99,6 +101,7 @@ class Chain:
                 raise ValueError(f"two stages are named {stage.name!r}")
             known.append(stage.name)
         self._teacher_taps: dict[str, list[str]] = {}
+        self._outputs: dict[str, int] = {}
 
     def check(self, steps_per_epoch: int = 1, failed: Failed | None = None) -> dict[str, Distiller]:
         """Build every model and distiller with fresh weights, and throw whatever does not fit.
@@ -121,6 +124,8 @@ class Chain:
                 distillers[stage.name] = stage.distiller(student, stage.find("teacher", students, student), steps_per_epoch)
                 students[stage.name] = stage.finished(student)
         self._teacher_taps = {name: distiller.teacher_taps for name, distiller in distillers.items()}
+        judged = [stage.name for stage in self.stages if stage.trained_for.classes and stage.trained_for.monitor is not None]
+        self._outputs = {name: students[name].output_shape[-1] for name in judged if name in students}
         return distillers
 
     def run(
@@ -158,6 +163,8 @@ class Chain:
         cached = [stage.name for stage in self.stages if stage.cache_views]
         if cached and not hasattr(data, "views"):
             raise KDError(f"cache_views of stage {cached[0]} needs data with views, as keras_snnkd.data.load returns, got {data!r}")
+        for name, outputs in self._outputs.items():
+            check_classes(data, outputs, name)
         self._samples = samples_of_data(data)
         refused = self._judge_given(failed)  # before anything is written
         with self._claimed(resume):

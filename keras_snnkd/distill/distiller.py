@@ -14,6 +14,7 @@ from keras_snnkd._types import Tensor
 from keras_snnkd.distill import objectives as registry
 from keras_snnkd.distill import teachers
 from keras_snnkd.distill.batches import brings, inputs_of, masks_of, pick, teachers_inputs
+from keras_snnkd.distill.fit_data import check_fit
 from keras_snnkd.distill.gradient import choose
 from keras_snnkd.distill.label_loss import check_label_loss
 from keras_snnkd.distill.objective import Objective, check_positive, taps_of
@@ -22,7 +23,7 @@ from keras_snnkd.distill.objectives.coached import Coached
 from keras_snnkd.distill.pair import check_pair, is_itself
 from keras_snnkd.distill.samples import Samples, samples_of
 from keras_snnkd.distill.taps import OUTPUT, TEACHER, TEACHER_INPUTS, TapModel
-from keras_snnkd.errors import KDError, ShapeError, unknown_name
+from keras_snnkd.errors import KDError, ShapeError, unknown_name, wrong_kind
 from keras_snnkd.keras_internals import Distributed, all_layers
 from keras_snnkd.training import strategy
 
@@ -97,7 +98,7 @@ class Distiller(Distributed):
         if inputs not in INPUT_KINDS:
             raise unknown_name("kind of inputs", inputs, INPUT_KINDS)
         self.inputs_kind = inputs
-        graphs.check_built(student)
+        graphs.check_built(student, "the student")
         self.teacher_inputs = bool(teacher_inputs)
         self.teacher_outputs, self.teacher_scale = teacher_outputs, teacher_scale
         self.objectives = _named(objectives)
@@ -188,7 +189,8 @@ class Distiller(Distributed):
         self._met = True
 
     def fit(self, x: Any = None, y: Any = None, *, validation_data: Any = None, **kwargs: Any) -> keras.callbacks.History:
-        """Keras' `fit`, once the teacher has been looked at on real images, see `meet`."""
+        """Keras' `fit`, once the teacher has been looked at on real images, see `meet`, and the labels are those of its classes."""
+        check_fit(self.student, x, y)
         if self.teacher is not None and not self._met:
             samples = samples_of(validation_data) or (samples_of((x, y)) if y is not None else None)
             if samples is not None:
@@ -413,6 +415,8 @@ class _Untracked:
 
 def _named(objectives: Sequence[Objective | str | dict[str, Any]]) -> list[Objective]:
     """The objectives as `Objective`s with distinct names."""
+    if not isinstance(objectives, (list, tuple)):
+        raise wrong_kind("objectives", objectives, "a list, such as ['soft_targets'] or [kd.objectives.SoftTargets(temperature=4.0)]")
     found = [registry.get(objective) for objective in objectives]
     seen: dict[str, int] = {}
     for index, objective in enumerate(found):

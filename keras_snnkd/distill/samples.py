@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd._types import Array
+from keras_snnkd.errors import ShapeError
 
 LOOKED_AT = 256
 """Images on which a teacher is looked at, at most."""
@@ -99,6 +100,8 @@ def samples_of(source: Any, fill_up: Callable[[int], tuple[np.ndarray, np.ndarra
     for pair in pairs:
         if not _is_pair(pair):
             return None
+        if len(pair[0]) != len(pair[1]):
+            raise ShapeError(f"got {len(pair[0])} images and {len(pair[1])} labels; expected one label for each image")
         images.append(np.asarray(pair[0])[: LOOKED_AT - count])
         labels.append(np.asarray(pair[1])[: LOOKED_AT - count])
         count += len(images[-1])

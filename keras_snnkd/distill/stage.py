@@ -4,6 +4,7 @@ import dataclasses
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import keras
@@ -15,7 +16,7 @@ from keras_snnkd.distill.callbacks import Pace, WeightSchedule
 from keras_snnkd.distill.distiller import LABEL, Distiller
 from keras_snnkd.distill.label_loss import gives_logits
 from keras_snnkd.distill.objective import Objective
-from keras_snnkd.errors import unknown_name
+from keras_snnkd.errors import unknown_name, wrong_kind
 from keras_snnkd.layers import with_numbers
 from keras_snnkd.training import optimizers
 from keras_snnkd.training import task as tasks
@@ -97,6 +98,7 @@ class Stage:
         ValueError: For an unusable name, epochs or cache_views below 1, a learning rate that is not above 0, weight_bits other than
             8 and 32, or `transfer=None` without `start_from`; for a label_smoothing or a stop that cannot be.
         UnknownNameError: For an unknown optimizer or schedule.
+        KindError: For a student that is no function, such as a model.
     """
 
     name: str
@@ -130,12 +132,19 @@ class Stage:
     judged_from: int = 0
 
     def __post_init__(self) -> None:
-        if not self.name or not self.name.replace("_", "").replace("-", "").isalnum():
+        if not isinstance(self.name, str) or not self.name or not self.name.replace("_", "").replace("-", "").isalnum():
             raise ValueError(f"a stage's name is made of letters, digits, _ and -, got {self.name!r}")
         if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 1:
             raise ValueError(f"stage {self.name}: epochs must be a whole number above 0, got {self.epochs!r}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"stage {self.name}: learning_rate must be greater than 0, got {self.learning_rate!r}")
+        if isinstance(self.student, keras.Model) or not callable(self.student):
+            expected = "a function that makes the model, such as lambda: kd.models.build('mlp:64', (8, 8, 1), 10)"
+            raise wrong_kind(f"the student of stage {self.name}", self.student, expected)
+        if not _is_number(self.learning_rate) or not self.learning_rate > 0:
+            raise ValueError(f"stage {self.name}: learning_rate must be a number greater than 0, got {self.learning_rate!r}")
+        if not _is_number(self.weight_decay) or not self.weight_decay >= 0:
+            raise ValueError(f"stage {self.name}: weight_decay must be a number of at least 0, got {self.weight_decay!r}")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            raise ValueError(f"stage {self.name}: seed must be a whole number from 0 to 2**32 - 1, got {self.seed!r}")
         optimizers.check(self.optimizer, self.schedule)
         self._check_task()
         check_smoothing(self.label_smoothing)
@@ -264,6 +273,10 @@ class Stage:
             if fields[name] == default:
                 del fields[name]
         return json.loads(json.dumps(fields))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _fresh(objective: Any) -> Any:

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_snnkd import graphs
 from keras_snnkd._types import Shape, Shapes, Tensor
-from keras_snnkd.errors import ShapeError, unknown_name
+from keras_snnkd.errors import ShapeError, unknown_name, wrong_kind
 from keras_snnkd.keras_internals import mask_of, read_by
 from keras_snnkd.layers.rates import OnRates
 
@@ -164,6 +164,8 @@ class TapModel:
         layers = {layer.name: layer for layer in self._graph.layers}
         if name == OUTPUT:
             return self._graph.outputs[0]
+        if not isinstance(name, str):
+            raise wrong_kind("a tap", name, "the name of a layer, or 'logits', 'features', 'neurons'")
         if name == "logits" and name not in layers:
             return self._logits
         if name == "features" and name not in layers and (classifier := classifier_layer(self._graph)) is not None:

@@ -15,7 +15,7 @@ from keras_snnkd._types import Config, Tensor
 from keras_snnkd.distill.samples import Samples, samples_of
 from keras_snnkd.distill.scales import AUTO, Scale, check_scale, scale_of, scales
 from keras_snnkd.distill.taps import one_output
-from keras_snnkd.errors import InputError, KDError, ShapeError, unknown_name
+from keras_snnkd.errors import InputError, KDError, ShapeError, unknown_name, wrong_kind
 from keras_snnkd.layers import Channels, Logits, logits_of
 
 OUTPUTS = (AUTO, "logits", "probabilities", "numbers")
@@ -90,6 +90,8 @@ def adapt_teacher(
     Example:
         >>> teacher = kd.adapt_teacher(keras.saving.load_model("mine.keras"), samples=(images, labels))
     """
+    if image_shape is not None and not isinstance(image_shape, (tuple, list)):
+        raise wrong_kind("image_shape", image_shape, "a shape (H, W, C), such as data.image_shape")
     seen = None if samples is None else samples_of(samples)
     found = adapted(teacher, outputs, scale, image_shape, seen)
     tell(teacher, found.changes)
@@ -112,7 +114,7 @@ def adapted(
     classes: int | None = None,
 ) -> Adapted:
     """As `adapt_teacher`, with what was changed and measured, and without a verdict; `classes` are those of the data."""
-    graphs.check_built(teacher)
+    graphs.check_built(teacher, "the teacher")
     _check_one_output(teacher)
     if image_shape is not None or samples is not None:
         _check_one_input(teacher)

@@ -17,7 +17,7 @@ from keras_snnkd.edge.tensors import signature
 from keras_snnkd.errors import FileFormatError, InputError, ShapeError
 from keras_snnkd.files.logits import LOGITS, NUMBERS, check_answers
 from keras_snnkd.files.padding import lengths
-from keras_snnkd.files.staging import check_seal
+from keras_snnkd.files.staging import as_path, check_seal
 
 MOST_THREADS = 1024
 """More than any device has cores; the interpreter itself takes numbers that no machine can start."""
@@ -66,7 +66,7 @@ class Runner:
     """
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
-        self.path = Path(path)
+        self.path = as_path(path, "the file of a Runner")
         if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
             raise InputError(f"threads must be a whole number from 1 to {MOST_THREADS}, got {threads!r:.30}")
         self.contents = read_contents(self.path)

@@ -10,7 +10,7 @@ import numpy as np
 from keras_snnkd._version import __version__
 from keras_snnkd.edge import read_contents
 from keras_snnkd.errors import ExportError, FileFormatError, UnsupportedError
-from keras_snnkd.files.staging import sha256, staged
+from keras_snnkd.files.staging import as_path, sha256, staged
 
 ALIGNMENT = 16
 """Bytes; what the interpreter asks of a model's address."""
@@ -51,7 +51,7 @@ def c_array(path: str | Path, header: str | Path, name: str | None = None) -> st
     Example:
         >>> kd.export.c_array("student.tflite", "student.h")  # "student"
     """
-    path, header = Path(path), Path(header)
+    path, header = as_path(path, "the .tflite file"), as_path(header, "the header to be written")
     called = identifier(header.stem) if name is None else name
     if name is not None and identifier(name) != name:
         raise ValueError(f"name must be an identifier in C, such as {identifier(name)!r}, got {name!r}")

@@ -10,6 +10,7 @@ from typing import Any
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.export import _clock
 from keras_snnkd.files.processes import run_script
+from keras_snnkd.files.staging import as_path
 
 TIMEOUT_SECONDS = 300
 """How long the measurement of one file may take."""
@@ -63,7 +64,7 @@ def latency(path: str | Path, threads: Sequence[int] = (1, 2), rounds: int = 5, 
     Example:
         >>> kd.export.latency("student.tflite", threads=[1])[0].p50_ms
     """
-    path, threads = Path(path), [int(number) for number in threads]
+    path, threads = as_path(path, "the file to be timed"), [int(number) for number in threads]
     if min(threads, default=0) < 1 or rounds < 1:
         raise ValueError(f"threads and rounds must be at least 1, got {threads} and {rounds}")
     if not path.exists():

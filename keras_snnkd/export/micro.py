@@ -15,6 +15,7 @@ from keras_snnkd.export import _micro
 from keras_snnkd.export.c_array import hybrid_weights
 from keras_snnkd.files.extras import extra
 from keras_snnkd.files.processes import run_script
+from keras_snnkd.files.staging import as_path
 
 TIMEOUT_SECONDS = 60
 """How long the interpreter may take."""
@@ -83,7 +84,7 @@ def micro(path: str | Path, samples: np.ndarray) -> MicroReport:
     Example:
         >>> kd.export.micro("student_int8.tflite", images[:20]).fits(ram_kib=256)
     """
-    path, samples = Path(path), np.asarray(samples, "float32")
+    path, samples = as_path(path, "the .tflite file"), np.asarray(samples, "float32")
     if hybrid := hybrid_weights(path):
         raise UnsupportedError(
             f"{path} has int8 weights and float activations (quantize='dynamic'; {hybrid}), which LiteRT for Microcontrollers does not "

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from keras_snnkd.errors import FileFormatError, KDError, OutputError
+from keras_snnkd.errors import FileFormatError, KDError, OutputError, wrong_kind
 
 UNFINISHED = ".unfinished-"
 """Start of the names of folders in which something is being written."""
@@ -26,6 +26,22 @@ SHA256 = "sha256"
 
 _SEAL = (b"\n-- SHA-256 of all before: ", b" --\n")
 _BLOCK = 1 << 20
+
+
+def as_path(path: Any, what: str) -> Path:
+    """A text or path as a `Path`.
+
+    Args:
+        path: What came.
+        what: What it stands for, in an error: `"the folder of a Chain"`.
+
+    Raises:
+        KindError: For anything else.
+    """
+    try:
+        return Path(path)
+    except TypeError:
+        raise wrong_kind(what, path, "a path, as text or a pathlib.Path") from None
 
 
 @contextlib.contextmanager
@@ -49,7 +65,7 @@ def staged(*finals: str | Path, tag: str = "") -> Iterator[list[Path]]:
         >>> with staged("student.tflite") as (path,):
         ...     student.save(path)
     """
-    places = [Path(final) for final in finals]
+    places = [as_path(final, "a file to be written") for final in finals]
     folder = places[0].parent
     try:
         folder.mkdir(parents=True, exist_ok=True)

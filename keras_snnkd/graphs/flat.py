@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from keras_snnkd._types import Tensor
+from keras_snnkd.errors import wrong_kind
 from keras_snnkd.keras_internals import call_again, nodes, unconnected
 
 Place = Callable[[keras.Operation], Sequence[keras.Operation] | None]
@@ -18,8 +19,11 @@ def is_graph(model: object) -> bool:
     return isinstance(model, keras.Model) and bool(getattr(model, "outputs", None)) and nodes(model) is not None
 
 
-def check_built(model: keras.Model) -> None:
-    """Raise a `ValueError` for a model that has no shapes yet."""
+def check_built(model: keras.Model, what: str = "the model") -> None:
+    """Raise a `ValueError` for a model that has no shapes yet, and a `KindError` for what is no model."""
+    if not isinstance(model, keras.Model):
+        call = "; of a function give what it returns" if callable(model) else ""
+        raise wrong_kind(what, model, f"a built keras.Model, such as kd.models.load(path) or keras.Model(inputs, outputs) gives{call}")
     if isinstance(model, keras.Sequential) and not is_graph(model):
         raise ValueError(
             f"the Sequential model {model.name} is not built, so that the shape of its images is not known; "

@@ -45,6 +45,8 @@ def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
         spec = _read_short_form(text)
     elif text in PRESETS:
         spec = dict(PRESETS[text])
+    elif text.lower() in _short_names():
+        raise ValueError(f"the builder {text} needs its widths, such as convnet:16,pool,32,flatten or mlp:256 or resnet:64,128/2,2")
     elif told := other_format(text):
         raise FileFormatError(told)
     else:
@@ -59,9 +61,14 @@ def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
     return spec
 
 
+def _short_names() -> dict[str, str]:
+    """The builders by how they are called in short forms."""
+    return {name.lower(): name for name in BUILDERS} | {"sequence": "SequenceNet"}
+
+
 def _read_short_form(text: str) -> dict[str, Any]:
     kind, _, shape = text.partition(":")
-    builders = {name.lower(): name for name in BUILDERS} | {"sequence": "SequenceNet"}
+    builders = _short_names()
     if kind.lower() not in builders:
         raise unknown_name("model builder", kind, builders)
     widths, _, blocks = shape.partition("/")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd._types import Tensor
-from keras_snnkd.errors import KDError, ShapeError
+from keras_snnkd.errors import InputError, KDError, ShapeError
 
 BATCH_SIZE = 32
 """Samples in a batch of arrays, where there are enough."""
@@ -51,6 +51,8 @@ def feed(data: Any, batch_size: int = BATCH_SIZE, seed: int = 0) -> Any:
     else:
         train, validation = _arrays(data, "training"), None
     if validation is None:
+        if len(train[1]) < 2:
+            raise ShapeError(f"got {len(train[1])} samples; at least 2 are needed, one to train on and one to validate")
         held = _tenth(train[1])
         validation, train = _rows(train, held), _rows(train, ~held)
     return ArrayFeed(train, validation, min(batch_size, len(train[1])), seed)
@@ -154,6 +156,8 @@ def _inputs(inputs: Any, name: str, count: int) -> np.ndarray:
         raise ShapeError(f"the {name} are {len(inputs)}, and there are {count} labels")
     if inputs.dtype in (np.int32, np.int64) and inputs.ndim == 2:  # token ids
         return inputs.astype("int32")
+    if inputs.dtype.kind == "f" and not np.all(np.isfinite(inputs)):
+        raise InputError(f"the {name} hold NaN or infinite values; leave those samples out, or fill the gaps")
     scale = np.float32(1 / 256) if inputs.dtype == np.uint8 else np.float32(1)
     return inputs.astype("float32") * scale
 
@@ -162,6 +166,10 @@ def _labels(labels: np.ndarray, name: str) -> np.ndarray:
     """Class numbers of labels that are classes, else numbers in float32."""
     if labels.dtype.kind not in "fiub" or labels.ndim < 1:
         raise ShapeError(f"the {name} labels must be numbers, got {labels.dtype} of shape {labels.shape}")
+    if not np.all(np.isfinite(labels)):
+        raise InputError(f"the {name} labels hold NaN or infinite values; leave out the samples without a label")
+    if labels.dtype.kind in "iu" and labels.size and max(abs(int(labels.min())), abs(int(labels.max()))) >= 2**31:
+        raise InputError(f"the {name} labels are {labels.min()} to {labels.max()}; expected class numbers 0..K-1, or numbers of 32 bits")
     if labels.ndim == 2 and labels.shape[1] > 1 and _are_shares(labels):
         return labels.argmax(-1).astype("int32")
     if labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1):
@@ -192,6 +200,30 @@ def training_labels(data: Any) -> np.ndarray:
     if isinstance(arrays, tuple):
         return np.asarray(arrays[1])
     raise KDError('class_weights="balanced" needs all training labels at once, as arrays; give the weights in numbers for a stream')
+
+
+def check_classes(data: Any, classes: int, name: str) -> None:
+    """Refuse labels that are no numbers of the classes that a student tells apart.
+
+    Args:
+        data: What `feed` gives; of a stream the labels are not known before.
+        classes: How many scores the student gives.
+        name: Of the stage.
+
+    Raises:
+        ShapeError: With the labels that came.
+    """
+    least = -1 if hasattr(data, "train_arrays") else 0  # of a data set that is partly labelled
+    for place in ("train_arrays", "validation_arrays", "train", "held"):
+        arrays = getattr(data, "__dict__", {}).get(place)
+        labels = np.asarray(arrays[1]) if isinstance(arrays, tuple) else np.zeros(0)
+        if labels.ndim != 1 or not labels.size or classes < 2:
+            continue
+        if not np.array_equal(labels, np.rint(labels)) or labels.min() < least or labels.max() >= classes:
+            raise ShapeError(
+                f"stage {name}: the labels are {labels.min():g} to {labels.max():g}, and its student gives scores of {classes} classes; "
+                f"expected whole numbers 0..{classes - 1}, or another task, Stage(task='regression')"
+            )
 
 
 def _tenth(labels: np.ndarray) -> np.ndarray:

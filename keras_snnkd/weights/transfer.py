@@ -12,6 +12,7 @@ import keras
 
 from keras_snnkd.errors import FileFormatError, ShapeError
 from keras_snnkd.files.keras_file import check_keras_file, other_format
+from keras_snnkd.files.staging import as_path
 from keras_snnkd.teachers import shipped
 
 
@@ -33,7 +34,11 @@ def load(path: str | Path) -> keras.Model:
         >>> teacher = kd.models.load("teacher.keras")
         >>> teacher = kd.models.load("cifar10_teacher")
     """
-    path = shipped.path(path) if isinstance(path, str) and path.isidentifier() and not Path(path).exists() else Path(path)
+    path = (
+        shipped.path(path)
+        if isinstance(path, str) and path.isidentifier() and not Path(path).exists()
+        else as_path(path, "the file of a model")
+    )
     folder = path.parent if path.name == "model.keras" and not path.exists() else path  # of a folder that was given
     if told := other_format(folder):
         raise FileFormatError(told)

@@ -30,7 +30,7 @@ from keras_snnkd.distill.objectives.spikes import SpikeTrain
 from keras_snnkd.distill.objectives.steps import ErrorAlignment, StepEntropy, StepLabels
 from keras_snnkd.distill.objectives.tokens import AttentionScores, EmbeddingTable, HiddenStates
 from keras_snnkd.distill.objectives.views import TurnedTargets
-from keras_snnkd.errors import unknown_name
+from keras_snnkd.errors import unknown_name, wrong_kind
 
 __all__ = [
     "ActiveFeatures",
@@ -133,7 +133,7 @@ def get(identifier: "str | Mapping[str, Any] | Objective") -> Objective:
 
     Raises:
         UnknownNameError: For an unknown objective or argument; the nearest is offered.
-        TypeError: If it is something else.
+        KindError: If it is something else.
 
     Example:
         >>> kd.objectives.get({"objective": "spike_train", "window": 2})
@@ -145,7 +145,8 @@ def get(identifier: "str | Mapping[str, Any] | Objective") -> Objective:
     if isinstance(identifier, str):
         identifier = {"objective": identifier}
     if not isinstance(identifier, Mapping):
-        raise TypeError(f"an objective is a name, a mapping with the key 'objective', or an Objective; got {identifier!r}")
+        made = f"; of the class write {identifier.__name__}()" if isinstance(identifier, type) else ""
+        raise wrong_kind("an objective", identifier, f"a name, a mapping with the key 'objective', or an Objective{made}")
     arguments = dict(identifier)
     name = arguments.pop("objective", None)
     if not isinstance(name, str) or name not in _BY_NAME:

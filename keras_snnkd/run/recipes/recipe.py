@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_snnkd.errors import FileFormatError, unknown_name
+from keras_snnkd.distill import objectives
+from keras_snnkd.errors import FileFormatError, UnknownNameError, nearest, unknown_name
 from keras_snnkd.files.staging import read_json, write_json
 from keras_snnkd.run.recipes.modes import Mode
 from keras_snnkd.teachers import shipped
@@ -198,6 +199,10 @@ class Recipe:
         known = [field.name for field in dataclasses.fields(cls)]
         for key in content:
             if key not in known:
+                of_objectives = objectives.arguments("soft_targets")
+                if (found := nearest(key, [*known, *of_objectives])) in of_objectives:
+                    example = f"{{'objective': 'soft_targets', {found!r}: ...}}"
+                    raise UnknownNameError(f"unknown recipe setting {key!r}; did you mean an objective's, such as {example}?")
                 raise unknown_name("recipe setting", key, known)
         return cls(**content)
 
