@@ -107,9 +107,7 @@ def test_labels_that_are_none_of_the_student_are_told_by_fit(labels, message):
 
 
 def test_an_argument_of_an_objective_is_no_setting_of_a_recipe_and_a_builder_has_widths():
-    with pytest.raises(
-        UnknownNameError, match=r"did you mean an objective's, such as {'objective': 'soft_targets', 'temperature': \.\.\.}"
-    ):
+    with pytest.raises(UnknownNameError, match=r"did you mean an objective's, such as .*'temperature': \.\.\.}"):
         kd.Recipe.from_dict({"temprature": 4})
     with pytest.raises(ValueError, match="the builder convnet needs its widths"):
         kd.models.specification("convnet")
