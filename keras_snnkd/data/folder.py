@@ -8,6 +8,7 @@ import numpy as np
 from keras_snnkd.data.npz import VALIDATION
 from keras_snnkd.data.splits import Arrays, Source, every_fifth, mixed
 from keras_snnkd.errors import DifferentSizesError, FileFormatError
+from keras_snnkd.files.memory import gigabytes, physical_memory
 from keras_snnkd.files.pictures import SUFFIXES, Resize, read_picture
 
 LAYOUTS = f"expected train/<class>/*.png and test/<class>/*.png, or <class>/*.png (also {', '.join(SUFFIXES[1:])})"
@@ -126,8 +127,15 @@ def _mixed(files: Files, names: tuple[str, ...]) -> list[tuple[Path, int]]:
 
 def _read_images(files: list[Path], resize: Resize | None) -> np.ndarray:
     """All files as one uint8 array `[N, H, W, C]`."""
-    images = [read_picture(file, resize=resize) for file in files]
+    images = [read_picture(files[0], resize=resize)]
     height, width = images[0].shape[:2]
+    needed, there = 2 * images[0].nbytes * len(files), physical_memory()  # one by one, and in one array
+    if there is not None and needed > there:
+        raise FileFormatError(
+            f"{files[0]}: {len(files):,} pictures of {width}x{height} pixels take {gigabytes(needed)} of memory, and this machine has "
+            f"{gigabytes(there)}; bring them to the size of the network, such as --resize 224 (resize=)."
+        )
+    images += [read_picture(file, resize=resize) for file in files[1:]]
     for file, image in zip(files, images, strict=True):
         if image.shape[:2] != (height, width):
             raise DifferentSizesError(

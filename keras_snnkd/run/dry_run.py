@@ -7,7 +7,7 @@ from keras_snnkd import data as datasets
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.taps import TapModel, tap_names
 from keras_snnkd.report import formats
-from keras_snnkd.run.estimate import Estimate, estimate, total
+from keras_snnkd.run.estimate import Estimate, beyond_memory, estimate, total
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.watching.json_log import tell
 
@@ -42,6 +42,8 @@ def dry_run(experiment: Experiment, console: Any, how: str = SHORT) -> int:
     everything = total(stages, experiment.recipe)
     text = f"\nin all {_about(everything)}, by counted operations and this machine's speed, if nothing else runs on it"
     tell(console, "estimate", text, seconds=everything.seconds, memory_bytes=everything.memory_bytes)
+    if told := beyond_memory(distillers, experiment.data.batch_size):
+        say(f"warning: {told}")
     if how == FULL:
         say("\nrecipe:")
         say(json.dumps(experiment.recipe.to_dict(), indent=2))

@@ -11,6 +11,7 @@ import numpy as np
 from keras_snnkd import metrics
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.export.freeze import timesteps
+from keras_snnkd.files.memory import gigabytes, physical_memory
 from keras_snnkd.run.recipes.recipe import Recipe
 
 FORWARD_AND_BACKWARD = 3.0
@@ -103,13 +104,39 @@ def _epochs(name: str, recipe: Recipe) -> int:
 
 def _stage(name: str, distiller: Distiller, recipe: Recipe, steps_per_epoch: int, rate: float) -> Estimate:
     batch = recipe.batch_size or 1
-    memory = COPIES * FLOAT * distiller.student.count_params() + FORWARD_AND_BACKWARD * FLOAT * batch * _activations(distiller.student)
+    memory = _memory(distiller, batch)
     work = _work(distiller.student)
     taught = _work(distiller.teacher) if isinstance(distiller.teacher, keras.Model) and not recipe.cache else 0.0
     if work is None or taught is None:
         return Estimate(None, int(memory))
     step = OVERHEAD + batch * (FORWARD_AND_BACKWARD * work + taught) / rate
     return Estimate(COMPILING + _epochs(name, recipe) * steps_per_epoch * step, int(memory))
+
+
+def _memory(distiller: Distiller, batch: int) -> float:
+    """Bytes of a training step."""
+    return COPIES * FLOAT * distiller.student.count_params() + FORWARD_AND_BACKWARD * FLOAT * batch * _activations(distiller.student)
+
+
+def beyond_memory(distillers: Mapping[str, Distiller], batch: int) -> str:
+    """What is to be said of stages whose steps need more memory than this machine has; nothing of others.
+
+    Args:
+        distillers: By stage.
+        batch: Images in a batch.
+
+    Example:
+        >>> beyond_memory(experiment.check(), experiment.recipe.batch_size)
+    """
+    needed = {name: _memory(distiller, batch) for name, distiller in distillers.items()}
+    most, there = max(needed, key=lambda name: needed[name], default=None), physical_memory()
+    if most is None or there is None or needed[most] <= there:
+        return ""
+    shape = tuple(distillers[most].student.inputs[0].shape[1:])
+    return (
+        f"a step of {most} takes about {gigabytes(needed[most])} of memory, in batches of {batch} of {shape}, and this machine has "
+        f"{gigabytes(there)}. Make the images smaller (--resize), or the batches (--batch-size), or the network"
+    )
 
 
 def _work(model: keras.Model) -> float | None:

@@ -23,6 +23,7 @@ from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, Manifest, claimed
 from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.compressing.stages import costs, device_of
+from keras_snnkd.run.estimate import beyond_memory
 from keras_snnkd.run.finished.evaluation import describe_data, export_checked, machine, measure, raster, test_images, versions
 from keras_snnkd.run.given_teacher import load_teacher, size_for
 from keras_snnkd.run.plan import ALONE, ALONE_TWIN, Plan
@@ -159,7 +160,9 @@ class Experiment:
         with strategy.scope(devices):
             stages = self.stages()
             chain = Chain(stages, self.folder)
-            chain.check(self.data.steps_per_epoch)
+            built = chain.check(self.data.steps_per_epoch)
+        if told := beyond_memory(built, self.data.batch_size):
+            self.console.print(f"warning: {told}", style="yellow", highlight=False, markup=False)
         with self._at_work(resume, chief, "results.json", "report.html", "export", "logs"):
             with strategy.scope(devices):
                 results = self._train(chain, resume)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_snnkd.data import load
+from keras_snnkd.data import folder, load
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files.pictures import Resize
 
@@ -161,3 +161,11 @@ def test_pictures_without_folders_are_told_what_to_do(tmp_path):
     save(tmp_path / "flat" / "cat_1.png", 3)
     with pytest.raises(FileFormatError, match="1 pictures and no class folders in it; put those of each class into a folder"):
         load(tmp_path / "flat")
+
+
+def test_more_pictures_than_there_is_memory_for_are_told_before_they_are_read(tmp_path, monkeypatch):
+    two_classes(tmp_path)
+    monkeypatch.setattr(folder, "physical_memory", lambda: 2 * 10 * 24 - 1)
+    with pytest.raises(FileFormatError, match=r"10 pictures of 6x4 pixels take .* of memory, and this machine has .*--resize 224"):
+        load(tmp_path)
+    assert load(tmp_path, resize=2).image_shape == (2, 2, 1)

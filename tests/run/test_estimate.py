@@ -56,6 +56,16 @@ def test_a_network_whose_operations_are_not_counted_has_no_time(monkeypatch):
     assert found.memory_bytes > 0
 
 
+def test_a_step_that_this_machine_has_no_memory_for_is_told(monkeypatch):
+    student = kd.models.MLP((4, 4, 1), 10, widths=(20,), timesteps=2)
+    stages = {"student_alone": kd.Distiller(student)}
+    assert estimating.beyond_memory(stages, 8) == ""
+    monkeypatch.setattr(estimating, "physical_memory", lambda: 10_000)
+    assert "a step of student_alone takes about 0.0 GB of memory, in batches of 8 of (4, 4, 1)" in estimating.beyond_memory(stages, 8)
+    monkeypatch.setattr(estimating, "physical_memory", lambda: None)
+    assert estimating.beyond_memory(stages, 8) == ""
+
+
 def test_what_json_has_no_words_for_is_null_and_spinners_are_silent(capsys):
     told = Lines()
     told.emit("epoch", metrics={"loss": math.nan, "more": [math.inf, 1.0]})

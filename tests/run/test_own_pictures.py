@@ -1,12 +1,15 @@
 """A folder of one's own pictures, with no option but the paths."""
 
 import io
+import json
 
 import keras
+import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
 
+from keras_snnkd.cli import main
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.recipes.recipe import Recipe
@@ -47,3 +50,22 @@ def test_few_pictures_are_shown_often_and_moved(pictures):
     recipe = Recipe(dataset=str(pictures)).resolved()
     assert (recipe.epochs, recipe.teacher_epochs, recipe.augment) == (30, 20, "crop")
     assert recipe.cache == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_size", [[], ["--batch-size", "128"]], ids=["by default", "two steps an epoch"])
+def test_360_pictures_that_can_be_told_apart_are_told_apart(tmp_path, monkeypatch, batch_size):
+    """With two steps an epoch, the student of an earlier version had 99 % in training and 51 % on test images."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(1)
+    for place in range(360):
+        label = place % 5
+        picture = random.integers(0, 60, (12, 15), dtype="uint8")
+        picture[:, 3 * label : 3 * label + 3] += 50
+        file = tmp_path / "pictures" / f"column {label}" / f"{place:03}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(file)
+    assert main(["--dataset", "pictures", *batch_size]) == 0
+    teacher, alone, distilled = json.loads((tmp_path / "runs" / "pictures_distill" / "results.json").read_text())["models"]
+    for model in (teacher, alone, distilled):
+        assert model["accuracy"] >= 0.97, model["name"]
