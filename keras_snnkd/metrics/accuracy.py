@@ -37,14 +37,21 @@ def accuracy(logits: Any, labels: Any) -> float:
         0..1.
 
     Raises:
-        ShapeError: If the two do not fit each other; nothing is broadcast.
+        ShapeError: If the two do not fit each other, nothing is broadcast; for labels that are no numbers of these classes.
         InputError: If a logit is NaN.
         ValueError: If there are no images.
 
     Example:
         >>> kd.metrics.accuracy(student.predict(images), labels)
     """
-    return _share(predictions(logits), np.asarray(labels), "labels")
+    found, labels = predictions(logits), np.asarray(labels)
+    share = _share(found, labels, "labels")
+    classes = np.shape(logits)[1]
+    whole = labels.dtype.kind in "biuf" and np.array_equal(labels, np.rint(labels))
+    if not whole or labels.min() < 0 or labels.max() >= classes:
+        came = f"{labels.min():g} to {labels.max():g}" if labels.dtype.kind in "biuf" else labels.dtype
+        raise ShapeError(f"labels must be whole numbers 0..{classes - 1}, as there are scores of {classes} classes; got {came}")
+    return share
 
 
 def agreement(logits: Any, others: Any) -> float:

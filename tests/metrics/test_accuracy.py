@@ -32,6 +32,16 @@ def test_labels_of_another_shape_are_refused(labels):
         metrics.accuracy(LOGITS, labels)
 
 
+@pytest.mark.parametrize(
+    ("labels", "came"),
+    [(LABELS + 2, "got 2 to 3"), (LABELS - 1, "got -1 to 0"), (LABELS + 0.5, "got 0.5 to 1.5"), (LABELS.astype(str), "got <U21")],
+)
+def test_labels_that_are_no_numbers_of_the_classes_are_refused(labels, came):
+    with pytest.raises(ShapeError, match=rf"labels must be whole numbers 0\.\.2, as there are scores of 3 classes; {came}"):
+        metrics.accuracy(LOGITS, labels)
+    assert metrics.accuracy(LOGITS, LABELS.astype("float32")) == 3 / 4
+
+
 def test_answers_that_are_nan_are_told_and_infinite_ones_have_an_order():
     some = LOGITS.copy()
     some[1, 2] = np.nan
