@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_snnkd.data.npz import check_numbers
 from keras_snnkd.data.series import check_parts, divided
 from keras_snnkd.errors import FileFormatError, unknown_name
 
@@ -218,9 +219,9 @@ def _part(path: Path | str, arrays: dict[str, np.ndarray], prefix: str) -> tuple
     values, labels = arrays[f"{prefix}values"], arrays.get(f"{prefix}labels")
     if values.ndim != 5 or values.shape[-1] != POLARITIES or 0 in values.shape:
         raise FileFormatError(f"{path}: {prefix}values must be frames of events [N, T, H, W, 2] and not empty, got shape {values.shape}.")
-    if labels is None or labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        came = "nothing" if labels is None else f"{labels.dtype} of shape {labels.shape}"
-        raise FileFormatError(f"{path}: {prefix}labels must be class numbers [N], integers, got {came}.")
+    if labels is None:
+        raise FileFormatError(f"{path}: {prefix}labels must be class numbers [N], integers, got nothing.")
+    check_numbers(path, f"{prefix}labels", labels)
     whole = values.dtype.kind in "iub" or (values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.rint(values)).all())
     if not whole or values.min() < 0:
         raise FileFormatError(f"{path}: {prefix}values must be numbers of events, whole and at least 0, got {values.dtype}.")

@@ -78,14 +78,14 @@ def _classes(path: Path, passed: Counter[str]) -> Files:
     """The images of each class folder in `path`, sorted by name."""
     if not path.is_dir():
         raise FileFormatError(f"{path}: no such folder; {LAYOUTS}.")
-    beside = [entry for entry in _seen(path) if not entry.name.startswith("__")]
+    beside = [entry for entry in listed(path) if not entry.name.startswith("__")]
     folders = [entry for entry in beside if entry.is_dir()]
     pictures = [entry for entry in beside if entry.suffix.lower() in SUFFIXES and entry.is_file()]
     if pictures and folders:
         passed[f"pictures beside the class folders, such as {pictures[0].name}"] += len(pictures)
     files: Files = {folder.name: [] for folder in folders}
     for folder in folders:
-        for entry in _seen(folder):
+        for entry in listed(folder):
             if entry.suffix.lower() in SUFFIXES and entry.is_file():
                 files[folder.name].append(entry)
             else:
@@ -101,7 +101,7 @@ def _classes(path: Path, passed: Counter[str]) -> Files:
     return files
 
 
-def _seen(folder: Path) -> list[Path]:
+def listed(folder: Path) -> list[Path]:
     """What is in a folder, sorted by name, without what is hidden; a link to nothing, behind which a class or a picture was, is refused."""
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     if broken := [entry for entry in entries if entry.is_symlink() and not entry.exists()]:

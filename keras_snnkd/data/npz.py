@@ -14,6 +14,9 @@ KEYS = ("x_train", "y_train", "x_test", "y_test")
 VALIDATION = ("val", "valid", "validation")
 """What the part to choose by may be called: `x_val` and `y_val`, and so on."""
 
+MOST_CLASSES = 1_000_000
+"""Class numbers from which on labels are something else, such as identifiers."""
+
 ROUNDING = 1e-3
 """Floats may be so far outside of 0..1."""
 
@@ -163,6 +166,17 @@ def _rescaling(key: str, low: float, high: float) -> str:
 
 def _check_labels(path: Path | str, key: str, labels: np.ndarray, count: int) -> None:
     """Refuse what is not one whole number per image."""
+    check_numbers(path, key, labels)
+    if len(labels) != count:
+        raise FileFormatError(f"{path}: {key} has {len(labels)} labels for {count} images.")
+
+
+def check_numbers(path: Path | str, key: str, labels: np.ndarray) -> None:
+    """Refuse labels that are no class numbers.
+
+    Raises:
+        FileFormatError: With the NumPy call that makes class numbers of them.
+    """
     said = f"{path}: {key} must be class numbers [N], integers 0..K-1, got"
     if labels.ndim == 2 and labels.shape[1] > 1:
         raise FileFormatError(f"{said} shape {labels.shape}; of one-hot labels [N, K] save {key}.argmax(1).")
@@ -172,8 +186,8 @@ def _check_labels(path: Path | str, key: str, labels: np.ndarray, count: int) ->
         raise FileFormatError(f"{said} names; save numpy.unique({key}, return_inverse=True)[1], with the names of all parts together.")
     if not np.issubdtype(labels.dtype, np.integer):
         raise FileFormatError(f"{said} {labels.dtype}{_remedy(key, labels)}.")
-    if len(labels) != count:
-        raise FileFormatError(f"{path}: {key} has {len(labels)} labels for {count} images.")
+    if labels.size and labels.max() >= MOST_CLASSES:
+        raise FileFormatError(f"{said} {labels.min()}..{labels.max()}; renumber them with numpy.unique({key}, return_inverse=True)[1].")
 
 
 def _remedy(key: str, labels: np.ndarray) -> str:

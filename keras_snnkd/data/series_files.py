@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd.data.events import Events, of_arrays
+from keras_snnkd.data.folder import listed
+from keras_snnkd.data.npz import check_numbers
 from keras_snnkd.data.series import Series
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files.archives import check_archive
@@ -20,6 +22,9 @@ MELS, FRAME_SECONDS, HOP_SECONDS = 40, 0.025, 0.010
 """Of sound: the bands of its spectrum, and the length of a frame and of the way to the next one."""
 
 LOG_FLOOR = 1e-6
+
+SOUND = ".wav"
+"""The ending of sounds, in capitals too."""
 
 
 def read_japanese_vowels() -> Series | Events:
@@ -68,8 +73,7 @@ def _npz_part(path: Path, arrays: Any, prefix: str) -> Any:
     if values is None or labels is None:
         missing = f"{prefix}values" if values is None else f"{prefix}labels"
         raise FileFormatError(f"{path}: {missing} missing; expected values, labels and perhaps lengths, got {', '.join(arrays)}.")
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise FileFormatError(f"{path}: {prefix}labels must be class numbers [N], integers, got {labels.dtype} of shape {labels.shape}.")
+    check_numbers(path, f"{prefix}labels", labels)
     if values.dtype.kind not in "fiu":
         raise FileFormatError(f"{path}: {prefix}values must be numbers, got {values.dtype}.")
     values = values.astype(np.float32)
@@ -147,16 +151,16 @@ def read_csv(path: Path) -> Series:
         FileFormatError: If columns are missing or a value is no number.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets begin files with a mark of their encoding
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise FileFormatError(f"{path}: not a readable CSV file ({error}).") from error
     columns = list(rows[0]) if rows else []
     channels = [name for name in columns if name not in ("series", "label", "group")]
     if not {"series", "label"} <= set(columns) or not channels:
-        raise FileFormatError(
-            f"{path}: expected a header with series, label, perhaps group, and channels, got {', '.join(map(str, columns))}."
-        )
+        commas = "; columns stand between commas" if len(columns) == 1 else ""
+        came = ", ".join(map(str, columns)) or "nothing"
+        raise FileFormatError(f"{path}: expected a header with series, label, perhaps group, and channels, got {came}{commas}.")
     names: list[str] = []
     values: list[Any] = []
     labels: list[Any] = []
@@ -185,7 +189,7 @@ def read_csv(path: Path) -> Series:
 
 def holds_sounds(path: Path) -> bool:
     """Whether a folder has WAV files in its folders."""
-    return any(path.glob("*/*.wav")) or any(path.glob("*/*/*.wav"))
+    return any(file.suffix.lower() == SOUND for pattern in ("*/*.*", "*/*/*.*") for file in path.glob(pattern))
 
 
 def read_wavs(path: Path) -> Series:
@@ -217,7 +221,16 @@ def read_wavs(path: Path) -> Series:
 
 
 def _sounds(folder: Path) -> list[tuple[Path, str]]:
-    return [(file, one.name) for one in sorted(folder.iterdir()) if one.is_dir() for file in sorted(one.glob("*.wav"))]
+    """The sounds in the folders of classes, with the classes' names."""
+    found = []
+    for one in listed(folder):
+        if not one.is_dir() or one.name.startswith("__"):
+            continue
+        sounds = [file for file in listed(one) if file.suffix.lower() == SOUND]
+        if not sounds:
+            raise FileFormatError(f"{one}: no {SOUND} files in it; convert other sounds, or remove the folder, and its class with it.")
+        found += [(file, one.name) for file in sounds]
+    return found
 
 
 class _Rate:

@@ -120,7 +120,7 @@ NOT_A_NUMBER = np.full((30, 6, 5, 3), np.nan)
             "got float64 with NaN or infinite values; leave out the images",
         ),
         ({"y_train": np.where(np.arange(30) < 1, np.inf, np.arange(30) % 3)}, "got float64 with NaN or infinite values"),
-        ({"y_train": np.where(np.arange(30) < 1, 2.0**60, np.arange(30) % 3).astype("int64")}, r"must be 0..3, got 0..1152921504606846976"),
+        ({"y_train": np.arange(30) % 3 + 2**60}, r"got 1152921504606846976..1152921504606846978; renumber them with numpy.unique"),
         ({"x_train": NOT_A_NUMBER}, "x_train holds NaN or infinite values"),
         ({"x_train": np.full((30, 6, 5, 3), 255.0)}, "must lie between 0 and 1, got 255 to 255"),
         ({"x_test": np.zeros((6, 9, 9, 3))}, r"must have one shape, got \(6, 5, 3\) and \(9, 9, 3\)"),

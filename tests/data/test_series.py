@@ -166,6 +166,50 @@ def test_folders_of_sounds_become_log_mel_spectra(tmp_path):
     assert loudest[labels == 0].min() > loudest[labels == 1].max()
 
 
+def test_sounds_with_their_ending_in_capitals_are_read_and_a_class_without_sounds_is_told(tmp_path):
+    for label in ("a", "b"):
+        for number in range(10):
+            write_wav(tmp_path / label / f"{number}.{'WAV' if number % 2 else 'wav'}")
+    assert sum(len(part[1]) for part in parts_of(data.load(tmp_path))) == 20
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "song.mp3").write_bytes(b"")
+    with pytest.raises(FileFormatError, match=r"c: no \.wav files in it"):
+        data.load(tmp_path)
+    (tmp_path / "c" / "song.mp3").rename(tmp_path / "a" / "song.mp3")
+    (tmp_path / "c").rmdir()
+    (tmp_path / "c").symlink_to("elsewhere")
+    with pytest.raises(FileFormatError, match="c: is a link to elsewhere, which is not there"):
+        data.load(tmp_path)
+
+
+def parts_of(found):
+    return found.train_arrays, found.validation_arrays, found.test_arrays
+
+
+def test_a_csv_file_of_a_spreadsheet(tmp_path):
+    lines = [f"s{number},{'ab'[number % 2]},{number + 1}.5" for number in range(20)]
+    (tmp_path / "marked.csv").write_text("\ufeff" + "\n".join(["series,label,x", *lines]))
+    assert data.load(tmp_path / "marked.csv").class_names == ("a", "b")
+    (tmp_path / "other.csv").write_text("\n".join(["series,label,x", *lines]).replace(",", ";"))
+    with pytest.raises(FileFormatError, match="got series;label;x; columns stand between commas"):
+        data.load(tmp_path / "other.csv")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.arange(30) % 3 + 2**40, r"got 1099511627776\.\.1099511627778; renumber them with numpy\.unique"),
+        (np.arange(30) % 3 * 1.0, r"got float64; save labels\.astype\(int\)"),
+        (np.array(["a", "b", "c"] * 10), "got names; save numpy.unique"),
+        (np.eye(3)[np.arange(30) % 3], r"of one-hot labels \[N, K\] save labels\.argmax\(1\)"),
+    ],
+)
+def test_labels_of_series_that_are_no_class_numbers_are_told_what_to_save(tmp_path, labels, message):
+    np.savez(tmp_path / "mine.npz", values=np.ones((30, 4, 2), "float32"), labels=labels)
+    with pytest.raises(FileFormatError, match=message):
+        data.load(tmp_path / "mine.npz")
+
+
 def test_sounds_of_another_rate_are_refused(tmp_path):
     write_wav(tmp_path / "a" / "1.wav")
     write_wav(tmp_path / "b" / "2.wav", rate=8000)
@@ -207,7 +251,7 @@ def test_series_that_do_not_fit_are_refused(name):
         ({"values": np.ones((4, 5, 2))}, "labels missing"),
         ({"values": np.ones((4, 5)), "labels": np.arange(4)}, r"values must be \[N, T, C\]"),
         ({"values": np.ones((9, 2)), "labels": np.arange(2), "lengths": [4, 4]}, "a sum of 8"),
-        ({"values": np.ones((4, 5, 2)), "labels": np.ones(4)}, "integers, got float64"),
+        ({"values": np.ones((4, 5, 2)), "labels": np.ones(4)}, "integers 0..K-1, got float64"),
     ],
 )
 def test_files_with_other_arrays_are_refused(arrays, match, tmp_path):
