@@ -10,8 +10,10 @@ from keras_snnkd.distill.objective import Objective
 class Alignment:
     """``teacher, student = align(teacher, student)``: average pooling to the smaller map, and a trained 1x1 projection of the student.
 
-    Maps are averaged down to the smaller of the two sizes; where one of the two has no maps (a fully connected layer), to one mean for
-    each channel. Where the widths differ, the student's features are projected to the teacher's, without bias. What fits is left alone.
+    Maps are averaged down to the smaller of the two sizes, in windows of a whole factor. What fills no window at the lower and right border,
+    of 7 x 7 onto 3 x 3, is left out, as a pooling layer between the two has left it out. Where one of the two has no maps (a fully connected
+    layer), the other one is averaged to one mean for each channel. Where the widths differ, the student's features are projected to the
+    teacher's, without bias. What fits is left alone.
 
     Args:
         objective: Whom to name in errors.
@@ -19,14 +21,16 @@ class Alignment:
         student_shape: Likewise.
 
     Raises:
-        ShapeError: If one map's size is not a whole multiple of the other's.
+        ShapeError: If one map's size is not that of the other one pooled by a whole factor, such as of 8 x 8 and 3 x 3.
     """
 
     def __init__(self, objective: Objective, teacher_shape: Shape, student_shape: Shape) -> None:
         teacher, student = _maps(teacher_shape), _maps(student_shape)
         self.size: Shape = tuple(min(pair) for pair in zip(teacher, student, strict=True)) if teacher and student else ()
-        if any(larger % smaller for maps in (teacher, student) for larger, smaller in zip(maps, self.size, strict=False)):
-            raise objective.misfit(teacher_shape, student_shape, "the size of one map must be a whole multiple of the other's")
+        pairs = [pair for maps in (teacher, student) for pair in zip(maps, self.size, strict=False)]
+        if any(larger // (larger // smaller) != smaller for larger, smaller in pairs):
+            expected = "the size of one map must be a whole multiple of the other's, but for what a pooling leaves out at the border"
+            raise objective.misfit(teacher_shape, student_shape, expected)
         self.pools = teacher != self.size, student != self.size
         self.projection = None
         if teacher_shape[-1] != student_shape[-1]:

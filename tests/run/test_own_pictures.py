@@ -52,6 +52,16 @@ def test_few_pictures_are_shown_often_and_moved(pictures):
     assert recipe.cache == 0
 
 
+@pytest.mark.parametrize("size", [(15, 12), (30, 50), (7, 9)])
+def test_pictures_of_any_one_size_get_a_run_that_fits(tmp_path, size):
+    for place in range(20):
+        path = tmp_path / "pictures" / ("dark", "light")[place % 2] / f"{place}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", size, 200 * (place % 2) + place).save(path)
+    built = Experiment(Recipe(dataset=str(tmp_path / "pictures")), tmp_path / "run").check()
+    assert "spike_train" in built["student_distilled"].describe()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [[], ["--batch-size", "128"]], ids=["by default", "two steps an epoch"])
 def test_360_pictures_that_can_be_told_apart_are_told_apart(tmp_path, monkeypatch, batch_size):
