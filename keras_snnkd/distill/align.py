@@ -10,10 +10,10 @@ from keras_snnkd.distill.objective import Objective
 class Alignment:
     """``teacher, student = align(teacher, student)``: average pooling to the smaller map, and a trained 1x1 projection of the student.
 
-    Maps are averaged down to the smaller of the two sizes, in windows of a whole factor. What fills no window at the lower and right border,
-    of 7 x 7 onto 3 x 3, is left out, as a pooling layer between the two has left it out. Where one of the two has no maps (a fully connected
-    layer), the other one is averaged to one mean for each channel. Where the widths differ, the student's features are projected to the
-    teacher's, without bias. What fits is left alone.
+    Maps are averaged down to the smaller of the two sizes, in windows of a whole factor. What fills no window at the lower and right
+    border, of 7 x 7 onto 3 x 3, is left out, as a pooling layer between the two has left it out. Where one of the two has no maps (a fully
+    connected layer), the other one is averaged to one mean for each channel. Where the widths differ, the student's features are
+    projected to the teacher's, without bias. What fits is left alone.
 
     Args:
         objective: Whom to name in errors.
