@@ -60,7 +60,7 @@ def test_an_argument_of_another_kind_is_one_error(call, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"learning_rate": "0.1"}, "learning_rate must be a number greater than 0, got '0.1'"),
+        ({"learning_rate": "0.1"}, "learning_rate must be greater than 0, got '0.1'"),
         ({"weight_decay": -1.0}, "weight_decay must be a number of at least 0, got -1.0"),
         ({"seed": -1}, "seed must be a whole number from 0 to"),
         ({"seed": "1"}, "seed must be a whole number from 0 to"),

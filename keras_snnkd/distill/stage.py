@@ -140,7 +140,7 @@ class Stage:
             expected = "a function that makes the model, such as lambda: kd.models.build('mlp:64', (8, 8, 1), 10)"
             raise wrong_kind(f"the student of stage {self.name}", self.student, expected)
         if not _is_number(self.learning_rate) or not self.learning_rate > 0:
-            raise ValueError(f"stage {self.name}: learning_rate must be a number greater than 0, got {self.learning_rate!r}")
+            raise ValueError(f"stage {self.name}: learning_rate must be greater than 0, got {self.learning_rate!r}")
         if not _is_number(self.weight_decay) or not self.weight_decay >= 0:
             raise ValueError(f"stage {self.name}: weight_decay must be a number of at least 0, got {self.weight_decay!r}")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
