@@ -51,6 +51,13 @@ def smallest_arena(content: bytes) -> int | None:
     return high
 
 
+def shown(places: list[dict[str, Any]], images: np.ndarray) -> tuple[int, np.ndarray]:
+    """Which input takes the images, and what of them: of a series whose file takes one sample a call, the first sample."""
+    place = next((n for n, found in enumerate(places) if "image" in found["name"]), 0)
+    of_one_step = images.ndim > len(places[place]["shape"])
+    return place, images[:, 0] if of_one_step else images
+
+
 def main(path: str, samples: str, output: str) -> None:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -64,7 +71,7 @@ def main(path: str, samples: str, output: str) -> None:
     litert = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
     litert.allocate_tensors()
     places, result = litert.get_input_details(), litert.get_output_details()
-    image_place = next(n for n, place in enumerate(places) if tuple(place["shape"][1:]) == images.shape[1:])
+    image_place, images = shown(places, images)
     found: dict[str, Any] = {"micro": [], "litert": []}
     for image in images:
         for n, place in enumerate(places):

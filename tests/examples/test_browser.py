@@ -15,6 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tests import chromium
 
 ROOT = pathlib.Path(__file__).parents[2]
+PAGE = ROOT / "examples/browser"
 MODEL = ROOT / "saved_models/digits_student/model_streaming_dynamic.tflite"
 
 
@@ -43,7 +44,7 @@ const strokes = STROKES, frame = document.querySelector("iframe"), answers = {};
 const wait = async condition => { while (!condition()) await new Promise(resume => setTimeout(resume, 20)); };
 try {
   await new Promise(loaded => { frame.onload = loaded; });
-  const page = frame.contentDocument, state = page.body.dataset;
+  const page = frame.contentDocument, state = page.getElementById("digits").dataset;
   await wait(() => state.state === "ready" || state.state === "failed");
   const canvas = page.getElementById("ink"), box = canvas.getBoundingClientRect();
   const { Ink } = await import("/examples/browser/ink.js");
@@ -71,6 +72,19 @@ try {
   for (const name of [" ", ...Array(11).fill("ArrowDown"), " "]) key(name);
   await wait(() => state.state === "done");
   answers.keys = { prediction: Number(state.prediction) };
+  const tab = page.getElementById("tab-digits"), wrist = page.getElementById("wrist"), choice = page.getElementById("exercise");
+  tab.dispatchEvent(new frame.contentWindow.KeyboardEvent("keydown", { key: "ArrowRight" }));
+  await wait(() => wrist.dataset.state === "ready" || wrist.dataset.state === "failed");
+  answers.wrist = { shown: !wrist.hidden && page.getElementById("digits").hidden, windows: [] };
+  for (let number = 0; number < choice.length; number++) {
+    delete wrist.dataset.steps;
+    choice.selectedIndex = number;
+    choice.dispatchEvent(new Event("change"));
+    await wait(() => wrist.dataset.state === "done" && wrist.dataset.steps);
+    answers.wrist.windows.push({ prediction: Number(wrist.dataset.prediction), steps: Number(wrist.dataset.steps),
+      said: page.getElementById("wrist-answer").textContent, spikes: Number(page.getElementById("wrist-spikes").textContent),
+      energy: parseFloat(page.getElementById("wrist-energy").textContent), threshold: page.getElementById("wrist-sure").value });
+  }
 } catch (error) { answers.error = String(error); }
 await fetch("/answers", { method: "POST", body: JSON.stringify(answers) });
 </script></body>"""
@@ -118,20 +132,20 @@ def answers(tmp_path_factory):
         server.server_close()
 
 
-def by_litert(picture, threshold):
-    """Prediction, steps and spikes of the last step, by the runtime of the edge package's runner."""
-    interpreter = Interpreter(str(MODEL))
-    runner = interpreter.get_signature_runner()
+def by_litert(file, images, threshold):
+    """Prediction, and spikes of each layer in each step until it is sure, by the runtime of the edge package's runner."""
+    runner = Interpreter(str(file)).get_signature_runner()
     state = {name: np.zeros(details["shape"], "float32") for name, details in runner.get_input_details().items()}
-    image, total = np.asarray(picture, "float32").reshape(1, 8, 8, 1), 0.0
-    for step in range(1, 5):
-        found = runner(**{**state, "image": image})
+    total, spikes = 0.0, []
+    for step, image in enumerate(images, start=1):
+        found = runner(**{**state, "image": np.asarray(image, "float32").reshape(state["image"].shape)})
         total = total + found["logits"][0].astype("float64")
+        spikes.append([int((found[f"block{n}_neuron_membrane"] == 0).sum()) for n in (1, 2)])
         powers = np.exp(total / step - (total / step).max())
         if (powers / powers.sum()).max() >= threshold:
             break
-        state = {name: found[name] for name in state if name != "image"}
-    return int(total.argmax()), step, [int((found[f"block{n}_neuron_membrane"] == 0).sum()) for n in (1, 2)]
+        state = {name: found.get(name, values) for name, values in state.items()}
+    return int(total.argmax()), spikes
 
 
 @pytest.mark.skipif(chromium.BROWSER is None, reason="needs Chromium")
@@ -139,8 +153,8 @@ def by_litert(picture, threshold):
 def test_a_drawn_digit_is_read_as_litert_reads_it(digit, answers):
     assert "error" not in answers, answers
     answer = answers[str(digit)]
-    prediction, steps, spikes = by_litert(answer["picture"], float(answer["threshold"]))
-    assert (answer["prediction"], answer["steps"], answer["spikes"]) == (prediction, steps, spikes)
+    prediction, spikes = by_litert(MODEL, 4 * [answer["picture"]], float(answer["threshold"]))
+    assert (answer["prediction"], answer["steps"], answer["spikes"]) == (prediction, len(spikes), spikes[-1])
     stopped = answer["steps"] < 4
     assert answer["said"].startswith(f"A {prediction}: sure" if stopped else f"Perhaps a {prediction}")
     assert 0 < answer["energy"] < 5
@@ -155,3 +169,22 @@ def test_nine_of_ten_digits_are_read_correctly_most_of_them_before_the_last_step
 @pytest.mark.skipif(chromium.BROWSER is None, reason="needs Chromium")
 def test_keys_draw_too(answers):
     assert answers["keys"]["prediction"] == 1
+
+
+@pytest.mark.skipif(chromium.BROWSER is None, reason="needs Chromium")
+def test_the_recordings_of_the_watch_are_read_as_litert_reads_them(answers):
+    assert "error" not in answers, answers
+    assert answers["wrist"]["shown"]
+    recorded = json.loads((PAGE / "recordings.json").read_text())
+    assert len(answers["wrist"]["windows"]) == len(recorded["recordings"]) == 7
+    for recording, answer in zip(recorded["recordings"], answers["wrist"]["windows"], strict=True):
+        window = recording["values"][:100]
+        prediction, spikes = by_litert(PAGE / "wrist/model_streaming_dynamic.tflite", window, float(answer["threshold"]))
+        assert (answer["prediction"], answer["steps"], answer["spikes"]) == (prediction, len(spikes), sum(map(sum, spikes))), recording[
+            "exercise"
+        ]
+        assert answer["said"].endswith(
+            "It is." if recorded["exercises"][prediction] == recording["exercise"] else f"It is {recording['exercise']}."
+        )
+        first, second = np.sum(spikes, axis=0)
+        assert answer["energy"] == pytest.approx(0.3e-3 * 480 * len(spikes) + 0.1e-3 * (80 * first + 7 * second), abs=0.006)

@@ -39,6 +39,16 @@ def test_a_student_runs_as_in_litert_and_its_arena_is_the_smallest(quantize, ins
         runtime.Interpreter.from_file(str(path), arena_size=report.arena_bytes - 64)
 
 
+def test_of_a_series_the_first_sample_goes_into_a_file_of_one_step():
+    state, sensor = ({"name": f"mean_of_5_steps_{name}:0", "shape": (1, 6)} for name in ("block1_neuron_membrane", "image"))
+    series = np.arange(2 * 5 * 6, dtype="float32").reshape(2, 5, 6)
+    place, images = _micro.shown([state, sensor], series)
+    assert place == 1
+    np.testing.assert_array_equal(images, series[:, 0])
+    place, images = _micro.shown([{"name": "serving_default_x:0", "shape": (1, 5, 6)}], series)
+    assert (place, images is series) == (0, True)
+
+
 def test_arenas_that_crash_the_interpreter_are_too_small(monkeypatch):
     class Small:
         def __init__(self, arena):
