@@ -1,102 +1,165 @@
 """What each way to compress costs a trained student, with and without its teacher: `python -m benchmarks.compression stds:sparsity=0.9`.
 
-Each way starts from one trained student, and trains with several seeds: taught by that student, and by labels alone. Accuracy is that on
-the test images, at the end. Rows are appended to a file, so that words can be measured one after the other; `--table` prints them.
+Each way starts from one trained student, and trains with several seeds, which decide the order of the images: taught by that student, and
+by labels alone. Accuracy is that on the test images, at the end. Rows are appended to a file as they are found, and what stands there
+already is not measured again; `python -m benchmarks.evidence ways` makes the page's data of it.
 """
 
 import argparse
-import functools
+import dataclasses
+import gc
+import itertools
 import json
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import keras
 
 import keras_snnkd as kd
 from keras_snnkd.cli.values import read_named
-from keras_snnkd.distill.gradient import GRADIENTS
+from keras_snnkd.data import Data
 from keras_snnkd.run.compressing import stages as compression
-from keras_snnkd.run.compressing.finetuning import calibration_images
-from keras_snnkd.run.finished.evaluation import measure
+from keras_snnkd.run.finished.evaluation import measure, predict, test_images
+from keras_snnkd.run.plan import Plan
 
-LEARNING_RATE = 2.5e-3
-"""Half of what students of digits train with."""
+Row = dict[str, Any]
+
+STUDENT = "the student"
+
+WAYS = (
+    "spikes:rate=0.04",
+    "stds:sparsity=0.9,epochs=4",
+    "tt:rank=16",
+    "tt:rank=10",
+    "tt:rank=6",
+    "steps:timesteps=2 steps:timesteps=1",
+    "anytime",
+    "int8",
+    "ternary",
+    "unstructured:sparsity=0.9,epochs=4",
+    "device:noise=0.1",
+    "stds:sparsity=0.97,epochs=4",
+    "unstructured:sparsity=0.97,epochs=4",
+    "magnitude:sparsity=0.9,epochs=4",
+    "int4",
+    "device:noise=0.05",
+    "device:noise=0.2",
+    "channels:share=0.9",
+)
+"""What `--all` measures. Of ranks 16, 10 and 6, the second convolution of the Fashion-MNIST student has 2, 4.3 and 9.1 times fewer
+weights."""
+
+SOME_IMAGES = 1000
+"""Test images on which the accuracy over draws of a device, and that after each step, are measured."""
 
 
-def measured(model, data) -> dict:
-    """The row of a student: accuracy, operations, packed size, zeros and energy."""
+def measured(model: keras.Model, data: Data, word: str = "") -> Row:
+    """The row of a student: accuracy, operations, packed size, zeros and energy.
+
+    Args:
+        model: The student.
+        data: Its data.
+        word: What it went through last: `device` for the accuracy on that device too, `anytime` for that after each step.
+    """
     row, _ = measure(model, data)
-    return {**row, **compression.costs(model, row)}
+    return {**row, **compression.costs(model, row), **_accuracies(model, data, word)}
 
 
-def compressed(student, data, entries, seed, epochs, taught) -> dict:
-    """The row of what becomes of a student."""
-    usual = {
-        "epochs": epochs,
-        "learning_rate": LEARNING_RATE,
-        "weight_decay": 1e-4,
-        "weight_bits": 8,
-        "gradient": GRADIENTS[0],
-        "seed": seed,
-    }
-    entries = compression.read([{**entry, "taught": taught} for entry in entries])
-    stages = compression.stages(entries, student, calibration_images(data), usual)
+def _accuracies(model: keras.Model, data: Data, word: str) -> Row:
+    images, labels = data.sample(SOME_IMAGES)
+    device = compression.device_of(compression.read([read_named(word, compression.COMPRESS, "way to compress")])) if word else None
+    if device is not None:
+        return {"on_device": kd.compress.device_accuracy(model, images, labels, device).to_dict()}
+    if word == "anytime":
+        return {"by_step": kd.metrics.anytime(model, images, labels, (images, labels)).accuracy}
+    return {}
+
+
+def accuracy_alone(model: keras.Model, data: Data, word: str = "") -> Row:
+    """The same without what a student costs: of further seeds, which cost about the same."""
+    images, labels = test_images(data)
+    return {"accuracy": kd.metrics.accuracy(predict(model, images), labels), **_accuracies(model, data, word)}
+
+
+def compressed(student: keras.Model, data: Data, words: Sequence[str], epochs: int, taught: bool) -> Iterator[tuple[str, Row]]:
+    """The words so far and the row of what a student has become, after each of the words."""
+    recipe = kd.Recipe(dataset=data.name, mode="distill", epochs=2 * epochs, augment=data.augment, seed=data.seed).resolved()
+    entries = compression.read({**read_named(word, compression.COMPRESS, "way to compress"), "taught": taught} for word in words)
+    stages = Plan(recipe, data, lambda: student).compressed(student, entries)
     with tempfile.TemporaryDirectory() as folder:
         results = kd.Chain(stages, folder).run(data)
-        return measured(results[stages[-1].name].model, data)
+        for count, stage in enumerate(stages, start=1):
+            result = results[stage.name]
+            row = measured if data.seed == 0 else accuracy_alone
+            found = {"validation_accuracy": result.record["validation_accuracy"], "seconds": result.record["seconds"]}
+            yield " ".join(words[:count]), {**row(result.model, data, words[count - 1]), **found}
 
 
-def summary(rows: list[dict]) -> list[str]:
-    """The cells of one arm: mean and standard deviation of the accuracy, and the means of what it costs."""
-    accuracy = [100 * row["accuracy"] for row in rows]
-    mean = functools.partial(np.mean, dtype="float64")
-    spread = f" ± {np.std(accuracy, ddof=1):.2f}" if len(rows) > 1 else ""
-    operations = [row["synaptic_operations"]["effective_acs"] + row["synaptic_operations"]["effective_macs"] for row in rows]
-    return [
-        f"{mean(accuracy):.2f}{spread}",
-        f"{100 * mean([row['connection_sparsity'] for row in rows]):.1f} %",
-        f"{mean([row['compressed_bytes'] for row in rows]) / 1000:.2f} kB",
-        f"{mean(operations):,.0f}",
-        f"{mean([row['energy']['effective'] for row in rows]):.2f} nJ",
-    ]
+def missing(rows: Sequence[Row], ways: Sequence[str], seeds: int) -> list[tuple[str, bool, int]]:
+    """The ways, whether they are taught, and the seeds that no row tells of; all ways with one seed before the next one."""
+    there = {(row["words"], row["taught"], row.get("seed")) for row in rows}
+    every = itertools.product(range(seeds), ways, (True, False))
+    return [(way, taught, seed) for seed, way, taught in every if (way, taught, seed) not in there]
 
 
-def table(rows: list[dict]) -> str:
-    """All arms as Markdown, in the order in which they were measured."""
-    arms: dict = {}
-    for row in rows:
-        arms.setdefault((row["words"], row["taught"]), []).append(row)
-    header = ["", "taught by", "accuracy", "weights that are 0", "packed size", "operations an image", "energy an image"]
-    lines = [header, ["---", "---", *["---:"] * (len(header) - 2)]]
-    for (words, taught), found in arms.items():
-        lines.append([words, {True: "the student before", False: "labels alone", None: ""}[taught], *summary(found)])
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+def run(options: argparse.Namespace) -> None:
+    """Measure what the file does not tell of yet."""
+    out = Path(options.out)
+    rows = read(out)
+    data = kd.data.load(options.dataset, limit=options.limit, augment=options.augment)
+    student = kd.models.load(options.student)
+    if not rows:
+        rows += _append(out, [{"words": STUDENT, "taught": None, **measured(student, data, "anytime")}])
+    for word in {word for way in options.ways for word in way.split() if word.startswith("device")}:
+        found = {"words": f"{STUDENT} on {word}", "taught": None}
+        if all(row["words"] != found["words"] for row in rows):
+            rows += _append(out, [{**found, **accuracy_alone(student, data, word)}])
+    for way, taught, seed in missing(rows, options.ways, options.seeds):
+        seeded = dataclasses.replace(data, seed=seed)
+        found = [
+            {"words": words, "taught": taught, "seed": seed, "epochs": options.epochs, **row}
+            for words, row in compressed(student, seeded, way.split(), options.epochs, taught)
+        ]
+        there = {(row["words"], row["taught"], row.get("seed")) for row in rows}
+        rows += _append(out, [row for row in found if (row["words"], taught, seed) not in there])
+        print(f"{way}, {'taught' if taught else 'labels alone'}, seed {seed}: {found[-1]['accuracy']:.2%}", flush=True)
+        keras.backend.clear_session()
+        gc.collect()
 
 
-def main(arguments=None) -> None:
-    """Measure one way, or print the table of all that were measured."""
+def read(out: Path) -> list[Row]:
+    """The rows of a file; none if it is not there."""
+    return [json.loads(line) for line in out.read_text("utf-8").splitlines()] if out.is_file() else []
+
+
+def _append(out: Path, rows: list[Row]) -> list[Row]:
+    with out.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    return rows
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments."""
     p = argparse.ArgumentParser(prog="python -m benchmarks.compression", description=__doc__.splitlines()[0])
-    p.add_argument("words", nargs="*", help="one or several, in order, as --compress takes them")
+    p.add_argument("ways", nargs="*", help="words as --compress takes them; those of a way with several have blanks between them")
+    p.add_argument("--all", action="store_true", help="all that docs/results/compression.md tells of")
     p.add_argument("--student", default="saved_models/digits_student/model.keras", help="default: the digits student of this repository")
     p.add_argument("--dataset", default="digits")
+    p.add_argument("--limit", type=int, help="images of the training part, and of the test set")
+    p.add_argument("--augment", default="none")
     p.add_argument("--seeds", type=int, default=3)
-    p.add_argument("--epochs", type=int, default=10, help="of each way (default: 10)")
+    p.add_argument("--epochs", type=int, default=10, help="of each word that does not tell its own (default: 10)")
     p.add_argument("--out", default="compression.jsonl", help="where rows are appended (default: compression.jsonl)")
-    p.add_argument("--table", action="store_true", help="print all rows of --out as Markdown")
-    o = p.parse_args(arguments)
-    out = Path(o.out)
-    if o.words:
-        data, student = kd.data.load(o.dataset), kd.models.load(o.student)
-        rows = [] if out.exists() else [{"words": "the student", "taught": None, **measured(student, data)}]
-        entries = [read_named(word, compression.COMPRESS, "way to compress") for word in o.words]
-        for taught in (True, False):
-            for seed in range(o.seeds):
-                found = compressed(student, data, entries, seed, o.epochs, taught)
-                rows.append({"words": " ".join(o.words), "taught": taught, "seed": seed, **found})
-        with out.open("a") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
-    if o.table:
-        print(table([json.loads(line) for line in out.read_text().splitlines()]))
+    return p
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure some ways, or all."""
+    options = parser().parse_args(arguments)
+    options.ways = [*options.ways, *(WAYS if options.all else ())]
+    run(options)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 A page has `<!-- arms: NAME -->` above a table that is made of `docs/results/data/NAME.json`; the table ends at the first empty line. After
 a further `:` there may be the names of some arms, with `;` between them, in the order in which they are to stand. Of each
 `<!-- energy: NAME: ... -->` in the README a panel is made in the picture of accuracy against energy.
+
+Of files with ways to compress (see `ways`), `<!-- ways: NAME -->` stands above the table of all, and `<!-- steps: NAME -->` above that of
+what each time step costs; each has a picture, `compression_NAME.svg`.
 """
 
 import re
@@ -11,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.evidence import ways
 from benchmarks.evidence.picture import accuracy_against_energy
 from keras_snnkd.files.staging import read_json
 from keras_snnkd.report import formats, plots
@@ -19,7 +23,11 @@ from keras_snnkd.report.fitting import in_markdown
 
 TABLE = re.compile(r"(<!-- arms: ([\w.-]+)(?:: ([^\n]+))? -->\n)(?:[^\n]+\n)*")
 
+WAYS = re.compile(r"(<!-- (ways|steps): ([\w.-]+) -->\n)(?:[^\n]+\n)*")
+
 PANEL = re.compile(r"<!-- energy: ([\w.-]+): ([^\n]+) -->")
+
+OF_WAYS = {"ways": ways.columns, "steps": ways.by_step}
 
 Arm = dict[str, Any]
 
@@ -38,8 +46,9 @@ def pages(root: Path) -> Iterator[tuple[Path, str]]:
     """Each page that has such tables, as it should be."""
     for path in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
         text = path.read_text("utf-8")
-        if TABLE.search(text):
-            yield path, TABLE.sub(lambda match: match[1] + _table(root, match[2], match[3]), text)
+        if TABLE.search(text) or WAYS.search(text):
+            text = TABLE.sub(lambda match: match[1] + _table(root, match[2], match[3]), text)
+            yield path, WAYS.sub(lambda match: match[1] + in_markdown(OF_WAYS[match[2]](load_ways(root, match[3]))), text)
 
 
 def pictures(root: Path) -> Iterator[tuple[Path, str]]:
@@ -48,14 +57,21 @@ def pictures(root: Path) -> Iterator[tuple[Path, str]]:
     for path in sorted((root / "docs" / "results" / "data").glob("*.json")):
         if rows := _differences(load(root, path.stem)):
             yield images / f"differences_{path.stem}.svg", plots.differences(rows) + "\n"
+        if found := load_ways(root, path.stem):
+            yield images / f"compression_{path.stem}.svg", ways.picture(found) + "\n"
     panels = {name: _some(load(root, name), wanted) for name, wanted in PANEL.findall((root / "README.md").read_text("utf-8"))}
     if panels:
         yield images / "accuracy_energy.svg", accuracy_against_energy(panels) + "\n"
 
 
 def load(root: Path, name: str) -> list[Arm]:
-    """The arms of a file."""
-    return read_json(root / "docs" / "results" / "data" / f"{name}.json")["arms"]
+    """The arms of a file; none of one with ways to compress."""
+    return read_json(root / "docs" / "results" / "data" / f"{name}.json").get("arms", [])
+
+
+def load_ways(root: Path, name: str) -> list[Arm]:
+    """The ways to compress of a file; none of one with arms."""
+    return read_json(root / "docs" / "results" / "data" / f"{name}.json").get("ways", [])
 
 
 def _table(root: Path, name: str, wanted: str | None) -> str:

@@ -21,6 +21,7 @@ from keras_snnkd.run.compressing.stages import COMPRESS
 from keras_snnkd.run.dry_run import FULL, SHORT, dry_run
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.finished import inspection
+from keras_snnkd.run.finished.attacks import KIND
 from keras_snnkd.run.finished.card import write_card
 from keras_snnkd.run.recipes.folder import check_folder
 from keras_snnkd.run.recipes.modes import WITHOUT_TRAINING, Mode
@@ -58,6 +59,7 @@ def dispatch(options: argparse.Namespace, arguments: Sequence[str], console: Any
         if options.dry_run:
             raise KDError(f"--mode {mode} has no dry run: without --finetune it trains nothing")
         _warn_of_unused(mode, options)
+        options.attacks = [read_named(text, KIND, "attack") for text in options.attacks or ()]
         return inspection.evaluate(options, console) if mode == Mode.EVALUATE else inspection.export(options, console, command)
     if mode is not None and mode not in list(Mode):
         raise unknown_name("mode", mode, Mode)

@@ -180,6 +180,10 @@ def _add_distillation(group: Any) -> None:
         help="what the student goes through once it is trained, taught by itself as it was; several in this order: "
         f"{' | '.join(WORDS)}, such as stds:sparsity=0.9 or spikes:rate=0.05",
     )  # fmt: skip
+    group.add_argument(
+        "--pareto", action="store_const", const=True,
+        help="keep the epochs of each student that no other one beats in both accuracy and operations, in the run's folder pareto/",
+    )  # fmt: skip
     group.add_argument("--seeds", type=int, metavar="N", help="with --mode compare: each method with N seeds from --seed on (default: 5)")
 
 
@@ -251,10 +255,19 @@ def _add_finished_models(group: Any) -> None:
         "--finetune", type=int, metavar="N",
         help="train N more epochs as the network that an int8 file computes, taught by the model; the int8 files are made from the result",
     )  # fmt: skip
+    group.add_argument(
+        "--attack", metavar="NAME[:KEY=VALUE,...]", action="append", dest="attacks",
+        help="with --mode evaluate: images changed to mislead the model: fgsm | pgd, such as pgd:epsilon=0.03,steps=10",
+    )  # fmt: skip
+    group.add_argument(
+        "--variant", metavar="FILE", action="append", dest="variants",
+        help="with --attack: another .keras file of this student; one of them and the model, drawn at random, answers. May be given "
+        "several times",
+    )  # fmt: skip
     group.add_argument("--twin", metavar="FILE", help="the model's trained ANN twin (--neuron relu), to be shown beside it in the card")
 
 
-OPTIONS = {"assistants": "assistant", "imports": "import", "objectives": "objective"}
+OPTIONS = {"assistants": "assistant", "attacks": "attack", "variants": "variant", "imports": "import", "objectives": "objective"}
 """Where an option's name is another than the setting's."""
 
 RUN_OPTIONS = (
@@ -269,6 +282,8 @@ RUN_OPTIONS = (
     "log",
     "imports",
     "model",
+    "attacks",
+    "variants",
     "objectives",
     "compress",
     "timesteps",

@@ -1,6 +1,6 @@
 """How a trained network is made cheaper: fewer weights, channels, bits and steps, and devices that are not perfect."""
 
-from keras_snnkd.compress.channels import narrowed
+from keras_snnkd.compress.channels import check_narrowable, narrowed
 from keras_snnkd.compress.imperfect_devices import DeviceAccuracy, device_accuracy, noise_aware
 from keras_snnkd.compress.pareto import ParetoFront
 from keras_snnkd.compress.plain import is_plain, plain
@@ -17,6 +17,7 @@ __all__ = [
     "DeviceAccuracy",
     "ParetoFront",
     "Pruning",
+    "check_narrowable",
     "copied",
     "decomposed",
     "device_accuracy",

@@ -71,12 +71,7 @@ def narrowed(model: keras.Model, images: Any, share: float = 0.99, skip: Collect
     if not 0 < share <= 1:
         raise ValueError(f"share is the part of the variance that is kept, above 0 and at most 1, got {share!r}")
     graph = graphs.flat(model)
-    behind = {layer.name: found for layer in graph.layers if (found := _behind(graph, layer)) is not None}
-    names = [layer.name for layer in graph.layers if type(inner(layer)) in NARROWED]
-    for layer in skip:
-        if layer not in names:
-            raise unknown_name(f"layer of {model.name}", layer, names)
-    behind = {layer: found for layer, found in behind.items() if layer not in skip}
+    behind = _narrowable(graph, skip)
     kept = _kept(graph, {layer: active for layer, (active, *_) in behind.items()}, images, share)
     if not kept:
         raise NothingToGainError(f"{model.name} has no channel to spare at share={share:g} of the variance; take a smaller share")
@@ -92,6 +87,24 @@ def narrowed(model: keras.Model, images: Any, share: float = 0.99, skip: Collect
             rows = np.arange(inner(end).kernel.shape[-2] // width)[:, None] * width + channels
             plans[id(inner(end))] = rows.ravel(), plans.get(id(inner(end)), (None, None))[1]
     return rebuilt(graph, lambda layer: _cut(layer, *plans[id(layer)]) if id(layer) in plans else None, name or f"{model.name}_narrow")
+
+
+def check_narrowable(model: keras.Model, skip: Collection[str] = ()) -> None:
+    """Raise a `NothingToGainError` if a network has no layer whose channels `narrowed` could cut, whatever its weights."""
+    if not _narrowable(graphs.flat(model), skip):
+        raise NothingToGainError(
+            f"{model.name} has no hidden layer whose channels can be cut: they are skipped, or other layers than synapses read them too"
+        )
+
+
+def _narrowable(graph: keras.Model, skip: Collection[str]) -> dict[str, tuple[keras.layers.Layer, list[Any], list[Any]]]:
+    """The layers whose channels can be cut, by name, with what reads these."""
+    names = [layer.name for layer in graph.layers if type(inner(layer)) in NARROWED]
+    for layer in skip:
+        if layer not in names:
+            raise unknown_name(f"layer of {graph.name}", layer, names)
+    behind = {layer.name: _behind(graph, layer) for layer in graph.layers if layer.name not in skip}
+    return {name: found for name, found in behind.items() if found is not None}
 
 
 def _behind(graph: keras.Model, layer: keras.layers.Layer) -> tuple[keras.layers.Layer, list[Any], list[Any]] | None:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_snnkd._types import Logs
-from keras_snnkd.files.staging import staged, write_json
+from keras_snnkd.files.staging import read_json, staged, write_json
 from keras_snnkd.metrics.operations import synaptic_operations
 from keras_snnkd.metrics.pareto import front
 
@@ -23,7 +23,8 @@ class ParetoFront(keras.callbacks.Callback):
 
     After each epoch the effective operations an image are counted (`keras_snnkd.metrics.synaptic_operations`) and stand as `val_synops` in
     the history. Of the epochs on the front, `folder` holds `epoch-NNNN.keras`, and `pareto.json`, a list of
-    ``{"epoch", "accuracy", "synops", "file"}``, the most accurate first. What leaves the front is removed.
+    ``{"epoch", "accuracy", "synops", "file"}``, the most accurate first. What leaves the front is removed. A training that goes on in such
+    a folder keeps what epochs before it left there.
 
     Args:
         folder: Where to; made if need be.
@@ -48,7 +49,8 @@ class ParetoFront(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.front = []
+        record = self.folder / RECORD
+        self.front = read_json(record) if record.is_file() else []
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if logs is None or self.monitor not in logs:
@@ -69,11 +71,12 @@ class ParetoFront(keras.callbacks.Callback):
     def _keep(self, row: Mapping[str, Any], student: keras.Model) -> None:
         """Save the student, if its row is on the front, and remove those that no longer are."""
         before: Sequence[Mapping[str, Any]] = self.front
-        self.front = list(front([*before, row], costs=["synops"]))
+        earlier = [other for other in before if other["epoch"] < row["epoch"]]  # the others are of a training that was interrupted
+        self.front = list(front([*earlier, row], costs=["synops"]))
         if row in self.front:
             with staged(self.folder / row["file"]) as (file,):
                 student.save(file)
         for other in before:
-            if other not in self.front:
+            if other["file"] not in [kept["file"] for kept in self.front]:
                 (self.folder / other["file"]).unlink(missing_ok=True)
         write_json(self.folder / RECORD, self.front)

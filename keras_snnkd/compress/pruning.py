@@ -1,7 +1,7 @@
 """How pruning goes on from step to step: a callback that moves thresholds and masks."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -34,7 +34,7 @@ def cubic(done: float) -> float:
 
 SCHEDULES: dict[str, Callable[[float], float]] = {"linear": linear, "sine": sine, "cubic": cubic}
 
-SCOPES = ("network", "layer")
+SCOPES = ("network", "layer", "balanced")
 
 
 def temperature(step: int, first: int, last: int, start: float = FIRST_TEMPERATURE, end: float = LAST_TEMPERATURE) -> float:
@@ -66,7 +66,9 @@ class Pruning(keras.callbacks.Callback):
         width: In its place, the last width of thresholds; masks have the cut 0 then.
         schedule: `"linear"`, `"sine"` or `"cubic"`.
         over: The part of the training in which the network is pruned, above 0 and at most 1.
-        scope: `"network"`: one width for all layers, or `"layer"`: a quantile of each.
+        scope: `"network"`: one width for all layers; `"layer"`: a quantile of each; `"balanced"`: one quantile for all layers of what each
+            weight says among the larger ones of its layer, ``w^2 / sum of the squares that are not smaller``, which leaves layers of few
+            weights denser (LAMP, arXiv:2010.07611).
 
     Raises:
         ValueError: For both or neither of sparsity and width, or for values that cannot be; at the start of training, for a network that
@@ -143,12 +145,41 @@ class Pruning(keras.callbacks.Callback):
             return [fixed] * len(values)
         if self.scope == "layer":
             return [_quantile(value, share * self.sparsity) for value in values]
+        if self.scope == "balanced":
+            pruned = balanced([value.ravel() for value in values], share * self.sparsity)
+            return [_smallest(value, count) for value, count in zip(values, pruned, strict=True)]
         return [_quantile(np.concatenate([value.ravel() for value in values]), share * self.sparsity)] * len(values)
+
+
+def balanced(layers: Sequence[np.ndarray], share: float) -> list[int]:
+    """How many of each layer's weights, the smallest, are among the `share` of all that says least.
+
+    Of the weights ``w`` of a layer, ``score = w^2 / sum of the squares that are not smaller``: the last one of a layer always has 1.
+
+    Args:
+        layers: Sizes of weights, or their scores, `[N_l]` each; what is below 0 counts as 0.
+        share: Of all weights, from 0 to less than 1.
+
+    Source: LAMP, Lee et al. (ICLR 2021, arXiv:2010.07611).
+    """
+    scores = []
+    for sizes in layers:
+        squares = np.square(np.maximum(np.sort(sizes), 0.0).astype("float64"))
+        left = np.cumsum(squares[::-1])[::-1]
+        scores.append(np.divide(squares, left, out=np.zeros_like(squares), where=left > 0))
+    together = np.concatenate(scores)
+    of_layer = np.repeat(np.arange(len(scores)), [len(score) for score in scores])
+    least = np.argsort(together, kind="stable")[: round(share * len(together))]
+    return np.bincount(of_layer[least], minlength=len(scores)).tolist()
 
 
 def _quantile(values: np.ndarray, share: float) -> float:
     """The largest of the smallest `share` of the values; something below them all where that are none."""
-    count = round(share * values.size)
+    return _smallest(values, round(share * values.size))
+
+
+def _smallest(values: np.ndarray, count: int) -> float:
+    """The largest of so many of the smallest values; something below them all where that are none."""
     if count == 0:
         return float(min(0.0, values.min()))
     return float(np.partition(values.ravel(), count - 1)[count - 1])

@@ -120,6 +120,7 @@ class Chain:
         students: dict[str, keras.Model] = {}
         for stage in self.stages:
             with _left_out(stage, failed):
+                stage.check_source(students)
                 student = stage.start(students)
                 distillers[stage.name] = stage.distiller(student, stage.find("teacher", students, student), steps_per_epoch)
                 students[stage.name] = stage.finished(student)

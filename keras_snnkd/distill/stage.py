@@ -46,7 +46,7 @@ _NOT_IN_EARLIER_RECORDS = {
 """Settings that a stage's record leaves out at these values, as the records of earlier versions did."""
 
 
-_FUNCTIONS = ("student", "objectives", "demands", "during", "finish")
+_FUNCTIONS = ("student", "objectives", "demands", "requires", "during", "finish")
 """What a stage's record does not hold as it is."""
 
 
@@ -90,6 +90,7 @@ class Stage:
         teacher_outputs, teacher_scale: Of a teacher that is a model: what it gives, and which images it takes; see `adapt_teacher`.
         settings: What else should be the same when the stage is resumed, as JSON: the student's specification, the data.
         demands: Looks at the trained model of `start_from` before anything is trained, and raises if there is nothing to do with it.
+        requires: Looks at the untrained model of `start_from`, and raises for what no training changes: too few layers, too few steps.
         during: Makes more callbacks, such as one that prunes the student.
         finish: What the trained student becomes: another model that computes the same, such as one without masks. It is what is saved.
         judged_from: The first epoch, from 0 on, that may be the best: earlier ones of a network that gets smaller do not count.
@@ -127,6 +128,7 @@ class Stage:
     teacher_outputs: str = "auto"
     teacher_scale: str | Sequence[float] = "auto"
     demands: Callable[[keras.Model], Any] | None = None
+    requires: Callable[[keras.Model], Any] | None = None
     during: Callable[[], Sequence[keras.callbacks.Callback]] | None = None
     finish: Callable[[keras.Model], keras.Model] | None = None
     judged_from: int = 0
@@ -220,6 +222,16 @@ class Stage:
         if isinstance(model, str):
             return models[model]
         return model(student) if role == "teacher" and self.teaches_itself else model
+
+    def check_source(self, models: Mapping[str, keras.Model]) -> None:
+        """Raise if nothing can come of the model that the student starts from; `models` are those of earlier stages, not yet trained."""
+        source = self.find("start_from", models, None)
+        if source is None:
+            return
+        if self.requires is not None:
+            self.requires(source)
+        if self.demands is not None and source is self.start_from:  # which is trained already
+            self.demands(source)
 
     def start(self, models: Mapping[str, keras.Model]) -> keras.Model:
         """The student, with the weights that it starts with."""

@@ -2,5 +2,6 @@
 
 from keras_snnkd.edge.contents import Contents, read_contents
 from keras_snnkd.edge.runner import Answer, Runner
+from keras_snnkd.edge.variants import Variants
 
-__all__ = ["Answer", "Contents", "Runner", "read_contents"]
+__all__ = ["Answer", "Contents", "Runner", "Variants", "read_contents"]

@@ -14,6 +14,7 @@ import numpy as np
 from keras_snnkd.edge.images import read_image
 from keras_snnkd.edge.readout import likeliest, probabilities
 from keras_snnkd.edge.runner import Answer, Runner
+from keras_snnkd.edge.variants import Variants
 from keras_snnkd.errors import FileFormatError, KDError
 from keras_snnkd.files.output import unread_output
 from keras_snnkd.files.pictures import Resize
@@ -43,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def classify(options: argparse.Namespace) -> str:
     """What the command prints."""
     card = read_card(options.model.parent / "card.json")
-    runner = Runner(options.model, options.threads)
+    runner = (
+        Variants([options.model, *options.variants], options.threads).pick() if options.variants else Runner(options.model, options.threads)
+    )
     image = read_image(options.image, runner.image_shape, _resize(options, card, runner.image_shape))
     confidence = options.until_confidence
     if confidence is None:
@@ -69,6 +72,8 @@ def classify(options: argparse.Namespace) -> str:
         for number, probability in sorted(enumerate(probabilities(answer.logits)), key=lambda pair: -pair[1])[:SHOWN_CLASSES]
     ]
     lines += ["", f"prediction: {names[answer.prediction]}", f"confidence: {answer.confidence:.2%}"]
+    if options.variants:
+        lines.append(f"answered by: {runner.path}")
     if runner.streaming:
         lines.append(f"time steps: {answer.steps}")
     lines.append(f"latency:    {1e3 * statistics.median(seconds):.3f} ms (median of {options.runs} runs, {options.threads} thread(s))")
@@ -129,6 +134,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m keras_snnkd.edge", description="Classify an image with an exported student.")
     parser.add_argument("model", type=Path, help=".tflite file; class names are read from a card.json beside it")
     parser.add_argument("image", type=Path, help="picture (with Pillow installed), or .npy array: an image, or frames for a streaming file")
+    parser.add_argument(
+        "--variant",
+        dest="variants",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="another .tflite file of this student; one of them is drawn at random to answer. May be given several times",
+    )
     parser.add_argument(
         "--resize",
         choices=(STRETCH, KEEP_ASPECT),

@@ -1,6 +1,7 @@
 """What a network does beside being right or wrong: how much it fires, how soon it answers, how many operations it takes, what they cost."""
 
 from keras_snnkd.metrics.accuracy import accuracy, agreement, predictions
+from keras_snnkd.metrics.adversarial import Attack, AttackAccuracy, attack_accuracy, attacked
 from keras_snnkd.metrics.anytime import Anytime, anytime
 from keras_snnkd.metrics.energy import Energy, energy
 from keras_snnkd.metrics.firing import Activity, ActivityMeter, activity, raster
@@ -12,6 +13,8 @@ __all__ = [
     "Activity",
     "ActivityMeter",
     "Anytime",
+    "Attack",
+    "AttackAccuracy",
     "Energy",
     "Operations",
     "accuracy",
@@ -19,6 +22,8 @@ __all__ = [
     "activity",
     "agreement",
     "anytime",
+    "attack_accuracy",
+    "attacked",
     "compressed_size",
     "connection_sparsity",
     "energy",

@@ -58,7 +58,14 @@ BYTES = (0.0, 255 / 256)
 """The range of images that are bytes / 256, as `keras_snnkd.data` gives them: each byte is one step."""
 
 
-def quantize_aware(model: keras.Model, images: np.ndarray, name: str | None = None, weight_bits: int = 8) -> keras.Model:
+def quantize_aware(
+    model: keras.Model,
+    images: np.ndarray,
+    name: str | None = None,
+    weight_bits: int = 8,
+    adder_bits: int = 0,
+    multiplier_bits: int = 0,
+) -> keras.Model:
     """The network that the 8-bit file of a trained model computes, as a Keras model that can be trained further.
 
     Batch norms are folded into the synapses before them. Then, in float, everything is rounded that will be an 8-bit integer::
@@ -82,6 +89,8 @@ def quantize_aware(model: keras.Model, images: np.ndarray, name: str | None = No
         name: Of the new model; `<name of the model>_int8` by default.
         weight_bits: 8, 4, or 2 for ternary weights; the rest is in 8 bits, and so is the file, which then packs the better
             (see `keras_snnkd.neurons.fake_quant.fake_quant_weights`).
+        adder_bits, multiplier_bits: Low bits that the arithmetic of neurons which fire leaves out; see `QuantizedNeuron`. Such networks
+            with other bits, or another T, are variants of one student (`keras_snnkd.edge.Variants`).
 
     Returns:
         A functional model in float32, not compiled. It can be a `Distiller`'s student with `model` as its teacher; of it
@@ -89,8 +98,9 @@ def quantize_aware(model: keras.Model, images: np.ndarray, name: str | None = No
 
     Raises:
         ShapeError: If the images do not fit the model.
-        ValueError: If the model is no graph of one input and one output, or has a layer that has no 8-bit form here, which is named: among
-            them adaptive and recurrent neurons, those with a time constant for each channel, and causal convolutions.
+        ValueError: For bits that cannot be; if the model is no graph of one input and one output, or has a layer that has no 8-bit form
+            here, which is named: among them adaptive and recurrent neurons, those with a time constant for each channel, and causal
+            convolutions.
 
     Example:
         >>> student_int8 = kd.models.quantize_aware(student, images)
@@ -108,7 +118,8 @@ def quantize_aware(model: keras.Model, images: np.ndarray, name: str | None = No
             f"got shape {images.shape} of {images.dtype}"
         )
     check_weight_bits(weight_bits)
-    return _Rebuild(model, images.astype("float32"), weight_bits).model(name or f"{model.name}_int8")
+    approximate = {"adder_bits": adder_bits, "multiplier_bits": multiplier_bits}
+    return _Rebuild(model, images.astype("float32"), weight_bits, approximate).model(name or f"{model.name}_int8")
 
 
 def is_quantize_aware(model: keras.Model) -> bool:
@@ -119,8 +130,8 @@ def is_quantize_aware(model: keras.Model) -> bool:
 class _Rebuild:
     """Goes through a model layer by layer; remembers of each tensor its counterpart and the range in which that is rounded."""
 
-    def __init__(self, source: keras.Model, images: Array, weight_bits: int) -> None:
-        self.weight_bits = weight_bits
+    def __init__(self, source: keras.Model, images: Array, weight_bits: int, approximate: dict[str, int]) -> None:
+        self.weight_bits, self.approximate = weight_bits, approximate
         self.source = keras.Model(source.inputs[0], source.outputs[0])
         self.norms = [following_norm(layer, self.source) for layer in self.source.layers if type(_inner(layer)) in SYNAPSES]
         self.of_masks = _mask_operations(self.source)
@@ -213,7 +224,8 @@ class _Rebuild:
 
     def _neuron(self, layer: keras.Layer) -> QuantizedNeuron:
         leaks = layer.dynamics.decay_input and layer.name not in self.leaked
-        return QuantizedNeuron.of(layer, self.seen.exponents[layer.name], decay_input=leaks)
+        approximate = {} if layer.dynamics.threshold is None else self.approximate
+        return QuantizedNeuron.of(layer, self.seen.exponents[layer.name], decay_input=leaks, **approximate)
 
 
 def _is_mask(tensor: Any) -> bool:

@@ -16,18 +16,42 @@ HALF_ROUNDS_TO_REST = 1 - 2**-9
 """Factor of the decay: of two equally near steps it takes the one nearer to rest, whatever a runtime's kernels do with halves."""
 
 
+MOST_LEFT_OUT = 6
+"""Low bits of eight that arithmetic may leave out: the sign and one more are left."""
+
+
+def check_left_out(name: str, bits: object, range_exponent: int = 1, layer: str = "") -> None:
+    """Raise a `ValueError` for a number of low bits that arithmetic cannot leave out.
+
+    Args:
+        name: Of the setting.
+        bits: Its value.
+        range_exponent: Of the neurons; their threshold has to be a whole step of what is left.
+        layer: Their name.
+    """
+    most = min(MOST_LEFT_OUT, 7 - max(range_exponent, 1))
+    if isinstance(bits, bool) or not isinstance(bits, int) or not 0 <= bits <= most:
+        where = f"{layer}: " if layer else ""
+        raise ValueError(f"{where}{name} is how many low bits the arithmetic leaves out, a whole number from 0 to {most}, got {bits!r}")
+
+
 @dataclasses.dataclass(frozen=True)
 class QuantizedDynamics(Dynamics):
     """`Dynamics` on a grid: potentials are whole steps ``R / 128`` in ``-R .. R - R/128``.
 
-    With the rounding ``Q`` to that grid the charge becomes ``h[t] = Q(Q((1 - k) v[t-1]) + Q(k x[t]))`` (or ``Q(x[t])``). Threshold and
+    With the rounding ``Q_b`` to whole ``2^b`` steps, the low bits ``a`` that an approximate adder leaves out and those ``m`` of an
+    approximate multiplier, the charge becomes ``h[t] = Q_0(Q_max(a, m)((1 - k) v[t-1]) + Q_a(k x[t]))`` (or ``Q_a(x[t])``). Threshold and
     resting potential are on the grid, so that the comparison and both resets are exact in integers.
 
     Args:
         membrane_range: ``R``, the threshold times a power of two.
+        adder_bits: ``a``, 0 for an exact adder.
+        multiplier_bits: ``m``, 0 for an exact multiplier.
     """
 
     membrane_range: float = 2.0
+    adder_bits: int = 0
+    multiplier_bits: int = 0
 
     @property
     def resolution(self) -> float:
@@ -45,10 +69,27 @@ class QuantizedDynamics(Dynamics):
         low, high = self.limits
         return low / self.adaptation, high / self.adaptation
 
+    def operand(self, bits: int) -> tuple[float, float]:
+        """The range of 8 bits whose steps are ``2^bits`` steps of the membrane: what arithmetic without these low bits sees."""
+        low, high = self.limits
+        return low * 2**bits, high * 2**bits
+
+    @property
+    def product_bits(self) -> int:
+        """The low bits that are missing where the product with the leak is added."""
+        return max(self.adder_bits, self.multiplier_bits)
+
     @property
     def kept(self) -> float:
         """What the leak leaves of a potential in one step."""
-        return (1 - self.leak) * HALF_ROUNDS_TO_REST if self.leak else 1.0
+        exact = not (self.leak or self.product_bits)
+        return 1.0 if exact else (1 - (self.leak or 0.0)) * HALF_ROUNDS_TO_REST
+
+    @property
+    def gain(self) -> float:
+        """The factor of the current."""
+        factor = float(self.leak or 0.0) if self.decay_input else 1.0
+        return factor * HALF_ROUNDS_TO_REST if self.adder_bits else factor
 
     def initial_state(self, shape: Shape, dtype: str = "float32") -> tuple[Tensor, ...]:
         """The resting state; one zero that stands for all where a file is written, which would hold each of them."""
@@ -58,13 +99,13 @@ class QuantizedDynamics(Dynamics):
         return fake_quant(self._sum(x, v), *self.limits)
 
     def _sum(self, x: Tensor, v: Tensor) -> Tensor:
-        driven = fake_quant(x * self.leak if self.decay_input else x, *self.limits)
-        return (fake_quant(v * self.kept, *self.limits) if self.leak else v) + driven
+        driven = fake_quant(x if self.gain == 1 else x * self.gain, *self.operand(self.adder_bits))
+        return (v if self.kept == 1 else fake_quant(v * self.kept, *self.operand(self.product_bits))) + driven
 
     def charge_adjoint(self, x: Tensor, v: Tensor, leak: Tensor, g_h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         g_h = g_h * inside(self._sum(x, v), *self.limits)
-        gain = self.leak if self.decay_input else 1.0
-        return g_h * gain * inside(x * gain, *self.limits), g_h * self.kept, None  # the leak is a constant
+        driven = inside(x * self.gain, *self.operand(self.adder_bits))
+        return g_h * self.gain * driven, g_h * self.kept, None  # the leak is a constant
 
     def theta(self, state: Sequence[Tensor]) -> Tensor:
         if not self.adapts:
@@ -100,6 +141,11 @@ class QuantizedNeuron(SpikingLayer):
         v[t] = 0 where s[t] else h[t]                reset="hard"
         v[t] = h[t] - threshold s[t]                 reset="soft"
 
+    With `adder_bits` ``a`` and `multiplier_bits` ``m``, the arithmetic of the charge is approximate: it sees whole ``2^b`` steps, so that
+    its low bits need no circuit::
+
+        h[t] = Q(Q_max(a, m)((1 - leak) v[t-1]) + Q_a(x[t])),  Q_b(y) = 2^b R/128 round(128 y / (2^b R))
+
     The file of integers computes the same numbers. Halves are rounded towards 0, the resting potential: runtimes differ there. A membrane
     of fewer than ``1 / (2 leak)`` steps does not decay further. The gradient passes the rounding unchanged, but not where it clips.
 
@@ -113,6 +159,8 @@ class QuantizedNeuron(SpikingLayer):
         adaptation: Rise of the threshold per spike, 0 for none; see `ALIF`.
         adaptation_decay: Factor by which the rise shrinks in one step.
         range_exponent: How many powers of two the range is above the threshold, at least 1 where there is one.
+        adder_bits: Low bits that the adder leaves out, from 0 to ``7 - range_exponent``, with which the threshold is a whole step.
+        multiplier_bits: Those that the multiplier of the leak leaves out, likewise.
         return_state: Whether the state after the last step is returned too.
 
     Call arguments, returns, raises: as `LIF`.
@@ -120,7 +168,9 @@ class QuantizedNeuron(SpikingLayer):
     Example:
         >>> kd.neurons.QuantizedNeuron(leak=0.5)(keras.ops.ones((1, 4, 3)) * 0.7)[0, :, 0]  # 0, 1, 0, 1
 
-    Source: fake quantization after Jacob et al. (CVPR 2018, arXiv:1712.05877); the grid around the threshold is ours.
+    Source: fake quantization after Jacob et al. (CVPR 2018, arXiv:1712.05877); the grid around the threshold is ours. Neurons of
+    approximate adders and multipliers: Siddique and Hoque (TCAD 2024, doi:10.1109/TCAD.2023.3327093); truncation is the kind that is
+    exact in a file of integers.
     """
 
     def __init__(
@@ -134,11 +184,15 @@ class QuantizedNeuron(SpikingLayer):
         adaptation: float = 0.0,
         adaptation_decay: float = 0.0,
         range_exponent: int = 1,
+        adder_bits: int = 0,
+        multiplier_bits: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if threshold is not None and range_exponent < 1:
             raise ValueError(f"{self.name}: range_exponent must be at least 1, so that membranes reach the threshold, got {range_exponent}")
+        for name, bits in (("adder_bits", adder_bits), ("multiplier_bits", multiplier_bits)):
+            check_left_out(name, bits, range_exponent, self.name)
         self.range_exponent = range_exponent
         self.surrogate = surrogates.get(surrogate)
         self.dynamics = QuantizedDynamics(
@@ -152,6 +206,8 @@ class QuantizedNeuron(SpikingLayer):
             adaptation,
             adaptation_decay,
             membrane_range=(1.0 if threshold is None else threshold) * 2.0**range_exponent,
+            adder_bits=adder_bits,
+            multiplier_bits=multiplier_bits,
         )
 
     @classmethod
@@ -188,7 +244,17 @@ class QuantizedNeuron(SpikingLayer):
         return super().step(inputs, [in_range(state, *limits) for state, limits in zip(states, ranges, strict=True)])
 
     def get_config(self) -> dict[str, Any]:
-        own = ("leak", "threshold", "reset", "decay_input", "detach_reset", "adaptation", "adaptation_decay")
+        own = (
+            "leak",
+            "threshold",
+            "reset",
+            "decay_input",
+            "detach_reset",
+            "adaptation",
+            "adaptation_decay",
+            "adder_bits",
+            "multiplier_bits",
+        )
         return {
             **super().get_config(),
             **{name: getattr(self.dynamics, name) for name in own},

@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_snnkd import data as datasets
 from keras_snnkd import models, report
-from keras_snnkd.compress import device_accuracy
+from keras_snnkd.compress import ParetoFront, device_accuracy
 from keras_snnkd.distill import teachers
 from keras_snnkd.distill.chain import Chain, StageResult
 from keras_snnkd.distill.distiller import Distiller
@@ -22,7 +22,7 @@ from keras_snnkd.errors import DifferentSizesError, ExportError, OutputError
 from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, Manifest, claimed
 from keras_snnkd.files.staging import write_json
-from keras_snnkd.run.compressing.stages import costs, device_of
+from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.estimate import beyond_memory
 from keras_snnkd.run.finished.evaluation import describe_data, export_checked, machine, measure, raster, test_images, versions
 from keras_snnkd.run.given_teacher import load_teacher, size_for
@@ -53,6 +53,9 @@ OF_DATA = (
     "frames_by",
 )
 """The settings of a recipe that `keras_snnkd.data.load` takes."""
+
+FRONTS = "pareto"
+"""Folder of the best epochs of each student."""
 
 WATCHED_IMAGES = 64
 """Validation images on which the layers are looked at after each epoch."""
@@ -163,7 +166,8 @@ class Experiment:
             built = chain.check(self.data.steps_per_epoch)
         if told := beyond_memory(built, self.data.batch_size):
             self.console.print(f"warning: {told}", style="yellow", highlight=False, markup=False)
-        with self._at_work(resume, chief, "results.json", "report.html", "export", "logs"):
+        fronts = [FRONTS] if self.recipe.pareto else []
+        with self._at_work(resume, chief, "results.json", "report.html", "export", "logs", *fronts):
             with strategy.scope(devices):
                 results = self._train(chain, resume)
             if not chief:
@@ -251,7 +255,7 @@ class Experiment:
 
     def _health(self) -> TrainingHealth:
         """Watches a stage on the first validation images."""
-        return TrainingHealth(np.asarray(next(iter(self.data.validation))[0])[:WATCHED_IMAGES], self.recipe.on_problem)
+        return TrainingHealth(self._watched(), self.recipe.on_problem)
 
     def _export(self, model: keras.Model, name: str, notes: list[str]) -> tuple[dict[str, Any], list[Any]]:
         """Export one model; without 8-bit weights, and with a note, where these change too many predictions. Nothing without TensorFlow."""
@@ -276,7 +280,22 @@ class Experiment:
         self._say_outlook(stage, self.folder)
         progress = Progress(title, self.console)
         closing.callback(progress.close)
-        return [self._health(), progress, keras.callbacks.TensorBoard(str(self.folder / "logs" / stage.name), write_graph=False)]
+        return [
+            *self._front(stage),
+            self._health(),
+            progress,
+            keras.callbacks.TensorBoard(str(self.folder / "logs" / stage.name), write_graph=False),
+        ]
+
+    def _front(self, stage: Stage) -> list[keras.callbacks.Callback]:
+        """What keeps the best epochs of a student, if the recipe asks for that."""
+        if not self.recipe.pareto or stage.name.split("_")[0] != compression.STUDENT:
+            return []
+        return [ParetoFront(self.folder / FRONTS / stage.name, self._watched(), finish=stage.finished)]
+
+    def _watched(self) -> np.ndarray:
+        """The validation images on which a student is looked at after each epoch."""
+        return np.asarray(next(iter(self.data.validation))[0])[:WATCHED_IMAGES]
 
     def _say_outlook(self, stage: Stage, folder: Path) -> None:
         """Before the first student is distilled, say how far its teacher is ahead of the student alone, and what that means."""
@@ -311,8 +330,10 @@ class Experiment:
         rows, activity, exports = [], {}, []
         notes = warnings_of(self.outlook)
         last = list(trained)[-1]
-        device = device_of(self.recipe.compress or ())
+        device = compression.device_of(self.recipe.compress or ())
         compressed = list(trained)[-1 - len(self.recipe.compress or ()) :] if self.recipe.compress else []
+        words = [entry[compression.COMPRESS] for entry in self.recipe.compress or ()]
+        between = [name for name, word in zip(compressed[1:-1], words, strict=False) if word not in compression.VARIANTS]
         for number, (name, (model, record, _)) in enumerate(trained.items(), start=1):
             count = f"[{number}/{len(trained)}]"
             row = {"accuracy": None, "parameters": model.count_params(), "timesteps": None}
@@ -320,12 +341,12 @@ class Experiment:
                 row, activity[name] = measure(model, self.data)
             if name in compressed:
                 with attempt(f"what {name.replace('_', ' ')} costs was not measured", notes):
-                    row.update(costs(model, row))
+                    row.update(compression.costs(model, row))
                     if device is not None:
                         row["on_device"] = device_accuracy(model, *test_images(self.data), device).to_dict()
             files: dict[str, Any] = {}
             found: list[Any] = []
-            if name not in compressed[1:-1]:  # of what a student goes through, the ends are written as files
+            if name not in between:  # of what a student goes through, the ends and its variants are written as files
                 with working(f"{count} exporting {name}, and running its files on the test images", self.console):
                     files, found = self._export(model, name, notes)
             notes += [f"{name.replace('_', ' ')}, {note}" for note in row.get("notes", ())]

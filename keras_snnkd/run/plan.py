@@ -47,10 +47,16 @@ class Plan:
     def stages(self) -> list[Stage]:
         """Those of the recipe's mode, in order, and then those that make the last student cheaper."""
         found = self._trained()
-        return [*found, *self._compressed(found[-1].name, self.recipe.compress)] if self.recipe.compress else found
+        return [*found, *self.compressed(found[-1].name, self.recipe.compress)] if self.recipe.compress else found
 
-    def _compressed(self, student: str, entries: list[Any]) -> list[Stage]:
-        """What a trained student goes through."""
+    def compressed(self, student: str | keras.Model, entries: list[Any], prefix: str = compression.STUDENT) -> list[Stage]:
+        """What a trained student goes through: the stages of `compress`, each of half the epochs at half the learning rate.
+
+        Args:
+            student: The name of its stage, or the model.
+            entries: As `keras_snnkd.run.compressing.stages.read` gives them.
+            prefix: Of the stages' names.
+        """
         recipe = self.recipe
         settings = {"precision": recipe.precision, "augment": recipe.augment, "data": self.data.fingerprint}
         usual = {
@@ -66,7 +72,7 @@ class Plan:
             "seed": recipe.seed,
             "settings": {**settings, **({"mixup": recipe.mixup} if recipe.mixup else {})},
         }
-        return compression.stages(entries, student, calibration_images(self.data), usual)
+        return compression.stages(entries, student, calibration_images(self.data), usual, prefix)
 
     def _trained(self) -> list[Stage]:
         """The stages of the recipe's mode."""

@@ -101,7 +101,8 @@ class Outcome:
             if EXPORT_LATER not in notes:
                 notes.append(EXPORT_LATER)
             return
-        model = models.load(self.folder / TRIALS / f"trial_{row['name']}" / "model.keras")
+        stage = row.get("stage", f"trial_{row['name']}")  # earlier versions made no candidate cheaper
+        model = models.load(self.folder / TRIALS / stage / "model.keras")
         path = self.folder / "export" / f"trial_{row['name']}_float32.tflite"
         try:
             row.update(file_costs(model, path, images), file=path.relative_to(self.folder).as_posix())

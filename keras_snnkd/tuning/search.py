@@ -47,6 +47,9 @@ class Search(Experiment):
     `export/` with the files of the Pareto front, `chosen.json`, `front.svg`, `results.json` and `report.html`. The test set is not
     touched: it belongs to the chosen recipe's own run.
 
+    With `compress` every candidate goes through these ways to become cheaper, and what it is then is what counts: its accuracy, its costs,
+    its file. What it costs is known only then, so that no candidate is left out before.
+
     With KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT set, this is the chief of a search on many machines, or one
     of its workers; all share the folder.
 
@@ -108,6 +111,11 @@ class Search(Experiment):
             return plan.taught(name, method)
         return plan.taught(name, method, teacher=teacher, file=self.teacher_file)
 
+    def _of_candidate(self, name: str, recipe: ResolvedRecipe, teacher: keras.Model | None) -> list[Stage]:
+        """The stages of a candidate: what trains it, and what makes it cheaper, without a cache of outputs that no other one reads."""
+        cheaper = self._with(recipe).plan.compressed(name, recipe.compress or [], prefix=name)
+        return [self._candidate(name, recipe, teacher), *(dataclasses.replace(stage, cache_views=None) for stage in cheaper)]
+
     def check(self) -> dict[str, Distiller]:
         """Build the teacher, the smallest and the largest candidate; train nothing.
 
@@ -125,10 +133,12 @@ class Search(Experiment):
             recipe = self.space.recipe(self.space.corner(which), self.recipe.epochs)
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "the student .* is not smaller than its teacher")  # told where one is trained
-                found.update(Chain([self._candidate(name, recipe, teacher)], self.folder).check(steps))
+                found.update(Chain(self._of_candidate(name, recipe, teacher), self.folder).check(steps))
         return found
 
     def _check_budget(self) -> None:
+        if self.recipe.compress:
+            return
         smallest = self.space.recipe(self.space.corner(min), self.recipe.epochs)
         exceeded = self.budget.exceeded(self.footprints(smallest))
         if exceeded:
@@ -238,25 +248,29 @@ class Search(Experiment):
         return sorted(tuner.trials, key=int)
 
     def _fits(self, values: Mapping[str, Any]) -> bool:
+        """Whether a candidate keeps the budget by what is known before it is trained: nothing of one that is made cheaper then."""
+        if self.recipe.compress:
+            return True
         return not self.budget.exceeded(self.footprints(self.space.recipe(values, self.recipe.epochs)))
 
     def _train_candidate(self, name: str, values: Mapping[str, Any], epochs: int) -> float:
         """Train and measure one candidate; its score."""
         recipe = self.space.recipe(values, epochs)
-        stage = self._candidate(f"trial_{name}", recipe, self._trained)
-        row: dict[str, Any] = {"name": name, "recipe": self._runnable(recipe).to_dict(), "epochs": epochs}
-        path = self.folder / TRIALS / stage.name / CANDIDATE
+        stages = self._of_candidate(f"trial_{name}", recipe, self._trained)
+        row: dict[str, Any] = {"name": name, "recipe": self._runnable(recipe).to_dict(), "epochs": epochs, "stage": stages[-1].name}
+        path = self.folder / TRIALS / stages[0].name / CANDIDATE
         try:
-            results = Chain([stage], self.folder / TRIALS, self._taps).run(self.data, True, keep_cache=True)
+            results = Chain(stages, self.folder / TRIALS, self._taps).run(self.data, True, keep_cache=True)
         except OutputError:
             raise
         except KDError as error:
             write_json(path, {**row, "failed": str(error)})
             self.console.print(f"[trial {name}] failed: {error}", highlight=False, markup=False, soft_wrap=True)
             raise
-        result = results[stage.name]
-        self.results.append(dataclasses.replace(result, model=None))
-        row.update(self._measured(result.model), loss=result.record["loss"], seconds=result.record["seconds"])
+        self.results += [dataclasses.replace(result, model=None) for result in results.values()]
+        result = results[stages[-1].name]
+        seconds = sum(one.record["seconds"] for one in results.values())
+        row.update(self._measured(result.model), loss=results[stages[0].name].record["loss"], seconds=seconds)
         row["accuracy"] = result.record["validation_accuracy"]
         row["exceeded"] = self.budget.exceeded(row)
         write_json(path, row)

@@ -38,6 +38,35 @@ def test_a_model_is_measured(card, capsys):
     assert "card" not in said  # which tells no accuracy
 
 
+def test_attacks_are_told_of_the_model_and_of_its_variants(card, capsys):
+    model = card / "model.keras"
+    attacks = ["--attack", "fgsm:epsilon=0.2", "--attack", "pgd:epsilon=0.1,steps=2"]
+    assert tiny.run("--mode", "evaluate", "--model", model, "--limit", 40, *attacks, "--variant", model) == 0
+    said = " ".join(told(capsys)[0].split())
+    fgsm, pgd = json.loads(Path("runs/evaluate_mine/evaluate.json").read_text())["attacks"]
+    assert (fgsm["kind"], fgsm["epsilon"], fgsm["images"]) == ("fgsm", 0.2, 40)
+    assert (pgd["kind"], pgd["steps"]) == ("pgd", 2)
+    assert fgsm["clean"] == accuracy_of(model, 40) >= fgsm["attacked"]
+    assert fgsm["moving"] == {"clean": fgsm["clean"], "attacked": fgsm["attacked"], "images": 40, "variants": 2}  # of itself
+    assert f"fgsm, each pixel by at most 0.2: {fgsm['attacked']:.2%} of 40 test images are right" in said
+    assert "one of 2 at random answers" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--attack", "pdg"], "Did you mean 'pgd'"),
+        (["--attack", "pgd:step=2,epsilo=0.1"], "Did you mean 'epsilon'"),
+        (["--attack", "fgsm:epsilon=0"], "epsilon of an attack is the largest change of a pixel"),
+        (["--variant", "other.keras"], "name one too, such as --attack fgsm"),
+    ],
+)
+def test_attacks_that_cannot_be_are_refused_at_once(options, message, card, capsys, monkeypatch):
+    monkeypatch.setattr(kd.data, "load", lambda *arguments, **more: pytest.fail("data was read"))
+    assert tiny.run("--mode", "evaluate", "--model", card / "model.keras", *options) == 1
+    assert message in " ".join(told(capsys)[1].split())
+
+
 @pytest.mark.parametrize(
     ("told_of", "message"),
     [

@@ -43,7 +43,7 @@ def test_options_reach_the_recipe(runs):
         "objectives": [{"objective": "soft_targets", "temperature": 2, "weight": 0.5}],
         "search": {"timesteps": [1, 2]},
         "compress": [{"compress": "stds", "sparsity": 0.9}],
-        **{"deterministic": True, "keep_aspect": False, "resize": None, "rivals": False, "teacher_scale": "-1..1"},
+        **{"deterministic": True, "keep_aspect": False, "resize": None, "rivals": False, "pareto": False, "teacher_scale": "-1..1"},
         **dict.fromkeys(["rates", "weights", "sizes"]),
         **{"window": None, "hop": None, "fold": 0, "frames": None, "frames_by": "time"},
     }

@@ -1,5 +1,7 @@
 """The front over epochs: what is kept and what is removed."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -35,6 +37,26 @@ def test_the_epochs_that_no_other_beats_are_kept_as_files(tmp_path):
     kept = sorted(file.name for file in (tmp_path / "front").glob("*.keras"))
     assert kept == sorted(f"epoch-{epoch:04d}.keras" for epoch in best)
     np.testing.assert_allclose(kd.models.load(tmp_path / "front" / "epoch-0002.keras").get_layer("block1_dense").kernel, 0.9 * start)
+
+
+def test_a_training_that_goes_on_keeps_the_front_and_not_what_it_does_again(tmp_path, monkeypatch):
+    student = tiny.snn()
+    counted = iter([90.0, 50.0, 70.0, 60.0])
+    operations = metrics.Operations(100.0, 0.0, 0.0, {})
+    monkeypatch.setattr(compress.pareto, "synaptic_operations", lambda *_: dataclasses.replace(operations, effective_acs=next(counted)))
+
+    def went_on(epoch, *accuracies):
+        callback = compress.ParetoFront(tmp_path, tiny.IMAGES)
+        callback.set_model(tiny.compiled(student, metrics=["accuracy"]))
+        callback.on_train_begin()
+        for number, accuracy in enumerate(accuracies, start=epoch):
+            callback.on_epoch_end(number, {"val_accuracy": accuracy})
+        return [(row["epoch"], row["synops"]) for row in read_json(tmp_path / "pareto.json")]
+
+    assert went_on(0, 0.9, 0.7) == [(1, 90.0), (2, 50.0)]
+    assert went_on(1, 0.8) == [(1, 90.0), (2, 70.0)]  # the second epoch again
+    assert went_on(0, 0.6) == [(1, 60.0)]
+    assert [file.name for file in tmp_path.glob("*.keras")] == ["epoch-0001.keras"]
 
 
 def test_it_says_which_metric_is_missing(tmp_path):

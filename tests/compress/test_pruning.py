@@ -139,6 +139,29 @@ def test_masked_neurons_become_channels_without_input():
     assert np.all(np.any(plain.get_layer("block1_conv").kernel, axis=(0, 1, 2)) == [True, False, True])
 
 
+def test_balanced_scores_by_hand():
+    # 1/14, 4/13 and 1 of the first layer, 0.2 and 1 of the second, whose weights are all smaller than those of the first
+    layers = [np.array([3.0, 1.0, 2.0]), np.array([0.1, 0.05])]
+    assert [compress.pruning.balanced(layers, share) for share in (0.0, 0.2, 0.4, 0.6)] == [[0, 0], [1, 0], [1, 1], [2, 1]]
+
+
+def test_a_balanced_scope_leaves_small_weights_of_a_layer_that_has_no_others():
+    student = tiny.snn()
+    kernel = student.get_layer("block1_dense").kernel
+    kernel.assign(1e-3 * kernel)  # of which a width for all layers would leave nothing
+    left = {}
+    for scope in ("network", "balanced"):
+        pruned = compress.prunable(student, "magnitude")
+        callback = compress.Pruning(sparsity=0.7, scope=scope)
+        callback.set_model(pruned)
+        callback.on_train_begin()
+        callback.move(1, 1)
+        kernels = [layer.kernel for layer in compress.prunable_layers(pruned)]
+        assert np.mean(np.concatenate([np.ravel(kernel) for kernel in kernels]) == 0) == pytest.approx(0.7, abs=0.01)
+        left[scope] = np.mean(np.asarray(pruned.get_layer("block1_dense").kernel) != 0)
+    assert left["network"] < 0.2 < left["balanced"]
+
+
 def test_a_skipped_layer_stays_dense():
     student = compress.prunable(convnet(), skip=["classifier"])
     assert type(student.get_layer("classifier").layer) is keras.layers.Dense

@@ -63,6 +63,14 @@ def test_the_file_of_a_quantization_aware_model_has_its_spikes_and_logits(aware,
 
 
 @pytest.mark.slow
+def test_approximate_arithmetic_is_the_same_in_the_file(student, tmp_path, in_process):
+    model = quantize_aware(student, BYTES[:128], adder_bits=2, multiplier_bits=3)
+    assert not np.array_equal(model.predict(BYTES[:64], verbose=0), quantize_aware(student, BYTES[:128]).predict(BYTES[:64], verbose=0))
+    report = write(LITERT.Reference(model, BYTES[:64]), tmp_path / "a.tflite")
+    assert report.agreement == 1.0
+    assert max(report.spike_differences.values()) <= 1e-4
+
+
 def test_integers_in_and_out_are_bytes_and_nothing_in_the_file_is_float(aware_reference, tmp_path, in_process):
     report = write(aware_reference, tmp_path / "a.tflite", io="int8")
     assert not {"QUANTIZE", "DEQUANTIZE"} & set(report.operators)

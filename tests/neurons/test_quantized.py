@@ -14,6 +14,8 @@ KINDS = {
     "no_leak": {"leak": 0.0, "reset": "soft"},
     "adaptive": {"leak": 0.5, "adaptation": 0.2, "adaptation_decay": 0.95},
     "integrator": {"leak": 0.5, "threshold": None, "range_exponent": 2},
+    "approximate": {"leak": 0.5, "adder_bits": 2, "multiplier_bits": 3},
+    "approximate_sum": {"leak": 0.0, "reset": "soft", "adder_bits": 3},
 }
 
 
@@ -29,6 +31,30 @@ def test_five_steps_by_hand():
     layer = QuantizedNeuron(leak=0.5)
     np.testing.assert_array_equal(layer.membrane(x).numpy().ravel() * 64, [45, 67, 45, 67, -60])
     np.testing.assert_array_equal(layer(x).numpy().ravel(), [0, 1, 0, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("bits", "membranes", "spikes"),
+    [
+        # in steps of 1/64, the adder sees multiples of 4, and the product with the leak becomes one of 4 or of 16
+        ({"adder_bits": 2}, [44, 64, 44, 64, -60], [0, 1, 0, 1, 0]),  # 45 -> 44; 22 -> 20
+        ({"multiplier_bits": 4}, [45, 61, 77, 45, -44], [0, 0, 1, 0, 0]),  # 22 -> 16, 30 -> 32, 22 -> 16
+        ({"adder_bits": 2, "multiplier_bits": 4}, [44, 60, 76, 44, -44], [0, 0, 1, 0, 0]),
+    ],
+)
+def test_approximate_arithmetic_leaves_low_bits_out(bits, membranes, spikes):
+    x = np.array([0.7, 0.7, 0.7, 0.7, -60 / 64], "float32").reshape(1, 5, 1)
+    layer = QuantizedNeuron(leak=0.5, **bits)
+    np.testing.assert_array_equal(layer.membrane(x).numpy().ravel() * 64, membranes)
+    np.testing.assert_array_equal(layer(x).numpy().ravel(), spikes)
+
+
+@pytest.mark.parametrize(
+    "given", [{"adder_bits": -1}, {"multiplier_bits": 7}, {"adder_bits": True}, {"adder_bits": 5, "range_exponent": 3}]
+)
+def test_bits_that_cannot_be_left_out_are_refused(given):
+    with pytest.raises(ValueError, match=r"is how many low bits the arithmetic leaves out, a whole number from 0 to [46], got"):
+        QuantizedNeuron(leak=0.5, **given)
 
 
 @pytest.mark.parametrize("reset", ["hard", "soft"])
@@ -96,3 +122,8 @@ def test_a_saved_neuron_is_the_same_neuron(tmp_path):
     keras.Model(inputs, QuantizedNeuron(**KINDS["soft"])(inputs)).save(tmp_path / "neuron.keras")
     loaded = keras.models.load_model(tmp_path / "neuron.keras")
     assert loaded.layers[-1].dynamics == QuantizedNeuron(**KINDS["soft"]).dynamics
+
+
+def test_the_bits_that_a_neuron_leaves_out_are_saved_with_it():
+    layer = QuantizedNeuron(**KINDS["approximate"])
+    assert QuantizedNeuron.from_config(layer.get_config()).dynamics == layer.dynamics

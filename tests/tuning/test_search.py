@@ -136,6 +136,25 @@ def test_resuming_trains_nothing_again_and_takes_more_trials(finished, monkeypat
     assert "epochs was 1 and is now 2" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.slow
+def test_candidates_are_made_cheaper_and_judged_then(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exported = []
+
+    def costs(model, path, images):
+        exported.append(kd.metrics.connection_sparsity(model))
+        return fake_costs(model, path, images)
+
+    monkeypatch.setattr(outcome, "file_costs", costs)
+    assert tiny.run(*TUNE, "--trials", 1, "--compress", "magnitude:sparsity=0.6") == 0
+    (row,) = results(tmp_path)["search"]["candidates"]
+    assert row["stage"] == "trial_0_magnitude"
+    record = read_json(tmp_path / "run" / "trials" / row["stage"] / "stage.json")
+    assert row["accuracy"] == record["validation_accuracy"]
+    assert row["recipe"]["compress"] == [{"compress": "magnitude", "sparsity": 0.6}]
+    assert min(exported) >= 0.59
+
+
 # what is refused before anything is trained
 
 
@@ -149,6 +168,13 @@ def test_a_budget_that_nothing_can_keep_is_refused_at_once(option, limit, said, 
     assert said in error
     assert option in error
     assert not list(Path().glob("run/*"))
+
+
+def test_what_is_made_cheaper_later_is_not_too_dear_before(no_training, tmp_path):
+    recipe = kd.Recipe(mode="tune", limit=100, teacher="mlp:24", student="mlp:12", timesteps=2, max_synops=10, compress=["int8"])
+    found = search.Search(recipe, tmp_path / "run")
+    assert found._fits(found.space.corner(max))
+    assert {"smallest", "smallest_int8", "largest_int8"} <= set(found.check())
 
 
 def test_a_file_that_is_always_too_large_is_refused_at_once(no_training, capsys, monkeypatch):

@@ -10,7 +10,7 @@ from keras_snnkd import graphs
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shapes, Tensor
 from keras_snnkd.distill.objective import Objective, Tap, check_positive, taps_of
-from keras_snnkd.errors import unknown_name
+from keras_snnkd.errors import NothingToGainError, unknown_name
 from keras_snnkd.layers.synapses import Synapse, parts
 
 PER = ("operation", "neuron")
@@ -52,6 +52,7 @@ class SpikeBudget(Objective):
         Spikes `[B, T, ...]` of the student.
 
     Raises:
+        NothingToGainError: For a budget above what the student needs when all its neurons fire.
         ValueError: For both or impossible budgets; for a student without spiking neurons, or whose layers cannot be seen.
         UnknownNameError: For an unknown `per`.
 
@@ -113,6 +114,11 @@ class SpikeBudget(Objective):
         self.student_tap = [tap for _, tap, *_ in kept]
         self.readers = [reader for *_, reader, _ in kept]
         self.possible = [possible for *_, possible in kept]
+        if self.synops is not None and self.synops >= sum(self.possible):
+            raise NothingToGainError(
+                f"{self.name}: the spikes of {student.name} cause at most {sum(self.possible):,.0f} operations a sample, when all its "
+                f"neurons fire in all steps, and the budget is {self.synops:,.0f}; ask for less"
+            )
 
     def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
         super().build(teacher_shape, student_shape)

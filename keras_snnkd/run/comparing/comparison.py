@@ -17,13 +17,14 @@ from keras_snnkd.distill.chain import Chain, Failed, StageResult
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.methods import Method
 from keras_snnkd.distill.stage import Stage
-from keras_snnkd.errors import FileFormatError, KDError
-from keras_snnkd.files.staging import read_json, sha256, write_json
+from keras_snnkd.errors import KDError
+from keras_snnkd.files.staging import sha256, write_json
 from keras_snnkd.report.quoted import write_quoted
 from keras_snnkd.run.comparing.choosing import Setting, best_of, first_trials, more_trials, weighted
-from keras_snnkd.run.comparing.gauge import Gauge
+from keras_snnkd.run.comparing.gauge import Gauge, measured_before
 from keras_snnkd.run.comparing.ranking import ranked
 from keras_snnkd.run.comparing.teachers import ComparedTeachers, kind_of
+from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.finished.evaluation import measure
 from keras_snnkd.run.given_teacher import load_teacher
@@ -53,6 +54,9 @@ class Comparison(Experiment):
     With `rates` and `weights` every arm first tries these learning rates with the first seed, then these factors of its objectives'
     weights; the student alone, which has none, tries as many rates more. What does best on validation images is taken for all seeds, and
     the arms stand in folders of their settings, `seed<n>/rate<r>_weight<w>`.
+
+    With `compress` every arm's student goes through these ways to become cheaper too, and what it is after each of them is an arm of its
+    own, such as `hinton_stds`: which method's student loses least.
 
     Args:
         recipe: With mode `"compare"`.
@@ -119,6 +123,14 @@ class Comparison(Experiment):
         """Of all arms, the student alone first."""
         return [ALONE, *self.controls, *self.arms]
 
+    def _and_cheaper(self, names: Collection[str]) -> list[str]:
+        """Arms, each with those that its student becomes behind it."""
+        return [one for name in names for one in (name, *compression.stage_names((self.recipe.compress or []), name))]
+
+    def _cheaper_stages(self, names: Collection[str]) -> list[Stage]:
+        """What the students of some arms go through."""
+        return [stage for name in names for stage in self.plan.compressed(name, (self.recipe.compress or []), prefix=name)]
+
     def _arm_stages(self, teachers: Mapping[str, keras.Model], wanted: Collection[str] | None = None) -> list[Stage]:
         """Of one seed, that of the recipe: the student alone, then each arm with what it needs; or those of some arms."""
         wanted = self._names if wanted is None else wanted
@@ -163,7 +175,8 @@ class Comparison(Experiment):
         stages = self.stages()
         found = Chain(stages, self.folder).check(steps) if stages else {}
         teachers = {**{name: distiller.student for name, distiller in found.items()}, **self._from_file}
-        found.update(Chain(self._arm_stages(teachers), self.folder).check(steps, self._left_out))
+        arms = [*self._arm_stages(teachers), *self._cheaper_stages(self._names)]
+        found.update(Chain(arms, self.folder).check(steps, self._left_out))
         self._check_left()
         return found
 
@@ -183,6 +196,9 @@ class Comparison(Experiment):
             raise KDError(f"the student alone cannot be trained: {self.problems[ALONE]}")
         if set(self.arms) <= set(self.problems):
             raise KDError(f"no method is left to compare: {'; '.join(f'{name}: {self.problems[name]}' for name in self.arms)}")
+        cheaper = [name for name in self._and_cheaper(self._names) if name not in self._names]
+        if cheaper and set(cheaper) <= set(self.problems):
+            raise KDError(f"no student can be made cheaper: {self.problems[cheaper[0]]}")
 
     @functools.cached_property
     def _from_file(self) -> dict[str, keras.Model]:
@@ -217,7 +233,7 @@ class Comparison(Experiment):
             with contextlib.ExitStack() as closing:
                 teachers = self._train_teachers(resume, closing)
             chosen = self._choose(teachers)
-            measured: dict[str, list[dict[str, Any]]] = {name: [] for name in self._names}
+            measured: dict[str, list[dict[str, Any]]] = {name: [] for name in self._and_cheaper(self._names)}
             gauge = Gauge(self.data)
             for number, seed in enumerate(self.seeds, start=1):
                 for name, row in self._run_seed(number, seed, teachers, chosen, gauge).items():
@@ -287,17 +303,19 @@ class Comparison(Experiment):
         results: dict[str, StageResult] = {}
         for setting, some in together.items():
             title = f"[seed {number}/{self.recipe.seeds}] {{}}"
-            results.update(self._with(seed, setting)._train_arms(some, title, teachers, self._left_out))
-        return self._measured(self.folder / f"seed{seed}", {name: results[name] for name in names if name in results}, gauge)
+            results.update(self._with(seed, setting)._train_arms(some, title, teachers, self._left_out, cheaper=True))
+        names = [name for name in self._and_cheaper(names) if name in results]
+        return self._measured(self.folder / f"seed{seed}", {name: results[name] for name in names}, gauge)
 
     def _train_arms(
-        self, names: Collection[str], title: str, teachers: Mapping[str, keras.Model], failed: Failed
+        self, names: Collection[str], title: str, teachers: Mapping[str, keras.Model], failed: Failed, cheaper: bool = False
     ) -> dict[str, StageResult]:
-        """Train some arms with the recipe's seed; the results of all their stages."""
+        """Train some arms with the recipe's seed, and perhaps make their students cheaper; the results of all their stages."""
         folder = self.folder / f"seed{self.recipe.seed}"
         if self.setting:
             folder /= self.setting.name
-        stages = [stage for stage in self._arm_stages(teachers, names) if stage.name not in self.problems]
+        stages = [*self._arm_stages(teachers, names), *(self._cheaper_stages(names) if cheaper else [])]
+        stages = [stage for stage in stages if stage.name not in self.problems]
         counter = Counter("{}: teacher's outputs, {:,} of {:,} images", self.console)
 
         def callbacks(stage: Stage) -> list[keras.callbacks.Callback]:
@@ -319,17 +337,24 @@ class Comparison(Experiment):
     def _measured(self, folder: Path, trained: Mapping[str, StageResult], gauge: Gauge) -> dict[str, dict[str, Any]]:
         """What was measured of the arms of one seed, now or before, by arm."""
         path = folder / MEASURED
-        before = _measured_before(path)
+        before = measured_before(path)
         for name, result in trained.items():
             digest = sha256(result.folder / "model.keras")
             if before.get(name, {}).get("sha256") != digest:
                 record = {field: result.record[field] for field in ("validation_accuracy", "seconds", "parameters", "loss")}
                 try:
-                    before[name] = {"sha256": digest, **gauge(result.model), **record}
+                    before[name] = {"sha256": digest, **self._gauged(name, result.model, gauge), **record}
                 except Exception as error:  # the others are measured all the same
                     self._left_out(result, error)
         write_json(path, before, signed=True)
         return {name: before[name] for name in trained if name not in self.problems}
+
+    def _gauged(self, name: str, model: keras.Model, gauge: Gauge) -> dict[str, Any]:
+        """What one arm does on the test set; of a student that was made cheaper also what it costs."""
+        if name in self._names:
+            return gauge(model)
+        row, _ = measure(model, self.data)
+        return {**row, **compression.costs(model, row)}
 
     def _content(self, measured: Any, teachers: dict[str, keras.Model], chosen: Mapping[str, Setting]) -> dict[str, Any]:
         rows = []
@@ -347,6 +372,9 @@ class Comparison(Experiment):
             teacher = self.teachers.name_for(method) if method.needs_teacher else None
             taught_by = kind_of(teachers[teacher]) if teacher else ITSELF
             facts[name] = {"taught_by": taught_by, "trust": method.trust if method.source else None, "source": method.source or None}
+        for name in self._names:
+            for stage in self._cheaper_stages([name]):
+                facts[stage.name] = {"taught_by": stage.teacher}
         for name, setting in chosen.items():
             facts.setdefault(name, {}).update(learning_rate=setting.rate, weight=setting.weight if name in self.arms else None)
         compared = [{**row, **facts.get(row["name"], {})} for row in ranked(measured)]
@@ -362,11 +390,3 @@ class Comparison(Experiment):
             **({"trials": trials} if trials else {}),
             "notes": notes,
         }
-
-
-def _measured_before(path: Path) -> dict[str, Any]:
-    """What was measured before; nothing where that is not to be read, so that it is measured again."""
-    try:
-        return read_json(path, signed=True)
-    except FileFormatError:
-        return {}

@@ -1,5 +1,6 @@
 """Accuracy and spikes of many models of one architecture, by one compiled function."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -8,6 +9,8 @@ from keras import ops
 
 from keras_snnkd import graphs
 from keras_snnkd.data.data import Data
+from keras_snnkd.errors import FileFormatError
+from keras_snnkd.files.staging import read_json
 from keras_snnkd.metrics.accuracy import accuracy as accuracy_of
 from keras_snnkd.metrics.measurement import Measurement
 from keras_snnkd.run.finished.evaluation import MEASURED_IMAGES, test_images
@@ -50,3 +53,11 @@ def _reduce(values: Any) -> Any:
         if name != OUTPUT:
             spikes += ops.sum(ops.reshape(ops.cast(train, "float32"), (ops.shape(logits)[0], -1)), axis=1)
     return logits, spikes
+
+
+def measured_before(path: Path) -> dict[str, Any]:
+    """What was measured before; nothing where that is not to be read, so that it is measured again."""
+    try:
+        return read_json(path, signed=True)
+    except FileFormatError:
+        return {}

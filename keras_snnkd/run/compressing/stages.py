@@ -9,13 +9,19 @@ import keras
 import numpy as np
 
 from keras_snnkd import compress, metrics, models
+from keras_snnkd.distill import objectives
 from keras_snnkd.distill.stage import Stage
-from keras_snnkd.errors import unknown_name
-from keras_snnkd.run.compressing.finetuning import SOFT_TARGETS
+from keras_snnkd.errors import NothingToGainError, unknown_name
 from keras_snnkd.run.compressing.ways import MEMBRANES, WORDS, Step
 
 COMPRESS = "compress"
 """The key of a word in a recipe's entry."""
+
+VARIANTS = ("approximate",)
+"""Words whose students stand beside one another, and not one behind the other."""
+
+STUDENT = "student"
+"""What the names of stages begin with."""
 
 MANY_ZEROS = 0.3
 """The share of zeros from which a card says what they are good for."""
@@ -46,7 +52,32 @@ def read(entries: Iterable[Any]) -> list[dict[str, Any]]:
             raise ValueError(f"a way to compress is a word or a mapping with the key {COMPRESS!r}, got {entry!r}")
         step_of(entry, None)
         found.append(dict(entry))
+    check_order(found)
     return found
+
+
+def check_order(entries: Sequence[Mapping[str, Any]]) -> None:
+    """Raise a `NothingToGainError` for an entry that asks for no more than one before it did.
+
+    Args:
+        entries: As `read` gives them.
+    """
+    asked: dict[Any, tuple[str, float]] = {}
+    for entry in entries:
+        for name, rising in (("sparsity", True), ("rate", False), ("synops", False), ("timesteps", False)):
+            value = entry.get(name)
+            if value is None:
+                continue
+            kind = (name, entry.get("per", "operation") if name == "rate" else None)
+            word, before = asked.get(kind, (None, None))
+            if before is not None and (value <= before if rising else value >= before):
+                raise NothingToGainError(
+                    f"{entry[COMPRESS]} asks for {name}={value!r} behind {word} with {name}={before!r}, which is as much or more; ask for "
+                    f"{'more' if rising else 'less'}, or leave one of them out"
+                )
+            asked[kind] = (entry[COMPRESS], value)
+        if entry[COMPRESS] == "reverse":
+            asked.pop(("sparsity", None), None)  # the student is dense again
 
 
 def step_of(entry: Mapping[str, Any], images: Any) -> Step:
@@ -70,7 +101,9 @@ def step_of(entry: Mapping[str, Any], images: Any) -> Step:
         raise ValueError(f"cannot compress by {word} with {arguments!r:.200}: {error}") from error
 
 
-def stages(entries: Sequence[Mapping[str, Any]], start: str | keras.Model, images: Any, usual: Mapping[str, Any]) -> list[Stage]:
+def stages(
+    entries: Sequence[Mapping[str, Any]], start: str | keras.Model, images: Any, usual: Mapping[str, Any], prefix: str = STUDENT
+) -> list[Stage]:
     """The stages of a recipe's entries.
 
     Args:
@@ -78,15 +111,27 @@ def stages(entries: Sequence[Mapping[str, Any]], start: str | keras.Model, image
         start: The student that the first of them gets: the name of its stage, or a model.
         images: Some hundred training images, as a network sees them.
         usual: Arguments of every `Stage`: epochs, learning rate, optimizer and so on.
+        prefix: Of the stages' names.
     """
     found: list[Stage] = []
     before: str | keras.Model = start
-    for entry in entries:
-        name = _name(entry, [stage.name for stage in found])
+    for name, entry in zip(stage_names(entries, prefix), entries, strict=True):
         step = step_of(entry, images)
         found.append(_stage(name, before, start if step.from_first else before, entry, step, usual))
-        before = name
+        before = before if step.beside else name
+        if step.demands_of_first is not None and len(found) > 1:
+            found[0] = dataclasses.replace(found[0], demands=_both(found[0].demands, step.demands_of_first))
     return found
+
+
+def _both(first: Any, second: Any) -> Any:
+    """A function that calls both with its argument."""
+
+    def demands(student: keras.Model) -> None:
+        for one in filter(None, (first, second)):
+            one(student)
+
+    return demands
 
 
 def _stage(
@@ -102,24 +147,24 @@ def _stage(
         return student
 
     membranes = any(objective is MEMBRANES for objective in step.objectives)
-    objectives = [objective for objective in step.objectives if taught or objective is not MEMBRANES]
-    if taught:
-        objectives.insert(0, SOFT_TARGETS)
+    asked = [objective for objective in step.objectives if taught or not objectives.get(objective).uses_teacher]
     return Stage(
         **{
             **usual,
             "name": name,
             "student": make,
             "teacher": before if taught else None,
-            "objectives": objectives,
+            "objectives": asked,
+            "label_weight": step.label_weight,
             "epochs": epochs,
-            "learning_rate": entry.get("learning_rate") or usual["learning_rate"],
+            "learning_rate": entry.get("learning_rate") or step.rate * usual["learning_rate"],
             "start_from": source,
             "transfer": None,
             "cache_views": None if membranes or not taught else usual.get("cache_views"),
             "weight_bits": usual["weight_bits"] if step.rounded else 32,
             "settings": {**usual.get("settings", {}), COMPRESS: dict(entry)},
             "demands": step.demands,
+            "requires": step.requires,
             "during": step.during,
             "finish": step.finish,
             "judged_from": min(epochs - 1, int(np.ceil(step.settled * epochs))),
@@ -127,13 +172,16 @@ def _stage(
     )
 
 
-def _name(entry: Mapping[str, Any], taken: Sequence[str]) -> str:
-    """`student_stds`, `student_T4`; from the second of a kind on `student_stds_2`."""
-    word = f"T{entry.get('timesteps', 1)}" if entry[COMPRESS] == "steps" else entry[COMPRESS]
-    name, number = f"student_{word}", 2
-    while name in taken:
-        name, number = f"student_{word}_{number}", number + 1
-    return name
+def stage_names(entries: Sequence[Mapping[str, Any]], prefix: str = STUDENT) -> list[str]:
+    """The stages of entries by name: `student_stds`, `student_T4`; from the second of a kind on `student_stds_2`."""
+    names: list[str] = []
+    for entry in entries:
+        word = f"T{entry.get('timesteps', 1)}" if entry[COMPRESS] == "steps" else entry[COMPRESS]
+        name, number = f"{prefix}_{word}", 2
+        while name in names:
+            name, number = f"{prefix}_{word}_{number}", number + 1
+        names.append(name)
+    return names
 
 
 def device_of(entries: Sequence[Mapping[str, Any]]) -> compress.Device | None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,13 +10,15 @@ import keras
 from keras_snnkd import compress, metrics, models
 from keras_snnkd.compress.plain import TRAINS
 from keras_snnkd.compress.pruning import check_sparsity
-from keras_snnkd.distill import schedules
+from keras_snnkd.distill import methods, schedules
 from keras_snnkd.distill.objectives import SpikeBudget
 from keras_snnkd.distill.taps import TapModel
 from keras_snnkd.errors import NothingToGainError, unknown_name
 from keras_snnkd.export.freeze import timesteps as steps_of
 from keras_snnkd.layers.encoders import check_timesteps
 from keras_snnkd.layers.tensor_train import check_rank
+from keras_snnkd.neurons.quantized import check_left_out
+from keras_snnkd.run.compressing.finetuning import SOFT_TARGETS
 
 MEMBRANES = {"objective": "membrane", "weight": 1.0}
 
@@ -30,23 +32,37 @@ class Step:
         during: Makes the callbacks that move it.
         finish: From what was trained to an ordinary network.
         demands: Raises for a trained student to which this would do nothing.
-        objectives: More than the soft targets of the student before.
+        demands_of_first: The same, of the student that the first word gets, before any of them trains.
+        requires: Raises for a student, trained or not, of a form in which this can do nothing.
+        objectives: What it learns beside the labels; those that ask the student before are left out where that does not teach.
+        label_weight: Of the label loss.
+        rate: Times the usual learning rate.
         settled: The part of the epochs after which it has its final size.
         rounded: Whether its weights are rounded as those of the other students.
         from_first: Whether it starts from the student that the first word got, dense again, and has the student before for its teacher.
+        beside: Whether it is a variant of the student before, which the next word gets in its place.
     """
 
     make: Callable[[keras.Model], keras.Model]
     during: Callable[[], Sequence[keras.callbacks.Callback]] | None = None
     finish: Callable[[keras.Model], keras.Model] | None = None
     demands: Callable[[keras.Model], Any] | None = None
-    objectives: Sequence[Any] = ()
+    demands_of_first: Callable[[keras.Model], Any] | None = None
+    requires: Callable[[keras.Model], Any] | None = None
+    objectives: Sequence[Any] = (SOFT_TARGETS,)
+    label_weight: float | Mapping[str, Any] = 1.0
+    rate: float = 1.0
     settled: float = 0.0
     rounded: bool = True
     from_first: bool = False
+    beside: bool = False
 
 
-def _pruned(method: str, images: Any, pruning: dict[str, Any], **form: Any) -> Step:
+STDS_RATE = 4.0
+"""Of STDS: the weights that are left have to grow as fast as the threshold does that is taken off them."""
+
+
+def _pruned(method: str, images: Any, pruning: dict[str, Any], rate: float = 1.0, **form: Any) -> Step:
     during = functools.partial(compress.Pruning, **pruning)
     during()  # which checks its settings
     return Step(
@@ -54,6 +70,7 @@ def _pruned(method: str, images: Any, pruning: dict[str, Any], **form: Any) -> S
         during=lambda: [during()],
         finish=compress.plain,
         demands=functools.partial(check_sparser, sparsity=pruning["sparsity"]),
+        rate=rate,
         settled=pruning["over"],
     )
 
@@ -63,16 +80,16 @@ def _stds(
     sparsity: float | None = None,
     width: float | None = None,
     mapping: str = "st",
-    schedule: str = "sine",
-    over: float = 0.7,
-    scope: str = "network",
+    schedule: str = "cubic",
+    over: float = 0.5,
+    scope: str = "balanced",
     skip: Sequence[str] = (),
 ) -> Step:
     names = {"st": "stds", "stmod": "stds_through"}
     if mapping not in names:
         raise unknown_name("mapping of stds", mapping, names)
     pruning = {"sparsity": sparsity, "width": width, "schedule": schedule, "over": over, "scope": scope}
-    return _pruned(names[mapping], images, pruning, skip=_names(skip))
+    return _pruned(names[mapping], images, pruning, STDS_RATE, skip=_names(skip))
 
 
 def _magnitude(
@@ -107,7 +124,7 @@ def _channels(images: Any, share: float = 0.95, skip: Sequence[str] = ()) -> Ste
     if not 0 < share <= 1:
         raise ValueError(f"share is the part of the variance that is kept, above 0 and at most 1, got {share!r}")
     narrow = functools.partial(compress.narrowed, images=images, share=share, skip=_names(skip))
-    return Step(_or_as_it_is(narrow), demands=narrow)
+    return Step(_or_as_it_is(narrow), demands=narrow, requires=functools.partial(compress.check_narrowable, skip=_names(skip)))
 
 
 def _tt(
@@ -126,15 +143,21 @@ def _tt(
         raise unknown_name("form of tensor trains", keep, TRAINS)
     decompose = functools.partial(compress.decomposed, rank=rank, energy=energy, mode=mode, skip=_names(skip))
     finish = None if mode == "half" else functools.partial(compress.plain, trains=keep)
-    return Step(_or_as_it_is(decompose), finish=finish, demands=decompose, rounded=mode != "half")
+    known = decompose if energy is None else None  # which convolutions become smaller
+    return Step(_or_as_it_is(decompose), finish=finish, demands=decompose, requires=known, rounded=mode != "half")
 
 
 def _steps(images: Any, timesteps: int = 1) -> Step:
     check_timesteps(timesteps)
     return Step(
         lambda student: compress.copied(models.with_timesteps(student, timesteps)),
-        demands=functools.partial(check_fewer_steps, timesteps=timesteps),
+        requires=functools.partial(check_fewer_steps, timesteps=timesteps),
     )
+
+
+def _anytime(images: Any) -> Step:
+    full_range = methods.get("full_range")
+    return Step(compress.copied, objectives=full_range.objectives, label_weight=full_range.label_weight or 0.0)
 
 
 def _spikes(
@@ -143,15 +166,20 @@ def _spikes(
     budget = SpikeBudget(rate, synops, per, weight=weight)
     rising = {"schedule": "ramp", "start": 0.0, "end": weight, "over": ramp}
     schedules.get(rising if ramp else weight, "weight")
+    kept = functools.partial(check_budget, budget=budget, images=images)
     return Step(
         compress.copied,
-        demands=functools.partial(check_budget, budget=budget, images=images),
-        objectives=[{"objective": "spike_budget", "rate": rate, "synops": synops, "per": per, "weight": rising if ramp else weight}],
+        demands=kept,
+        demands_of_first=kept,
+        objectives=[
+            SOFT_TARGETS,
+            {"objective": "spike_budget", "rate": rate, "synops": synops, "per": per, "weight": rising if ramp else weight},
+        ],
         settled=0.5,
     )
 
 
-def _bits(bits: int, images: Any, objectives: Sequence[Any] = ()) -> Step:
+def _bits(bits: int, images: Any, objectives: Sequence[Any] = (SOFT_TARGETS,)) -> Step:
     make = functools.partial(models.quantize_aware, images=images, weight_bits=bits)
     return Step(make, objectives=objectives, rounded=False)
 
@@ -161,11 +189,20 @@ def _int8(images: Any) -> Step:
 
 
 def _int4(images: Any) -> Step:
-    return _bits(4, images, [MEMBRANES])
+    return _bits(4, images, [SOFT_TARGETS, MEMBRANES])
 
 
 def _ternary(images: Any) -> Step:
-    return _bits(2, images, [MEMBRANES])
+    return _bits(2, images, [SOFT_TARGETS, MEMBRANES])
+
+
+def _approximate(images: Any, adder: int = 0, multiplier: int = 0) -> Step:
+    check_left_out("adder", adder)
+    check_left_out("multiplier", multiplier)
+    if not adder and not multiplier:
+        raise ValueError("arithmetic that leaves no bits out is exact: give approximate:adder=2 or approximate:multiplier=2, or take int8")
+    make = functools.partial(models.quantize_aware, images=images, adder_bits=adder, multiplier_bits=multiplier)
+    return Step(make, rounded=False, beside=True)
 
 
 def _device(
@@ -192,10 +229,12 @@ WORDS: dict[str, Callable[..., Step]] = {
     "channels": _channels,
     "tt": _tt,
     "steps": _steps,
+    "anytime": _anytime,
     "spikes": _spikes,
     "int8": _int8,
     "int4": _int4,
     "ternary": _ternary,
+    "approximate": _approximate,
     "device": _device,
     "reverse": _reverse,
 }

@@ -17,6 +17,7 @@ from keras_snnkd.export.targets import OF_INTEGERS, select
 from keras_snnkd.files.manifest import FIGURES, FILES, STUDENT, Manifest, claimed, place_for
 from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.compressing.finetuning import finetune_int8
+from keras_snnkd.run.finished.attacks import read_attacks, told, under_attack
 from keras_snnkd.run.finished.card import CARD, FINETUNED, read_card
 from keras_snnkd.run.finished.evaluation import check_fits, measure
 from keras_snnkd.run.finished.twin import check_twin
@@ -43,8 +44,10 @@ def evaluate(options: argparse.Namespace, console: Any) -> int:
         KDError: Without a model, for a damaged one, or one that does not fit the data set.
     """
     path = _path(Mode.EVALUATE, options.model)
+    attacks = read_attacks(options.attacks or (), options.variants or ())
     card = read_card(path) or {}
     data = _data(options, path, card)
+    variants = [_model(_path(Mode.EVALUATE, variant), data) for variant in options.variants or ()]
     model, folder = _model(path, data), _folder(Mode.EVALUATE, path, options, FIGURES)
     with claimed(folder, FIGURES) as manifest:
         check_folder(folder)
@@ -53,7 +56,11 @@ def evaluate(options: argparse.Namespace, console: Any) -> int:
             row, activity = measure(model, data)
         row = {"name": model.name, "role": "student", "label": model.name.replace("_", " "), "taught_by": None, **row}
         console.print(report.table([row]))
-        write_json(folder / FIGURES_FILE, {"model": str(path), "dataset": data.name, **row, "activity": activity})
+        with working(f"attacking {path}", console):
+            found = under_attack(model, data, attacks, variants) if attacks else {}
+        write_json(folder / FIGURES_FILE, {"model": str(path), "dataset": data.name, **row, "activity": activity, **found})
+    for line in told(found):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     said = _beside_card(row["accuracy"], card, len(data.test_arrays[1]))
     notes = [f"note: {note}" for note in row.get("notes", ())]
     for line in filter(None, [*notes, said, f"all figures: {folder / FIGURES_FILE}"]):

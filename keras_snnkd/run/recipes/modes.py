@@ -20,8 +20,8 @@ class Mode(enum.StrEnum):
     EXPORT = "export"
 
 
-WITH_STUDENTS = (Mode.BASELINE, Mode.DISTILL, Mode.MULTISTAGE)
-"""Modes that end with one finished student, which may then be compressed."""
+WITH_STUDENTS = (Mode.BASELINE, Mode.DISTILL, Mode.MULTISTAGE, Mode.COMPARE, Mode.TUNE)
+"""Modes that train students, which may then be compressed."""
 
 WITHOUT_TRAINING = (Mode.EVALUATE, Mode.EXPORT)
 """Modes that look at a finished model; they take no recipe."""

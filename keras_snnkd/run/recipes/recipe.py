@@ -103,6 +103,8 @@ class Recipe:
             the operations a sample that its spikes may cause. Objectives of its training (see `keras_snnkd.objectives.SpikeBudget`).
         compress: What the last student goes through, one after the other: words or mappings such as
             `{"compress": "stds", "sparsity": 0.9, "epochs": 10}` (see `keras_snnkd.run.compressing.stages`).
+        pareto: Keep, of each student, the epochs that no other one beats in both validation accuracy and operations, as files in `pareto/`
+            (see `keras_snnkd.compress.ParetoFront`); operations stand in the history then.
         max_params, max_synops, max_bytes, max_latency_ms: In mode `"tune"`, the most that a student may cost (see
             `keras_snnkd.tuning.Budget`).
 
@@ -145,6 +147,7 @@ class Recipe:
     max_spikes: float | None = None
     max_synops_target: float | None = None
     compress: list | None = None
+    pareto: bool = False
     epochs: int | None = None
     teacher_epochs: int | None = None
     teacher_start: str | None = None

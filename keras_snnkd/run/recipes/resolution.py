@@ -22,8 +22,9 @@ def resolve(recipe: Recipe) -> ResolvedRecipe:
     check_types(recipe)
     resolved = cast(ResolvedRecipe, _filled(_expanded(_fitted(_taught_by_what_there_is(recipe)))))
     if resolved.compress:
+        compressed = resolved.mode in WITH_STUDENTS and not (resolved.mode == Mode.COMPARE and (resolved.rivals or resolved.sizes))
         entries = compression.read(resolved.compress)
-        resolved = dataclasses.replace(resolved, compress=entries if resolved.mode in WITH_STUDENTS else None)
+        resolved = dataclasses.replace(resolved, compress=entries if compressed else None)
     check(resolved)
     return resolved
 

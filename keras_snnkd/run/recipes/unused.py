@@ -19,12 +19,12 @@ _TEACHERS = {
 _DISTILLATION = {"assistants", "objectives", "label_weight", "student_start", *_BUDGET}
 _TUNING = {"tuner", "trials", "search", "max_params", "max_synops", "max_bytes", "max_latency_ms"}
 _BY_MODE: dict[str, set[str]] = {
-    Mode.TEACHER: {*_DISTILLATION, "compress", "student", "epochs", "learning_rate", "cache", "seeds"},
+    Mode.TEACHER: {*_DISTILLATION, "compress", "pareto", "student", "epochs", "learning_rate", "cache", "seeds"},
     Mode.BASELINE: {*_DISTILLATION, *_TEACHERS, "teacher", "seeds"},
     Mode.DISTILL: {"assistants", "seeds"},
     Mode.MULTISTAGE: {"seeds"},
-    Mode.COMPARE: {"compress"},
-    Mode.TUNE: {"seeds", "assistants", "compress", *_BUDGET},
+    Mode.COMPARE: {"pareto"},
+    Mode.TUNE: {"pareto", "seeds", "assistants", *_BUDGET},
 }
 _FORM = {"teacher_outputs", "teacher_scale"}
 """Of a teacher from a file."""
@@ -32,7 +32,10 @@ _FORM = {"teacher_outputs", "teacher_scale"}
 _DATA = {"dataset", "data_dir", "limit", "resize", "keep_aspect", "window", "hop", "fold", "frames", "frames_by"}
 
 _LOOKED_AT = {"mode", "model", "out", "imports", *_DATA}
-"""By `--mode evaluate`."""
+"""By `--mode evaluate` and `--mode export`."""
+
+_EVALUATE = {"attacks", "variants"}
+"""By `--mode evaluate` too."""
 
 _EXPORT = {"target", "io", "finetune", "twin"}
 """By `--mode export` too."""
@@ -50,12 +53,14 @@ def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> l
         >>> unused("baseline", ["epochs", "objectives"])  # ["objectives"]
     """
     if mode in WITHOUT_TRAINING:
-        return sorted(set(given) - _LOOKED_AT - (_EXPORT if mode == Mode.EXPORT else set()))
-    without = {*_BY_MODE.get(mode, set()), *_EXPORT, "model", *(() if mode == Mode.TUNE else _TUNING)}
+        return sorted(set(given) - _LOOKED_AT - (_EXPORT if mode == Mode.EXPORT else _EVALUATE))
+    without = {*_BY_MODE.get(mode, set()), *_EXPORT, *_EVALUATE, "model", *(() if mode == Mode.TUNE else _TUNING)}
     if mode != Mode.COMPARE:
         without = without | {"rivals", "rates", "weights", "sizes"}
     elif recipe is not None and recipe.rivals:
-        without = without | {"rates", "weights", "sizes"}
+        without = without | {"rates", "weights", "sizes", "compress"}
+    elif recipe is not None and recipe.sizes:
+        without = without | {"compress"}
     if recipe is not None:
         if not is_file(recipe.teacher) or mode in ("teacher", "baseline"):
             without = without | _FORM

@@ -144,6 +144,36 @@ def test_arms_of_one_seed_start_from_the_same_weights_and_those_of_another_from_
     assert np.any(starts[3] != starts[0])
 
 
+def test_each_arms_student_becomes_cheaper_behind_it(tmp_path):
+    comparison = compare(tmp_path, objectives=["tks"], compress=[{"compress": "stds", "sparsity": 0.5}, "int8"])
+    assert comparison._and_cheaper([ALONE, "tks"]) == [ALONE, f"{ALONE}_stds", f"{ALONE}_int8", "tks", "tks_stds", "tks_int8"]
+    stages = comparison._cheaper_stages(["tks"])
+    assert [(stage.name, stage.start_from, stage.teacher) for stage in stages] == [
+        ("tks_stds", "tks", "tks"),
+        ("tks_int8", "tks_stds", "tks_stds"),
+    ]
+    assert {f"{ALONE}_int8", "tks_stds", "tks_int8"} <= set(comparison.check())
+
+
+def test_students_that_cannot_become_cheaper_end_a_comparison_before_it_trains(tmp_path):
+    comparison = compare(tmp_path, objectives=["tks"], compress=[{"compress": "steps", "timesteps": 2}])
+    with pytest.raises(KDError, match=r"no student can be made cheaper: .* has T = 2, and shall have T = 2"):
+        comparison.check()
+
+
+@pytest.mark.slow
+def test_what_became_of_each_student_is_an_arm(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = [*tiny.TINY, "--mode", "compare", "--objective", "tks", "--seeds", "2", "--compress", "magnitude:sparsity=0.6"]
+    assert tiny.run(*arguments, "--out", "run") == 0
+    rows = {row["name"]: row for row in read_json("run/results.json")["comparison"]}
+    assert set(rows) == {ALONE, f"{ALONE}_magnitude", "tks", "tks_magnitude"}
+    assert rows["tks_magnitude"]["taught_by"] == "tks"
+    assert len(rows["tks_magnitude"]["accuracies"]) == 2
+    model = kd.models.load("run/seed1/tks_magnitude/model.keras")
+    assert kd.metrics.connection_sparsity(model) >= 0.59
+
+
 def with_seconds(path, seconds):
     """A stage's record, as if its training had taken so long."""
     write_json(path, {**read_json(path, signed=True), "seconds": seconds}, signed=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import keras_snnkd as kd
+from keras_snnkd import compress
 from keras_snnkd.run import experiment
 from keras_snnkd.run.recipes.checks import budget_of
 from tests.integration.tiny import TINY, fake_export, run
@@ -26,7 +27,7 @@ def exported(model, folder, name):
 @pytest.mark.slow
 def test_a_student_becomes_cheaper_by_one_line(made):
     _, capsys = made
-    assert run("--mode", "baseline", *TINY, "--compress", "magnitude:sparsity=0.6", "--out", "runs/mine") == 0
+    assert run("--mode", "baseline", *TINY, "--compress", "magnitude:sparsity=0.6", "--pareto", "--out", "runs/mine") == 0
     said = " ".join(capsys.readouterr().out.split())
     results = json.loads(Path("runs/mine/results.json").read_text())
     names = ["student_alone", "student_magnitude"]
@@ -36,11 +37,28 @@ def test_a_student_becomes_cheaper_by_one_line(made):
     dense, sparse = (row["connection_sparsity"] for row in results["compression"])
     assert dense < 0.3
     assert sparse >= 0.59
+    for name in names:
+        (point,) = json.loads(Path(f"runs/mine/pareto/{name}/pareto.json").read_text())  # of one epoch
+        assert results["histories"][name]["val_synops"] == [point["synops"]]
+        assert compress.is_plain(kd.models.load(f"runs/mine/pareto/{name}/{point['file']}"))
     assert all(row["compressed_bytes"] > 0 and row["energy"]["effective"] > 0 for row in results["compression"])
     assert any("of its weights are 0; files for LiteRT pack the better" in note for note in results["notes"])
     assert "packed" in said
     assert "Made cheaper" in Path("runs/mine/report.html").read_text()
     assert kd.metrics.connection_sparsity(kd.models.load("saved_models/mine/model.keras")) == sparse
+
+
+@pytest.mark.slow
+def test_variants_stand_beside_one_another_and_all_are_exported(made):
+    words = ["--compress", "approximate:adder=2", "--compress", "approximate:multiplier=3", "--compress", "int8"]
+    assert run("--mode", "baseline", *TINY, *words, "--out", "runs/mine") == 0
+    results = json.loads(Path("runs/mine/results.json").read_text())
+    variants = ["student_approximate", "student_approximate_2", "student_int8"]
+    assert {row["name"]: row["taught_by"] for row in results["compression"]} == {
+        "student_alone": None,
+        **dict.fromkeys(variants, "student_alone"),
+    }
+    assert {entry["model"] for entry in results["exports"]} == {"student_alone", *variants}
 
 
 def test_budgets_of_a_recipe_are_objectives():

@@ -31,6 +31,8 @@ USUAL = {"epochs": 1, "learning_rate": 0.005, "weight_bits": 8, "seed": 0}
         ({"compress": "spikes", "rate": 2.0}, "above 0 and below 1"),
         ({"compress": "steps", "timesteps": 0}, "time"),
         ("device", "is perfect"),
+        ("approximate", "arithmetic that leaves no bits out is exact"),
+        ({"compress": "approximate", "adder": 7}, "adder is how many low bits the arithmetic leaves out, a whole number from 0 to 6"),
         ({"compress": "int8", "epochs": 0}, "epochs of int8 must be a whole number above 0"),
         ({"compress": "int8", "learning_rate": "fast"}, "must be a number above 0"),
         (5, "a word or a mapping"),
@@ -128,8 +130,88 @@ def test_a_sparsity_that_is_there_is_refused_before_its_stage_trains(chain, tmp_
     pruned = results["student_stds"].model
     (stage,) = compression.stages(compression.read([{"compress": "magnitude", "sparsity": 0.5}]), pruned, DATA.sample(8)[0], USUAL)
     with pytest.raises(NothingToGainError, match=r"are 0 already, and 50\.0% shall be"):
-        Chain([stage], tmp_path).run(DATA)
+        Chain([stage], tmp_path).check()  # the student is trained already
     assert not (tmp_path / "student_magnitude").exists()
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        (
+            [{"compress": "stds", "sparsity": 0.9}, {"compress": "magnitude", "sparsity": 0.8}],
+            r"sparsity=0\.8 behind stds with sparsity=0\.9",
+        ),
+        ([{"compress": "spikes", "rate": 0.05}, "int8", {"compress": "spikes", "rate": 0.05}], r"rate=0\.05 behind spikes"),
+        ([{"compress": "spikes", "synops": 50}, {"compress": "spikes", "synops": 60}], "synops=60 behind spikes with synops=50"),
+        ([{"compress": "steps", "timesteps": 1}, {"compress": "steps", "timesteps": 2}], "timesteps=2 behind steps with timesteps=1"),
+    ],
+)
+def test_a_word_that_asks_for_no_more_than_one_before_is_refused_at_once(entries, message):
+    with pytest.raises(NothingToGainError, match=message):
+        compression.read(entries)
+
+
+def test_words_of_other_kinds_or_that_ask_for_more_are_not():
+    compression.read([{"compress": "spikes", "rate": 0.05}, {"compress": "spikes", "rate": 0.05, "per": "neuron"}])
+    compression.read([{"compress": "stds", "sparsity": 0.9}, "reverse", {"compress": "stds", "sparsity": 0.8}])
+
+
+def one_image(model):
+    """A chain that trains this network, and what is behind it; nothing of it is run."""
+    return lambda entries: Chain(
+        [Stage("student", model), *compression.stages(compression.read(entries), "student", DATA.sample(8)[0], USUAL)], "nowhere"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([{"compress": "steps", "timesteps": 2}], "has T = 2, and shall have T = 2; ask for fewer"),
+        ([{"compress": "spikes", "synops": 1e9}], r"cause at most .* operations a sample, .* and the budget is 1,000,000,000"),
+        ([{"compress": "tt", "rank": 2}], "no convolution of .* becomes smaller"),
+        ([{"compress": "channels", "skip": ["block1_dense", "block2_dense"]}], "no hidden layer whose channels can be cut"),
+        ([{"compress": "stds", "sparsity": 0.9, "skip": ["blok1_dense"]}], "Did you mean 'block1_dense'"),
+        (["int8", {"compress": "stds", "sparsity": 0.9}], "is a QuantizedDense, which has no such form"),
+        (["int8", "int4"], "layers without an 8-bit form"),
+    ],
+)
+def test_what_a_student_of_this_form_cannot_gain_is_refused_before_it_is_trained(entries, message):
+    with pytest.raises(ValueError, match=message):
+        one_image(network)(entries).check()
+
+
+def test_a_budget_behind_other_words_is_checked_before_the_first_of_them_trains(chain, tmp_path):
+    _, results = chain
+    entries = compression.read([{"compress": "magnitude", "sparsity": 0.9}, {"compress": "spikes", "rate": 0.9, "per": "neuron"}])
+    stages = compression.stages(entries, results["student_distilled"].model, DATA.sample(32)[0], USUAL)
+    with pytest.raises(NothingToGainError, match=r"and the budget of 90\.00% is above"):
+        Chain(stages, tmp_path).check()
+
+
+def test_variants_start_from_the_student_before_them_and_so_does_what_follows():
+    entries = compression.read(
+        [
+            {"compress": "stds", "sparsity": 0.8},
+            {"compress": "approximate", "adder": 2},
+            {"compress": "approximate", "multiplier": 3},
+            "int8",
+        ]
+    )
+    found = compression.stages(entries, "student_distilled", DATA.sample(8)[0], USUAL)
+    assert [stage.name for stage in found] == ["student_stds", "student_approximate", "student_approximate_2", "student_int8"]
+    assert {(stage.teacher, stage.start_from) for stage in found[1:]} == {("student_stds", "student_stds")}
+    variant = found[1].student(network())
+    assert variant.get_layer("block1_neuron").dynamics.adder_bits == 2
+    assert variant.get_layer("block1_neuron").dynamics.multiplier_bits == 0
+
+
+def test_a_student_for_any_number_of_steps_learns_at_each_of_them():
+    stages = compression.stages(compression.read(["anytime", {"compress": "anytime", "taught": False}]), "student", None, USUAL)
+    taught, alone = ([objective["objective"] for objective in stage.objectives] for stage in stages)
+    assert taught == ["step_labels", "soft_targets", "correct_steps"]
+    assert alone == [name for name in taught if not kd.objectives.get(name).uses_teacher]
+    assert "soft_targets" not in alone
+    assert {stage.label_weight for stage in stages} == {0.0}
 
 
 def test_the_last_device_is_the_one_that_counts():
@@ -149,15 +231,15 @@ def test_in_reverse_the_pruned_student_teaches_the_first_one():
 
 
 def test_fewer_steps_are_the_same_network_run_for_fewer():
-    entries = compression.read([{"compress": "steps", "timesteps": 1}, {"compress": "steps", "timesteps": 1}])
+    entries = [{"compress": "steps", "timesteps": 1}, {"compress": "steps", "timesteps": 1}]
     first, second = compression.stages(entries, "student_distilled", None, USUAL)
     assert (first.name, second.name, second.teacher) == ("student_T1", "student_T1_2", "student_T1")
     model = network()
     student = first.start({"student_distilled": model})
     assert student.get_layer("encoder").timesteps == 1
-    first.demands(model)
+    first.requires(model)
     with pytest.raises(NothingToGainError, match="has T = 1, and shall have T = 1; ask for fewer"):
-        second.demands(student)
+        second.requires(student)
     assert not {id(weight) for weight in student.weights} & {id(weight) for weight in model.weights}
     for ours, theirs in zip(student.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -171,4 +253,4 @@ def test_without_a_teacher_labels_alone_train():
         USUAL,
     )
     assert (stage.teacher, list(stage.objectives), stage.epochs, stage.learning_rate) == (None, [], 4, 0.1)
-    assert stage.judged_from == 3  # from 0.7 of the epochs on
+    assert stage.judged_from == 2  # from half of the epochs on

@@ -26,7 +26,10 @@ SETTINGS = {field.name for field in dataclasses.fields(kd.Recipe)}
         ("distill", {}, ["max_params", "trials", "epochs"], ["max_params", "trials"]),
         ("tune", {}, ["max_params", "trials", "search", "seeds"], ["seeds"]),
         ("compare", {}, ["assistants", "seeds", "ann_epochs", "max_spikes"], []),
-        ("compare", {}, ["compress", "max_spikes"], ["compress"]),
+        ("compare", {}, ["compress", "max_spikes", "pareto"], ["pareto"]),
+        ("compare", {"rivals": True}, ["compress"], ["compress"]),
+        ("compare", {"sizes": [1.0]}, ["compress"], ["compress"]),
+        ("tune", {}, ["compress", "max_spikes"], ["max_spikes"]),
         ("distill", {}, ["compress", "max_spikes", "max_synops_target"], []),
         ("baseline", {}, ["compress", "max_spikes"], ["max_spikes"]),
     ],
@@ -38,6 +41,13 @@ def test_what_a_mode_does_not_use(mode, recipe, given, found):
 @pytest.mark.parametrize("mode", ["evaluate", "export"])
 def test_without_training_all_but_model_and_data_is_unused(mode):
     assert unused(mode, ["model", "dataset", "limit", "out", "epochs", "resume"]) == ["epochs", "resume"]
+
+
+def test_attacks_are_for_evaluation_and_targets_for_export():
+    given = ["attacks", "variants", "target"]
+    assert unused("evaluate", given) == ["target"]
+    assert unused("export", given) == ["attacks", "variants"]
+    assert unused("distill", given, kd.Recipe().resolved()) == ["attacks", "target", "variants"]
 
 
 def test_the_table_knows_modes_and_settings_that_there_are():
