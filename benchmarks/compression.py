@@ -112,7 +112,7 @@ def run(options: argparse.Namespace) -> None:
     student = kd.models.load(options.student)
     if not rows:
         rows += _append(out, [{"words": STUDENT, "taught": None, **measured(student, data, "anytime")}])
-    for word in {word for way in options.ways for word in way.split() if word.startswith("device")}:
+    for word in dict.fromkeys(word for way in options.ways for word in way.split() if word.startswith("device")):
         found = {"words": f"{STUDENT} on {word}", "taught": None}
         if all(row["words"] != found["words"] for row in rows):
             rows += _append(out, [{**found, **accuracy_alone(student, data, word)}])

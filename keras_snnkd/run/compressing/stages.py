@@ -12,10 +12,16 @@ from keras_snnkd import compress, metrics, models
 from keras_snnkd.distill import objectives
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import NothingToGainError, unknown_name
-from keras_snnkd.run.compressing.ways import MEMBRANES, WORDS, Step
+from keras_snnkd.run.compressing.ways import MEMBRANES, REVERSE_SPARSITY, WORDS, Step
 
 COMPRESS = "compress"
 """The key of a word in a recipe's entry."""
+
+REVERSE = "reverse"
+"""The word whose student is taught by a sparse one; it prunes the student itself where no word of `PRUNING` stands before it."""
+
+PRUNING = ("stds", "unstructured", "magnitude")
+"""Words that prune weights; the first is what `reverse` does by itself."""
 
 VARIANTS = ("approximate",)
 """Words whose students stand beside one another, and not one behind the other."""
@@ -51,6 +57,8 @@ def read(entries: Iterable[Any]) -> list[dict[str, Any]]:
         if not isinstance(entry, Mapping):
             raise ValueError(f"a way to compress is a word or a mapping with the key {COMPRESS!r}, got {entry!r}")
         step_of(entry, None)
+        if entry[COMPRESS] == REVERSE and not any(before[COMPRESS] in PRUNING for before in found):
+            found.append({COMPRESS: PRUNING[0], "sparsity": entry.get("sparsity", REVERSE_SPARSITY)})
         found.append(dict(entry))
     check_order(found)
     return found
@@ -64,6 +72,9 @@ def check_order(entries: Sequence[Mapping[str, Any]]) -> None:
     """
     asked: dict[Any, tuple[str, float]] = {}
     for entry in entries:
+        if entry[COMPRESS] == REVERSE:  # the student is dense again
+            asked.pop(("sparsity", None), None)
+            continue
         for name, rising in (("sparsity", True), ("rate", False), ("synops", False), ("timesteps", False)):
             value = entry.get(name)
             if value is None:
@@ -76,8 +87,6 @@ def check_order(entries: Sequence[Mapping[str, Any]]) -> None:
                     f"{'more' if rising else 'less'}, or leave one of them out"
                 )
             asked[kind] = (entry[COMPRESS], value)
-        if entry[COMPRESS] == "reverse":
-            asked.pop(("sparsity", None), None)  # the student is dense again
 
 
 def step_of(entry: Mapping[str, Any], images: Any) -> Step:

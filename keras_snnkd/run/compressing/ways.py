@@ -218,7 +218,12 @@ def _device(
     return Step(functools.partial(compress.noise_aware, device=device), finish=compress.plain)
 
 
-def _reverse(images: Any) -> Step:
+REVERSE_SPARSITY = 0.9
+"""Of the student that teaches in reverse, where no word before has pruned it."""
+
+
+def _reverse(images: Any, sparsity: float = REVERSE_SPARSITY) -> Step:
+    check_sparsity(sparsity)
     return Step(compress.copied, from_first=True)
 
 

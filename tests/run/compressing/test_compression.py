@@ -230,6 +230,17 @@ def test_in_reverse_the_pruned_student_teaches_the_first_one():
     assert student.get_layer("block1_dense").kernel.constraint is None  # it may become dense again
 
 
+def test_reverse_is_one_word_that_prunes_by_itself_where_nothing_has():
+    assert compression.read(["reverse"]) == [{"compress": "stds", "sparsity": 0.9}, {"compress": "reverse"}]
+    (pruned, _) = compression.read([{"compress": "reverse", "sparsity": 0.5}])
+    assert pruned == {"compress": "stds", "sparsity": 0.5}
+    once = compression.read([{"compress": "magnitude", "sparsity": 0.8}, "reverse"])
+    assert [entry["compress"] for entry in once] == ["magnitude", "reverse"]
+    assert compression.read(once) == once
+    with pytest.raises(ValueError, match="above 0 and below 1"):
+        compression.read([{"compress": "reverse", "sparsity": 1.0}])
+
+
 def test_fewer_steps_are_the_same_network_run_for_fewer():
     entries = [{"compress": "steps", "timesteps": 1}, {"compress": "steps", "timesteps": 1}]
     first, second = compression.stages(entries, "student_distilled", None, USUAL)
