@@ -50,7 +50,7 @@ def read(entries: Iterable[Any]) -> list[dict[str, Any]]:
     Example:
         >>> read(["int8", {"compress": "spikes", "rate": 0.05}])
     """
-    found = []
+    found: list[dict[str, Any]] = []
     for entry in entries:
         if isinstance(entry, str):
             entry = {COMPRESS: entry}
