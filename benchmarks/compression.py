@@ -99,9 +99,13 @@ def compressed(student: keras.Model, data: Data, words: Sequence[str], epochs: i
 
 def missing(rows: Sequence[Row], ways: Sequence[str], seeds: int) -> list[tuple[str, bool, int]]:
     """The ways, whether they are taught, and the seeds that no row tells of; all ways with one seed before the next one."""
-    there = {(row["words"], row["taught"], row.get("seed")) for row in rows}
     every = itertools.product(range(seeds), ways, (True, False))
-    return [(way, taught, seed) for seed, way, taught in every if (way, taught, seed) not in there]
+    return [(way, taught, seed) for seed, way, taught in every if (way, taught, seed) not in known(rows)]
+
+
+def known(rows: Sequence[Row]) -> set[tuple[str, bool | None, int | None]]:
+    """What rows tell of."""
+    return {(row["words"], row["taught"], row.get("seed")) for row in rows}
 
 
 def run(options: argparse.Namespace) -> None:
@@ -116,14 +120,14 @@ def run(options: argparse.Namespace) -> None:
         found = {"words": f"{STUDENT} on {word}", "taught": None}
         if all(row["words"] != found["words"] for row in rows):
             rows += _append(out, [{**found, **accuracy_alone(student, data, word)}])
-    for way, taught, seed in missing(rows, options.ways, options.seeds):
+    while left := missing(rows, options.ways, options.seeds):  # a way of several words tells of others too
+        way, taught, seed = left[0]
         seeded = dataclasses.replace(data, seed=seed)
         found = [
             {"words": words, "taught": taught, "seed": seed, "epochs": options.epochs, **row}
             for words, row in compressed(student, seeded, way.split(), options.epochs, taught)
         ]
-        there = {(row["words"], row["taught"], row.get("seed")) for row in rows}
-        rows += _append(out, [row for row in found if (row["words"], taught, seed) not in there])
+        rows += _append(out, [row for row in found if (row["words"], taught, seed) not in known(rows)])
         print(f"{way}, {'taught' if taught else 'labels alone'}, seed {seed}: {found[-1]['accuracy']:.2%}", flush=True)
         keras.backend.clear_session()
         gc.collect()
