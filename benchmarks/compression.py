@@ -162,7 +162,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure some ways, or all."""
     options = parser().parse_args(arguments)
-    options.ways = [*options.ways, *(WAYS if options.all else ())]
+    options.ways = [" ".join(way.split()) for way in (*options.ways, *(WAYS if options.all else ()))]
     run(options)
 
 
