@@ -17,7 +17,7 @@ def run_folder(options: argparse.Namespace, recipe: Recipe) -> Path:
     """
     if options.out:
         return Path(options.out)
-    name = options.name or f"{Path(recipe.dataset).stem}_{recipe.mode}"
+    name = options.name or f"{Path(recipe.dataset).absolute().stem}_{recipe.mode}"  # of `.` the folder's own name
     if options.resume:
         if not _numbers(name, anything=True):
             raise _no_run(name)

@@ -103,10 +103,17 @@ def load(
         seed=seed,
         views=views,
         mixup=mixup,
-        notes=_notes(source),
+        notes=(*_notes(source), *_namesake(name)),
         resize=size,
         **arrays,
     )
+
+
+def _namesake(name: Any) -> tuple[str, ...]:
+    """A word on a file or folder here that is called as a data set, which comes first."""
+    if own.is_own(name) or os.fspath(name) not in names() or not Path(name).exists():
+        return ()
+    return (f"this is the known data set; there is a file or folder of this name here too, for which give {os.path.join('.', name)}",)
 
 
 def _split(source: Source | Series | Events, limit: int | None, cut: Cut) -> dict[str, Any]:

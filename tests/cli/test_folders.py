@@ -1,10 +1,13 @@
 """Where a run goes: a new folder, or that of the run to go on with."""
 
+import argparse
 import shutil
 from pathlib import Path
 
 import pytest
 
+from keras_snnkd.cli.folders import run_folder
+from keras_snnkd.run.recipes.recipe import Recipe
 from tests.cli.said import told
 from tests.integration import tiny
 
@@ -16,6 +19,14 @@ def test_a_second_run_gets_a_number_and_resume_takes_the_newest(runs):
         assert tiny.run(*arguments) == 0
     names = ["digits_distill", "digits_distill-2", "digits_teacher", "mine", "digits_distill-3", "digits_distill-3", "mine"]
     assert [folder for _, folder in runs] == [Path("runs", name) for name in names]
+
+
+def test_a_run_on_the_folder_here_has_its_name(tmp_path, monkeypatch):
+    (tmp_path / "pictures").mkdir()
+    monkeypatch.chdir(tmp_path / "pictures")
+    options = argparse.Namespace(out=None, name=None, resume=False)
+    for dataset in (".", "../pictures/", str(tmp_path / "pictures")):
+        assert run_folder(options, Recipe(dataset=dataset)) == Path("runs/pictures_distill")
 
 
 def test_the_newest_run_is_that_of_the_highest_number_though_others_are_gone(runs):

@@ -143,3 +143,12 @@ def test_what_came_is_said_back():
     assert lines[3].startswith("  images per class (train, validation, test): 0 10/1/8; 1 10/1/6;")
     lacking = dataclasses.replace(load("digits"), num_classes=12, class_names=tuple("0123456789ab"))
     assert "  no test image of a, b" in describe(lacking)
+
+
+def test_a_folder_that_is_called_as_a_data_set_is_not_passed_over_in_silence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len(load("digits").notes) == 2
+    (tmp_path / "digits").mkdir()
+    assert "there is a file or folder of this name here too, for which give ./digits" in load("digits").notes[-1]
+    with pytest.raises(FileFormatError, match="no class folders in it"):
+        load("./digits")
