@@ -52,6 +52,11 @@ def _main(arguments: list[str]) -> int:
     except (KDError, ValueError, OSError) as error:
         complain("error", str(error))
         return _ended(1, console)
+    except Exception as error:
+        if not isinstance(error, MemoryError) and type(error).__name__ != TENSORFLOWS_MEMORY_ERROR:
+            raise
+        complain("error", f"{OUT_OF_MEMORY} ({next(iter(str(error).splitlines()), 'the system tells no more')[:200]})")
+        return _ended(1, console)
 
 
 def _ended(status: int, console: Any) -> int:
@@ -70,5 +75,13 @@ def _on_standard_error(width: int) -> Callable[[str, str], None]:
 
     return complain
 
+
+TENSORFLOWS_MEMORY_ERROR = "ResourceExhaustedError"
+"""Known by its name, so that TensorFlow is not imported for it."""
+
+OUT_OF_MEMORY = (
+    "there is not enough memory; what is finished is kept. Make the images smaller (--resize), the batches (--batch-size) or the networks, "
+    "or take fewer images (--limit)"
+)
 
 STYLES = {"warning": "yellow", "error": "bold red"}

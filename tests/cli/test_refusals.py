@@ -167,6 +167,21 @@ def test_an_error_of_the_system_is_told_without_a_traceback(capsys, monkeypatch)
     assert "No space left on device: 'somewhere'" in refused(capsys, *tiny.TINY)
 
 
+class ResourceExhaustedError(Exception):
+    """Called as TensorFlow's."""
+
+
+@pytest.mark.parametrize("error", [MemoryError(), MemoryError("Unable to allocate"), ResourceExhaustedError("OOM when allocating\nx")])
+def test_too_little_memory_is_one_line(error, capsys, monkeypatch):
+    def run(*arguments):
+        raise error
+
+    monkeypatch.setattr(Experiment, "run", run)
+    told = refused(capsys, *tiny.TINY)
+    assert "there is not enough memory; what is finished is kept. Make the images smaller (--resize)" in told
+    assert next(iter(str(error).splitlines()), "tells no more") in told
+
+
 def test_the_script_is_the_command_line(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["train.py", "--mode", "distil"])
     assert main() == 1
