@@ -1,5 +1,6 @@
 """Data sets in folders of images, one folder a class."""
 
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from keras_snnkd.files.pictures import SUFFIXES, Resize, read_picture
 LAYOUTS = f"expected train/<class>/*.png and test/<class>/*.png, or <class>/*.png (also {', '.join(SUFFIXES[1:])})"
 
 Files = dict[str, list[Path]]
+
+UNWRITABLE = ("Cc", "Cs")
+"""Kinds of letters that would break a page or a terminal: controls such as a new line, and bytes that are no UTF-8."""
 
 
 def read(path: Path, resize: Resize | None = None) -> Source:
@@ -102,10 +106,17 @@ def _classes(path: Path, passed: Counter[str]) -> Files:
 
 
 def listed(folder: Path) -> list[Path]:
-    """What is in a folder, sorted by name, without what is hidden; a link to nothing, behind which a class or a picture was, is refused."""
+    """What is in a folder, sorted by name, without what is hidden.
+
+    Raises:
+        FileFormatError: For a link to nothing, behind which a class or a picture was, and for a name that cannot be shown.
+    """
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     if broken := [entry for entry in entries if entry.is_symlink() and not entry.exists()]:
         raise FileFormatError(f"{broken[0]}: is a link to {broken[0].readlink()}, which is not there; mend the link, or remove it.")
+    for entry in entries:
+        if any(unicodedata.category(letter) in UNWRITABLE for letter in entry.name):
+            raise FileFormatError(f"{folder}: {entry.name!a} in it holds letters that no page or terminal can show; rename it.")
     return entries
 
 

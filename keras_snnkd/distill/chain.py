@@ -74,6 +74,7 @@ class Chain:
         cache_taps: More of the teachers' taps for the `TeacherCache`, so that other chains in this folder can use it too.
 
     Raises:
+        KindError: For what is no list of stages, or no folder.
         ValueError: If two stages share a name, or one refers to a stage that does not come before it.
 
     Example:

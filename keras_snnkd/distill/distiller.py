@@ -72,6 +72,7 @@ class Distiller(Distributed):
     Raises:
         ShapeError: If teacher and student take other inputs, have other classes, or an objective's taps do not fit.
         UnknownNameError: If an objective names a tap that is not there; the taps are listed.
+        KindError: For what is no model or no list of objectives.
         ValueError: For objectives without a teacher, a student that is its own teacher, or a gradient that an objective cannot have.
 
     Example:

@@ -84,7 +84,8 @@ def adapt_teacher(
 
     Raises:
         TeacherError: If it is hardly more often right on the samples than guessing.
-        ShapeError: If its images cannot be made of these.
+        ShapeError: If its images cannot be made of these, or it takes or gives more than one thing.
+        KindError: For what is no model.
         ValueError: For a model that is not built, or other arguments.
 
     Example:

@@ -1,5 +1,7 @@
 """Data sets in folders of images: layouts, the order of samples, and what is refused."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -138,6 +140,15 @@ def test_a_link_to_nothing_is_no_missing_class_or_picture(tmp_path, place):
     (tmp_path / place).symlink_to("elsewhere")
     with pytest.raises(FileFormatError, match=rf"{place}: is a link to elsewhere, which is not there"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"two\nlines", b"\x1b[31mred"], ids=["latin", "new line", "escape"])
+def test_names_that_no_page_can_show_are_told(tmp_path, name):
+    two_classes(tmp_path)
+    (tmp_path / "dog").rename(tmp_path / os.fsdecode(name))
+    with pytest.raises(FileFormatError, match="holds letters that no page or terminal can show; rename it") as error:
+        load(tmp_path)
+    assert str(error.value).isprintable()
 
 
 def test_links_and_what_computers_leave_in_folders(tmp_path):
