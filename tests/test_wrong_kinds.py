@@ -111,3 +111,9 @@ def test_an_argument_of_an_objective_is_no_setting_of_a_recipe_and_a_builder_has
         kd.Recipe.from_dict({"temprature": 4})
     with pytest.raises(ValueError, match="the builder convnet needs its widths"):
         kd.models.specification("convnet")
+
+
+def test_a_method_in_place_of_an_objective_is_told_how_its_objectives_are_had():
+    with pytest.raises(UnknownNameError, match=r"'hinton' is a method, .* objectives=kd\.methods\.get\('hinton'\)\.objectives"):
+        kd.Distiller(tiny.plain(), tiny.plain(9), ["hinton"])
+    assert kd.Distiller(tiny.plain(), tiny.plain(9), kd.methods.get("hinton").objectives).objectives[0].name == "soft_targets"

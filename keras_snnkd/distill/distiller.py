@@ -1,6 +1,5 @@
 """The distiller: a model that trains a student by labels and by what a teacher does."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,19 +10,19 @@ from keras import ops
 from keras_snnkd import graphs
 from keras_snnkd._public import public
 from keras_snnkd._types import Tensor
-from keras_snnkd.distill import objectives as registry
 from keras_snnkd.distill import teachers
 from keras_snnkd.distill.batches import brings, inputs_of, masks_of, pick, teachers_inputs
 from keras_snnkd.distill.fit_data import check_fit
 from keras_snnkd.distill.gradient import choose
 from keras_snnkd.distill.label_loss import check_label_loss
+from keras_snnkd.distill.naming import named
 from keras_snnkd.distill.objective import Objective, check_positive, taps_of
 from keras_snnkd.distill.objectives import views
 from keras_snnkd.distill.objectives.coached import Coached
 from keras_snnkd.distill.pair import check_pair, is_itself
 from keras_snnkd.distill.samples import Samples, samples_of
 from keras_snnkd.distill.taps import OUTPUT, TEACHER, TEACHER_INPUTS, TapModel
-from keras_snnkd.errors import KDError, ShapeError, unknown_name, wrong_kind
+from keras_snnkd.errors import KDError, ShapeError, unknown_name
 from keras_snnkd.keras_internals import Distributed, all_layers
 from keras_snnkd.training import strategy
 
@@ -102,7 +101,7 @@ class Distiller(Distributed):
         graphs.check_built(student, "the student")
         self.teacher_inputs = bool(teacher_inputs)
         self.teacher_outputs, self.teacher_scale = teacher_outputs, teacher_scale
-        self.objectives = _named(objectives)
+        self.objectives = named(objectives)
         needs = [objective.name for objective in self.objectives if objective.uses_teacher and objective.built_shapes is None]
         if teacher is None and needs:
             raise ValueError(f"{', '.join(needs)} need a teacher; give one, or leave the objectives out to train the student alone")
@@ -412,17 +411,3 @@ class _Untracked:
 
     def __init__(self, taps: TapModel | None, given: keras.Model | None) -> None:
         self.taps, self.given = taps, given
-
-
-def _named(objectives: Sequence[Objective | str | dict[str, Any]]) -> list[Objective]:
-    """The objectives as `Objective`s with distinct names."""
-    if not isinstance(objectives, (list, tuple)):
-        raise wrong_kind("objectives", objectives, "a list, such as ['soft_targets'] or [kd.objectives.SoftTargets(temperature=4.0)]")
-    found = [registry.get(objective) for objective in objectives]
-    seen: dict[str, int] = {}
-    for index, objective in enumerate(found):
-        seen[objective.name] = seen.get(objective.name, 0) + 1
-        if seen[objective.name] > 1:
-            found[index] = copy.copy(objective)
-            found[index].name = f"{objective.name}_{seen[objective.name]}"
-    return found
