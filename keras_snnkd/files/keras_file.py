@@ -225,6 +225,8 @@ def other_format(path: str | Path) -> str | None:
     plain = name.rstrip("/")
     if Path(path).is_dir() and (Path(path) / "saved_model.pb").is_file():
         return f"{name} {SAVED_MODEL.format(name=name, new=f'{plain.removesuffix(KERAS)}.keras')}"
+    if (Path(path) / "model.keras").is_file():
+        return f"{name} is a folder; give the model in it, {Path(path) / 'model.keras'}"
     ending = next((ending for ending in OTHER_FORMATS if plain.lower().endswith(ending)), None)
     if ending is not None:
         return f"{name} {OTHER_FORMATS[ending].format(name=name, new=f'{plain[: -len(ending)]}.keras')}"

@@ -1,6 +1,7 @@
 """From a specification, which is data, to a model; and from one model's weights to another's."""
 
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,10 @@ from keras_snnkd.models.resnet import ResNet
 from keras_snnkd.models.sequence import SequenceNet
 
 BUILDERS: dict[str, Callable[..., keras.Model]] = {"ConvNet": ConvNet, "MLP": MLP, "ResNet": ResNet, "SequenceNet": SequenceNet}
+
+
+FORMS = "convnet:16,pool,32,flatten or mlp:256 or resnet:64,128/2,2"
+"""Examples of short forms."""
 
 
 def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
@@ -46,9 +51,11 @@ def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
     elif text in PRESETS:
         spec = dict(PRESETS[text])
     elif text.lower() in _short_names():
-        raise ValueError(f"the builder {text} needs its widths, such as convnet:16,pool,32,flatten or mlp:256 or resnet:64,128/2,2")
+        raise ValueError(f"the builder {text} needs its widths, such as {FORMS}")
     elif told := other_format(text):
         raise FileFormatError(told)
+    elif "/" in text or os.sep in text:
+        raise FileFormatError(f"there is no model {text}; give the path of a trained .keras file, a preset, or a form such as {FORMS}")
     else:
         raise unknown_name("model preset", text, PRESETS)
     builder = spec.get("builder")
@@ -83,9 +90,7 @@ def _read_short_form(text: str) -> dict[str, Any]:
         if blocks:
             spec["blocks"] = [int(part) for part in blocks.split(",")]
     except ValueError:
-        raise ValueError(
-            f"cannot read the model {text!r}; expected something like convnet:16,pool,32,flatten or mlp:256 or resnet:64,128/2,2"
-        ) from None
+        raise ValueError(f"cannot read the model {text!r}; expected something like {FORMS}") from None
     return spec
 
 

@@ -110,3 +110,13 @@ def test_a_saved_model_is_told_what_to_give_in_its_place(tmp_path, place, monkey
     assert "model.save('exported" in str(error.value)
     with pytest.raises(FileFormatError, match="SavedModel" if "." not in place else ""):
         specification(place if "." not in place else "exported.pb")
+
+
+def test_the_folder_of_a_model_and_a_path_to_nothing_are_told_what_to_give(saved, tmp_path):
+    (tmp_path / "mine").mkdir()
+    saved.rename(tmp_path / "mine" / "model.keras")
+    for read in (load, specification):
+        with pytest.raises(FileFormatError, match=r"mine is a folder; give the model in it, .*mine/model\.keras"):
+            read(str(tmp_path / "mine"))
+    with pytest.raises(FileFormatError, match=r"there is no model runs/other; give the path of a trained \.keras file"):
+        specification("runs/other")
