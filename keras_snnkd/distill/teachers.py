@@ -158,7 +158,7 @@ def judge(name: str, found: Adapted, samples: Samples | None) -> None:
         g + max(0.1 (1 - g), 2.33 sqrt(g (1 - g) / n))
 
     a tenth of what there is to know, and more than luck gives in 99 of 100 cases. Of numbers the square of their correlation with the
-    labels has to reach 0.1. Fewer than 20 samples judge nobody.
+    labels has to reach 0.1. Fewer than 20 samples judge nobody, nor do samples of one class.
     """
     if ignorance := told_of_ignorance(name, found, samples):
         raise TeacherError(
@@ -196,6 +196,8 @@ def told_of_ignorance(name: str, found: Adapted, samples: Samples | None, margin
     if found.accuracy is None or samples is None or len(samples.images) < FEWEST:
         return ""
     chance, count = found.chance, len(samples.images)
+    if chance == 1:
+        return ""  # of one class alone, nobody can be better than guessing
     needed = min(1.0, chance + max(margin * (1 - chance), 2.33 * math.sqrt(chance * (1 - chance) / count)))
     if found.accuracy >= needed:
         return ""

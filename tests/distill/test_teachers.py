@@ -266,6 +266,13 @@ def test_a_few_images_judge_nobody():
     tiny.fit(distiller, tiny.IMAGES, tiny.LABELS)
 
 
+def test_samples_of_one_class_judge_nobody():
+    """A good teacher cannot be better on them than who guesses that class."""
+    some = np.flatnonzero(CLASSES == 1)
+    wrong_once = np.concatenate([IMAGES[some], IMAGES[:1]]), np.ones(len(some) + 1, int)
+    assert adapt_teacher(sure(), samples=wrong_once) is not None
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
