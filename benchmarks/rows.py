@@ -3,17 +3,18 @@
 Each row is a function of a `Bench` that returns a `Row`. See docs/benchmarks.md for what they mean.
 """
 
+import functools
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import arithmetic, check, network
-from benchmarks.bench import Bench, Row
-from benchmarks.contenders import UnavailableError, floor, ours, peers
+from benchmarks.bench import Bench, Contenders, Row
+from benchmarks.contenders import UnavailableError, floor, ours, peers, series
 from benchmarks.worker import WARM_UP, environment
 
 RATES = "keras_snnkd, by rates"
@@ -107,9 +108,17 @@ def memory(bench: Bench) -> Row:
     }
     if not bench.quick:
         contenders[f"{JELLY}, compiled"] = (peers.training, {"library": "spikingjelly", "settings": ("compiled",)})
-    row = Row(unit="bytes")
-    steps = (2, 8) if bench.quick else (2, 4, 8, 16)
-    growth = {}
+    row, growth = _against_steps(bench, contenders, (2, 8) if bench.quick else (2, 4, 8, 16))
+    row.facts = {f"{name}: straight line against T": fit for name, fit in growth.items()}
+    for measure, name in (("memory_growth", OURS), ("memory_growth_remat", remat), ("memory_growth_rates", RATES)):
+        if name in growth and JELLY in growth:
+            row.measures[measure] = [growth[name]["slope"] / growth[JELLY]["slope"]]
+    return row
+
+
+def _against_steps(bench: Bench, contenders: Contenders, steps: Sequence[int]) -> tuple[Row, dict[str, dict[str, float]]]:
+    """Peak memory at each T in a fresh process, and of each contender that took part everywhere the straight line through it."""
+    row, growth = Row(unit="bytes"), {}
     for name, (prepare, arguments) in contenders.items():
         found = []
         for timesteps in steps:
@@ -126,11 +135,7 @@ def memory(bench: Bench) -> Row:
             row.values[f"{name}, T = {timesteps}"] = [found[-1]]
         if len(found) == len(steps):
             growth[name] = arithmetic.line(steps, found)
-    row.facts = {f"{name}: straight line against T": fit for name, fit in growth.items()}
-    for measure, name in (("memory_growth", OURS), ("memory_growth_remat", remat), ("memory_growth_rates", RATES)):
-        if name in growth and JELLY in growth:
-            row.measures[measure] = [growth[name]["slope"] / growth[JELLY]["slope"]]
-    return row
+    return row, growth
 
 
 def scaling(bench: Bench) -> Row:
@@ -238,6 +243,41 @@ def input_pipeline(bench: Bench) -> Row:
     return row
 
 
+def of_series(bench: Bench, neuron: str, timesteps: int) -> Row:
+    """A training step of a network for series."""
+    settings = {"settings": series.QUICK_SETTINGS if bench.quick else series.SETTINGS}
+    arguments = {"neuron": neuron, "timesteps": timesteps}
+    row = bench.compare(
+        {
+            OURS: (series.training, arguments),
+            JELLY: (series.peer, {"library": "spikingjelly", **arguments, **settings}),
+            SNNTORCH: (series.peer, {"library": "snntorch", **arguments, **settings}),
+        }
+    )
+    row.best_of(f"series_{neuron}_{timesteps}", [JELLY, SNNTORCH], OURS)
+    return row
+
+
+def memory_of_series(bench: Bench, neuron: str) -> Row:
+    """Peak resident memory of training beyond that after building the model, in fresh processes at T = 100 and 250."""
+    peer = {"library": "spikingjelly", "neuron": neuron, "settings": series.QUICK_SETTINGS[1:]}
+    contenders = {OURS: (series.training, {"neuron": neuron}), JELLY: (series.peer, peer)}
+    row, growth = _against_steps(bench, contenders, (100, 250))
+    if len(growth) == len(contenders):
+        row.facts = {f"{name}: straight line against T": fit for name, fit in growth.items()}
+        row.measures[f"series_memory_{neuron}"] = [growth[OURS]["slope"] / growth[JELLY]["slope"]]
+    return row
+
+
+SERIES: dict[str, Callable[[Bench], Row]] = {
+    **{
+        f"series_{neuron}_{timesteps}": functools.partial(of_series, neuron=neuron, timesteps=timesteps)
+        for neuron in series.NEURONS
+        for timesteps in (100, 250)
+    },
+    **{f"series_memory_{neuron}": functools.partial(memory_of_series, neuron=neuron) for neuron in series.NEURONS},
+}
+
 ROWS: dict[str, Callable[[Bench], Row]] = {
     "equality": equality,
     "training_fp32": lambda bench: training(bench, "fp32"),
@@ -252,6 +292,7 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "start": start,
     "input": input_pipeline,
     "scaling": scaling,
+    **SERIES,
 }
 
 QUICK = ("training_fp32", "inference_fp32", "import")

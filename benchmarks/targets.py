@@ -69,5 +69,14 @@ TARGETS = {
     "edge_student_dynamic": Target("edge latency, a student: float32 file / dynamic int8 file", AT_LEAST, 2.0),
     "edge_student_peers": Target("edge latency, a student: SpikingJelly on the CPU / dynamic int8 file", AT_LEAST, 4.0),
     "edge_student_streaming": Target("edge latency, a student: SpikingJelly on the CPU / T calls of the dynamic int8 file of one step"),
+    **{
+        f"series_{neuron}_{steps}": Target(f"training step of series, {name}, T = {steps}: best peer / keras_snnkd", AT_LEAST, limit)
+        for neuron, name, limit in (("lif", "LIF", 2.0), ("adlif", "AdLIF", 2.0), ("rlif", "recurrent LIF", 1.5))
+        for steps in (100, 250)
+    },
+    **{
+        f"series_memory_{neuron}": Target(f"training memory of series a time step, {name} / SpikingJelly's", AT_MOST, 0.5)
+        for neuron, name in (("lif", "LIF"), ("adlif", "AdLIF"), ("rlif", "recurrent LIF"))
+    },
     "input_pipeline": Target("fit on augmented CIFAR-10 / on one fixed batch", AT_MOST),
 }

@@ -54,6 +54,13 @@ ROUNDED = (
 )
 """Layers that make new numbers, which are rounded behind them."""
 
+TOO_SLOW = (
+    "Adaptive and recurrent neurons and time constants of single neurons have none: of a state with a time constant of tau steps, "
+    "tau / 2 of the 128 steps above rest would not decay, 50 of an adaptation with tau = 100. Take LIF neurons with one time constant "
+    "(neuron='lif', tau=20), or a file of the form 'dynamic', in which only weights are integers."
+)
+"""Why some neurons have no 8-bit form, and what to do."""
+
 BYTES = (0.0, 255 / 256)
 """The range of images that are bytes / 256, as `keras_snnkd.data` gives them: each byte is one step."""
 
@@ -138,7 +145,10 @@ class _Rebuild:
         unknown = [layer for layer in self.source.operations if id(layer) not in self.of_masks and not self._known(layer)]
         if unknown:
             kinds = ", ".join(f"{layer.name} ({type(_inner(layer)).__name__})" for layer in unknown)
-            raise ValueError(f"{source.name} has layers without an 8-bit form: {kinds}. Export it with quantize='dynamic', or replace them")
+            reason = f" {TOO_SLOW}" if any(isinstance(layer, SpikingLayer) for layer in unknown) else ""
+            raise ValueError(
+                f"{source.name} has layers without an 8-bit form: {kinds}.{reason} Export it with quantize='dynamic', or replace them"
+            )
         self.seen = calibrate(self.source, images)
         self.leaked: set[str] = set()  # neurons whose leak is in the synapse before them
         self.made: dict[int, Any] = {}

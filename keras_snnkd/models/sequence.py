@@ -19,10 +19,11 @@ def SequenceNet(  # noqa: N802 - reads as a class, like keras.applications
     num_classes: int,
     widths: Sequence[int] = (64, 64),
     *,
-    kernel: int = 1,
+    kernel: int | Sequence[int] = 1,
     dilation: int = 1,
     neuron: str = "lif",
     readout: str = "mean",
+    norm_scale: float = 1.0,
     padded: bool = True,
     frames: int | None = None,
     dropout: float = 0.0,
@@ -39,11 +40,14 @@ def SequenceNet(  # noqa: N802 - reads as a class, like keras.applications
         series_shape: `(T, C)`, both fixed.
         num_classes: Number of classes.
         widths: Neurons of each hidden layer.
-        kernel: Steps that a synapse sees.
+        kernel: Steps that a synapse sees; one number, or one for each layer, such as `(9, 1)` for filters in front of neurons.
         dilation: Every how-manieth of them, ``dilation ** layer`` in layer 0, 1, ...
         neuron: A name of `keras_snnkd.neurons`, such as `"lif"`, `"adlif"` or `"radlif"` (recurrent), or `"relu"`.
         readout: `"mean"` of per-step logits, `"last"` of them, `"spike_count"` of output neurons, `"membrane"`: the last potentials of
             leaky integrators, or `"softmax_sum"` of their class probabilities, with learned time constants.
+        norm_scale: Scale with which the batch norms start, so the deviation of the first currents. Neurons with a long time constant that
+            divides their currents too (`AdLIF`, `RLIF`, `RadLIF`, and `LIF` by default) hardly fire at 1: take the square root of
+            twice the time constant, which gives their potentials a deviation of 1 (of currents that do not depend on each other).
         padded: Whether series may be shorter than T; see `keras_snnkd.layers.Standardize`.
         frames: Put the steps into so many frames, the means of each (`keras_snnkd.layers.Frames`), which are then the neurons' steps; all
             T steps by default.
@@ -57,7 +61,7 @@ def SequenceNet(  # noqa: N802 - reads as a class, like keras.applications
     Raises:
         UnknownNameError: For an unknown neuron, readout or argument of the neuron.
         ShapeError: For a shape that is not `(T, C)`, as that of images, or more frames than steps.
-        ValueError: For a width, kernel, dilation or number of classes that is none.
+        ValueError: For a width, kernel, dilation, scale or number of classes that is none.
 
     Example:
         >>> student = kd.models.SequenceNet((29, 12), 9, widths=(64,), neuron="adlif")
@@ -69,21 +73,24 @@ def SequenceNet(  # noqa: N802 - reads as a class, like keras.applications
     if not is_count(num_classes) or num_classes < 2:
         raise ValueError(f"num_classes must be a whole number of at least 2, got {num_classes!r}")
     check_counts("widths", widths)
-    for argument, value in (("kernel", kernel), ("dilation", dilation)):
-        if not is_count(value):
-            raise ValueError(f"{argument} must be a whole number above 0, got {value!r}")
+    kernels = _kernels(kernel, len(widths))
+    if not is_count(dilation):
+        raise ValueError(f"dilation must be a whole number above 0, got {dilation!r}")
+    if isinstance(norm_scale, bool) or not isinstance(norm_scale, (int, float)) or not 0 < norm_scale < float("inf"):
+        raise ValueError(f"norm_scale must be a number above 0, got {norm_scale!r}")
     if frames is not None:
         check_timesteps(frames)
     _check_names(neuron, readout, arguments)
     fire = _fire(neuron, arguments)
+    scale = "ones" if norm_scale == 1 else keras.initializers.Constant(norm_scale)
     image = keras.Input(tuple(series_shape), name="image")
     x = layers.Standardize(padded, name="standardize")(image)
     if frames is not None:
         x = layers.Frames(frames, name="frames")(x)
-    for index, width in enumerate(widths):
+    for index, (width, steps) in enumerate(zip(widths, kernels, strict=True)):
         block = f"block{index + 1}"
-        x = _synapse(width, kernel, dilation**index, block)(x)
-        x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{block}_norm")(x)
+        x = _synapse(width, steps, dilation**index, block)(x)
+        x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, gamma_initializer=scale, name=f"{block}_norm")(x)
         x = fire(f"{block}_neuron")(x)
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"{block}_dropout")(x)
@@ -91,6 +98,16 @@ def SequenceNet(  # noqa: N802 - reads as a class, like keras.applications
     for layer in READOUTS[readout](fire):
         x = layer(x)
     return keras.Model(image, x, name=name)
+
+
+def _kernels(kernel: int | Sequence[int], count: int) -> Sequence[int]:
+    """The steps that a synapse of each of `count` layers sees."""
+    kernels: list[Any] = list(kernel) if isinstance(kernel, (list, tuple)) else [kernel] * count
+    if not all(map(is_count, kernels)):
+        raise ValueError(f"kernel must be a whole number above 0, or one for each of the {count} layers, got {kernel!r}")
+    if len(kernels) != count:
+        raise ValueError(f"kernel={kernel!r} has {len(kernels)} numbers for {count} layers")
+    return kernels
 
 
 def _check_names(neuron: str, readout: str, arguments: dict[str, Any]) -> None:

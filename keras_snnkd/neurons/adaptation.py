@@ -12,7 +12,7 @@ The state is ``u`` and ``w``: the spikes of the step before are found again from
 (adjoints of ``u[t]``, ``w[t]``), ``gs`` of the spikes ``s[t]``, ``f'`` the surrogate's derivative, and a dash for the step before::
 
     gu += gs f'(u - threshold),   gx = (1 - alpha) gu,   gw -= gx
-    g alpha += gu (v' - u) / (1 - alpha),   g V += s'^T gx,   g beta += gw w',   g a += gw (u' or v'),   g b += gw s'
+    g alpha += gu (v' - u) / (1 - alpha),   g V += s'^T gx (of all steps at once),   g beta += gw w',   g a += gw (u' or v'),   g b += gw s'
     gv' = alpha gu [+ a gw, symplectic],   gs' = b gw + gx V^T [- threshold gv' or - u' gv', not if detached]
     gu' = gv' [(1 - s') gv', hard] [+ a gw, before_reset] + gs' f'(u' - threshold),   gw' = beta gw
 """
@@ -56,6 +56,10 @@ class AdaptiveDynamics(Dynamics):
     @property
     def adapts(self) -> bool:
         return self.coupling is not None
+
+    @property
+    def feeds_back(self) -> bool:
+        return self.recurrent
 
     @property
     def first_above(self) -> float:
@@ -113,7 +117,6 @@ class AdaptiveDynamics(Dynamics):
             g_spike = given.b * g_w
         if self.recurrent:
             g_spike = g_spike + ops.matmul(g_x, ops.transpose(given.V))
-            g_learned.append(_products(spike, g_x))
         if self.coupling == "symplectic":
             g_v = g_v + g_coupled
         hard = self.reset == "hard"
@@ -125,11 +128,10 @@ class AdaptiveDynamics(Dynamics):
         g_u = g_u + g_spike * self.surrogate.derivative(u - self.first_above)
         return g_x, (g_u, *before), tuple(g_learned)
 
+    def feedback_adjoint(self, potentials: Tensor, g_currents: Tensor) -> Tensor:
+        channels = potentials.shape[-1]
+        spikes = step(potentials - self.first_above)
+        return ops.matmul(ops.transpose(ops.reshape(spikes, (-1, channels))), ops.reshape(g_currents, (-1, channels)))
+
     def _coupled(self, u: Tensor, v: Tensor) -> Tensor:
         return v if self.coupling == "symplectic" else u
-
-
-def _products(spikes: Tensor, gradients: Tensor) -> Tensor:
-    """``sum over all but the last axis of spikes^T gradients``, `[C, C]`."""
-    channels = spikes.shape[-1]
-    return ops.matmul(ops.transpose(ops.reshape(spikes, (-1, channels))), ops.reshape(gradients, (-1, channels)))

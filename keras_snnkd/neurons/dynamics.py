@@ -114,6 +114,11 @@ class Dynamics:
         return self.adaptation != 0
 
     @property
+    def feeds_back(self) -> bool:
+        """Whether the neurons' spikes are currents of the next step, by weights that are the last of the learned tensors."""
+        return False
+
+    @property
     def resolution(self) -> float:
         """The step in which membrane potentials are kept; 0 for real numbers."""
         return 0.0
@@ -146,6 +151,18 @@ class Dynamics:
         above = self.above_rest(v)
         g_x, g_leak = (g_h * leak, g_h * (x - above)) if self.decay_input else (g_h, -g_h * above)
         return g_x, g_h * (1 - leak), g_leak
+
+    def feedback_adjoint(self, potentials: Tensor, g_currents: Tensor) -> Tensor:
+        """The gradient of the weights by which spikes come back, where they do.
+
+        Args:
+            potentials: Those before the reset, before each step, `[B, T, ..., C]`.
+            g_currents: Gradients of each step's currents, `[B, T, ..., C]`.
+
+        Returns:
+            `[C, C]`.
+        """
+        raise NotImplementedError
 
     def theta(self, state: Sequence[Tensor]) -> Tensor:
         """The threshold in this state."""
@@ -207,7 +224,8 @@ class Dynamics:
             g_state: Gradients of the state after the step.
 
         Returns:
-            The gradients of the current, of the state before, and a tuple of those of the learned tensors (see `given`).
+            The gradients of the current, of the state before, and a tuple of those of the learned tensors (see `given`), but for the
+            weights by which spikes come back, whose gradient is that of all steps at once.
         """
         g_v = g_state[0]
         if self.threshold is None:

@@ -3,7 +3,7 @@
 Its backward pass keeps nothing but the inputs: it runs the charge again and then goes back in time by `Dynamics.step_adjoint`. Inside a
 TensorFlow graph a sequence of up to `KERNEL_LIMIT` steps becomes one compiled kernel forward and one backward, which read and write each
 number once; where the currents are known to be a scaled or repeated tensor (`keras_snnkd.neurons.currents`), they are made in there too.
-A longer sequence is a chain of such kernels, `CHUNK` steps each, and one of more than `COMPILED_LIMIT` steps a while-loop.
+A longer sequence is a chain of such kernels, `CHUNK` steps each, and one of more than `CHAIN_LIMIT` steps a loop, compiled as a whole.
 """
 
 import dataclasses
@@ -32,8 +32,8 @@ CHUNK = 4
 """Steps in a kernel of a longer sequence. XLA writes a kernel's outputs one after the other and runs all earlier steps again for each, so
 that the work in a kernel grows with the square of its steps."""
 
-COMPILED_LIMIT = 64
-"""Sequences up to this length are compiled in a TensorFlow graph, whose size grows with T."""
+CHAIN_LIMIT = 64
+"""Sequences up to this length are a chain of kernels, with which the graph grows; longer ones one loop."""
 
 
 def scan(
@@ -91,8 +91,8 @@ def scan(
 
 
 def _made(currents: Tensor) -> Currents:
-    """How the currents were made, as far as that is used: all of it in a compiled scan, in a file that every step has the same ones."""
-    if _compiles(currents):
+    """How the currents were made, as far as that is used: all of it in kernels, in a file that every step has the same ones."""
+    if _compiles(currents) and currents.shape[1] <= CHAIN_LIMIT:
         return currents_of(currents)
     made = currents_of(currents) if exporting() else None
     if made and made.repeated:
@@ -138,9 +138,9 @@ class _Plan:
         """`forward` or `backward`, compiled where that is possible."""
         if not (self.repeats or self.scaled or _compiles(tensors[0])):
             return getattr(self, method)(*tensors)
-        if (self.repeats or tensors[0].shape[1]) <= KERNEL_LIMIT:
-            return _compile(self, method)(*tensors)
-        return getattr(self, f"{method}_in_chunks")(*tensors)
+        if KERNEL_LIMIT < (self.repeats or tensors[0].shape[1]) <= CHAIN_LIMIT:
+            return getattr(self, f"{method}_in_chunks")(*tensors)
+        return _compile(self, method)(*tensors)
 
     def unpack(self, tensors: Sequence[Tensor]) -> tuple[Any, Sequence[Tensor], Sequence[Tensor]]:
         """Currents as `[B, T, ...]` or a list of T arrays, the learned tensors, and the state, both in its dtype."""
@@ -187,7 +187,8 @@ class _Plan:
             return state, (h, *before)
 
         _, remembered = over_time(charge_again, state, [currents], stack=False)
-        kept = dtype if self.repeats else tensors[0].dtype  # summed over time before it is rounded
+        feeds_back = self.dynamics.feeds_back
+        kept = dtype if self.repeats or feeds_back else tensors[0].dtype  # summed over time before it is rounded
 
         def back(carry: Any, xs: Any) -> tuple[Any, tuple[Tensor, ...]]:
             g_state, g_learned = carry
@@ -198,14 +199,16 @@ class _Plan:
 
         (g_state, g_learned), (g_currents,) = over_time(
             back,
-            (g_state, tuple(ops.zeros_like(tensor) for tensor in learned)),
+            (g_state, tuple(ops.zeros_like(tensor) for tensor in (learned[:-1] if feeds_back else learned))),
             [currents, g_outputs, *remembered],
             reverse=True,
             stack=not self.repeats,
         )
         parameters = tensors[1 + 2 * self.scaled :]
+        if feeds_back:
+            g_learned = (*g_learned, self.dynamics.feedback_adjoint(_stacked(remembered[1]), _stacked(g_currents)))
         gradients = (*g_learned, *(g_state if self.given_state else ()))
-        return (sum(g_currents) if self.repeats else g_currents, *map(_cast_like, gradients, parameters))
+        return (sum(g_currents) if self.repeats else ops.cast(g_currents, tensors[0].dtype), *map(_cast_like, gradients, parameters))
 
     def last_state(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """`forward` without outputs."""
@@ -254,6 +257,11 @@ class _Plan:
         return [(plan, [piece, *constants]) for plan, piece in zip(plans, sources, strict=True)], sizes, state, upstream
 
 
+def _stacked(steps: Any) -> Tensor:
+    """A list of T arrays `[B, ...]` as `[B, T, ...]`."""
+    return ops.stack(steps, axis=1) if isinstance(steps, list) else steps
+
+
 def _cast_like(gradient: Tensor, tensor: Tensor) -> Tensor:
     return ops.cast(gradient, tensor.dtype)
 
@@ -271,7 +279,7 @@ def _unrolls(currents: Tensor) -> bool:
 
 
 def _compiles(currents: Tensor) -> bool:
-    return in_tensorflow_graph() and currents.shape[1] is not None and currents.shape[1] <= COMPILED_LIMIT and not exporting()
+    return in_tensorflow_graph() and currents.shape[1] is not None and not exporting()
 
 
 def state_dtype(dtype: Any) -> str:

@@ -90,7 +90,8 @@ def _time(target: Mapping[str, Any], threads: int) -> list[str]:
     if not row:
         return [formats.NOTHING]
     streaming = (target.get("runs_per_image") or 1) > 1
-    more = f"{formats.small(row.get('p50_ms'))} per step" if streaming else f"p95 {formats.small(row.get('p95_ms'))}"
+    p95 = f"p95 {formats.small(row.get('p95_ms'))}"
+    more = f"{formats.small(row.get('p50_ms'))} per step, {p95}" if streaming else p95
     return [f"{formats.small(milliseconds(target, threads))} ms", more]
 
 

@@ -19,6 +19,7 @@ SAYS = {
     "own_objective": r"\[0\.0, 0\.0, 2\.0\](?s:.*)1 label \+ 0\.5 angle\(logits -> logits\) \+ 1 soft_targets",
     "compress_and_deploy": r"dynamic +\d+,\d+ bytes, \d+\.\d% of the answers are Keras'(?s:.*)energy an image",
     "anytime": r"sure at 50\.0%: 1\.\d+ of 4 steps(?s:.*)sure at 100\.0%: 4\.00 of 4 steps",
+    "event_frames": r"by time: \[4, 0, 2\](?s:.*)by count: \[2, 2, 2\](?s:.*)on 6 frames: \d+\.\d% of \d+ tests on digits_simulated_events",
     "jax_training": r"backend: jax(?s:.*)TensorFlow imported: False",
 }
 """What a script says when it has done what it is for."""

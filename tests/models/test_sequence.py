@@ -108,6 +108,35 @@ def test_gradients_reach_every_weight():
     assert changed == names
 
 
+def test_filters_in_front_of_dense_layers():
+    model = models.SequenceNet((8, 3), 4, widths=(6, 5), kernel=(3, 1))
+    kernels = {layer.name: layer.kernel.shape for layer in model.layers if isinstance(layer, CausalConv1D)}
+    assert kernels == {"block1_conv": (3, 3, 6)}
+    assert model.get_layer("block2_dense").layer.kernel.shape == (6, 5)
+
+
+def test_currents_start_at_the_scale_that_is_asked_for():
+    model = net(8, norm_scale=5.0)
+    currents = keras.Model(model.inputs, model.get_layer("block1_norm").output)(SERIES, training=True)
+    np.testing.assert_allclose(np.std(currents, axis=(0, 1)), 5.0, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"kernel": (3, 1)}, r"kernel=\(3, 1\) has 2 numbers for 1 layers"),
+        ({"kernel": (0,)}, r"kernel must be a whole number above 0, or one for each of the 1 layers, got \(0,\)"),
+        ({"kernel": 1.5}, "got 1.5"),
+        ({"norm_scale": 0}, "norm_scale must be a number above 0, got 0"),
+        ({"norm_scale": float("inf")}, "got inf"),
+    ],
+    ids=str,
+)
+def test_kernels_and_scales_that_cannot_be(more, said):
+    with pytest.raises(ValueError, match=said):
+        net(8, **more)
+
+
 def test_the_short_form():
     assert models.specification("sequence:64,32") == {"builder": "SequenceNet", "widths": [64, 32]}
 

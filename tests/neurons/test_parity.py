@@ -7,6 +7,7 @@ import keras
 import ml_dtypes
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from keras_snnkd import neurons
@@ -108,8 +109,8 @@ def by_a_chain_of_kernels(setup, monkeypatch):
 
 
 def by_while_loop(setup, monkeypatch, graph=False):
-    monkeypatch.setattr(scan, "UNROLL_LIMIT", 0)
-    monkeypatch.setattr(scan, "COMPILED_LIMIT", 0)
+    for limit in ("UNROLL_LIMIT", "KERNEL_LIMIT", "CHAIN_LIMIT"):
+        monkeypatch.setattr(scan, limit, 0)
     layer = setup.layer()
     return setup.gradients(layer, layer, graph=graph)
 
@@ -232,3 +233,12 @@ def test_the_gradient_of_the_state_flows_into_the_chunk_before(name, monkeypatch
     np.testing.assert_allclose(by_chain, gradient, rtol=1e-4, atol=1e-6)
     assert (np.abs(gradient[:, -1]) > 0).any()
     assert (np.abs(gradient[:, 0]) > 0).any()
+
+
+@pytest.mark.parametrize("steps", [8, 9, 65])
+def test_a_sequence_of_any_known_length_is_compiled_in_a_graph(steps):
+    layer = neurons.LIF()
+    graph = tf.function(layer).get_concrete_function(tf.TensorSpec((2, steps, 3))).graph
+    kernels = [operation for operation in graph.get_operations() if "_XlaMustCompile" in operation.node_def.attr]
+    assert len(kernels) == {8: 1, 9: 3, 65: 1}[steps]  # in chains of four steps
+    assert not any("While" in operation.type for operation in graph.get_operations())
