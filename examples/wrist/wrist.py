@@ -29,6 +29,15 @@ LIMIT = 10_000
 
 AUGMENT = "jitter+scale+time_shift"
 
+NEURONS: dict[str, dict[str, Any]] = {
+    "lif": {"width": 80, "tau": 20.0, "norm_scale": 6.0},
+    "adlif": {"width": 76, "norm_scale": 5.0},
+    "rlif": {"width": 48, "norm_scale": 5.0},
+    "radlif": {"width": 47, "norm_scale": 5.0},
+}
+"""Widths at which a student has about 8,000 parameters. Windows of 2 s need longer time constants than LIF's default of two steps, and
+neurons with long ones larger currents to fire at the start (the square root of twice the time constant)."""
+
 SOFT_TARGETS = {"objective": "soft_targets", "temperature": 4.0, "weight": 0.9, "student_tap": "output", "teacher_tap": "output"}
 
 
@@ -42,8 +51,13 @@ def options() -> argparse.ArgumentParser:
     p.add_argument("--epochs", type=int, default=30)
     p.add_argument("--teacher-epochs", type=int, default=20)
     p.add_argument("--int8-epochs", type=int, default=5, help="of fine-tuning with the rounding")
-    p.add_argument("--neuron", default="lif", help="of the student; those without a form in 8-bit integers get files with 8-bit weights")
-    p.add_argument("--width", type=int, default=80, help="neurons of each of the student's two layers")
+    p.add_argument(
+        "--neuron",
+        default="lif",
+        choices=list(NEURONS),
+        help="of the student; all but lif get files with 8-bit weights, and none in integers",
+    )
+    p.add_argument("--width", type=int, help="neurons of each of the student's two layers (default: for about 8,000 parameters)")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--target", action="append", help="files of the student (default: the three of one step)")
     return p
@@ -64,9 +78,13 @@ class Models:
         """A temporal convolutional network: causal convolutions that see further back from layer to layer."""
         return self._sequence(widths=(64, 64, 64), kernel=5, dilation=2, neuron="relu", name="teacher")
 
-    def student(self) -> keras.Model:
+    def student(self, neuron: str | None = None) -> keras.Model:
         """Two layers of neurons; a sample of the sensor is a time step."""
-        return self._sequence(widths=(self.given.width, self.given.width), neuron=self.given.neuron, name="student")
+        neuron = neuron or self.given.neuron
+        arguments = dict(NEURONS[neuron])
+        width = self.given.width or arguments["width"]
+        del arguments["width"]
+        return self._sequence(widths=(width, width), neuron=neuron, name="student", **arguments)
 
     def cnn(self) -> keras.Model:
         """The ordinary network that a microcontroller would run: three convolutions over the whole window."""
@@ -99,17 +117,24 @@ class Models:
 
 def stages(data: kd.data.Data, given: argparse.Namespace) -> list[kd.Stage]:
     """Five networks, the same training for all but the teacher's loss and the rates."""
-    make = Models(data, given)
-    common: dict[str, Any] = {"seed": given.seed, "weight_decay": 1e-4, "settings": {"data": data.fingerprint}}
-    student = {"epochs": given.epochs, "learning_rate": 1e-2, **common}
-    ordinary = {"epochs": given.epochs, "learning_rate": 4e-3, **common}
+    make, how = Models(data, given), training(data, given)
     return [
-        kd.Stage("teacher", make.teacher, epochs=given.teacher_epochs, learning_rate=2e-3, **common),
-        kd.Stage("student_alone", make.student, **student),
-        kd.Stage("student_distilled", make.student, teacher="teacher", objectives=[SOFT_TARGETS], **student),
-        kd.Stage("cnn", make.cnn, **ordinary),
-        kd.Stage("gru", make.gru, **ordinary),
+        kd.Stage("teacher", make.teacher, **how["teacher"]),
+        kd.Stage("student_alone", make.student, **how["student"]),
+        kd.Stage("student_distilled", make.student, teacher="teacher", objectives=[SOFT_TARGETS], **how["student"]),
+        kd.Stage("cnn", make.cnn, **how["rival"]),
+        kd.Stage("gru", make.gru, **how["rival"]),
     ]
+
+
+def training(data: kd.data.Data, given: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """How teacher, students and rivals are trained."""
+    common: dict[str, Any] = {"seed": given.seed, "weight_decay": 1e-4, "schedule": "one_cycle", "settings": {"data": data.fingerprint}}
+    return {
+        "teacher": {"epochs": given.teacher_epochs, "learning_rate": 2e-3, **common},
+        "student": {"epochs": given.epochs, "learning_rate": 1e-2, **common},
+        "rival": {"epochs": given.epochs, "learning_rate": 4e-3, **common},
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:

@@ -1,6 +1,10 @@
 """Random changes to series `[B, T, C]`, decided by random integers as those of images are. What is padding stays padding."""
 
-from keras_snnkd._types import Tensor
+import functools
+
+import numpy as np
+
+from keras_snnkd._types import Array, Tensor
 
 JITTER = 0.05
 """Standard deviation of the noise, as a share of the series' own in each channel."""
@@ -11,14 +15,24 @@ SCALE = 0.1
 LEVELS = 2**15
 
 
+NOISE = 2**16
+"""How many different numbers the noise is drawn from: drawing new ones for each series by itself would take longer than a training step."""
+
+
+@functools.cache
+def _normal() -> Array:
+    """`NOISE` numbers of a normal distribution, float32."""
+    return np.random.default_rng(0).standard_normal(NOISE, np.float32)
+
+
 def jitter(series: Tensor, integers: Tensor) -> Tensor:
-    """Add noise of `JITTER` times each channel's standard deviation."""
+    """Add noise of `JITTER` times each channel's standard deviation; where it starts in the table of noise, and its stride, are random."""
     import tensorflow as tf
 
-    def noise(seed: Tensor) -> Tensor:
-        return tf.random.stateless_normal(series.shape[1:], [seed[0], 0])
-
-    drawn = tf.map_fn(noise, integers, fn_output_signature=tf.float32)
+    steps, channels = series.shape[1:]
+    stride = 2 * (integers // NOISE) + 1  # odd, so that no number comes twice
+    places = (integers + stride * tf.range(steps * channels)) % NOISE
+    drawn = tf.reshape(tf.gather(_normal(), places), (-1, steps, channels))
     deviation = tf.math.reduce_std(series, axis=1, keepdims=True)
     return series + JITTER * deviation * drawn * _real(series)
 
