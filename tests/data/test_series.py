@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_snnkd import data
-from keras_snnkd.data import series_files
+from keras_snnkd.data import series_augment, series_files
 from keras_snnkd.data.series import Cut, Series, split, statistics
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files.padding import lengths
@@ -277,6 +277,15 @@ def test_augmentation_changes_series_but_not_their_padding_and_is_seeded(name):
     assert (first != other).any()
     assert (first != plain).any(axis=(1, 2)).mean() > 0.5
     np.testing.assert_array_equal(lengths(first), lengths(plain))
+
+
+def test_jitter_is_noise_of_the_channels_size_and_different_for_each_series():
+    series = np.random.default_rng(0).normal(0.0, [1.0, 9.0], (3, 400, 2)).astype("float32")
+    noise = (series_augment.jitter(series, np.array([[1], [2], [2**30 - 1]], np.int32)) - series) / series.std(1, keepdims=True)
+    np.testing.assert_allclose(np.std(noise, axis=1), series_augment.JITTER, rtol=0.15)
+    flat = np.reshape(noise, (3, -1)) / series_augment.JITTER
+    others = [*np.corrcoef(flat)[np.triu_indices(3, 1)], *(np.corrcoef(one[1:], one[:-1])[0, 1] for one in flat)]
+    assert np.abs(others).max() < 0.12  # neither each other's nor their neighbours'
 
 
 def test_augmentation_of_images_is_refused_for_series_and_the_reverse():
