@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import wrist  # beside this file
-from keras_snnkd.run.finished.evaluation import measure, test_images
-from keras_snnkd.run.comparing.ranking import paired
 
 import keras_snnkd as kd
 from keras_snnkd.files.staging import write_json
+from keras_snnkd.run.comparing.ranking import paired
+from keras_snnkd.run.finished.evaluation import measure, test_images
 
 TOLERANCE = 0.01
 """What an answer before the end of the window may cost in accuracy, on the person that chooses the epoch."""
