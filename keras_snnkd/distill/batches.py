@@ -7,6 +7,9 @@ from keras_snnkd.distill.objective import Objective, Tap, taps_of
 from keras_snnkd.distill.taps import INPUTS, TEACHER, TEACHER_INPUTS, TapModel
 from keras_snnkd.errors import KDError
 
+OWN = "own"
+"""The kind of inputs with which batches bring one of the student's and one of the teacher's."""
+
 
 def brings(x: Tensor, key: str) -> bool:
     """Whether a batch brings something of the teacher, under this key, beside the student's images."""
@@ -27,7 +30,7 @@ def teachers_inputs(x: Tensor, own: bool) -> Tensor:
     brought = brings(x, TEACHER_INPUTS)
     if own and not brought:
         raise KDError(
-            f"the teacher sees inputs of its own (teacher_inputs=True), and the batches bring none; expected "
+            f'the teacher sees inputs of its own (inputs="own"), and the batches bring none; expected '
             f'({{"{INPUTS}": x, "{TEACHER_INPUTS}": z}}, y)'
         )
     return x[TEACHER_INPUTS] if brought else x

@@ -11,7 +11,7 @@ from keras_snnkd import graphs
 from keras_snnkd._public import public
 from keras_snnkd._types import Tensor
 from keras_snnkd.distill import teachers
-from keras_snnkd.distill.batches import brings, inputs_of, masks_of, pick, teachers_inputs
+from keras_snnkd.distill.batches import OWN, brings, inputs_of, masks_of, pick, teachers_inputs
 from keras_snnkd.distill.fit_data import check_fit
 from keras_snnkd.distill.gradient import choose
 from keras_snnkd.distill.label_loss import check_label_loss
@@ -26,7 +26,7 @@ from keras_snnkd.errors import KDError, ShapeError, unknown_name
 from keras_snnkd.keras_internals import Distributed, all_layers
 from keras_snnkd.training import strategy
 
-INPUT_KINDS = ("shared", "named")
+INPUT_KINDS = ("shared", "named", OWN)
 
 LABEL = "label"
 """The name of the label loss's weight."""
@@ -58,15 +58,14 @@ class Distiller(Distributed):
         teacher_scale: Of the images that the teacher was trained on; `"auto"` for the one on which it is right most often, where that is
             clear, `None` for that of the student; see `adapt_teacher`. Outputs and scale are looked at by `meet`, which `fit` calls with
             validation images.
-        inputs: `"shared"`: both networks see the same batch; `"named"`: a batch is a mapping of inputs, and each network takes those of the
-            names of its own input layers, such as `{"image": ..., "events": ...}` for a teacher that sees images and a student that sees
-            events.
+        inputs: What each network sees of a batch. `"shared"`: both see all of it; `"named"`: a batch is a mapping of inputs, and each
+            network takes those of the names of its own input layers, such as `{"image": ..., "events": ...}` for a teacher that sees
+            images and a student that sees events; `"own"`: the same for networks whose input layers share a name, or have none: batches
+            `({"inputs": x, "teacher_inputs": z}, y)` of what the student and what the teacher sees. With the latter two the teacher is
+            not looked at by `meet`.
         gradient: `"bptt"`: backpropagation through time; `"rate"`: rate-based backpropagation (Yu et al., NeurIPS 2024,
             arXiv:2410.11488), half the time and less memory, for objectives that read means over time; `"auto"`: the latter where it can
             be had for images coded by rates. `self.gradient` says which it is, `self.gradient_reason` why `"auto"` took it.
-
-        teacher_inputs: Whether the teacher sees another input than the student, such as video beside audio, or images beside events. The
-            batches then bring both, `({"inputs": x, "teacher_inputs": z}, y)`; it is not looked at by `meet`.
 
     Raises:
         ShapeError: If teacher and student take other inputs, have other classes, or an objective's taps do not fit.
@@ -90,7 +89,6 @@ class Distiller(Distributed):
         teacher_outputs: str = "auto",
         teacher_scale: str | Sequence[float] | None = "auto",
         gradient: str = "bptt",
-        teacher_inputs: bool = False,
         inputs: str = "shared",
         **kwargs: Any,
     ) -> None:
@@ -99,7 +97,6 @@ class Distiller(Distributed):
             raise unknown_name("kind of inputs", inputs, INPUT_KINDS)
         self.inputs_kind = inputs
         graphs.check_built(student, "the student")
-        self.teacher_inputs = bool(teacher_inputs)
         self.teacher_outputs, self.teacher_scale = teacher_outputs, teacher_scale
         self.objectives = named(objectives)
         needs = [objective.name for objective in self.objectives if objective.uses_teacher and objective.built_shapes is None]
@@ -202,7 +199,7 @@ class Distiller(Distributed):
     def _teach(self, given: Any, teacher: keras.Model) -> None:
         """Have `teacher` teach, which is what was made of the one that was given."""
         taps = TapModel(teacher, self.teacher_taps, named=self.inputs_kind == "named")
-        check_pair(self._student_taps, taps, self.teacher_inputs)
+        check_pair(self._student_taps, taps, self.inputs_kind == OWN)
         for objective in self.objectives:
             if not objective.uses_teacher:
                 continue
@@ -283,7 +280,7 @@ class Distiller(Distributed):
             return x[TEACHER]
         if self._teacher.taps is None:
             raise ValueError("the distiller has objectives but no teacher; give it one with distiller.teach(teacher)")
-        return self._teacher.taps(teachers_inputs(x, self.teacher_inputs), training=False)
+        return self._teacher.taps(teachers_inputs(x, self.inputs_kind == OWN), training=False)
 
     def train_step(self, *arguments: Any) -> Any:
         """One step on a batch `(x, y[, sample_weight])`; returns the metrics. Other backends than TensorFlow take Keras' own step."""
@@ -384,9 +381,8 @@ class Distiller(Distributed):
             "label_weight": float(self.label_weight.numpy()),
             "teacher_outputs": self.teacher_outputs,
             "teacher_scale": self.teacher_scale,
-            **({"inputs": self.inputs_kind} if self.inputs_kind != "shared" else {}),
-            **({"gradient": self.gradient} if self.gradient != "bptt" else {}),  # absent by default, as in files of earlier versions
-            **({"teacher_inputs": True} if self.teacher_inputs else {}),  # likewise
+            **({"inputs": self.inputs_kind} if self.inputs_kind != "shared" else {}),  # absent by default, as in files of earlier versions
+            **({"gradient": self.gradient} if self.gradient != "bptt" else {}),  # likewise
         }
 
     @classmethod

@@ -32,7 +32,8 @@ def check_pair(student_taps: TapModel, teacher_taps: TapModel, other_inputs: boo
         raise ShapeError(
             f"the teacher {teacher.name} takes inputs {takes[0]} and the student {student.name} {takes[1]}; of the student's images make "
             f"the teacher's by kd.adapt_teacher(teacher, image_shape={takes[1]}); if it sees another input, "
-            'give teacher_inputs=True, and batches that bring both; or inputs="named", and batches of inputs by their names'
+            'give inputs="named", and batches of inputs by the names of the input layers, or inputs="own", and batches '
+            '{"inputs": ..., "teacher_inputs": ...}'
         )
     if student.count_params() >= teacher.count_params() and not is_itself(student, teacher):
         warnings.warn(

@@ -73,7 +73,8 @@ class Stage:
             `keras_snnkd.Task` with a loss and metrics of your own.
         class_weights: Factors of the label loss for each class, or `"balanced"` for those by which all classes of the training labels weigh
             alike; `None` for 1 each.
-        inputs: `"shared"`, or `"named"` for batches of named inputs, of which each network takes its own; see `Distiller`.
+        inputs: `"shared"`; `"named"` for batches of named inputs, of which each network takes its own; or `"own"` for batches of one input
+            of the student's and one of the teacher's; see `Distiller`.
         stop: End after so many of the `epochs`, while the learning rate has not yet fallen to 0: a teacher that is stopped early often
             teaches better (Cho and Hariharan, ICCV 2019, arXiv:1910.01348). `None` for all epochs.
         weight_bits: 8 to round the trained weights to what an 8-bit file can hold (see `keras_snnkd.models.round_weights`); 32 to keep

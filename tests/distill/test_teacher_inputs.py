@@ -27,7 +27,7 @@ def compiled(*pair, **more):
 
 def test_each_sees_its_own(pair):
     student, teacher = pair
-    distiller = compiled(student, teacher, teacher_inputs=True)
+    distiller = compiled(student, teacher, inputs="own")
     x = {"inputs": EVENTS, "teacher_inputs": IMAGES}
     found = distiller.compute_loss(x, LABELS, distiller(x, training=True))
     loss = kd.objectives.SoftTargets().compute_loss(teacher(IMAGES), distiller(x, training=True)[1]["logits"])
@@ -41,16 +41,25 @@ def test_each_sees_its_own(pair):
 
 
 def test_without_the_word_other_inputs_are_refused_and_without_inputs_of_its_own_too(pair):
-    with pytest.raises(ShapeError, match="teacher_inputs=True"):
+    with pytest.raises(ShapeError, match='inputs="own"'):
         compiled(*pair)
-    distiller = compiled(*pair, teacher_inputs=True)
+    distiller = compiled(*pair, inputs="own")
     with pytest.raises(KDError, match="batches bring none"):
         distiller(EVENTS, training=True)
 
 
 def test_it_is_kept_in_the_file(pair, tmp_path):
-    distiller = compiled(*pair, teacher_inputs=True)
+    distiller = compiled(*pair, inputs="own")
     distiller.save(tmp_path / "distiller.keras")
     again = keras.saving.load_model(tmp_path / "distiller.keras", compile=False)
-    assert again.teacher_inputs
+    assert again.inputs_kind == "own"
     again.teach(pair[1])
+
+
+def test_a_chain_takes_them_too(pair, tmp_path):
+    student, teacher = pair
+    stage = kd.Stage("student", lambda: student, teacher, ["soft_targets"], epochs=1, inputs="own")
+    x = {"inputs": EVENTS, "teacher_inputs": IMAGES}
+    history = kd.Chain([stage], tmp_path).run(((x, LABELS), (x, LABELS)))["student"].history
+    assert np.isfinite(history[0]["soft_targets"])
+    assert 0 <= history[0]["val_accuracy"] <= 1
