@@ -13,6 +13,7 @@ from keras_snnkd.cli.imports import import_classes
 from keras_snnkd.cli.listing import listing
 from keras_snnkd.cli.options import OPTIONS, RUN_OPTIONS, parser
 from keras_snnkd.cli.values import read_named, read_objective, read_setting
+from keras_snnkd.distill.methods import COACHED
 from keras_snnkd.errors import KDError, unknown_name
 from keras_snnkd.run.comparing.comparison import Comparison
 from keras_snnkd.run.comparing.rivals import Rivals
@@ -95,8 +96,9 @@ def _kind_of_run(recipe: Recipe) -> type[Experiment]:
 
 def _recipe(options: argparse.Namespace, mode: str | None) -> Recipe:
     given = {name: value for name, value in vars(options).items() if name not in RUN_OPTIONS and value is not None}
-    if options.objectives is not None:
-        given["objectives"] = [_short(read_objective(name)) for text in options.objectives for name in _names(text)]
+    for setting in ("objectives", "first_objectives"):
+        if getattr(options, setting) is not None:
+            given[setting] = [_short(read_objective(name)) for text in getattr(options, setting) for name in _names(text)]
     first, *fewer = options.timesteps or [None]
     if first is not None:
         given["timesteps"] = first
@@ -119,8 +121,8 @@ def _warn_of_unused(mode: str, options: argparse.Namespace, recipe: Recipe | Non
 
 
 def _names(text: str) -> list[str]:
-    """`"hinton,tks"` as two names; with arguments, it is one objective."""
-    return [text] if ":" in text else text.split(",")
+    """`"hinton,coached:tks"` as two names; with arguments, it is one objective."""
+    return [text] if ":" in text.replace(COACHED, "") else text.split(",")
 
 
 def _short(objective: dict[str, Any]) -> Any:

@@ -12,6 +12,8 @@ Compress a spiking network by knowledge distillation, for edge devices.
   python train.py                                        digits, no network
   python train.py --dataset my_images/                   your own pictures
   python train.py --dataset my_images/ --teacher my.keras   your own teacher
+  python train.py --dataset reviews.tsv                  rated sentences
+  python train.py --dataset sizes.npz --task regression  numbers, or maps
   python train.py --mode multistage                      through an assistant
   python train.py --objective bkdsnn                     a published method
   python train.py --mode compare --seeds 5               methods, ranked

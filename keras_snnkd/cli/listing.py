@@ -73,9 +73,9 @@ def _datasets() -> list[Column]:
     names = loaders.names()
     return [
         ("data set", [*([name] for name in names), ["your own"]]),
-        ("holds", [*(["series" if name in series else "images"] for name in names), ["images, series, events"]]),
+        ("holds", [*(["series" if name in series else "images"] for name in names), ["images, series, events, sentences"]]),
         ("network", [*(["none" if name in WITHOUT_NETWORK else "to prepare it"] for name in names), ["none"]]),
-        ("given as", [*(["its name"] for _ in names), [".npz, .ts, .csv, or a folder"]]),
+        ("given as", [*(["its name"] for _ in names), [".npz, .ts, .csv, .tsv, or a folder"]]),
     ]
 
 

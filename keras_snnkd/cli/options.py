@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from keras_snnkd import neurons
 from keras_snnkd.cli.help import Help
 from keras_snnkd.cli.listing import KINDS
-from keras_snnkd.cli.values import read_numbers, read_scale, read_timesteps
+from keras_snnkd.cli.values import read_numbers, read_scale, read_timesteps, read_weights
 from keras_snnkd.distill import methods, objectives
 from keras_snnkd.errors import KDError, nearest
 from keras_snnkd.export.targets import TARGETS
@@ -64,8 +64,9 @@ def _add_data(group: Any) -> None:
         "--dataset",
         metavar="NAME",
         help="digits (default) | mnist | fashion_mnist | cifar10 | japanese_vowels | speech_commands | "
-        "an .npz, a folder of images, series or events",
+        "an .npz, a folder of images, series or events, a .tsv or .csv of sentences",
     )
+    group.add_argument("--task", metavar="TASK", help="classes (default) | regression: the labels of an .npz or the ratings are numbers")
     group.add_argument(
         "--data-dir", metavar="DIR", help="folder of prepared tensorflow-datasets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)"
     )
@@ -93,6 +94,9 @@ def _add_data(group: Any) -> None:
     group.add_argument(
         "--labels", type=float, metavar="S", help="share of training images with labels; on the others only the teacher teaches"
     )
+    group.add_argument("--tokens", type=int, metavar="L", help="for sentences: tokens of each (default: 24)")
+    group.add_argument("--vocabulary", type=int, metavar="N", help="for sentences: ids of tokens (default: 4000)")
+    group.add_argument("--unlabelled", metavar="FILE", help="for sentences: more of them, for the first stage (.tsv, .csv or .txt)")
     group.add_argument("--mixup", type=float, metavar="A", help="train on mixtures of two images, with shares from Beta(A, A) (default: 0)")
 
 
@@ -147,8 +151,13 @@ def _add_distillation(group: Any) -> None:
         "--student-start",
         metavar="HOW",
         help="scratch | ann_twin, trained first | shrunk, the teacher's weights | converted, from a clip-floor ANN | kept_frames | "
-        "longer, itself for more steps (default: the method's)",
+        "longer, itself for more steps | imitation, after a stage without labels (default: the method's)",
     )
+    group.add_argument(
+        "--first-objective", metavar="NAME[:KEY=VALUE,...]", action="append", dest="first_objectives",
+        help="what the student learns from the teacher first, without labels, such as hidden_states (default: the method's)",
+    )  # fmt: skip
+    group.add_argument("--first-epochs", type=int, metavar="N", help="of that stage (default: as many as --epochs)")
     group.add_argument(
         "--gradient", metavar="NAME",
         help="bptt: through time | rate: of firing rates, half the time, for losses of means over time | auto: rate where that fits "
@@ -214,6 +223,9 @@ def _add_training(group: Any) -> None:
     group.add_argument("--learning-rate", type=float, metavar="R", help="the highest, of students and assistants")
     group.add_argument("--teacher-learning-rate", type=float, metavar="R", help="the highest, of the teacher")
     group.add_argument("--weight-decay", type=float, metavar="W", help="decoupled from the gradient (default: 1e-4)")
+    group.add_argument(
+        "--class-weights", metavar="W,W,...", type=read_weights, help="factors of the label loss for each class | balanced: all weigh alike"
+    )
     group.add_argument("--label-smoothing", type=float, metavar="S", help="of the teacher's labels (default: 0)")
     group.add_argument(
         "--weight-bits", type=int, metavar="8|32", help="8 (default) rounds trained kernels to what an 8-bit file can hold; 32 does not"
@@ -267,7 +279,14 @@ def _add_finished_models(group: Any) -> None:
     group.add_argument("--twin", metavar="FILE", help="the model's trained ANN twin (--neuron relu), to be shown beside it in the card")
 
 
-OPTIONS = {"assistants": "assistant", "attacks": "attack", "variants": "variant", "imports": "import", "objectives": "objective"}
+OPTIONS = {
+    "assistants": "assistant",
+    "attacks": "attack",
+    "variants": "variant",
+    "imports": "import",
+    "objectives": "objective",
+    "first_objectives": "first_objective",
+}
 """Where an option's name is another than the setting's."""
 
 RUN_OPTIONS = (
@@ -285,6 +304,7 @@ RUN_OPTIONS = (
     "attacks",
     "variants",
     "objectives",
+    "first_objectives",
     "compress",
     "timesteps",
     "target",

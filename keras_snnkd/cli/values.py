@@ -54,6 +54,11 @@ def read_numbers(text: str) -> list[float]:
         raise argparse.ArgumentTypeError(f"expected numbers with commas between them, such as 1e-3,3e-3, got {text!r}") from None
 
 
+def read_weights(text: str) -> str | list[float]:
+    """`"0.5,2"` to `[0.5, 2.0]`, and a word as it is."""
+    return read_numbers(text) if any(sign.isdigit() for sign in text) else text
+
+
 def read_scale(text: str) -> str | list[float]:
     """`"0..255"` as it is, and `"-2..2"` to `[-2.0, 2.0]`; what is neither is refused later, with the names there are."""
     low, dots, high = text.partition("..")

@@ -3,7 +3,18 @@
 from keras_snnkd.data.augment import AUGMENTATIONS
 from keras_snnkd.data.data import Data
 from keras_snnkd.data.description import describe
-from keras_snnkd.data.loaders import check_resize, holds_events, holds_series, load, names
+from keras_snnkd.data.loaders import (
+    REGRESSION,
+    check_resize,
+    check_task,
+    holds_events,
+    holds_maps,
+    holds_series,
+    holds_text,
+    load,
+    names,
+    takes_numbers,
+)
 from keras_snnkd.data.own import NAME as IN_MEMORY
 from keras_snnkd.data.scenes import synthetic_scenes
 from keras_snnkd.data.series import Series
@@ -13,18 +24,23 @@ from keras_snnkd.data.text import Sentences, TextData, load_text, read_sentences
 __all__ = [
     "AUGMENTATIONS",
     "IN_MEMORY",
+    "REGRESSION",
     "Data",
     "Sentences",
     "Series",
     "TextData",
     "check_resize",
+    "check_task",
     "describe",
     "holds_events",
+    "holds_maps",
     "holds_series",
+    "holds_text",
     "load",
     "load_text",
     "names",
     "read_sentences",
     "simulate_events",
     "synthetic_scenes",
+    "takes_numbers",
 ]

@@ -101,7 +101,7 @@ def check_axes(names: str, axes: int) -> None:
     for name in (part.strip() for part in names.split("+")):
         if AUGMENTATIONS[name].axes not in (None, axes):
             fitting = [known for known, one in AUGMENTATIONS.items() if one.axes in (None, axes)]
-            kinds = {2: "series", 3: "images"}
+            kinds = {1: "sentences", 2: "series", 3: "images"}
             raise ValueError(
                 f"augmentation {name!r} is for {kinds[AUGMENTATIONS[name].axes or 3]}, and these data are {kinds[axes]}; "
                 f"take {', '.join(fitting)}"

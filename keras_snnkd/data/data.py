@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from keras_snnkd._types import Tensor
 from keras_snnkd.data.augment import augmentation, check_axes
 from keras_snnkd.data.mixup import check_mixup, shares
 from keras_snnkd.data.repeats import repeats
+from keras_snnkd.data.samples import augmented, on_cpu, to_float
 from keras_snnkd.files.pictures import Resize
 
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -28,9 +29,6 @@ def check_share(share: float) -> float:
         raise ValueError(f"labels must be the share of training images that are labelled, above 0 and at most 1, got {share!r}")
     return share
 
-
-FRAMES_RANK = 5
-"""Axes of frames of events, `[N, T, H, W, 2]`."""
 
 STEPS = 16
 """Steps that an epoch has at least, if `fitting_batch_size` can have it so."""
@@ -79,25 +77,27 @@ def _is_whole(number: object) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Images, series or frames of events, and labels, split and ready to train with. Made by `load`. What is said of images holds for the
-    others too, but for the scaling: series are float32 as they were read, frames the numbers of events.
+    """Images, series, frames of events or sentences, and labels, split and ready to train with. Made by `load`. What is said of images
+    holds for the others too, but for the scaling: series are float32 as they were read, frames the numbers of events, sentences token ids.
 
     Args:
         name: Short name of the data set.
-        image_shape: (H, W, C) of images, (T, C) of series, (T, H, W, 2) of frames of events.
-        num_classes: Number of classes.
+        image_shape: (H, W, C) of images, (T, C) of series, (T, H, W, 2) of frames of events, (L,) of sentences.
+        num_classes: Number of classes; 0 where labels are numbers.
         class_names: What label 0, 1, ... stands for.
         batch_size: Images in a batch.
         augment: Names of `AUGMENTATIONS` joined with `+`; only training images are augmented.
         seed: Decides the order and the augmentation of the training images, together with the epoch, and nothing else does.
         train_arrays, validation_arrays, test_arrays: Images uint8 `[N, H, W, C]`, series float32 `[N, T, C]` or frames uint8
-            `[N, T, H, W, 2]`, and labels int32 `[N]`.
+            `[N, T, H, W, 2]` or token ids int32 `[N, L]`; and labels int32 `[N]`, or of a regression float32 `[N, K]` or `[N, H, W, K]`.
         views: How many augmented versions of each training image there are: epoch e shows view `e % views`. `None` for a new one each
             epoch.
         mixup: Strength a of mixup, 0 for none: a view mixes each training image, once augmented, with another one (see
             `keras_snnkd.data.mixup`), and its label is then the shares of the classes, float32 `[B, num_classes]`.
         notes: How it was read and split, in phrases.
         resize: How its pictures were brought to one size, if they were.
+        vocabulary: Of sentences, the tokens by their ids.
+        unlabelled: More sentences for a stage without labels, int32 `[N, L]`.
 
     Raises:
         ValueError: `batch_size`, `seed`, `views` or `mixup` is out of range.
@@ -122,10 +122,14 @@ class Data:
     mixup: float = 0.0
     notes: tuple[str, ...] = ()
     resize: Resize | None = None
+    vocabulary: tuple[str, ...] = ()
+    unlabelled: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_settings(self.batch_size, self.augment, self.seed, self.views, self.mixup)
         check_axes(self.augment, len(self.image_shape))
+        if self.mixup and (self.is_text or self.gives_numbers):
+            raise ValueError(f"mixup (--mixup) mixes images and their classes, and {self.name} has {self.kind} of {self.labels_told}")
 
     @property
     def is_series(self) -> bool:
@@ -138,6 +142,38 @@ class Data:
         return len(self.image_shape) == 4
 
     @property
+    def is_text(self) -> bool:
+        """Whether these are sentences, token ids `[L]`."""
+        return len(self.image_shape) == 1
+
+    @property
+    def kind(self) -> str:
+        """What a sample is called, of many."""
+        if self.is_events:
+            return "frames of events"
+        return "series" if self.is_series else "sentences" if self.is_text else "images"
+
+    @property
+    def gives_numbers(self) -> bool:
+        """Whether labels are numbers, of a regression, and no classes."""
+        return self.train_arrays[1].dtype.kind == "f"
+
+    @property
+    def num_outputs(self) -> int:
+        """What a network has to give: so many logits, or numbers, at each place of a dense map."""
+        return self.train_arrays[1].shape[-1] if self.gives_numbers else self.num_classes
+
+    @property
+    def labels_told(self) -> str:
+        """What there is to learn, in words."""
+        if not self.gives_numbers:
+            return f"{self.num_classes} classes"
+        shape = self.train_arrays[1].shape[1:]
+        if len(shape) > 1:
+            return f"maps {shape} of numbers"
+        return "one number each" if shape[0] == 1 else f"{shape[0]} numbers each"
+
+    @property
     def steps_per_epoch(self) -> int:
         """Batches in one pass over the training images. All are full; fewer images than `batch_size` make one smaller batch."""
         return max(1, len(self.train_arrays[0]) // self.batch_size)
@@ -146,7 +182,8 @@ class Data:
     def train(self) -> Any:
         """Training batches, one epoch a pass: the k-th pass over one `data.train` is epoch k, the same in each run.
 
-        A `tf.data.Dataset` of images float32 in [0, 1) `[B, H, W, C]` and labels int32 `[B]`. Each access starts at epoch 0.
+        A `tf.data.Dataset` of images float32 in [0, 1) `[B, H, W, C]` and labels int32 `[B]`, or what else there is. Each
+        access starts at epoch 0.
         """
         import tensorflow as tf
 
@@ -231,7 +268,7 @@ class Data:
         if count < 1:
             raise ValueError(f"count must be at least 1, got {count}.")
         images, labels = self.test_arrays
-        return np.array(_to_float(images[:count])), labels[:count]
+        return np.array(to_float(images[:count])), labels[:count]
 
     def labelled(self, share: float) -> "Data":
         """The same data with the labelled training images alone, each as often as makes an epoch as long as before.
@@ -272,11 +309,20 @@ class Data:
             known[of_class[: max(1, round(share * len(of_class)))]] = True
         return known
 
+    def with_unlabelled(self) -> "Data":
+        """The same data with the unlabelled samples among the training samples, under the label -1; for a stage without labels."""
+        if self.unlabelled is None:
+            return self
+        samples, labels = self.train_arrays
+        more = np.full((len(self.unlabelled), *labels.shape[1:]), UNLABELLED, labels.dtype)
+        return replace(self, train_arrays=(np.concatenate([samples, self.unlabelled]), np.concatenate([labels, more])), unlabelled=None)
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256, in hex, of the name and of every image and label: equal for equal data."""
         digest = hashlib.sha256(self.name.encode())
-        for array in (*self.train_arrays, *self.validation_arrays, *self.test_arrays):
+        more = () if self.unlabelled is None else (self.unlabelled,)
+        for array in (*self.train_arrays, *self.validation_arrays, *self.test_arrays, *more):
             digest.update(f"{array.shape}{array.dtype}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
@@ -284,7 +330,8 @@ class Data:
     @cached_property
     def repeats(self) -> list[str]:
         """What is to be said of images that are there more than once, see `keras_snnkd.data.repeats`."""
-        return repeats({"train": self.train_arrays, "validation": self.validation_arrays, "test": self.test_arrays})
+        parts = {"train": self.train_arrays, "validation": self.validation_arrays, "test": self.test_arrays}
+        return repeats(parts, "sentences" if self.is_text else "images")
 
     def _batches(self, epochs: Any, cardinality: int, places: bool = False, replicas: range = range(1), of: int = 1) -> Any:
         """Shuffled, augmented batches of each of `epochs`, a dataset of numbers; or some parts of each batch."""
@@ -294,7 +341,7 @@ class Data:
         size = min(self.batch_size, count)
         if size % of:
             raise ValueError(f"{size} images in a batch cannot be divided evenly among {of} devices; choose a --batch-size that can")
-        images, labels = _on_cpu(self.train_arrays)
+        images, labels = on_cpu(self.train_arrays)
 
         def plan(epoch: Tensor) -> Any:
             view = epoch if self.views is None else epoch % self.views
@@ -317,7 +364,8 @@ class Data:
         import tensorflow as tf
 
         count = len(self.train_arrays[0])
-        integers = augmentation(self.augment).draw(count, self.image_shape[-3:], self._seed(view, 1))
+        shape = (*self.image_shape, 1) if self.is_text else self.image_shape[-3:]
+        integers = augmentation(self.augment).draw(count, shape, self._seed(view, 1))
         if not self.mixup:
             return {"integers": integers}
         partner = tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), self._seed(view, 2))
@@ -328,11 +376,11 @@ class Data:
         """The pixels of training images; `images` gives those of some indices, as bytes."""
         import tensorflow as tf
 
-        augment = functools.partial(_augmented, augmentation(self.augment).apply)
-        own = augment(_to_float(images(indices)), look["integers"])
+        augment = functools.partial(augmented, augmentation(self.augment).apply)
+        own = augment(to_float(images(indices)), look["integers"])
         if not self.mixup:
             return own
-        other = augment(_to_float(images(look["partner"])), look["partner_integers"])
+        other = augment(to_float(images(look["partner"])), look["partner_integers"])
         share = tf.reshape(look["share"], (-1, *[1] * len(self.image_shape)))
         return share * own + (1 - share) * other
 
@@ -358,41 +406,11 @@ class Data:
         """Batches of all of `arrays`, the last one perhaps smaller."""
         import tensorflow as tf
 
-        images, labels = _on_cpu(arrays)
+        images, labels = on_cpu(arrays)
 
         def batch(start: Tensor) -> Any:
             part = slice(start, start + self.batch_size)
-            return _to_float(images[part]), labels[part]
+            return to_float(images[part]), labels[part]
 
         starts = tf.data.Dataset.range(0, len(arrays[0]), self.batch_size)
         return starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-
-
-def _on_cpu(arrays: Arrays) -> tuple[Tensor, ...]:
-    """The arrays as tensors in main memory, where the pipeline gathers from them; a GPU would otherwise hold the whole set."""
-    import tensorflow as tf
-
-    with tf.device("CPU:0"):
-        return tuple(tf.convert_to_tensor(array) for array in arrays)
-
-
-def _to_float(images: Tensor) -> Tensor:
-    """Images uint8 0..255 as multiples of 1/256 in float32, which a network with rounded weights adds up exactly (see `rounding`); series
-    and numbers of events as they are."""
-    import tensorflow as tf
-
-    if images.dtype == np.float32:
-        return images
-    return tf.cast(images, tf.float32) * (1.0 if len(images.shape) == FRAMES_RANK else 1 / 256)
-
-
-def _augmented(augment: Callable[..., Any], images: Tensor, integers: Tensor) -> Tensor:
-    """`augment` of images, series, or frames of events: all frames of a sample alike."""
-    import tensorflow as tf
-
-    if len(images.shape) != FRAMES_RANK:
-        return augment(images, integers)
-    _, steps, height, width, polarities = images.shape
-    maps = tf.reshape(tf.transpose(images, (0, 2, 3, 1, 4)), (-1, height, width, steps * polarities))
-    changed = tf.reshape(augment(maps, integers), (-1, height, width, steps, polarities))
-    return tf.transpose(changed, (0, 3, 1, 2, 4))

@@ -12,7 +12,9 @@ LISTED_CLASSES = 20
 
 
 def counts(data: Any) -> dict[str, list[int]]:
-    """How many images of each class each part of a `Data` has."""
+    """How many images of each class each part of a `Data` has; of numbers, how many there are."""
+    if data.gives_numbers:
+        return {part: [len(getattr(data, f"{part}_arrays")[1])] for part in PARTS}
     return {part: np.bincount(getattr(data, f"{part}_arrays")[1], minlength=data.num_classes).tolist() for part in PARTS}
 
 
@@ -31,37 +33,43 @@ def describe(data: Any) -> list[str]:
     found = counts(data)
     sizes = ", ".join(f"{sum(found[part]):,} {part}" for part in PARTS)
     low, high = value_range(data)
-    kind, unit = _kind_and_unit(data)
     lines = [
-        f"{data.name}: {kind} {data.image_shape}, {unit} {low:.5g} to "
-        f"{high:.5g}, {data.num_classes} classes; {sizes}; batches of {data.batch_size}",
+        f"{data.name}: {data.kind} {data.image_shape}, {_unit(data)} {low:.5g} to "
+        f"{high:.5g}, {data.labels_told}; {sizes}; batches of {data.batch_size}",
         *data.notes,
-        *_of_classes(data.class_names, found),
+        *(_of_numbers(data) if data.gives_numbers else _of_classes(data.class_names, found, "sentences" if data.is_text else "images")),
         *data.repeats,
     ]
+    if data.unlabelled is not None:
+        lines.append(f"{len(data.unlabelled):,} more without labels")
     return [f"data: {lines[0]}", *[f"  {line}" for line in lines[1:]]]
 
 
-def _kind_and_unit(data: Any) -> tuple[str, str]:
-    """What a sample is called, and what its numbers are."""
-    if data.is_series:
-        return "series", "values"
-    if data.is_events:
-        return "frames of events", "events"
-    return "images", "bytes"
+def _unit(data: Any) -> str:
+    """What the numbers of a sample are."""
+    if data.is_text:
+        return f"a vocabulary of {len(data.vocabulary):,}, ids"
+    return "values" if data.is_series else "events" if data.is_events else "bytes"
 
 
-def _of_classes(names: Sequence[str], found: dict[str, list[int]]) -> list[str]:
+def _of_numbers(data: Any) -> list[str]:
+    """The range of each of the first numbers to learn, and what they deviate by."""
+    labels = data.train_arrays[1].reshape(-1, data.num_outputs)
+    told = [f"{low:.4g} to {high:.4g}" for low, high in zip(labels.min(0)[:5], labels.max(0)[:5], strict=True)]
+    return [f"to learn: {'; '.join(told)}{' and more' if data.num_outputs > 5 else ''} in training"]
+
+
+def _of_classes(names: Sequence[str], found: dict[str, list[int]], kind: str) -> list[str]:
     lines = []
     if len(names) <= LISTED_CLASSES:
         each = zip(*(found[part] for part in PARTS), strict=True)
         numbers = [f"{name} {'/'.join(map(str, of_parts))}" for name, of_parts in zip(names, each, strict=True)]
-        lines.append(f"images per class ({', '.join(PARTS)}): {'; '.join(numbers)}")
+        lines.append(f"{kind} per class ({', '.join(PARTS)}): {'; '.join(numbers)}")
     else:
-        lines.append("images per class: " + ", ".join(f"{min(found[part])} to {max(found[part])} {part}" for part in PARTS))
+        lines.append(f"{kind} per class: " + ", ".join(f"{min(found[part])} to {max(found[part])} {part}" for part in PARTS))
     for part in PARTS:
         missing = [name for name, count in zip(names, found[part], strict=True) if not count]
         if missing:
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-            lines.append(f"no {part} image of {', '.join(missing[:5])}{more}")
+            lines.append(f"no {part} {kind[:-1]} of {', '.join(missing[:5])}{more}")
     return lines

@@ -1,19 +1,24 @@
 """Data sets by name or path."""
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_snnkd.data import events, folder, npz, own, prepared, series, series_files
+from keras_snnkd.data import events, folder, npz, own, prepared, series, series_files, text
 from keras_snnkd.data.data import Data, check_limit, check_settings, fitting_batch_size
 from keras_snnkd.data.events import Events, Frames
 from keras_snnkd.data.series import Cut, Series
-from keras_snnkd.data.splits import TENTH, Source, every_fifth, split
+from keras_snnkd.data.splits import TENTH, TENTH_OF_NUMBERS, Source, every_fifth, split
 from keras_snnkd.errors import DatasetUnavailableError, FileFormatError, unknown_name
 from keras_snnkd.files.pictures import Resize
+
+CLASSES, REGRESSION = "classes", "regression"
+TASKS = (CLASSES, REGRESSION)
+"""What labels are: class numbers, or numbers."""
 
 
 def names() -> tuple[str, ...]:
@@ -38,8 +43,12 @@ def load(
     fold: int = 0,
     frames: int | None = None,
     frames_by: str = "time",
+    task: str = CLASSES,
+    tokens: int | None = None,
+    vocabulary: int | Sequence[str] | None = None,
+    unlabelled: str | os.PathLike[str] | None = None,
 ) -> Data:
-    """Read a data set of images, of series or of events and divide it into training, validation and test.
+    """Read a data set of images, of series, of events or of sentences and divide it into training, validation and test.
 
     A tenth of each class of the training part, spread evenly over it, is validation, always the same, unless the files bring their own.
     Images are kept as uint8 0..255. Series are `[T, C]` in float32, padded with zeros at the end; those of one person or other group are
@@ -52,7 +61,8 @@ def load(
             `[N, H, W]` or `[N, H, W, C]`; labels 0..K-1 `[N]`), perhaps x_val and y_val; or a folder of images of one size, either
             `train/<class>/*.png|jpg` with `test/<class>/*`, and perhaps `val/<class>/*`, or `<class>/*`, where every fifth image of a
             class is test. Of series: a `Series`, a `.npz` file with values and labels, a `.ts` file, a CSV file, or a folder of WAV files;
-            see `keras_snnkd.data.series_files`. Of events: a `.npz` file with values `[N, T, H, W, 2]`, or a folder of N-MNIST.
+            see `keras_snnkd.data.series_files`. Of events: a `.npz` file with values `[N, T, H, W, 2]`, or a folder of N-MNIST. Of
+            sentences: a `.tsv` or `.csv` file, see `keras_snnkd.data.read_sentences`.
         batch_size: Images in a batch; by the number of training images by default: 128, or fewer, so that an epoch has at least 16 steps,
             but not fewer than 8.
         augment: Names of `AUGMENTATIONS`, joined with `+`, for training images.
@@ -68,6 +78,11 @@ def load(
         fold: Of series and events: which part of the people, or of each class, is test: 0 for the last one, 1 for the one before it, ...
         frames: Of `.bin` files: the number of frames, 10 by default.
         frames_by: `"time"` for frames of equal length, `"count"` for frames of equally many events.
+        task: `"classes"`, or `"regression"` for labels that are numbers: of images `[N]`, `[N, K]`, or maps `[N, H, W]` or
+            `[N, H, W, K]` of their size; of sentences their ratings.
+        tokens: Of sentences: how many tokens each one has, 24 by default; longer ones are cut.
+        vocabulary: Of sentences: how many ids, 4,000 by default; or the tokens by their ids, for a network that has learned them.
+        unlabelled: A file of more sentences, for stages without labels.
 
     Returns:
         The data set, with `train`, `validation` and `test` as `tf.data.Dataset`.
@@ -76,8 +91,8 @@ def load(
         UnknownNameError: No data set, augmentation, or way to cut events, of this name.
         DatasetUnavailableError: The data set is neither on this machine nor reachable.
         FileFormatError: A file is damaged or holds something else.
-        ValueError: `batch_size`, `seed`, `limit`, `views`, `mixup`, `resize`, `window`, `hop`, `fold` or `frames` is out of range, or is
-            for data of another kind.
+        ValueError: `batch_size`, `seed`, `limit`, `views`, `mixup`, `resize`, `window`, `hop`, `fold`, `frames`, `tokens` or
+            `vocabulary` is out of range, or is for data of another kind.
 
     Example:
         >>> data = keras_snnkd.data.load("digits", batch_size=32, augment="shift")
@@ -87,10 +102,20 @@ def load(
     check_limit(limit)
     size = check_resize("arrays" if own.is_own(name) else name, resize, keep_aspect)
     cut, bins = Cut(window, hop, fold).checked(), events.check_frames(frames, frames_by)
+    numbers = check_task(task) == REGRESSION
+    settings: dict[str, Any] = {"augment": augment, "seed": seed, "views": views, "mixup": mixup}
+    words = text.Words(tokens, vocabulary, unlabelled).checked(name)
+    if not own.is_own(name) and holds_text(name) and Path(name).expanduser().is_file():
+        return _sentences(name, words, numbers, limit, batch_size, settings)
+    if numbers and not takes_numbers(name):
+        raise ValueError(
+            f"task {REGRESSION!r} (--task) is for .npz files and arrays of images, and for sentences; {name} is something else, or its "
+            "labels are classes"
+        )
     if isinstance(name, Series):
         source: Source | Series | Events = name
     else:
-        source = own.read(name) if own.is_own(name) else _reader(name, data_dir, limit, size, bins)()
+        source = own.read(name, numbers) if own.is_own(name) else _reader(name, data_dir, limit, size, bins, numbers)()
     _check_kind(source, cut, bins)
     arrays = _split(source, limit, cut)
     return Data(
@@ -99,12 +124,9 @@ def load(
         num_classes=len(source.class_names),
         class_names=source.class_names,
         batch_size=fitting_batch_size(len(arrays["train_arrays"][0])) if batch_size is None else batch_size,
-        augment=augment,
-        seed=seed,
-        views=views,
-        mixup=mixup,
         notes=(*_notes(source), *_namesake(name)),
         resize=size,
+        **settings,
         **arrays,
     )
 
@@ -114,6 +136,59 @@ def _namesake(name: Any) -> tuple[str, ...]:
     if own.is_own(name) or os.fspath(name) not in names() or not Path(name).exists():
         return ()
     return (f"this is the known data set; there is a file or folder of this name here too, for which give {os.path.join('.', name)}",)
+
+
+def _sentences(
+    name: str | os.PathLike[str], words: text.Words, numbers: bool, limit: int | None, batch_size: int | None, settings: dict[str, Any]
+) -> Data:
+    """Sentences as token ids."""
+    found = text.load_text(name, words.length, words.ids, None if numbers else text.NEUTRAL, limit)
+    parts: dict[str, Any] = {f"{part}_arrays": getattr(found, part) for part in ("train", "validation", "test")}
+    if numbers:
+        parts = {part: (ids, ratings[:, None]) for part, (ids, ratings) in parts.items()}
+    return Data(
+        name=found.name,
+        image_shape=(found.length,),
+        num_classes=len(found.class_names),
+        class_names=found.class_names,
+        batch_size=fitting_batch_size(len(found.train[1])) if batch_size is None else batch_size,
+        notes=(*found.notes, text.BY_DOCUMENT),
+        vocabulary=tuple(found.vocabulary),
+        unlabelled=None if words.unlabelled is None else found.ids(text.read_sentences(words.unlabelled).texts),
+        **settings,
+        **parts,
+    )
+
+
+def check_task(task: str) -> str:
+    """The task, or an `UnknownNameError` if there is none of this name."""
+    if task not in TASKS:
+        raise unknown_name("task", task, TASKS)
+    return task
+
+
+def takes_numbers(name: Any) -> bool:
+    """Whether the labels of what `load` would read may be numbers, found out without reading it."""
+    if own.is_own(name):
+        return not isinstance(name, Series)
+    return holds_text(name) or (Path(name).suffix == ".npz" and not holds_series(name) and not holds_events(name))
+
+
+def holds_maps(name: Any) -> bool:
+    """Whether what `load` would read under this name has maps for labels, found out without reading its images."""
+    if own.is_own(name):
+        return False
+    path = Path(name).expanduser()
+    if path.suffix != ".npz" or not path.is_file():
+        return False
+    with contextlib.suppress(Exception), np.load(path, allow_pickle=False) as file:  # whatever is wrong with it, its reader says it
+        return file["y_train"].ndim in (3, 4)
+    return False
+
+
+def holds_text(name: str | os.PathLike[str]) -> bool:
+    """Whether what `load` would read under this name are sentences, found out without reading all of it."""
+    return os.fspath(name) not in names() and text.holds_text(name)
 
 
 def _split(source: Source | Series | Events, limit: int | None, cut: Cut) -> dict[str, Any]:
@@ -140,7 +215,8 @@ def _notes(source: Source | Series | Events) -> tuple[str, ...]:
         return (series.EACH if source.groups is None else series.GROUPS,)
     if isinstance(source, Events):
         return (series.EACH if source.groups is None else series.GROUPS, *source.notes)
-    return ("validation comes with the files" if source.validation else TENTH, *source.notes)
+    tenth = TENTH if source.class_names else TENTH_OF_NUMBERS
+    return ("validation comes with the files" if source.validation else tenth, *source.notes)
 
 
 def check_resize(name: str | os.PathLike[str], resize: str | int | Resize | None, keep_aspect: bool = False) -> Resize | None:
@@ -161,7 +237,9 @@ def check_resize(name: str | os.PathLike[str], resize: str | int | Resize | None
 
 def takes_resize(name: str | os.PathLike[str]) -> bool:
     """Whether a data set may be a folder of pictures."""
-    return os.fspath(name) not in names() and Path(name).suffix != ".npz" and not holds_series(name) and not holds_events(name)
+    if os.fspath(name) in names() or Path(name).suffix == ".npz" or holds_text(name):
+        return False
+    return not holds_series(name) and not holds_events(name)
 
 
 def holds_series(name: str | os.PathLike[str]) -> bool:
@@ -171,7 +249,9 @@ def holds_series(name: str | os.PathLike[str]) -> bool:
         return os.fspath(name) in ("japanese_vowels", *prepared.SOUNDS)
     if path.is_dir():
         return series_files.holds_sounds(path)
-    return path.suffix in series_files.READERS or (path.suffix == ".npz" and path.is_file() and series_files.axes_of_values(path) in (2, 3))
+    return (path.suffix in series_files.READERS and not holds_text(name)) or (
+        path.suffix == ".npz" and path.is_file() and series_files.axes_of_values(path) in (2, 3)
+    )
 
 
 def holds_events(name: str | os.PathLike[str]) -> bool:
@@ -183,7 +263,12 @@ def holds_events(name: str | os.PathLike[str]) -> bool:
 
 
 def _reader(
-    name: str | os.PathLike[str], data_dir: Any, limit: int | None, size: Resize | None = None, bins: Frames | None = None
+    name: str | os.PathLike[str],
+    data_dir: Any,
+    limit: int | None,
+    size: Resize | None = None,
+    bins: Frames | None = None,
+    numbers: bool = False,
 ) -> Callable[[], Source | Series | Events]:
     """What reads the data set called `name`. Known names come before folders of the same name."""
     text, path = os.fspath(name), Path(name).expanduser()
@@ -206,12 +291,12 @@ def _reader(
     if path.suffix == ".npz" and path.is_file():
         if series_files.axes_of_values(path) is not None:
             return lambda: series_files.read_npz(path)
-        return lambda: npz.read(path)
+        return lambda: npz.read(path, numbers)
     if path.is_file():
         raise FileFormatError(
-            f"{path}: expected a .npz, .ts or .csv file or a folder of images or sounds, got a file ending in {path.suffix!r}."
+            f"{path}: expected a .npz, .ts, .csv or .tsv file or a folder of images or sounds, got a file ending in {path.suffix!r}."
         )
-    if path.suffix == ".npz" or "/" in text or os.sep in text:
+    if path.suffix in (".npz", ".tsv", ".txt") or "/" in text or os.sep in text:
         raise DatasetUnavailableError(f"there is no file or folder {str(path)!r}; check the path, or name one of {', '.join(names())}.")
     raise unknown_name("data set", text, names())
 

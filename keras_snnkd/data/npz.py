@@ -17,15 +17,21 @@ VALIDATION = ("val", "valid", "validation")
 MOST_CLASSES = 1_000_000
 """Class numbers from which on labels are something else, such as identifiers."""
 
+IN_BETWEEN = (
+    " with values in between, which are no classes; of numbers to learn, such as a size or an angle, say "
+    'task="regression" (--task regression)'
+)
+
 ROUNDING = 1e-3
 """Floats may be so far outside of 0..1."""
 
 
-def read(path: Path) -> Source:
+def read(path: Path, numbers: bool = False) -> Source:
     """Read x_train, y_train, x_test, y_test, and x_val with y_val where they are there, from a `.npz` file.
 
     Args:
         path: The file.
+        numbers: Whether labels are numbers, of a regression.
 
     Returns:
         Images as uint8 `[N, H, W, C]` and labels.
@@ -34,10 +40,10 @@ def read(path: Path) -> Source:
         FileFormatError: The file is damaged, holds other things or holds them in another form.
     """
     arrays, unused = _arrays(path)
-    return source_of(path, path.stem, arrays, unused)
+    return source_of(path, path.stem, arrays, unused, numbers)
 
 
-def source_of(path: Path | str, name: str, arrays: dict[str, np.ndarray], unused: list[str]) -> Source:
+def source_of(path: Path | str, name: str, arrays: dict[str, np.ndarray], unused: list[str], numbers: bool = False) -> Source:
     """The source of arrays x_train, y_train and so on.
 
     Args:
@@ -45,20 +51,26 @@ def source_of(path: Path | str, name: str, arrays: dict[str, np.ndarray], unused
         name: Of the data set.
         arrays: By name.
         unused: Names of others that were there.
+        numbers: Whether labels are numbers, of a regression.
 
     Raises:
-        FileFormatError: If they hold something else than images and class numbers.
+        FileFormatError: If they hold something else than images, and class numbers or numbers.
     """
     parts: dict[str, Arrays] = {}
     for part in [name.removeprefix("x_") for name in arrays if name.startswith("x_")]:
         images = _images(path, f"x_{part}", arrays[f"x_{part}"])
-        _check_labels(path, f"y_{part}", arrays[f"y_{part}"], len(images))
-        parts[part] = images, arrays[f"y_{part}"]
+        labels = arrays[f"y_{part}"]
+        if numbers:
+            labels = _numbers(path, f"y_{part}", labels, images)
+        else:
+            _check_labels(path, f"y_{part}", labels, len(images))
+        parts[part] = images, labels
     shapes = {part: images.shape[1:] for part, (images, _) in parts.items()}
     if len(set(shapes.values())) > 1:
         names, found = (" and ".join(map(str, items)) for items in ([f"x_{part}" for part in shapes], shapes.values()))
         raise FileFormatError(f"{path}: images of {names} must have one shape, got {found}.")
-    classes = _check_classes(path, {part: labels for part, (_, labels) in parts.items()})
+    by_part = {part: labels for part, (_, labels) in parts.items()}
+    classes = _check_outputs(path, by_part) if numbers else _check_classes(path, by_part)
     kind = arrays["x_train"].dtype
     notes = [f"pixels were {kind} from 0 to 1, and are kept in 8 bits"] if kind != np.uint8 else []
     notes += [f"not used: {', '.join(unused)}"] if unused else []
@@ -196,7 +208,35 @@ def _remedy(key: str, labels: np.ndarray) -> str:
         return " with NaN or infinite values; leave out the images without a class"
     if labels.dtype == np.bool_ or (labels.dtype.kind == "f" and np.array_equal(labels, np.rint(labels))):
         return f"; save {key}.astype(int)"
-    return " with values in between, which are no classes" if labels.dtype.kind == "f" else ""
+    return IN_BETWEEN if labels.dtype.kind == "f" else ""
+
+
+def _numbers(path: Path | str, key: str, labels: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Labels as numbers, float32 `[N, K]`, or `[N, H, W, K]` of maps that are as large as the images `[N, H, W, C]`."""
+    expected = f"{path}: {key} must be numbers [N] or [N, K], or maps [N, H, W] or [N, H, W, K] as large as the images, got"
+    if labels.dtype.kind not in "fiu":
+        raise FileFormatError(f"{expected} {labels.dtype}.")
+    if len(labels) != len(images):
+        raise FileFormatError(f"{path}: {key} has {len(labels)} labels for {len(images)} images.")
+    is_map = labels.ndim in (3, 4) and labels.shape[1:3] == images.shape[1:3]
+    if 0 in labels.shape or not (labels.ndim in (1, 2) or is_map):
+        raise FileFormatError(f"{expected} shape {labels.shape} for images {images.shape[1:]}.")
+    if not np.isfinite(labels).all():
+        raise FileFormatError(f"{path}: {key} holds NaN or infinite values; leave out images whose numbers are not known.")
+    return labels.astype("float32")[..., None] if labels.ndim in (1, 3) else labels.astype("float32")
+
+
+def _check_outputs(path: Path | str, labels: dict[str, np.ndarray]) -> int:
+    """0, the number of classes, where all parts have numbers of one shape that are not all the same."""
+    shapes = {part: found.shape[1:] for part, found in labels.items()}
+    if len(set(shapes.values())) > 1:
+        raise FileFormatError(f"{path}: the labels of {', '.join(shapes)} must have one shape, got {', '.join(map(str, shapes.values()))}.")
+    train = labels["train"].reshape(-1, labels["train"].shape[-1])
+    if (constant := np.flatnonzero(np.ptp(train, axis=0) == 0)).size:
+        raise FileFormatError(
+            f"{path}: number {constant[0]} of y_train is {train[0, constant[0]]:g} everywhere; there is nothing to learn."
+        )
+    return 0
 
 
 def _check_classes(path: Path | str, labels: dict[str, np.ndarray]) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd.data.npz import source_of
-from keras_snnkd.data.splits import Source, spread
+from keras_snnkd.data.splits import Source, spread, strata
 from keras_snnkd.errors import FileFormatError, did_you_mean
 
 NAME = "arrays"
@@ -22,13 +22,14 @@ def is_own(data: object) -> bool:
     return not isinstance(data, (str, os.PathLike))
 
 
-def read(data: Any) -> Source:
+def read(data: Any, numbers: bool = False) -> Source:
     """The source of images in memory.
 
     Args:
         data: `(x, y)`, a `tf.data.Dataset` of pairs, batched or not, or a mapping of such with the keys `"train"`, and perhaps
             `"validation"` and `"test"`. Images uint8, or floats from 0 to 1, `[N, H, W]` or `[N, H, W, C]`; labels 0..K-1, `[N]`, or
             one-hot. Without a test part, a fifth of each class is test.
+        numbers: Whether labels are numbers, of a regression, `[N]`, `[N, K]` or `[N, H, W]`.
 
     Raises:
         FileFormatError: For anything else.
@@ -47,24 +48,24 @@ def read(data: Any) -> Source:
     arrays = {}
     for part, name in PARTS.items():
         if given.get(part) is not None:
-            arrays[f"x_{name}"], arrays[f"y_{name}"] = _pair(given[part], part)
+            arrays[f"x_{name}"], arrays[f"y_{name}"] = _pair(given[part], part, numbers)
     if "x_test" not in arrays:
-        test = spread(arrays["y_train"], len(arrays["y_train"]) // 5)
+        test = spread(strata(arrays["y_train"]), len(arrays["y_train"]) // 5)
         for key in ("x", "y"):
             both = arrays[f"{key}_train"]
             arrays[f"{key}_train"], arrays[f"{key}_test"] = both[~test], both[test]
-    return source_of("data in memory", NAME, arrays, [])
+    return source_of("data in memory", NAME, arrays, [], numbers)
 
 
-def _pair(part: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images and class numbers of one part."""
+def _pair(part: Any, name: str, numbers: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Images, and class numbers or numbers, of one part."""
     if isinstance(part, (tuple, list)) and len(part) == 2:
         images, labels = (_array(array, f"{what} of the {name} part") for array, what in zip(part, ("images", "labels"), strict=True))
     elif hasattr(part, "element_spec"):
         images, labels = _read_dataset(part, name)
     else:
         raise FileFormatError(f"the {name} part is a {type(part).__name__}; expected (images, labels), or a tf.data.Dataset of such pairs")
-    if labels.ndim == 2:
+    if labels.ndim == 2 and not numbers:
         labels = _numbers(labels, name) if labels.shape[1] > 1 else labels.reshape(-1)
     return images, labels
 

@@ -10,6 +10,8 @@ Arrays = tuple[np.ndarray, np.ndarray]
 
 TENTH = "validation is every tenth training image of each class, spread evenly over it"
 
+TENTH_OF_NUMBERS = "validation is every tenth training image, of small and of large numbers alike"
+
 
 class Source(NamedTuple):
     """Images and labels as they were read.
@@ -17,7 +19,7 @@ class Source(NamedTuple):
     Args:
         name: Short name of the data set.
         class_names: What label 0, 1, ... stands for.
-        train: Images uint8 `[N, H, W, C]` and labels int `[N]`, before validation is taken off.
+        train: Images uint8 `[N, H, W, C]` and labels int `[N]`, or numbers float32 `[N, ...]`, before validation is taken off.
         test: The same for the test set.
         validation: The same where the files have some of their own; else `None`.
         notes: What a person should know of how they were read, each a phrase.
@@ -42,12 +44,13 @@ def split(source: Source, limit: int | None = None) -> dict[str, Arrays]:
         limit: At most this many images of the training part, before the split, and of the test set, with all classes alike.
 
     Returns:
-        `train_arrays`, `validation_arrays` and `test_arrays`, each uint8 images `[N, H, W, C]` and int32 labels `[N]`, read-only.
+        `train_arrays`, `validation_arrays` and `test_arrays`, each uint8 images `[N, H, W, C]` and int32 labels `[N]`, or numbers float32
+        `[N, ...]`, read-only. Numbers are spread as classes are, by the tenth of them that they fall into.
 
     Raises:
         FileFormatError: Fewer than two training images, or no test image; or a class without an image to train on.
     """
-    labels = source.train[1]
+    labels = strata(source.train[1])
     kept = first(labels, limit)
     if len(kept) < 2 or len(source.test[0]) < 1:
         raise FileFormatError(
@@ -58,12 +61,21 @@ def split(source: Source, limit: int | None = None) -> dict[str, Arrays]:
     if not source.validation and not chosen.any():
         chosen[-1] = True  # one image of each class
     validation = source.validation or tuple(array[kept[chosen]] for array in source.train)
-    held = source.validation and first(source.validation[1], limit)
+    held = source.validation and first(strata(source.validation[1]), limit)
     return {
         "train_arrays": _read_only(source.train, kept[~chosen]),
         "validation_arrays": _read_only(validation, slice(None) if held is None else held),
-        "test_arrays": _read_only(source.test, first(source.test[1], limit)),
+        "test_arrays": _read_only(source.test, first(strata(source.test[1]), limit)),
     }
+
+
+def strata(labels: np.ndarray) -> np.ndarray:
+    """Class numbers as they are; of numbers `[N, ...]`, into which tenth of them each one falls, those of a map by their mean: `[N]`."""
+    if labels.dtype.kind != "f":
+        return labels
+    ranks = np.argsort(np.argsort(labels.reshape(len(labels), -1).mean(axis=1), kind="stable"), kind="stable")
+    parts = min(10, max(1, len(labels) // 10))  # fewer of few, or each part would give one sample at least
+    return ranks * parts // len(labels)
 
 
 def first(labels: np.ndarray, limit: int | None) -> np.ndarray:
@@ -115,7 +127,8 @@ def every_fifth(count: int) -> np.ndarray:
 
 
 def _read_only(arrays: Arrays, part: slice | np.ndarray) -> Arrays:
-    images, labels = (np.ascontiguousarray(array[part], dtype) for array, dtype in zip(arrays, (np.uint8, np.int32), strict=True))
+    images = np.ascontiguousarray(arrays[0][part], np.uint8)
+    labels = np.ascontiguousarray(arrays[1][part], np.float32 if arrays[1].dtype.kind == "f" else np.int32)
     images.setflags(write=False)
     labels.setflags(write=False)
     return images, labels

@@ -291,16 +291,17 @@ class Chain:
             own = stage.during() if stage.during is not None else []
             watch = [] if any(isinstance(callback, Divergence) for callback in more) else [Divergence()]
             try:
-                distiller.fit(
-                    strategy.batches(cache or data, epoch),
-                    steps_per_epoch=data.steps_per_epoch,
-                    initial_epoch=epoch,
-                    epochs=stage.last_epoch,
-                    validation_data=data.validation,
-                    callbacks=[*own, FreshMoments(data), *stage.moving(distiller, checkpoints.history), *watch, *more, checkpoints],
-                    verbose=0,
-                    shuffle=False,
-                )
+                with stage.quiet():
+                    distiller.fit(
+                        strategy.batches(cache or data, epoch),
+                        steps_per_epoch=data.steps_per_epoch,
+                        initial_epoch=epoch,
+                        epochs=stage.last_epoch,
+                        validation_data=data.validation,
+                        callbacks=[*own, FreshMoments(data), *stage.moving(distiller, checkpoints.history), *watch, *more, checkpoints],
+                        verbose=0,
+                        shuffle=False,
+                    )
             except UnhealthyTrainingError as error:
                 raise type(error)(f"{error} {checkpoints.kept()}") from error
             finally:

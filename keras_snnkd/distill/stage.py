@@ -1,9 +1,10 @@
 """One stage of a chain: a model to train, with its settings, and how it is trained."""
 
+import contextlib
 import dataclasses
 import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -21,12 +22,9 @@ from keras_snnkd.layers import with_numbers
 from keras_snnkd.training import optimizers
 from keras_snnkd.training import task as tasks
 from keras_snnkd.training.feed import training_labels
-from keras_snnkd.training.labels import balanced, check_smoothing
+from keras_snnkd.training.labels import BALANCED, balanced, check_smoothing
 from keras_snnkd.training.task import Task
 from keras_snnkd.weights.transfer import copy_weights
-
-BALANCED = "balanced"
-"""Class weights by which all classes weigh alike."""
 
 _NOT_IN_EARLIER_RECORDS = {
     "task": "classes",
@@ -69,8 +67,8 @@ class Stage:
         schedule: How the learning rate goes: `"cosine"`, `"warmup_cosine"` or `"one_cycle"`.
         weight_decay: Of the optimizer, decoupled from the gradient.
         label_smoothing: Of the label loss, from 0 to less than 1; for teachers (see `keras_snnkd.training.labels`).
-        task: What is trained: `"classes"`, `"regression"`, `"unlabelled"` (by the teacher alone, whatever the labels say), or a
-            `keras_snnkd.Task` with a loss and metrics of your own.
+        task: What is trained: `"classes"`, `"regression"`, `"unlabelled"` (by the teacher alone, whatever the labels say, and also on the
+            samples without labels that the data may have), or a `keras_snnkd.Task` with a loss and metrics of your own.
         class_weights: Factors of the label loss for each class, or `"balanced"` for those by which all classes of the training labels weigh
             alike; `None` for 1 each.
         inputs: `"shared"`; `"named"` for batches of named inputs, of which each network takes its own; or `"own"` for batches of one input
@@ -254,7 +252,9 @@ class Stage:
 
     def shown(self, data: Any) -> Any:
         """What the stage sees of the data: so many views, and the labels that are known."""
-        if self.labels != 1:
+        if self.trained_for is tasks.UNLABELLED:
+            data = data.with_unlabelled() if hasattr(data, "with_unlabelled") else data
+        elif self.labels != 1:
             data = data.partly_labelled(self.labels) if self.objectives else data.labelled(self.labels)
         return dataclasses.replace(data, views=self.cache_views) if self.cache_views else data
 
@@ -262,6 +262,14 @@ class Stage:
     def last_epoch(self) -> int:
         """How many epochs are trained."""
         return self.stop or self.epochs
+
+    @contextlib.contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Without Keras' warning of weights without a gradient, where nobody asks for the student's answers yet."""
+        with warnings.catch_warnings():
+            if self.trained_for.monitor is None:
+                warnings.filterwarnings("ignore", "Gradients do not exist for variables")
+            yield
 
     def moving(self, distiller: Distiller, history: Sequence[Mapping[str, float]] = ()) -> list[keras.callbacks.Callback]:
         """The callbacks that move weights and paces from epoch to epoch; `history` are the epochs before."""

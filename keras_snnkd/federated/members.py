@@ -43,7 +43,7 @@ class OutputMember(Member):
     """
 
     def round(self, number: int, consensus: bytes | None) -> bytes:
-        """A packet of its output spikes on the public images, `[N, T, C]`.
+        """A packet of its output spikes on the public images of the round, `[N, T, C]`.
 
         Args:
             number: Of the round, from 1 on.
@@ -54,12 +54,12 @@ class OutputMember(Member):
             self.model.load_weights(kept)
         if consensus is not None:
             targets = self.setting.targets(unpacked(consensus))
-            self.learn(self.setting.public_images, targets, self.setting.public_epochs, number)
+            self.learn(self.setting.public_images[self.setting.places(number - 1)], targets, self.setting.public_epochs, number)
         self.learn_own(number)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model.save_weights(kept)
         spikes = keras.Model(self.model.inputs[0], self.model.get_layer("output_neuron").output)
-        return packed_spikes(spikes.predict(self.setting.public_images, batch_size=256, verbose=0))
+        return packed_spikes(spikes.predict(self.setting.public_images[self.setting.places(number)], batch_size=256, verbose=0))
 
 
 class WeightMember(Member):

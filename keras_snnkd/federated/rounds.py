@@ -9,12 +9,15 @@ import keras
 import numpy as np
 
 from keras_snnkd._types import Array
-from keras_snnkd.errors import KDError
+from keras_snnkd.errors import FileFormatError, KDError
 from keras_snnkd.federated.packets import packed_logits, unpacked
 from keras_snnkd.federated.setting import Setting
 from keras_snnkd.files.staging import write_json
 
 RECORD = "rounds.json"
+
+SAID = "said.npy"
+"""The file of what all have said of the public images."""
 
 
 class Rounds:
@@ -73,17 +76,43 @@ class OutputRounds(Rounds):
         kept = self.folder / "consensus.bin"
         return kept.read_bytes() if self.record and kept.exists() else None
 
-    def put_together(self, packets: Sequence[bytes]) -> None:
-        """Of the members' packets, the consensus; and a training of the server's network on it."""
-        if not packets:
-            return
-        consensus = np.mean([unpacked(packet) for packet in packets], axis=0)
+    def put_together(self, packets: Sequence[bytes]) -> int:
+        """Of the members' packets, the consensus; and a training of the server's network on all that was said so far.
+
+        Bytes that are no outputs on the images of the round are left out, as those of a member that is lost.
+
+        Returns:
+            How many packets were used.
+        """
+        places = self.setting.places(self.next)
+        outputs = [found for packet in packets if (found := self._read(packet, len(places))) is not None]
+        if not outputs:
+            return 0
+        consensus = np.mean(outputs, axis=0)
         (self.folder / "consensus.bin").write_bytes(packed_logits(consensus))
+        said = self._said(consensus.shape[1])
+        said[places] = consensus
+        np.save(self.folder / SAID, said)
+        known = np.flatnonzero(np.isfinite(said[:, 0]))
         keras.utils.set_random_seed(self.setting.seed + self.next)
         self.model.fit(
-            self.setting.public_images, self.setting.targets(consensus), batch_size=self.setting.batch_size,
+            self.setting.public_images[known], self.setting.targets(said[known]), batch_size=self.setting.batch_size,
             epochs=self.setting.public_epochs, verbose=0,
         )  # fmt: skip
+        return len(outputs)
+
+    def _read(self, packet: bytes, count: int) -> Array | None:
+        """Logits of a packet about so many images, or `None`."""
+        try:
+            found = unpacked(packet)
+        except FileFormatError:
+            return None
+        return found if found.shape == (count, self.setting.data.num_classes) else None
+
+    def _said(self, classes: int) -> Array:
+        """The latest consensus on each public image, NaN where there was none yet, `[N, C]`."""
+        kept = self.folder / SAID
+        return np.load(kept) if self.record and kept.exists() else np.full((self.setting.public, classes), np.nan, "float32")
 
 
 class WeightRounds(Rounds):
@@ -93,10 +122,11 @@ class WeightRounds(Rounds):
         """The weights for all members."""
         return list(self.model.get_weights())
 
-    def put_together(self, answers: Sequence[tuple[list[Array], int]]) -> None:
-        """The mean of the members' weights."""
+    def put_together(self, answers: Sequence[tuple[list[Array], int]]) -> int:
+        """The mean of the members' weights; returns how many there are."""
         if not answers:
-            return
+            return 0
         total = sum(count for _, count in answers)
         means = [sum(weights[place] * (count / total) for weights, count in answers) for place in range(len(answers[0][0]))]
         self.model.set_weights(means)
+        return len(answers)

@@ -26,6 +26,7 @@ class Setting:
         members: How many own a part of its training images.
         alpha: How unequal the parts are; see `dirichlet_split`.
         public: Training images that all members have, without their labels.
+        asked: How many of these a round is about, in turn, so that a message is small where there are many; 0 for all of them.
         student: Specification of the network; see `keras_snnkd.models.specification`.
         timesteps: T.
         rounds: Exchanges.
@@ -38,6 +39,7 @@ class Setting:
 
     Raises:
         UnknownNameError: For another exchange.
+        ValueError: For more public images in a round than there are.
 
     Example:
         >>> kd.federated.Setting(dataset="digits", members=4, alpha=0.5)
@@ -48,6 +50,7 @@ class Setting:
     members: int = 4
     alpha: float = 0.5
     public: int = 200
+    asked: int = 0
     student: str = "mlp:64"
     timesteps: int = 8
     rounds: int = 10
@@ -61,6 +64,8 @@ class Setting:
     def __post_init__(self) -> None:
         if self.exchange not in EXCHANGES:
             raise unknown_name("exchange", self.exchange, EXCHANGES)
+        if not 0 <= self.asked <= self.public:
+            raise ValueError(f"asked must be a number of the {self.public} public images, or 0 for all of them, got {self.asked!r}")
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Setting":
@@ -88,6 +93,13 @@ class Setting:
     def public_images(self) -> Array:
         """Images that all have, float32 `[N, H, W, C]`."""
         return _scaled(self.data.train_arrays[0][self._order[: self.public]])
+
+    def places(self, number: int) -> Array:
+        """Which public images a round is about, numbered from 1 on."""
+        if not self.asked:
+            return np.arange(self.public)
+        first = (number - 1) * self.asked
+        return np.arange(first, first + self.asked) % self.public
 
     def own(self, member: int) -> tuple[Array, Array]:
         """Images and labels of one member.

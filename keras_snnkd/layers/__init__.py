@@ -9,7 +9,7 @@ from keras_snnkd.layers.frame_gate import FrameGate, KeptFrames
 from keras_snnkd.layers.frames import Frames
 from keras_snnkd.layers.noisy import NoisyConv2D, NoisyDense
 from keras_snnkd.layers.normalization import BatchNormalization, ThresholdBatchNormalization
-from keras_snnkd.layers.numbers import Numbers, with_numbers
+from keras_snnkd.layers.numbers import Numbers, in_units, with_numbers
 from keras_snnkd.layers.over_time import OverTime
 from keras_snnkd.layers.pruned import MaskedConv2D, MaskedDense, NeuronMask, ThresholdedConv2D, ThresholdedDense
 from keras_snnkd.layers.quantized import QuantizedConv1D, QuantizedConv2D, QuantizedDense
@@ -54,6 +54,7 @@ __all__ = [
     "ThresholdedConv2D",
     "ThresholdedDense",
     "TokenMask",
+    "in_units",
     "logits_of",
     "with_numbers",
 ]

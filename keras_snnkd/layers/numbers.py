@@ -1,6 +1,11 @@
 """The layer that says that a network's outputs are numbers, and not the logits of classes."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+import numpy as np
+from keras import ops
 
 from keras_snnkd import graphs
 from keras_snnkd._public import public
@@ -9,10 +14,20 @@ from keras_snnkd._types import Shape, Tensor
 
 @public
 class Numbers(keras.layers.Layer):
-    """The last layer of a network whose outputs are numbers: hands them on as they are, ``y = x``, in float32.
+    """The last layer of a network whose outputs are numbers: hands them on, as they are or in the unit of the labels, in float32::
+
+        y = deviation x + mean
 
     A network with one output is otherwise taken for one of two classes, and one that ends in a softmax or sigmoid for one of classes.
-    Outputs with more axes than `[B, N]` are numbers in any case.
+    Outputs with more axes than `[B, N]` are numbers in any case. With the mean and the deviation of the labels a network learns numbers of
+    any size as those around 0.
+
+    Args:
+        deviation: Of each of the N numbers; 1 by default.
+        mean: Likewise; 0 by default.
+
+    Raises:
+        ValueError: For deviations that are not above 0.
 
     Example:
         >>> keras.Sequential([keras.Input((8,)), keras.layers.Dense(1), kd.layers.Numbers()])
@@ -20,15 +35,25 @@ class Numbers(keras.layers.Layer):
 
     gives_numbers = True
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, deviation: Sequence[float] | None = None, mean: Sequence[float] | None = None, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
+        self.deviation = None if deviation is None else [float(number) for number in deviation]
+        self.mean = None if mean is None else [float(number) for number in mean]
+        if self.deviation is not None and not all(0 < number < np.inf for number in self.deviation):
+            raise ValueError(f"Numbers: deviations must be above 0 and finite, got {self.deviation!r:.200}")
         self.supports_masking = True
 
     def call(self, inputs: Tensor) -> Tensor:
-        return inputs
+        if self.deviation is not None:
+            inputs = inputs * ops.convert_to_tensor(np.array(self.deviation, "float32"))
+        return inputs if self.mean is None else inputs + ops.convert_to_tensor(np.array(self.mean, "float32"))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"deviation": self.deviation, "mean": self.mean}
+        return {**super().get_config(), **{name: value for name, value in own.items() if value is not None}}
 
 
 def with_numbers(model: keras.Model) -> keras.Model:
@@ -44,3 +69,16 @@ def with_numbers(model: keras.Model) -> keras.Model:
         return model
     inputs = list(model.inputs)
     return keras.Model(inputs[0] if len(inputs) == 1 else inputs, Numbers(name="numbers")(model.outputs[0]), name=model.name)
+
+
+def in_units(model: keras.Model, deviation: Sequence[float], mean: Sequence[float]) -> keras.Model:
+    """A model of the same weights whose outputs are in the unit of labels with this deviation and mean, see `Numbers`.
+
+    Args:
+        model: A functional model with one output, which is to learn numbers around 0.
+        deviation, mean: Of the labels, one for each of their numbers.
+
+    Example:
+        >>> model = kd.layers.in_units(model, labels.std(axis=0), labels.mean(axis=0))
+    """
+    return keras.Model(model.inputs[0], Numbers(deviation, mean, name="units")(model.outputs[0]), name=model.name)

@@ -6,6 +6,7 @@ from keras_snnkd.metrics.anytime import Anytime, anytime
 from keras_snnkd.metrics.energy import Energy, energy
 from keras_snnkd.metrics.firing import Activity, ActivityMeter, activity, raster
 from keras_snnkd.metrics.footprint import compressed_size, footprint
+from keras_snnkd.metrics.numbers import number_errors
 from keras_snnkd.metrics.operations import Operations, synaptic_operations, twin_operations
 from keras_snnkd.metrics.sparsity import activation_sparsity, connection_sparsity
 
@@ -28,6 +29,7 @@ __all__ = [
     "connection_sparsity",
     "energy",
     "footprint",
+    "number_errors",
     "predictions",
     "raster",
     "synaptic_operations",

@@ -7,16 +7,31 @@ from typing import Any
 
 import keras
 
-from keras_snnkd.errors import FileFormatError, unknown_name
+from keras_snnkd.errors import FileFormatError, ShapeError, unknown_name
 from keras_snnkd.files.keras_file import other_format
 from keras_snnkd.models.convnet import HEADS, ConvNet
+from keras_snnkd.models.encoder_decoder import EncoderDecoder
 from keras_snnkd.models.mlp import MLP
 from keras_snnkd.models.network import neuron_arguments
 from keras_snnkd.models.presets import PRESETS
 from keras_snnkd.models.resnet import ResNet
 from keras_snnkd.models.sequence import SequenceNet
+from keras_snnkd.models.transformer import SpikingTransformer
 
-BUILDERS: dict[str, Callable[..., keras.Model]] = {"ConvNet": ConvNet, "MLP": MLP, "ResNet": ResNet, "SequenceNet": SequenceNet}
+BUILDERS: dict[str, Callable[..., keras.Model]] = {
+    "ConvNet": ConvNet,
+    "MLP": MLP,
+    "ResNet": ResNet,
+    "SequenceNet": SequenceNet,
+    "SpikingTransformer": SpikingTransformer,
+    "EncoderDecoder": EncoderDecoder,
+}
+
+OF_DATA = ("image_shape", "num_classes", "length", "outputs")
+"""Arguments of builders that the data decides."""
+
+SHORT = {"sequence": "SequenceNet", "transformer": "SpikingTransformer", "maps": "EncoderDecoder"}
+"""Builders that have a shorter name in short forms."""
 
 
 FORMS = "convnet:16,pool,32,flatten or mlp:256 or resnet:64,128/2,2"
@@ -28,11 +43,11 @@ def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         text: A preset (`"cifar10_student"`), a short form (`"convnet:16,pool,32,flatten"` with the head last, `"mlp:256,128"`,
-            `"sequence:64,64"`, `"resnet:64,128/2,2"` with the blocks of each stage behind the slash), or a mapping with `builder` and
-            its arguments.
+            `"sequence:64,64"`, `"resnet:64,128/2,2"` with the blocks of each stage behind the slash, `"transformer:64/2"` with the
+            number of blocks behind it, `"maps:16,32"` for dense maps), or a mapping with `builder` and its arguments.
 
     Returns:
-        `{"builder": ..., "widths": [...], ...}`.
+        `{"builder": ..., "widths": [...], ...}`; of a transformer `width` and `depth` in place of `widths`.
 
     Raises:
         UnknownNameError: For an unknown preset, builder or argument.
@@ -61,7 +76,7 @@ def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
     builder = spec.get("builder")
     if builder not in list(BUILDERS):
         raise unknown_name("model builder", builder, BUILDERS)
-    known = [*list(inspect.signature(BUILDERS[builder]).parameters)[2:-1], *neuron_arguments("relu")]
+    known = [*_arguments(BUILDERS[builder]), *neuron_arguments("relu")]
     for name in spec:
         if name not in ("builder", *known):
             raise unknown_name(f"argument of {builder}", name, known)
@@ -70,7 +85,13 @@ def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
 
 def _short_names() -> dict[str, str]:
     """The builders by how they are called in short forms."""
-    return {name.lower(): name for name in BUILDERS} | {"sequence": "SequenceNet"}
+    return {name.lower(): name for name in BUILDERS} | SHORT
+
+
+def _arguments(builder: Callable[..., keras.Model]) -> list[str]:
+    """What a specification may say of a builder."""
+    parameters = inspect.signature(builder).parameters.values()
+    return [one.name for one in parameters if one.name not in OF_DATA and one.kind is not one.VAR_KEYWORD]
 
 
 def _read_short_form(text: str) -> dict[str, Any]:
@@ -79,6 +100,8 @@ def _read_short_form(text: str) -> dict[str, Any]:
     if kind.lower() not in builders:
         raise unknown_name("model builder", kind, builders)
     widths, _, blocks = shape.partition("/")
+    if builders[kind.lower()] == "SpikingTransformer":
+        return _read_transformer(text, widths, blocks)
     parts = widths.replace(" ", "").split(",")
     head = {"head": parts.pop()} if parts[-1] in HEADS else {}
     try:
@@ -94,14 +117,22 @@ def _read_short_form(text: str) -> dict[str, Any]:
     return spec
 
 
+def _read_transformer(text: str, width: str, depth: str) -> dict[str, Any]:
+    try:
+        return {"builder": "SpikingTransformer", "width": int(width), **({"depth": int(depth)} if depth else {})}
+    except ValueError:
+        raise ValueError(f"cannot read the model {text!r}; expected something like transformer:64/2, 2 blocks of width 64") from None
+
+
 def build(spec: str | Mapping[str, Any], image_shape: tuple[int, ...], num_classes: int, **overrides: Any) -> keras.Model:
     """A new model.
 
     Args:
         spec: See `specification`.
-        image_shape: `(H, W, C)`, `(T, C)` of series, or `(N, H, W, 2)` of frames of events.
-        num_classes: Number of classes.
-        **overrides: Arguments that go before those of the specification, such as `timesteps` or `neuron`.
+        image_shape: `(H, W, C)`, `(T, C)` of series, `(N, H, W, 2)` of frames of events, or `(L,)` of sentences.
+        num_classes: Number of classes, or of numbers.
+        **overrides: Arguments that go before those of the specification, such as `timesteps` or `neuron`; of a transformer the
+            `vocabulary`.
 
     Returns:
         The model, with fresh weights.
@@ -115,6 +146,15 @@ def build(spec: str | Mapping[str, Any], image_shape: tuple[int, ...], num_class
     spec = specification({**specification(spec), **overrides})
     builder = spec.pop("builder")
     try:
+        if builder == "SpikingTransformer":
+            return SpikingTransformer(_length(image_shape), spec.pop("vocabulary", 0), num_classes, **spec)
         return BUILDERS[builder](image_shape, num_classes, **spec)
     except TypeError as error:  # of a list in place of a name, a text in place of a number
         raise ValueError(f"cannot build the {builder} of {spec!r:.200}: {error}") from error
+
+
+def _length(shape: tuple[int, ...]) -> int:
+    """L of sentences `(L,)`."""
+    if len(shape) != 1:
+        raise ShapeError(f"SpikingTransformer reads sentences of token ids, and these are samples {tuple(shape)}")
+    return shape[0]

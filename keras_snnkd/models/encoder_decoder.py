@@ -76,8 +76,8 @@ def EncoderDecoder(  # noqa: N802 - reads as a class, like keras.applications
         x = keras.layers.Concatenate(name=f"up{index + 1}_beside")([x, skips[index]])
         x = parts.stage(x, widths[index], f"up{index + 1}")
     x = parts.over_time(keras.layers.Conv2D(outputs, 1, name="head"))(x)
-    if parts.timed:
-        x = layers.MeanOverTime(name="readout")(x)
+    readout = layers.MeanOverTime(name="readout") if parts.timed else keras.layers.Activation("linear", dtype="float32", name="readout")
+    x = readout(x)
     return keras.Model(image, layers.Numbers(name="numbers")(x), name=name)
 
 

@@ -49,7 +49,7 @@ class Network:
 
     Args:
         image_shape: `(H, W, C)`, or `(N, H, W, 2)` of N frames of events.
-        num_classes: C, at least 2.
+        num_classes: C; 1 for a regression of one number.
         timesteps: T; of frames at most N.
         neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for the ANN twin.
         encoder: `"direct"`, `"poisson"` or `"latency"`.
@@ -61,7 +61,7 @@ class Network:
     Raises:
         UnknownNameError: For an unknown neuron, encoder, readout, normalization or neuron argument.
         ShapeError: For an image shape that is neither `(H, W, C)` nor `(N, H, W, 2)`, or more frames than there are.
-        ValueError: For T below 1, fewer than two classes, or an encoder of frames, which have time already.
+        ValueError: For T below 1, no class, or an encoder of frames, which have time already.
     """
 
     def __init__(
@@ -81,8 +81,8 @@ class Network:
                 "image_shape must be (H, W, C), three whole numbers above 0, or (N, H, W, 2) of frames of events, got "
                 f"{image_shape!r}{'; for series take SequenceNet' if isinstance(image_shape, tuple) and len(image_shape) == 2 else ''}"
             )
-        if not is_count(num_classes) or num_classes < 2:
-            raise ValueError(f"num_classes must be a whole number of at least 2, got {num_classes!r}")
+        if not is_count(num_classes):
+            raise ValueError(f"num_classes must be a whole number above 0, got {num_classes!r}")
         for kind, name, known in [
             ("neuron", neuron, ["relu", *neurons.names()]),
             ("encoder", encoder, ENCODERS),

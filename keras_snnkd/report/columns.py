@@ -19,7 +19,7 @@ def model_columns(rows: Rows) -> list[Column]:
     labels = model_labels(rows)
     columns = [
         ("model", [[labels[row["name"]]] for row in rows]),
-        ("accuracy", [[formats.percent(row.get("accuracy"))] for row in rows]),
+        *quality_columns(rows),
         ("parameters", [[formats.count(row.get("parameters"))] for row in rows]),
         ("T", [[formats.count(row.get("timesteps"))] for row in rows]),
         ("spikes per image", [[formats.count(row.get("spikes_per_image"))] for row in rows]),
@@ -32,6 +32,15 @@ def model_columns(rows: Rows) -> list[Column]:
             cells.append(lines if formats.number(accuracy) is None else [*lines, formats.percent(accuracy)])
         columns.append((_FILES.get(kind, f"LiteRT {kind}"), cells))
     return columns
+
+
+def quality_columns(rows: Rows) -> list[Column]:
+    """How good answers are: the accuracy, or the errors where they are numbers."""
+    errors = [row.get("errors") or {} for row in rows]
+    if not any(errors):
+        return [("accuracy", [[formats.percent(row.get("accuracy"))] for row in rows])]
+    headers = {"rmse": "RMSE", "mae": "mean absolute error", "r2": "R\N{SUPERSCRIPT TWO}"}
+    return [(header, [[formats.figures(found.get(key))] for found in errors]) for key, header in headers.items()]
 
 
 def comparison_columns(rows: Rows) -> list[Column]:

@@ -44,6 +44,11 @@ def small(value: Any) -> str:
     return NOTHING if number(value) is None else f"{value:.2g}"
 
 
+def figures(value: Any) -> str:
+    """12.3456 -> 12.35; four figures."""
+    return NOTHING if number(value) is None else f"{value:.4g}"
+
+
 def nanojoules(value: Any) -> str:
     """12.345 -> 12.3 nJ."""
     if number(value) is None:

@@ -11,15 +11,24 @@ from keras_snnkd.report import formats, markup, plots
 def facts(content: Mapping[str, Any]) -> str:
     """The data set, and how long it took, in one line."""
     data = content.get("dataset") or {}
+    kind = "sentences" if data.get("vocabulary") else "images"
     parts = [("train", "to train on"), ("validation", "to choose by"), ("test", "to test on")]
     found = [
         str(data.get("name") or ""),
-        "\N{MULTIPLICATION SIGN}".join(map(str, data.get("image_shape") or [])) + " pixels" if data.get("image_shape") else "",
+        _shape(data),
         f"{data['num_classes']} classes" if data.get("num_classes") else "",
-        ", ".join(f"{data[part]:,} images {purpose}" for part, purpose in parts if data.get(part)),
+        ", ".join(f"{data[part]:,} {kind} {purpose}" for part, purpose in parts if data.get(part)),
         f"took {formats.duration(content['seconds'])}" if content.get("seconds") else "",
     ]
     return " · ".join(filter(None, found))
+
+
+def _shape(data: Mapping[str, Any]) -> str:
+    """What a sample looks like."""
+    shape = data.get("image_shape")
+    if not shape:
+        return ""
+    return "\N{MULTIPLICATION SIGN}".join(map(str, shape)) + (" tokens" if data.get("vocabulary") else " pixels")
 
 
 def described(content: Mapping[str, Any]) -> str:

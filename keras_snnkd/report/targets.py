@@ -47,6 +47,7 @@ def target_columns(targets: Targets) -> list[Column]:
         ("file", [[label(target), str(target.get("path") or "")] for target in targets]),
         ("size", [[formats.size(target.get("bytes"))] for target in targets]),
         ("accuracy", [[formats.percent(target.get("test_accuracy"))] for target in targets]),
+        ("RMSE", [[formats.figures((target.get("test_errors") or {}).get("rmse"))] for target in targets]),
         ("as Keras", [sections.agreement(target)[:1] for target in targets]),
         ("spikes differ", [sections.spike_differences(target.get("spike_differences"))[:1] for target in targets]),
         *[(f"{n} thread{'s' if n > 1 else ''}", [_time(target, n) for target in targets]) for n in _threads(targets)],

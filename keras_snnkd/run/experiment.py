@@ -51,6 +51,10 @@ OF_DATA = (
     "fold",
     "frames",
     "frames_by",
+    "task",
+    "tokens",
+    "vocabulary",
+    "unlabelled",
 )
 """The settings of a recipe that `keras_snnkd.data.load` takes."""
 
@@ -92,7 +96,10 @@ class Experiment:
     def __init__(self, recipe: Recipe, folder: str | Path, console: Any = None, command: str = "", data: Any = None) -> None:
         self._in_memory = data
         if data is not None:
-            recipe = dataclasses.replace(recipe, dataset=data.name if isinstance(data, datasets.Data) else datasets.IN_MEMORY)
+            recipe = dataclasses.replace(recipe, dataset=datasets.IN_MEMORY)
+            if isinstance(data, datasets.Data):
+                task = datasets.REGRESSION if data.gives_numbers else recipe.task
+                recipe = dataclasses.replace(recipe, dataset=data.name, task=task)
         self.recipe = recipe.resolved()
         self.console = console or make_console()
         if self.recipe.batch_size is None or Path(self.recipe.dataset).is_dir():  # which is data of one's own
@@ -172,6 +179,8 @@ class Experiment:
                 results = self._train(chain, resume)
             if not chief:
                 return {}
+            finished = {stage.name for stage in stages if stage.trained_for.monitor is not None}  # others have learned no answers yet
+            every, results = list(results.values()), {name: result for name, result in results.items() if name in finished}
             trained = {name: (result.model, result.record, result.history) for name, result in results.items()}
             if devices:  # here each model runs on one device, by itself
                 self.__dict__.pop("_trained_teacher", None)
@@ -179,7 +188,7 @@ class Experiment:
             if any(isinstance(stage.teacher, keras.Model) for stage in stages):
                 trained = {"teacher": (self._trained_teacher, {}, []), **trained}
             content = self._measure(trained)
-            content["seconds"] = watch.total(results.values())
+            content["seconds"] = watch.total(every)
             self._write(content)
         refused = [note for note in content["notes"] if note.startswith(f"{content['models'][-1]['label']}: ")]
         if refused:  # of the models above the last student, exported for comparison, a note is enough
@@ -300,7 +309,8 @@ class Experiment:
     def _say_outlook(self, stage: Stage, folder: Path) -> None:
         """Before the first student is distilled, say how far its teacher is ahead of the student alone, and what that means."""
         alone = folder / ALONE
-        if self.outlook or not stage.objectives or stage.teacher is None or stage.teaches_itself or not (alone / "stage.json").exists():
+        told = self.outlook or self.data.gives_numbers or not (alone / "stage.json").exists()  # it is about accuracies
+        if told or not stage.objectives or stage.teacher is None or stage.teaches_itself:
             return
         teacher = stage.teacher if isinstance(stage.teacher, keras.Model) else models.load(folder / str(stage.teacher) / "model.keras")
         student = models.load(alone / "model.keras")
@@ -361,7 +371,7 @@ class Experiment:
                     **files,
                 }
             )
-            if rows[-1]["role"] == "teacher":
+            if rows[-1]["role"] == "teacher" and row["accuracy"] is not None:
                 seen = Samples(*self.data.test_arrays)
                 fit = teachers.Adapted(model, accuracy=row["accuracy"], chance=commonest(seen.labels))
                 notes += filter(None, [teachers.told_of_ignorance(name, fit, seen)])

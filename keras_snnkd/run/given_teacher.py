@@ -9,8 +9,12 @@ from keras_snnkd import data as datasets
 from keras_snnkd import models
 from keras_snnkd.distill import teachers
 from keras_snnkd.distill.samples import samples_of_data
+from keras_snnkd.distill.taps import tap_names
 from keras_snnkd.errors import KDError
+from keras_snnkd.keras_internals import all_layers
+from keras_snnkd.layers import in_units
 from keras_snnkd.run.finished.card import read_card
+from keras_snnkd.run.plan import units
 from keras_snnkd.run.recipes.recipe import Recipe, is_file
 
 
@@ -27,14 +31,41 @@ def load_teacher(file: Path, data: datasets.Data, recipe: Recipe, console: Any, 
             f"the teacher {file} was trained on {trained_on}, and the students on {data.name}; give a teacher of {data.name}, or train one "
             "(--teacher train)"
         )
-    scale = recipe.teacher_scale if trained_on is None else None  # one with our card was trained on this data
+    if data.is_text:
+        _check_vocabulary(file, data)
+    ours = trained_on is not None or data.is_text  # one with our card was trained on this data, and token ids have no scale
+    scale = None if ours else recipe.teacher_scale
+    outputs = "numbers" if data.gives_numbers and recipe.teacher_outputs == "auto" else recipe.teacher_outputs
     samples = samples_of_data(data)
-    found = teachers.adapted(models.load(file), recipe.teacher_outputs, scale, data.image_shape, samples, data.num_classes)
+    found = teachers.adapted(models.load(file), outputs, scale, data.image_shape, samples, data.num_outputs)
     for change in found.changes:
         console.print(f"teacher {file}: {change}", highlight=False, markup=False, soft_wrap=True)
     teachers.judge(str(file), found, samples)
-    found.model.name = name
-    return found.model
+    model = _in_deviations(found.model, data) if data.gives_numbers else found.model
+    model.name = name
+    return model
+
+
+def _check_vocabulary(file: Path, data: datasets.Data) -> None:
+    """Raise a `KDError` for a teacher that has learned other token ids than those of the data."""
+    told = ((read_card(file) or {}).get("dataset") or {}).get("vocabulary")
+    table = next((layer for layer in all_layers(models.load(file)) if isinstance(layer, keras.layers.Embedding)), None)
+    if (told is not None and list(told) != list(data.vocabulary)) or (table is not None and table.input_dim != len(data.vocabulary)):
+        size = len(told or ()) if table is None else table.input_dim
+        raise KDError(
+            f"the teacher {file} has learned {size:,} token ids, and these are not the {len(data.vocabulary):,} of {data.name}; train it "
+            "on the same sentences with the same --vocabulary, --tokens and --limit, or train one here (--teacher train)"
+        )
+
+
+def _in_deviations(model: keras.Model, data: datasets.Data) -> keras.Model:
+    """A teacher of numbers that gives them in deviations of the labels at its tap `readout`, as students do; itself, if it does."""
+    if "readout" in tap_names(model):
+        return model
+    deviation, mean = units(data)
+    scale, offset = [1 / one for one in deviation], [-low / one for low, one in zip(mean, deviation, strict=True)]
+    readout = keras.layers.Rescaling(scale, offset, dtype="float32", name="readout")(model.outputs[0])
+    return in_units(keras.Model(model.inputs[0], readout, name=model.name), deviation, mean)
 
 
 def size_for(teacher: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,25 @@ from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import KDError, ShapeError
 from keras_snnkd.files.padding import lengths
 from keras_snnkd.files.staging import sha256
+from keras_snnkd.layers import in_units
 from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.compressing.finetuning import calibration_images
 from keras_snnkd.run.recipes.checks import budget_of
 from keras_snnkd.run.recipes.modes import Mode
-from keras_snnkd.run.recipes.recipe import ITSELF, LONGER, ResolvedRecipe, teacher_file
+from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, ResolvedRecipe, teacher_file
+from keras_snnkd.training.task import CLASSES, UNLABELLED, regression_in
 
 ALONE = "student_alone"
 """The stage of the student that learns from labels alone."""
 
 ALONE_TWIN = "student_alone_twin"
 """The stage of the ANN twin that learns from labels."""
+
+READS = {"SequenceNet": "series", "SpikingTransformer": "sentences"}
+"""What builders read that do not read images."""
+
+USUAL = {"series": "sequence:64,64", "sentences": "transformer:32/1", "images": "convnet:16,pool,32"}
+"""What to take instead of a network that reads something else."""
 
 
 class Plan:
@@ -43,6 +51,11 @@ class Plan:
     def __init__(self, recipe: ResolvedRecipe, data: datasets.Data, trained_teacher: Callable[[], keras.Model]) -> None:
         self.recipe, self.data = recipe, data
         self._trained_teacher = trained_teacher
+
+    @property
+    def task(self) -> Any:
+        """What stages are trained for; of numbers, errors count in deviations of the training labels."""
+        return regression_in(units(self.data)[0]) if self.data.gives_numbers else CLASSES.name
 
     def stages(self) -> list[Stage]:
         """Those of the recipe's mode, in order, and then those that make the last student cheaper."""
@@ -84,12 +97,12 @@ class Plan:
         if recipe.student_start == LONGER:
             return [*alone, *self.curriculum(method)]
         if recipe.mode == Mode.DISTILL and not method.needs_teacher and recipe.student_start != "shrunk":
-            start, arguments = self.start(recipe.student_start, None)
+            start, arguments = self.start(recipe.student_start, None, recipe.first_objectives)
             return [*alone, *start, *self.in_two_phases("student_distilled", method, **arguments)]
         teacher, stages = self.teacher()
         if recipe.mode == Mode.TEACHER:
             return stages
-        start, arguments = self.start(recipe.student_start, teacher)
+        start, arguments = self.start(recipe.student_start, teacher, recipe.first_objectives)
         distilled = functools.partial(self.in_two_phases, "student_distilled", method, **arguments)
         if recipe.mode == Mode.DISTILL:
             return [*stages, *alone, *start, *distilled(teacher=teacher)]
@@ -134,8 +147,12 @@ class Plan:
             teacher = stages[-1].name
         return teacher, stages
 
-    def start(self, start: str | None, teacher: Any) -> tuple[list[Stage], dict[str, Any]]:
-        """The stages that a student's start needs, and more arguments of its own stage."""
+    def start(self, start: str | None, teacher: Any, first: Sequence[Any] | None = None, **more: Any) -> tuple[list[Stage], dict[str, Any]]:
+        """The stages that a student's start needs, and more arguments of its own stage; `first` is what a stage without labels learns."""
+        if start == IMITATION:
+            learned = {"objectives": tuple(first or ()), "label_weight": 0.0, "task": UNLABELLED.name, "teacher": teacher}
+            stage = self.student(first_stage(first or ()), epochs=self.recipe.first_epochs or self.recipe.epochs, **learned, **more)
+            return [stage], {"start_from": stage.name}
         if start == "ann_twin":
             return [self.student("student_ann", spec=twin_of(self.recipe.student))], {"start_from": "student_ann"}
         if start == "shrunk":
@@ -216,6 +233,8 @@ class Plan:
         What is built is `changed`, or the model is `made_by` a function of the one it starts from.
         """
         recipe = self.recipe
+        more = {"task": self.task, **more}
+        weights = recipe.class_weights if more["task"] == CLASSES.name else None
         spec = models.specification(spec)
         spec["neuron"] = spec.get("neuron", neuron or recipe.neuron)
         spec["timesteps"] = spec.get("timesteps", timesteps or recipe.timesteps)
@@ -236,6 +255,7 @@ class Plan:
             gradient=recipe.gradient or gradient,
             weight_bits=recipe.weight_bits,
             labels=recipe.labels,
+            class_weights=weights,
             seed=recipe.seed,
             settings={**self._settings(spec), **self._teacher_settings(more.get("teacher"), file)},
             **more,
@@ -280,10 +300,11 @@ def build_for(data: datasets.Data, spec: dict[str, Any], name: str) -> keras.Mod
     Raises:
         UnknownNameError, ShapeError, ValueError: If the specification does not fit; see `keras_snnkd.models.build`.
     """
+    _check_kind(data, spec["builder"])
     if spec["builder"] != "SequenceNet":
-        if data.is_series:
-            raise ShapeError(f"{data.name} holds series {data.image_shape}, and {spec['builder']} takes images; take sequence:64,64")
-        return models.build(spec, data.image_shape, data.num_classes, name=name)
+        words = {"vocabulary": len(data.vocabulary)} if data.is_text else {}
+        model = models.build(spec, data.image_shape, data.num_outputs, name=name, **words)
+        return in_units(model, *units(data)) if data.gives_numbers else model
     spec = {setting: value for setting, value in spec.items() if setting != "timesteps"}
     padded = bool((lengths(data.train_arrays[0]) < data.image_shape[0]).any()) if data.is_series else False
     if padded and spec.get("padded") is False:
@@ -294,6 +315,27 @@ def build_for(data: datasets.Data, spec: dict[str, Any], name: str) -> keras.Mod
     model = models.build({"padded": padded, **spec}, data.image_shape, data.num_classes, name=name)
     model.get_layer("standardize").set_statistics(*statistics(data.train_arrays))
     return model
+
+
+def _check_kind(data: datasets.Data, builder: str) -> None:
+    """Raise a `ShapeError` for a network of data of another kind."""
+    reads, kind = READS.get(builder, "images"), "images" if data.is_events else data.kind
+    if reads != kind:
+        raise ShapeError(f"{data.name} holds {kind} {data.image_shape}, and {builder} takes {reads}; take {USUAL[kind]}")
+    if data.gives_numbers and (builder == "EncoderDecoder") != (data.train_arrays[1].ndim > 2):
+        instead = "maps:8,16,32" if builder != "EncoderDecoder" else "convnet:16,pool,32"
+        raise ShapeError(f"{data.name} has {data.labels_told} to learn, which {builder} does not give; take {instead}")
+
+
+def units(data: datasets.Data) -> tuple[list[float], list[float]]:
+    """The deviation and the mean of the training labels, one for each of their numbers."""
+    labels = data.train_arrays[1].reshape(-1, data.num_outputs).astype("float64")
+    return labels.std(axis=0).tolist(), labels.mean(axis=0).tolist()
+
+
+def first_stage(first: Sequence[Any]) -> str:
+    """The name of the stage in which these objectives are learned before labels are."""
+    return "_".join(["student_first", *(objectives.get(one).name for one in first)])
 
 
 @contextlib.contextmanager

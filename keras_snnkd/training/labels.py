@@ -11,6 +11,9 @@ from keras_snnkd._public import public
 from keras_snnkd._types import Tensor
 from keras_snnkd.errors import ShapeError
 
+BALANCED = "balanced"
+"""Class weights by which all classes weigh alike."""
+
 
 @public
 class LabelCrossEntropy(keras.losses.Loss):

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_snnkd._public import public
 from keras_snnkd._types import Tensor
 from keras_snnkd.errors import KDError, unknown_name
 from keras_snnkd.training.labels import LabelCrossEntropy, label_accuracy
@@ -112,6 +113,39 @@ def _told(part: Any) -> Any:
 def no_label_loss(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """0 for each sample: of a task without labels, in which the teacher alone teaches."""
     return ops.zeros_like(y_pred[:, 0])
+
+
+@public
+class SquaredDeviations(keras.losses.Loss):
+    """The squared error of numbers, each in deviations of its own::
+
+        loss = mean over all numbers of ((y - z) / deviation)^2
+
+    Args:
+        deviation: Of each of the N numbers.
+        **kwargs: Of `keras.losses.Loss`.
+
+    Example:
+        >>> distiller.compile("adam", SquaredDeviations(labels.std(axis=0)))
+    """
+
+    def __init__(self, deviation: Sequence[float], name: str = "squared_deviations", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.deviation = [float(number) for number in deviation]
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """The loss of each sample `[B, ...]`, of numbers `[B, ..., N]`."""
+        difference = ops.cast(y_true, y_pred.dtype) - y_pred
+        return ops.mean(ops.square(difference / ops.cast(ops.convert_to_tensor(self.deviation), y_pred.dtype)), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "deviation": self.deviation}
+
+
+def regression_in(deviation: Sequence[float]) -> Task:
+    """The task of numbers whose errors count in these deviations, so that large numbers weigh no more than small ones."""
+    return Task(SquaredDeviations(deviation), ["mean_absolute_error"], "loss", "min", name="regression_in_deviations")
 
 
 CLASSES = Task(None, ("accuracy",), "accuracy", "max", classes=True, name="classes")

@@ -74,7 +74,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(name, hint):
         load(name)
 
 
-@pytest.mark.parametrize("name", ["nowhere/images", "nowhere.npz"])
+@pytest.mark.parametrize("name", ["nowhere/images", "nowhere.npz", "nowhere.tsv"])
 def test_a_path_to_nothing_is_refused(name, tmp_path):
     with pytest.raises(DatasetUnavailableError, match="there is no file or folder"):
         load(tmp_path / name)
@@ -83,7 +83,7 @@ def test_a_path_to_nothing_is_refused(name, tmp_path):
 def test_a_file_of_another_kind_is_refused(tmp_path):
     path = tmp_path / "images.zip"
     path.write_bytes(b"PK")
-    with pytest.raises(FileFormatError, match=r"expected a .npz, .ts or .csv file or .* got a file ending in '.zip'"):
+    with pytest.raises(FileFormatError, match=r"expected a .npz, .ts, .csv or .tsv file or .* got a file ending in '.zip'"):
         load(path)
 
 

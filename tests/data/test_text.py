@@ -67,8 +67,12 @@ def test_csv_and_txt(tmp_path):
     [
         ("s.tsv", "1\t2.0\n", "line 1: expected id, rating and sentence"),
         ("s.tsv", "1\t2.0\tfine\n2\tgood\tfine\n", "line 2: expected a number as the rating, got 'good'"),
+        ("s.tsv", "1\tnan\tfine\n2\t1\tfine\n", "line 1: expected a number as the rating, got 'nan'"),
+        ("s.csv", "text,label\none,good\ntwo,\n", "line 3: there is no rating"),
+        ("s.csv", "text,label\none,good\ntwo,good\n", "has 1 classes"),
         ("s.csv", "words\nfine\n", "none of its columns words is called sentence"),
         ("s.txt", "\n", "holds no sentences"),
+        ("s.csv", "text,label\n", "holds no sentences"),
         ("s.doc", "x", "ends in .tsv, .csv, .txt"),
     ],
 )
@@ -84,3 +88,84 @@ def test_a_file_without_ratings_or_with_too_few_cannot_be_learned(tmp_path):
         kd.data.load_text(tmp_path / "s.txt")
     with pytest.raises(FileFormatError, match="too few"):
         kd.data.load_text(write_tsv(tmp_path / "s.tsv", documents=2))
+
+
+def table(path, ratings, delimiter=","):
+    """A table with a line of names, a document a row."""
+    rows = [f"{rating}{delimiter}sentence {number}" for number, rating in enumerate(ratings)]
+    path.write_text(f"Label{delimiter}Text\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_classes_may_have_names_or_be_whole_numbers(tmp_path):
+    named = kd.data.load_text(table(tmp_path / "n.tsv", ["ham", "spam", "eggs"] * 40, "\t"))
+    assert named.class_names == ("eggs", "ham", "spam")
+    assert set(np.unique(named.train[1])) == {0, 1, 2}
+    stars = kd.data.load_text(table(tmp_path / "s.csv", [1, 2, 3, 4, 5] * 30))
+    assert stars.class_names == ("1", "2", "3", "4", "5")  # by their sign they would be one class
+    assert kd.data.load_text(table(tmp_path / "z.csv", [0, 1] * 60)).num_outputs == 2
+    with pytest.raises(FileFormatError, match="are of one sign"):
+        kd.data.load_text(table(tmp_path / "p.csv", np.linspace(0.6, 4, 90)))
+    with pytest.raises(FileFormatError, match="a regression needs numbers"):
+        kd.data.load_text(tmp_path / "n.tsv", neutral=None)
+
+
+def test_marks_of_spreadsheets_quoted_lines_and_odd_spaces(tmp_path):
+    text = 'text,label\r\n"two\nlines",1\r\n"one\u2028line",-1\r\n'
+    (tmp_path / "s.csv").write_bytes(text.encode("utf-8-sig"))
+    assert kd.data.holds_text(tmp_path / "s.csv")
+    found = kd.data.read_sentences(tmp_path / "s.csv")
+    assert (found.texts, found.ratings.tolist()) == (["two\nlines", "one\u2028line"], [1, -1])
+    (tmp_path / "s.tsv").write_bytes("1\t2\tone\x85sentence\r\n".encode())
+    assert kd.data.read_sentences(tmp_path / "s.tsv").texts == ["one\x85sentence"]
+    (tmp_path / "long.csv").write_text("text,label\n" + "a" * 200_000 + ",1\n")
+    with pytest.raises(FileFormatError, match="as a table: field larger"):
+        kd.data.read_sentences(tmp_path / "long.csv")
+
+
+def test_rows_without_a_sentence_are_left_out(tmp_path):
+    (tmp_path / "s.csv").write_text("text,label\n  ,1\nfine,-1\n")
+    found = kd.data.read_sentences(tmp_path / "s.csv")
+    assert (found.texts, found.ratings.tolist()) == (["fine"], [-1])
+
+
+def test_sentences_are_a_data_set_like_others(tmp_path):
+    more = tmp_path / "more.txt"
+    more.write_text("a good film\na dull plot\n")
+    data = kd.data.load(write_tsv(tmp_path / "s.tsv"), tokens=5, vocabulary=20, unlabelled=more, batch_size=16)
+    assert (data.image_shape, data.num_outputs, data.kind) == ((5,), 2, "sentences")
+    ids, labels = next(iter(data.train))
+    assert (ids.dtype, ids.shape, labels.shape) == ("int32", (16, 5), (16,))
+    np.testing.assert_array_equal(data.view(0, np.array([3])), data.train_arrays[0][3:4])
+    wider = data.with_unlabelled()
+    assert wider.train_arrays[0][-1].tolist() == data.unlabelled[-1].tolist()
+    assert wider.train_arrays[1][-2:].tolist() == [-1, -1]
+    told = "\n".join(kd.data.describe(data))
+    assert "sentences (5,), a vocabulary of" in told
+    assert "2 more without labels" in told
+    ratings = kd.data.load(tmp_path / "s.tsv", task="regression")
+    assert ratings.gives_numbers
+    assert ratings.train_arrays[1].shape[1:] == (1,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"tokens": 0}, "tokens .* at least 1, got 0"),
+        ({"vocabulary": 2}, "at least 3"),
+        ({"mixup": 0.2}, "mixup"),
+        ({"augment": "flip"}, "sentences"),
+    ],
+)
+def test_settings_that_sentences_cannot_have(tmp_path, arguments, told):
+    with pytest.raises(ValueError, match=told):
+        kd.data.load(write_tsv(tmp_path / "s.tsv"), **arguments)
+
+
+def test_settings_of_sentences_are_for_sentences_and_series_stay_series(tmp_path):
+    with pytest.raises(ValueError, match="are for sentences, and digits holds none"):
+        kd.data.load("digits", tokens=5)
+    (tmp_path / "series.csv").write_text("series,step,value,label\n0,0,1.0,0\n")
+    assert not kd.data.holds_text(tmp_path / "series.csv")
+    assert kd.data.holds_series(tmp_path / "series.csv")
+    assert not kd.data.holds_series(table(tmp_path / "s.csv", [0, 1]))

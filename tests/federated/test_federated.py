@@ -111,3 +111,25 @@ def test_a_setting_that_is_none_is_refused():
         Setting(exchange="output")
     with pytest.raises(UnknownNameError, match="Did you mean 'members'"):
         Setting.from_config({"member": 3})
+
+
+def test_rounds_may_be_about_some_of_the_images_in_turn_and_the_server_keeps_what_was_said(tmp_path):
+    setting = Setting(**{**vars(SETTING), "public": 50, "asked": 20})
+    assert [list(setting.places(number)[[0, -1]]) for number in (1, 2, 3)] == [[0, 19], [20, 39], [40, 9]]
+    rounds = OutputRounds(setting, tmp_path)
+    packet = packed_spikes(RANDOM.integers(0, 2, (20, 2, 10)))
+    for _ in range(2):
+        rounds.put_together([packet])
+        rounds.finish([0], [len(packet)], lost=1)
+    said = np.load(tmp_path / "said.npy")
+    assert np.isfinite(said[:40]).all()
+    assert np.isnan(said[40:]).all()
+    with pytest.raises(ValueError, match="asked must be"):
+        Setting(public=40, asked=41)
+
+
+def test_bytes_that_are_no_outputs_of_the_round_count_as_a_lost_member(tmp_path):
+    rounds = OutputRounds(SETTING, tmp_path)
+    good, other = (packed_spikes(RANDOM.integers(0, 2, (count, 2, 10))) for count in (40, 39))
+    assert rounds.put_together([good, other, b"nothing"]) == 1
+    assert rounds.put_together([other]) == 0

@@ -30,14 +30,14 @@ def main(grid: Grid, context: Context) -> None:
         answers = [reply.content for reply in replies if not reply.has_error()]
         if setting.exchange == "outputs":
             packets = [bytes(answer["answer"]["packet"]) for answer in answers]
-            rounds.put_together(packets)
+            used = rounds.put_together(packets)
             sizes = [len(sent or b"")] * len(packets), [len(packet) for packet in packets]
         else:
             found = [(answer["weights"].to_numpy_ndarrays(), int(answer["answer"]["count"])) for answer in answers]
-            rounds.put_together(found)
+            used = rounds.put_together(found)
             size = sum(array.nbytes for array in sent)
             sizes = [size] * len(found), [sum(array.nbytes for array in weights) for weights, _ in found]
-        row = rounds.finish(*sizes, lost=setting.members - len(answers))
+        row = rounds.finish(*sizes, lost=setting.members - used)
         print(f"round {row['round']}: accuracy {row['accuracy']:.2%}, {row['bytes_sent'] + row['bytes_received']:,} bytes, "
               f"{row['lost']} lost", flush=True)  # fmt: skip
 

@@ -72,7 +72,7 @@ def combine(entries: Iterable[str | Mapping[str, Any]], label_weight: Weight | N
     """
     parts = [_method(entry) for entry in entries]
     asked = [part for part in parts if part.source] or parts[:1]  # methods have a source, objectives none
-    for field in ("label_weight", "start", "chain", "frames", "longer", "gradient"):
+    for field in ("label_weight", "start", "first", "chain", "frames", "longer", "gradient"):
         different = {str(getattr(part, field)) for part in asked}
         if len(different) > 1 and not (field == "label_weight" and label_weight is not None):
             hint = "give --label-weight" if field == "label_weight" else "take one of them"

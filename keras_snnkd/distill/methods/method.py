@@ -7,7 +7,7 @@ from typing import Any
 from keras_snnkd.distill import objectives as registry
 from keras_snnkd.distill.schedules import Weight
 
-STARTS = ("scratch", "ann_twin", "shrunk", "converted", "kept_frames", "longer")
+STARTS = ("scratch", "ann_twin", "shrunk", "converted", "kept_frames", "longer", "imitation")
 TEACHERS = ("ann", "snn", "any", "self")
 READS = ("images", "text")
 TRUST = ("official code", "paper", "reconstruction")
@@ -27,7 +27,9 @@ class Method:
         start: Where the student's weights come from: `"scratch"`, `"ann_twin"`: its ANN twin, trained first, `"shrunk"`: the teacher's, cut
             to its widths, `"converted"`: its ANN twin with clip-floor activations, on the teacher's frames, converted, or `"kept_frames"`:
             itself with a gate for each frame, of which those stay that were kept, or `"longer"`: itself, trained before for `longer` times
-            its steps, then for half as many, and so on, each stage taught by the one before.
+            its steps, then for half as many, and so on, each stage taught by the one before, or `"imitation"`: itself, after a stage in
+            which it learned the objectives `first`.
+        first: Names or mappings of objectives that need no labels, of the stage before.
         source: Where it was published.
         trust: `"official code"`: the loss was checked against numbers that the authors' code computed; `"paper"`: made from the paper's
             own text; `"reconstruction"`: made from an idea, or from what others say, since equation or constants are not known to us.
@@ -49,6 +51,7 @@ class Method:
     label_weight: Weight = 1.0
     teacher: str = "ann"
     start: str = "scratch"
+    first: tuple[str | Mapping[str, Any], ...] = ()
     source: str = ""
     trust: str = "reconstruction"
     summary: str = ""

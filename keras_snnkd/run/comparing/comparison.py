@@ -94,7 +94,8 @@ class Comparison(Experiment):
         seen: collections.Counter[str] = collections.Counter()
         for entry in self.recipe.objectives:
             method = methods.combine([entry], self.recipe.label_weight)
-            method = dataclasses.replace(method, start=self.recipe.student_start or method.start)
+            first = method.first or tuple(self.recipe.first_objectives or ())
+            method = dataclasses.replace(method, start=self.recipe.student_start or method.start, first=first)
             seen[method.name] += 1
             found[method.name if seen[method.name] == 1 else f"{method.name}_{seen[method.name]}"] = method
         return found
@@ -141,7 +142,7 @@ class Comparison(Experiment):
             file = {"file": self.teachers.files.get(taught_by, self.folder / taught_by / "model.keras")} if taught_by else {}
             if method.longer:
                 teacher = functools.partial(models.with_timesteps, timesteps=method.longer * self.recipe.timesteps)
-            start, arguments = self.plan.start(method.start, teacher)
+            start, arguments = self.plan.start(method.start, teacher, method.first, **(file if method.first else {}))
             control = next((name for name, start_of in self.controls.items() if start_of == method.start), None)
             if control and control in wanted:
                 stages.update({stage.name: stage for stage in (*start, self.plan.student(control, **arguments))})

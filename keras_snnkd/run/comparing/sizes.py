@@ -18,12 +18,15 @@ from keras_snnkd.run.comparing.teachers import ComparedTeachers
 
 
 def with_widths(spec: Any, factor: float) -> dict[str, Any]:
-    """A model's specification with so many times its widths, at least 1 each.
+    """A model's specification with so many times its widths, at least 1 each; that of a transformer stays a multiple of its heads.
 
     Example:
         >>> with_widths("convnet:8,pool,16", 0.5)["widths"]  # [4, "pool", 8]
     """
     spec = models.specification(spec)
+    if spec["builder"] == "SpikingTransformer":
+        heads = spec.get("heads", 2)
+        return {**spec, "width": heads * max(1, round(factor * spec.get("width", 64) / heads))}
     return {**spec, "widths": [width if width == "pool" else max(1, round(factor * width)) for width in spec["widths"]]}
 
 

@@ -5,14 +5,15 @@ A card is plain JSON data. All parts may be missing, and so may any value in the
     schema     2
     title, command, machine: str      versions: {package: version}      notes: [str]
     dataset    {name, source, image_shape, num_classes, class_names, train, validation, test}; the last three are numbers of images,
-               `source` is what `--dataset` takes; where pictures were brought to one size, `resize` {width, height, keep_aspect}; all of
-               that in words, `described` [str]
-    model      {name, label, accuracy, parameters, timesteps, spikes_per_image, ...}; T and spikes are null for an ANN
+               `source` is what `--dataset` takes; of sentences `vocabulary` [token], by their ids; of numbers `task` "regression"; where
+               pictures were brought to one size, `resize` {width, height, keep_aspect}; all of that in words, `described` [str]
+    model      {name, label, accuracy, parameters, timesteps, spikes_per_image, ...}; T and spikes are null for an ANN, and the accuracy
+               where there are `errors` {mae, rmse, r2} of numbers
     targets    [{target, label, state, ...}], in the order of the page. `state` is "written"; "left out" for what cannot be, with a
                `reason`; or "refused" for a file that failed its check, likewise. A written one has the keys of `ExportReport` and
                    runs_per_image          1, or T for a file of one time step
                    arithmetic              "float32" or "int8", in which it multiplies
-                   test_accuracy, test_agreement, test_images      of the file on the whole test set
+                   test_accuracy, test_agreement, test_images      of the file on the whole test set; `test_errors` of numbers
                    latency                 [{threads, p50_ms, p95_ms, runs, memory_bytes}], a run each; see `keras_snnkd.export.Latency`
                    micro                   what `MicroReport.to_dict` gives, where the file runs on microcontrollers
                    energy                  what `Energy.to_dict` gives, in the file's arithmetic
@@ -174,13 +175,21 @@ def _training(content: Mapping[str, Any]) -> dict[str, Any]:
     return {name: content[name] for name in ("command", "recipe", "machine", "versions") if name in content}
 
 
+def _samples(data: Mapping[str, Any]) -> str:
+    """What the model takes and gives."""
+    told = f"{data['num_classes']} classes" if data["num_classes"] else "numbers"
+    if data.get("vocabulary"):
+        return f"Token ids `{data['image_shape']}` as int32, of the {len(data['vocabulary']):,} tokens that `card.json` lists, {told}"
+    return f"Images `{data['image_shape']}` as float32 in 0..1, {told}"
+
+
 def _readme(results: dict[str, Any], row: dict[str, Any]) -> str:
     data = results["dataset"]
     return "\n".join(
         [
             f"# {results['title']}, {row['label']}",
             "",
-            f"Images `{data['image_shape']}` as float32 in 0..1, {data['num_classes']} classes, T = {row['timesteps']}. Made by",
+            f"{_samples(data)}, T = {row['timesteps']}. Made by",
             "",
             f"    {results['command'] or 'keras_snnkd.experiment.Experiment'}",
             "",

@@ -181,9 +181,7 @@ class EdgeExport:
     def _measured(self, entry: dict[str, Any], target: Any, path: Path, images: Array, labels: Array, logits: Array) -> dict[str, Any]:
         """An entry with what was measured of its file."""
         with target.runnable(path) as file:
-            theirs = target.open(file)(images)
-            entry["test_accuracy"], entry["test_agreement"] = metrics.accuracy(theirs, labels), metrics.agreement(theirs, logits)
-            entry["test_images"] = len(labels)
+            entry |= evaluation.quality_of_file(target.open(file)(images), labels, logits)
             if target.timed:
                 entry["latency"] = self._latency(target, file)
             if target.micro:
@@ -228,14 +226,14 @@ class EdgeExport:
         with attempt("the operations of the ANN twin were not counted", self.notes):
             cost["twin_dense"] = metrics.twin_operations(self.model)
         if self.twin is not None:
-            right = metrics.accuracy(evaluation.predict(self.twin, images), labels)
-            cost["twin"] = {"name": self.twin.name, "accuracy": right, "synaptic_operations": None}
+            right = evaluation.quality(evaluation.predict(self.twin, images), labels)
+            cost["twin"] = {"name": self.twin.name, **right, "synaptic_operations": None}
             with attempt(f"the operations of {self.twin.name} were not counted", self.notes):
                 cost["twin"]["synaptic_operations"] = metrics.synaptic_operations(self.twin, few).to_dict()
         return {**cost, "energy": _energy(cost)}
 
     def _anytime(self, images: Array, labels: Array) -> Any:
-        if not self.timesteps:
+        if not self.timesteps or self.data.gives_numbers:  # an answer is early where it is sure, of classes
             return None
         with attempt("Answers before the last step were not measured", self.notes):
             return metrics.anytime(self.model, images, labels, calibration=self._validation()).to_dict()

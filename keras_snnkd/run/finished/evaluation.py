@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_snnkd import data as datasets
 from keras_snnkd import export, metrics
+from keras_snnkd._types import Array
 from keras_snnkd._version import __version__
 from keras_snnkd.errors import ExportError, ShapeError
 from keras_snnkd.export.freeze import timesteps
@@ -29,7 +30,7 @@ PARITY_SAMPLES = 200
 
 
 def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Accuracy, size and activity of one model on the test set.
+    """Accuracy, or errors of numbers, and size and activity of one model on the test set.
 
     Args:
         model: A functional model.
@@ -49,7 +50,7 @@ def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], di
     few = images[:MEASURED_IMAGES]
     notes: list[str] = []
     row: dict[str, Any] = {
-        "accuracy": metrics.accuracy(predict(model, images), labels),
+        **quality(predict(model, images), labels),
         "parameters": model.count_params(),
         "timesteps": None,
         "spikes_per_image": None,
@@ -69,6 +70,13 @@ def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], di
     return row, found
 
 
+def quality(outputs: Array, labels: Array) -> dict[str, Any]:
+    """What a model's answers are worth: its `accuracy`, or where labels are numbers `None`, and beside it the `errors` of these."""
+    if labels.dtype.kind != "f":
+        return {"accuracy": metrics.accuracy(outputs, labels)}
+    return {"accuracy": None, "errors": metrics.number_errors(outputs, labels)}
+
+
 def check_fits(model: keras.Model, data: datasets.Data, called: str = "") -> None:
     """Refuse a model that does not take a data set's images and give a logit for each of its classes.
 
@@ -80,7 +88,7 @@ def check_fits(model: keras.Model, data: datasets.Data, called: str = "") -> Non
     Raises:
         ShapeError: If it does not fit, or is not built.
     """
-    called, expected = called or f"the model {model.name}", f"images {tuple(data.image_shape)} of {data.num_classes} classes"
+    called, expected = called or f"the model {model.name}", f"{data.kind} {tuple(data.image_shape)} of {data.labels_told}"
     inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
     if not inputs or not outputs:
         raise ShapeError(f"{called} is not built, so that its shapes are not known; call it on a batch, or give it a keras.Input")
@@ -88,6 +96,10 @@ def check_fits(model: keras.Model, data: datasets.Data, called: str = "") -> Non
         raise ShapeError(f"{called} has {len(inputs)} inputs and {len(outputs)} outputs; expected one of each, for {expected}")
     image, logits = tuple(inputs[0].shape[1:]), tuple(outputs[0].shape[1:])
     fits = len(image) == len(data.image_shape) and all(size in (None, want) for size, want in zip(image, data.image_shape, strict=True))
+    if data.gives_numbers:
+        if not fits or logits != data.train_arrays[1].shape[1:]:
+            raise ShapeError(f"{called} makes {logits} of samples {image}; {data.name} has {expected}")
+        return
     if len(logits) != 1:
         raise ShapeError(f"{called} gives {list(logits)} for an image; expected one logit for each of {data.num_classes} classes, [C]")
     if not fits or logits[0] != data.num_classes:
@@ -125,13 +137,19 @@ def export_checked(
         for entry in export.export_all(model, folder, images[:PARITY_SAMPLES], quantizations=quantizations):
             content = {**entry.to_dict(), "path": (place / Path(entry.path).name).as_posix()}
             if entry.path.endswith(".tflite"):
-                theirs = export.LiteRT(entry.path).predict(images)
-                accuracy, agreement = metrics.accuracy(theirs, labels), metrics.agreement(theirs, logits)
                 kind = entry.target.split()[-1]
-                row["bytes"][kind], row["exported_accuracy"][kind] = entry.bytes, accuracy
-                content.update(test_accuracy=accuracy, test_agreement=agreement, test_images=len(labels))
+                found_of_file = quality_of_file(export.LiteRT(entry.path).predict(images), labels, logits)
+                row["bytes"][kind], row["exported_accuracy"][kind] = entry.bytes, found_of_file["test_accuracy"]
+                content.update(found_of_file)
             found.append(content)
     return row, found
+
+
+def quality_of_file(theirs: Array, labels: Array, logits: Array) -> dict[str, Any]:
+    """What a file's answers are worth on the test set, and how often they are Keras'; of numbers their errors."""
+    found = {f"test_{name}": value for name, value in quality(theirs, labels).items()}
+    agreement = {} if "test_errors" in found else {"test_agreement": metrics.agreement(theirs, logits)}
+    return {**found, **agreement, "test_images": len(labels)}
 
 
 @contextlib.contextmanager
@@ -157,8 +175,13 @@ def raster(model: keras.Model, data: datasets.Data, name: str) -> dict[str, Any]
     """The spikes of one test image, for the report; `None` for an ANN."""
     images, labels = data.sample(1)
     trains = metrics.raster(model, images[0])
-    if not trains:
+    if not trains or data.is_text:  # token ids are no picture
         return None
+    if data.gives_numbers:
+        return {
+            "image": _as_picture(images[0]).round(3).tolist(), "model": name.replace("_", " "),
+            "layers": {layer: train.tolist() for layer, train in trains.items()},
+        }  # fmt: skip
     (guess,) = metrics.predictions(predict(model, images))
     return {
         "image": _as_picture(images[0]).round(3).tolist(),
@@ -183,7 +206,11 @@ def _as_picture(sample: np.ndarray) -> np.ndarray:
 def describe_data(data: datasets.Data) -> dict[str, Any]:
     """Name, shape, classes and numbers of images, as plain data; `described` is that in text."""
     counts = {part: len(getattr(data, f"{part}_arrays")[1]) for part in ("train", "validation", "test")}
-    about = {"name": data.name, "image_shape": list(data.image_shape), "num_classes": data.num_classes}
+    about: dict[str, Any] = {"name": data.name, "image_shape": list(data.image_shape), "num_classes": data.num_classes}
+    if data.gives_numbers:
+        about["task"] = datasets.REGRESSION
+    if data.is_text:
+        about["vocabulary"] = list(data.vocabulary)
     resize = {"resize": dataclasses.asdict(data.resize)} if data.resize else {}
     return {**about, "class_names": list(data.class_names), **counts, **resize, "described": datasets.describe(data)}
 

@@ -33,6 +33,9 @@ OF_SERIES = ["window", "hop", "fold"]
 OF_EVENTS = ["fold", "frames", "frames_by"]
 """The same of events."""
 
+OF_TASK = ["task", "tokens", "vocabulary"]
+"""The same of labels that may be numbers, and of sentences."""
+
 DATASET = "digits"
 """Of a model whose data set neither a card nor an option tells."""
 
@@ -148,12 +151,16 @@ def _data(options: argparse.Namespace, path: Path, card: dict[str, Any]) -> data
     size = {"resize": options.resize, "keep_aspect": bool(options.keep_aspect)} if options.resize or options.keep_aspect else {}
     if not size and takes_resize(name):
         known += ["resize", "keep_aspect"]
+    if datasets.takes_numbers(name):
+        known += OF_TASK
     if datasets.holds_series(name):
         known += OF_SERIES
     elif datasets.holds_events(name):
         known += OF_EVENTS
     trained = {key: recipe[key] for key in known if key in recipe}
-    given = {key: getattr(options, key) for key in {*OF_SERIES, *OF_EVENTS} if getattr(options, key) is not None}
+    if words := (card.get("dataset") or {}).get("vocabulary"):
+        trained["vocabulary"] = words  # ids are those that the model has learned, also of sentences of another file
+    given = {key: getattr(options, key) for key in {*OF_SERIES, *OF_EVENTS, *OF_TASK} if getattr(options, key) is not None}
     return datasets.load(name, data_dir=options.data_dir, limit=options.limit, **{**trained, **size, **given})
 
 
@@ -191,10 +198,10 @@ def _folder(mode: Mode, path: Path, options: argparse.Namespace, kind: str) -> P
     return place_for(Path("runs") / f"{mode}_{name}", kind, owner).folder
 
 
-def _beside_card(accuracy: float, card: dict[str, Any], images: int) -> str:
+def _beside_card(accuracy: float | None, card: dict[str, Any], images: int) -> str:
     """Whether an accuracy is that of the model's card."""
     told, counted = (card.get("model") or {}).get("accuracy"), (card.get("dataset") or {}).get("test")
-    if told is None:
+    if told is None or accuracy is None:
         return ""
     if counted not in (None, images):
         return f"the card's accuracy, {told:.2%}, is of {counted:,} test images, this one of {images:,}"

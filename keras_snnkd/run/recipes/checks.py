@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from keras_snnkd import data, models, neurons
@@ -15,14 +16,16 @@ from keras_snnkd.data.series import Cut
 from keras_snnkd.distill import methods, objectives, schedules, teachers
 from keras_snnkd.distill.gradient import GRADIENTS
 from keras_snnkd.distill.methods import Method
+from keras_snnkd.distill.objectives import Coached
+from keras_snnkd.distill.objectives.logits import LogitObjective
 from keras_snnkd.distill.scales import check_scale
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.layers.encoders import check_timesteps
-from keras_snnkd.run.recipes.modes import OF_RECIPES, Mode
-from keras_snnkd.run.recipes.recipe import ITSELF, LONGER, SHIPPED, Recipe, ResolvedRecipe, is_file, teacher_file
+from keras_snnkd.run.recipes.modes import OF_RECIPES, WITH_STUDENTS, Mode
+from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, SHIPPED, Recipe, ResolvedRecipe, is_file, teacher_file
 from keras_snnkd.run.watching.health import ON_PROBLEM
 from keras_snnkd.training import optimizers, strategy
-from keras_snnkd.training.labels import check_smoothing
+from keras_snnkd.training.labels import BALANCED, check_class_weights, check_smoothing
 
 TUNERS = ("bayesian", "hyperband")
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -44,6 +47,35 @@ def check_types(recipe: Recipe) -> None:
             raise ValueError(f"recipe setting {field.name} holds a whole number of too many digits; the largest is 2^63")
         if isinstance(value, (dict, list)) and not _is_json(value):
             raise ValueError(f"recipe setting {field.name} must hold finite numbers, texts, lists and mappings, got {value!r}")
+
+
+def check_task(recipe: Recipe) -> None:
+    """Raise for a task that there is not, or that does not go with the data and the other settings.
+
+    Raises:
+        UnknownNameError: For another task.
+        ValueError: For everything else.
+    """
+    if data.check_task(recipe.task) != data.REGRESSION:
+        return
+    from_disk = recipe.dataset in data.names() or Path(recipe.dataset).exists()
+    if from_disk and not data.takes_numbers(recipe.dataset):
+        raise ValueError(
+            f"--task {recipe.task} is for .npz files of images with numbers as y_train and y_test, and for rated sentences (.tsv, .csv); "
+            f"got {recipe.dataset}"
+        )
+    if recipe.mode not in (Mode.TEACHER, *WITH_STUDENTS):
+        raise ValueError(f"--mode {recipe.mode} ranks students by accuracy, which numbers have none of; run --mode distill for each seed")
+    of_classes = {
+        "labels": recipe.labels != 1,
+        "mixup": recipe.mixup,
+        "label-smoothing": recipe.label_smoothing,
+        "class-weights": recipe.class_weights,
+        "compress": recipe.compress,
+    }
+    for option, given in of_classes.items():
+        if given:
+            raise ValueError(f"--{option} is for classes, and the labels of --task {recipe.task} are numbers; leave it out")
 
 
 def _whole_numbers(value: Any) -> Iterator[int]:
@@ -128,6 +160,10 @@ def _check_twin(recipe: ResolvedRecipe) -> None:
 def _check_training(recipe: ResolvedRecipe) -> None:
     optimizers.check(recipe.optimizer, recipe.schedule)
     check_smoothing(recipe.label_smoothing)
+    if isinstance(recipe.class_weights, str) and recipe.class_weights != BALANCED:
+        raise unknown_name("choice of class_weights", recipe.class_weights, [BALANCED])
+    if isinstance(recipe.class_weights, list):
+        check_class_weights(recipe.class_weights)
     if recipe.teacher_stop is not None and not 1 <= recipe.teacher_stop <= recipe.teacher_epochs:
         raise ValueError(f"teacher_stop must be one of the {recipe.teacher_epochs} epochs of the teacher, got {recipe.teacher_stop!r}")
 
@@ -152,6 +188,16 @@ def _check_loss(recipe: ResolvedRecipe) -> None:
             _check_mixed(method)
         if recipe.labels != 1:
             _check_few_labels(method)
+        if recipe.task == data.REGRESSION:
+            _check_numbers_taught(method)
+    known = recipe.mode == Mode.COMPARE and all(methods.combine([objective]).first for objective in recipe.objectives)
+    if recipe.student_start == IMITATION and not recipe.first_objectives and not known:
+        raise ValueError(
+            "--student-start imitation begins with a stage without labels; say what is learned there, such as --first-objective "
+            "hidden_states"
+        )
+    if recipe.first_objectives:
+        _check_first(methods.combine(recipe.first_objectives))
     for budget in budget_of(recipe):
         objectives.get(budget)
     if recipe.label_weight is not None:
@@ -165,6 +211,27 @@ def _check_mixed(method: Method) -> None:
             raise ValueError(
                 f"{objective.name} asks which steps give the right class, and with mixup an image has two; "
                 "leave out --mixup, or take an objective without labels, such as soft_targets"
+            )
+
+
+def _check_numbers_taught(method: Method) -> None:
+    """Raise a `ValueError` if a method compares what a regression has none of."""
+    for objective in map(objectives.get, method.objectives):
+        inner = objective.of if isinstance(objective, Coached) else objective
+        if isinstance(inner, LogitObjective) or inner.one_label or inner.needs_labels:
+            raise ValueError(
+                f"{objective.name} compares classes, and the outputs of --task regression are numbers; take "
+                "feature_map:teacher_tap=readout,student_tap=readout for these, or other taps for what is before them"
+            )
+
+
+def _check_first(method: Method) -> None:
+    """Raise a `ValueError` if a stage without labels would have nothing to learn."""
+    for objective in map(objectives.get, method.objectives):
+        if not objective.uses_teacher or objective.one_label or objective.needs_labels:
+            raise ValueError(
+                f"{objective.name} asks for labels or for no teacher, and in the first stage (--first-objective) the teacher alone "
+                "teaches; take hidden_states, feature_map or another objective with a teacher"
             )
 
 
@@ -189,7 +256,7 @@ def _check_few_labels(method: Method) -> None:
 
 
 def _check_numbers(recipe: ResolvedRecipe) -> None:
-    for name in ("epochs", "teacher_epochs", "ann_epochs", "batch_size", "seeds", "trials"):
+    for name in ("epochs", "first_epochs", "teacher_epochs", "ann_epochs", "batch_size", "seeds", "trials"):
         value = getattr(recipe, name)
         if value is not None and value < 1:
             raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
@@ -217,6 +284,8 @@ def _check_mode(recipe: ResolvedRecipe) -> None:
         raise ValueError(f"--mode teacher trains a teacher, and {recipe.teacher} is trained already; see it with --mode evaluate")
     if recipe.mode == Mode.COMPARE and recipe.strategy != "none":
         raise ValueError(f"--mode compare runs on one device, got --strategy {recipe.strategy}; run its arms as --mode distill instead")
+    if recipe.mode == Mode.TUNE and models.specification(recipe.student)["builder"] == "SpikingTransformer":
+        raise ValueError("--mode tune searches among widths of layers, and a transformer has one; compare sizes by --mode compare --sizes")
     if recipe.mode == Mode.MULTISTAGE and not recipe.assistants:
         raise ValueError("a multistage run needs at least one assistant (--assistant)")
     if recipe.mode == Mode.TUNE and recipe.student_start not in (None, methods.STARTS[0]):

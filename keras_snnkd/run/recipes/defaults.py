@@ -34,6 +34,39 @@ SERIES: dict[str, Any] = {
 }
 """Of all series."""
 
+OWN_TEXT: dict[str, Any] = {
+    "teacher": {"builder": "SpikingTransformer", "width": 64, "depth": 2, "dropout": 0.2, "neuron": "relu"},
+    "assistants": [{"builder": "SpikingTransformer", "width": 48, "depth": 2, "dropout": 0.2}],
+    "student": {"builder": "SpikingTransformer", "width": 32, "depth": 1, "dropout": 0.2},
+    "teacher_neuron": "relu",
+    "objectives": ["spikebert"],
+    "epochs": 6,
+    "teacher_epochs": 6,
+    "learning_rate": 2e-3,
+    "teacher_learning_rate": 2e-3,
+    "cache": 0,  # tables of embeddings are no answers to single sentences
+}
+"""Of sentences of one's own."""
+
+TEXT_METHODS = ["hinton", "spikebert", "spikingbert"]
+"""All methods that networks for text are compared by."""
+
+OWN_MAPS: dict[str, Any] = {
+    "teacher": {"builder": "EncoderDecoder", "widths": [16, 32, 64]},
+    "assistants": [{"builder": "EncoderDecoder", "widths": [12, 24, 48]}],
+    "student": {"builder": "EncoderDecoder", "widths": [8, 16, 32]},
+    "epochs": 30,
+    "teacher_epochs": 20,
+}
+"""Of images whose labels are maps."""
+
+NUMBERS: dict[str, Any] = {
+    "teacher_neuron": "relu",
+    "objectives": [{"objective": "feature_map", "teacher_tap": "readout", "student_tap": "readout", "weight": 0.5}],
+    "augment": "none",  # of images a changed place may change the number
+}
+"""Of all regressions: students learn the teacher's numbers, both in deviations of the labels."""
+
 BY_DATA_SET: dict[str, dict[str, Any]] = {
     "digits": {"batch_size": 32, "epochs": 30, "teacher_epochs": 10, "learning_rate": 5e-3, "teacher_learning_rate": 2e-3},
     "mnist": {"epochs": 8, "teacher_epochs": 4, "augment": "shift"},

@@ -14,6 +14,9 @@ from keras_snnkd.teachers import shipped
 SHIPPED, TRAIN = "shipped", "train"
 """In place of a teacher: the one that comes with the package for this data set, and the preset of the data set, trained in the run."""
 
+IMITATION = "imitation"
+"""As a student's start: itself, after a stage without labels."""
+
 LONGER = "longer"
 """As a student's start: itself, trained before for `teacher_timesteps`, then for half as many, and so on."""
 
@@ -35,6 +38,9 @@ class Recipe:
         window, hop: Of series: steps of the windows into which longer ones are cut, and from one to the next.
         fold: Of series and events: which part of the people, or of each class, is test (see `keras_snnkd.data.load`).
         frames, frames_by: Of lists of events: how many frames are made of each, of equal `"time"` or `"count"`.
+        task: What there is to learn: `"classes"`, or `"regression"`: the numbers, or maps of numbers, that the labels are.
+        tokens, vocabulary: Of sentences: tokens of each one, and how many ids.
+        unlabelled: A file of more sentences, for a first stage without labels.
         teacher: Preset, short form (`"convnet:32,pool,64"`), specification, or the path of a trained `.keras` file; `"shipped"` for the
             trained one that comes with the package for a data set, the default where there is one; `"train"` for the data set's preset,
             trained in the run; `"self"` for the student itself, run for `teacher_timesteps`.
@@ -55,7 +61,11 @@ class Recipe:
         label_weight: Factor of the label loss while distilling, or a schedule; that of the method by default, else 1. In modes
             `"compare"` and `"tune"` a given one holds for all.
         student_start: `"scratch"`, `"ann_twin"`: from the weights of the student's ANN twin, trained first, or `"shrunk"`: from the
-            teacher's weights, shrunk to the student's widths (`keras_snnkd.models.shrink_weights`); that of the method by default.
+            teacher's weights, shrunk to the student's widths (`keras_snnkd.models.shrink_weights`), or `"imitation"`: after a stage in
+            which it learns `first_objectives` without labels; that of the method by default.
+        first_objectives: Of the stage before, as `objectives`; those of the method by default, such as the teacher's hidden states for
+            `spikebert`.
+        first_epochs: Of that stage; as many as `epochs` by default.
         gradient: `"bptt"`, `"rate"`: rate-based backpropagation, half the time, or `"auto"` (see `keras_snnkd.Distiller`), for all stages;
             that of the method by default, else `"bptt"`.
         rivals: In mode `"compare"`, compare the student with its ANN twin, both distilled alike and as int8 files, in place of methods.
@@ -76,6 +86,8 @@ class Recipe:
         teacher_learning_rate: For teachers.
         weight_decay: Of the optimizer, decoupled from the gradient: SGD wants ten times the number of an L2 penalty.
         label_smoothing: Of the teachers' labels, from 0 to less than 1.
+        class_weights: Factors of the label loss for each class, or `"balanced"`: those by which all classes of the training labels weigh
+            alike; of all models.
         teacher_stop: End the teacher's training after so many of its epochs, before its learning rate has fallen to 0 (Cho and
             Hariharan, ICCV 2019, arXiv:1910.01348).
         weight_bits: 8 rounds the trained kernels to what an 8-bit file can hold, so that all files compute the same; 32 leaves them.
@@ -126,6 +138,10 @@ class Recipe:
     fold: int = 0
     frames: int | None = None
     frames_by: str = "time"
+    task: str = "classes"
+    tokens: int | None = None
+    vocabulary: int | None = None
+    unlabelled: str | None = None
     teacher: str | dict | None = None
     assistants: list | None = None
     student: str | dict | None = None
@@ -138,6 +154,8 @@ class Recipe:
     objectives: list | None = None
     label_weight: float | dict | None = None
     student_start: str | None = None
+    first_objectives: list | None = None
+    first_epochs: int | None = None
     gradient: str | None = None
     rivals: bool = False
     rates: list | None = None
@@ -159,6 +177,7 @@ class Recipe:
     teacher_learning_rate: float | None = None
     weight_decay: float = 1e-4
     label_smoothing: float = 0.0
+    class_weights: str | list | None = None
     teacher_stop: int | None = None
     weight_bits: int = 8
     augment: str | None = None

@@ -11,15 +11,16 @@ from keras_snnkd.distill.gradient import GRADIENTS
 from keras_snnkd.keras_internals import all_layers
 from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.recipes import defaults
-from keras_snnkd.run.recipes.checks import check, check_types
+from keras_snnkd.run.recipes.checks import check, check_task, check_types
 from keras_snnkd.run.recipes.modes import WITH_STUDENTS, Mode
-from keras_snnkd.run.recipes.recipe import ITSELF, LONGER, SHIPPED, TRAIN, Recipe, ResolvedRecipe, is_file
+from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, SHIPPED, TRAIN, Recipe, ResolvedRecipe, is_file
 from keras_snnkd.teachers import shipped
 
 
 def resolve(recipe: Recipe) -> ResolvedRecipe:
     """A recipe with methods replaced by what they are and every unset value filled in, checked."""
     check_types(recipe)
+    check_task(recipe)
     resolved = cast(ResolvedRecipe, _filled(_expanded(_fitted(_taught_by_what_there_is(recipe)))))
     if resolved.compress:
         compressed = resolved.mode in WITH_STUDENTS and not (resolved.mode == Mode.COMPARE and (resolved.rivals or resolved.sizes))
@@ -57,11 +58,16 @@ def _fitted(recipe: Recipe) -> Recipe:
 
 def _expanded(recipe: Recipe) -> Recipe:
     """With what methods are in place of their names; compared ones stay names."""
-    for objective in recipe.objectives or ():
+    for objective in (*(recipe.objectives or ()), *(recipe.first_objectives or ())):
         if not isinstance(objective, (str, dict)):
             raise ValueError(f"an objective is a name or a mapping with the key 'objective', got {objective!r}")
+    if recipe.first_objectives:
+        first = [part for entry in recipe.first_objectives for part in methods.combine([entry]).objectives]
+        recipe = dataclasses.replace(recipe, first_objectives=first, student_start=recipe.student_start or IMITATION)
     if recipe.mode == Mode.COMPARE:
         return dataclasses.replace(recipe, objectives=_compared(recipe))
+    if recipe.objectives is None and data.holds_text(recipe.dataset) and not _gives_numbers(recipe) and recipe.mode != Mode.TUNE:
+        recipe = dataclasses.replace(recipe, objectives=defaults.OWN_TEXT["objectives"])  # which is a method
     if recipe.objectives is None:
         return recipe
     if recipe.mode == Mode.TUNE:
@@ -75,8 +81,9 @@ def _compared(recipe: Recipe) -> list[Any]:
     if recipe.rivals:
         return recipe.objectives or [{**defaults.SOFT_TARGETS}]
     entries: list[Any] = []
+    all_methods = defaults.TEXT_METHODS if data.holds_text(recipe.dataset) else methods.compared()
     for given in recipe.objectives or ["all"]:
-        entries += methods.compared() if given == "all" else [given]
+        entries += all_methods if given == "all" else [given]
     for entry in entries:
         if methods.combine([entry]).start == LONGER:
             raise ValueError(f"{entry} trains several students one after the other; take --mode distill")
@@ -101,6 +108,8 @@ def _by_its_method(recipe: Recipe, objectives: list[Any]) -> Recipe:
     if method.longer and recipe.teacher not in (None, ITSELF):
         raise ValueError(f"in {method.name} the student teaches itself, and there is a teacher, {recipe.teacher!r}; leave out one of them")
     implied: dict[str, Any] = {"label_weight": method.label_weight, "student_start": method.start, "gradient": method.gradient}
+    if method.first and recipe.student_start in (None, IMITATION):
+        implied["first_objectives"] = list(method.first)
     if method.taught_by_ann:
         implied["teacher_neuron"] = "relu"
     times = method.longer or method.frames
@@ -133,7 +142,16 @@ def _has_presets(recipe: Recipe) -> bool:
 
 def _of_own_data(recipe: Recipe) -> dict[str, Any]:
     """The defaults of data without presets."""
-    return defaults.OWN_SERIES if data.holds_series(recipe.dataset) else defaults.OWN_DATA
+    if data.holds_series(recipe.dataset):
+        return defaults.OWN_SERIES
+    if data.holds_text(recipe.dataset):
+        return defaults.OWN_TEXT
+    return defaults.OWN_MAPS if _gives_numbers(recipe) and data.holds_maps(recipe.dataset) else defaults.OWN_DATA
+
+
+def _gives_numbers(recipe: Recipe) -> bool:
+    """Whether labels are numbers."""
+    return recipe.task == data.REGRESSION
 
 
 def _trained_here(recipe: Recipe) -> Any:
@@ -151,6 +169,7 @@ def _defaults(recipe: Recipe) -> dict[str, Any]:
         **(defaults.SERIES if data.holds_series(recipe.dataset) else {}),
         **({"assistants": [f"{name}_assistant"], "student": f"{name}_student"} if _has_presets(recipe) else _of_own_data(recipe)),
         **defaults.BY_DATA_SET.get(name, {}),
+        **(defaults.NUMBERS if _gives_numbers(recipe) else {}),
     }
     if recipe.optimizer == "sgd":
         values.update(learning_rate=defaults.SGD_RATE, teacher_learning_rate=defaults.SGD_RATE)

@@ -16,7 +16,7 @@ _TEACHERS = {
     "ann_epochs",
     "label_smoothing",
 }
-_DISTILLATION = {"assistants", "objectives", "label_weight", "student_start", *_BUDGET}
+_DISTILLATION = {"assistants", "objectives", "label_weight", "student_start", "first_objectives", "first_epochs", *_BUDGET}
 _TUNING = {"tuner", "trials", "search", "max_params", "max_synops", "max_bytes", "max_latency_ms"}
 _BY_MODE: dict[str, set[str]] = {
     Mode.TEACHER: {*_DISTILLATION, "compress", "pareto", "student", "epochs", "learning_rate", "cache", "seeds"},
@@ -29,7 +29,8 @@ _BY_MODE: dict[str, set[str]] = {
 _FORM = {"teacher_outputs", "teacher_scale"}
 """Of a teacher from a file."""
 
-_DATA = {"dataset", "data_dir", "limit", "resize", "keep_aspect", "window", "hop", "fold", "frames", "frames_by"}
+_SENTENCES = {"task", "tokens", "vocabulary", "unlabelled"}
+_DATA = {"dataset", "data_dir", "limit", "resize", "keep_aspect", "window", "hop", "fold", "frames", "frames_by", *_SENTENCES}
 
 _LOOKED_AT = {"mode", "model", "out", "imports", *_DATA}
 """By `--mode evaluate` and `--mode export`."""
