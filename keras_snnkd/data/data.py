@@ -12,23 +12,13 @@ import numpy as np
 
 from keras_snnkd._types import Tensor
 from keras_snnkd.data.augment import augmentation, check_axes
+from keras_snnkd.data.few_labels import UNLABELLED, check_share, is_labelled
 from keras_snnkd.data.mixup import check_mixup, shares
 from keras_snnkd.data.repeats import repeats
 from keras_snnkd.data.samples import augmented, on_cpu, to_float
 from keras_snnkd.files.pictures import Resize
 
 Arrays = tuple[np.ndarray, np.ndarray]
-
-UNLABELLED = -1
-"""In place of a class number, for an image whose class is not known."""
-
-
-def check_share(share: float) -> float:
-    """`share`, or a `ValueError` if that many images cannot be labelled."""
-    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
-        raise ValueError(f"labels must be the share of training images that are labelled, above 0 and at most 1, got {share!r}")
-    return share
-
 
 STEPS = 16
 """Steps that an epoch has at least, if `fitting_batch_size` can have it so."""
@@ -284,7 +274,7 @@ class Data:
         if check_share(share) == 1:
             return self
         images, labels = self.train_arrays
-        known = np.flatnonzero(self._is_labelled(share))
+        known = np.flatnonzero(is_labelled(self.train_arrays[1], share, self.seed))
         places = np.resize(known, max(len(known), len(labels)))
         return replace(self, train_arrays=(images[places], labels[places]))
 
@@ -297,17 +287,10 @@ class Data:
         if check_share(share) == 1:
             return self
         images, labels = self.train_arrays
-        return replace(self, train_arrays=(images, np.where(self._is_labelled(share), labels, UNLABELLED).astype(labels.dtype)))
-
-    def _is_labelled(self, share: float) -> np.ndarray:
-        """Which training images are labelled, `[N]`."""
-        labels = self.train_arrays[1]
-        order = np.random.default_rng(self.seed).permutation(len(labels))
-        known = np.zeros(len(labels), bool)
-        for label in np.unique(labels):
-            of_class = order[labels[order] == label]
-            known[of_class[: max(1, round(share * len(of_class)))]] = True
-        return known
+        return replace(
+            self,
+            train_arrays=(images, np.where(is_labelled(self.train_arrays[1], share, self.seed), labels, UNLABELLED).astype(labels.dtype)),
+        )
 
     def with_unlabelled(self) -> "Data":
         """The same data with the unlabelled samples among the training samples, under the label -1; for a stage without labels."""

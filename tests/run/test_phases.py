@@ -7,7 +7,7 @@ import pytest
 import rich.console
 
 import keras_snnkd as kd
-from keras_snnkd.data.data import UNLABELLED
+from keras_snnkd.data.few_labels import UNLABELLED
 from keras_snnkd.files.staging import read_json
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.watching.outlook import warnings_of

@@ -9,8 +9,8 @@ from typing import Any
 
 from keras_snnkd import data, models, neurons
 from keras_snnkd.data.augment import augmentation
-from keras_snnkd.data.data import check_share
 from keras_snnkd.data.events import check_frames
+from keras_snnkd.data.few_labels import check_share
 from keras_snnkd.data.mixup import check_mixup
 from keras_snnkd.data.series import Cut
 from keras_snnkd.distill import methods, objectives, schedules, teachers
