@@ -52,8 +52,7 @@ class Numbers(keras.layers.Layer):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        own = {"deviation": self.deviation, "mean": self.mean}
-        return {**super().get_config(), **{name: value for name, value in own.items() if value is not None}}
+        return {**super().get_config(), "deviation": self.deviation, "mean": self.mean}
 
 
 def with_numbers(model: keras.Model) -> keras.Model:
