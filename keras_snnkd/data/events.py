@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_snnkd.data.folder import files_of_classes, holds
 from keras_snnkd.data.npz import check_numbers
 from keras_snnkd.data.series import check_parts, divided
 from keras_snnkd.errors import FileFormatError, unknown_name
@@ -27,6 +28,9 @@ MOST = 255
 
 N_MNIST = (34, 34)
 """Height and width of its sensor."""
+
+ENDING = ".bin"
+"""Of lists of events."""
 
 RECORD = 5
 """Bytes of an event in a `.bin` file."""
@@ -162,7 +166,7 @@ def read_events(path: Path) -> np.ndarray:
 
 def holds_events(path: Path) -> bool:
     """Whether a folder has `.bin` files in its folders."""
-    return any(path.glob("*/*.bin")) or any(path.glob("*/*/*.bin"))
+    return holds(path, ENDING)
 
 
 def read_bins(path: Path, cut: Frames | None = None) -> Events:
@@ -174,7 +178,7 @@ def read_bins(path: Path, cut: Frames | None = None) -> Events:
     cut = cut or Frames()
     folders = {one.name.lower(): one for one in sorted(path.iterdir()) if one.is_dir()}
     parts = {name: folder for name, folder in folders.items() if name in ("train", "test")}
-    found = {part: _files(folder) for part, folder in parts.items()} if "train" in parts else {"train": _files(path)}
+    found = {part: files_of_classes(folder, ENDING) for part, folder in (parts if "train" in parts else {"train": path}).items()}
     names = sorted({label for files in found.values() for _, label in files})
     numbers = {name: number for number, name in enumerate(names)}
     if len(names) < 2:
@@ -191,10 +195,6 @@ def read_bins(path: Path, cut: Frames | None = None) -> Events:
 def told(cut: Frames) -> str:
     """How events were cut, in words."""
     return f"{cut.number} frames of events, of {'equal length' if cut.by == 'time' else 'equally many events'}"
-
-
-def _files(folder: Path) -> list[tuple[Path, str]]:
-    return [(file, one.name) for one in sorted(folder.iterdir()) if one.is_dir() for file in sorted(one.glob("*.bin"))]
 
 
 def of_arrays(path: Path | str, arrays: dict[str, np.ndarray], name: str) -> Events:

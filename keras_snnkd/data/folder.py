@@ -120,6 +120,28 @@ def listed(folder: Path) -> list[Path]:
     return entries
 
 
+def holds(folder: Path, ending: str) -> bool:
+    """Whether a folder has files of this ending, in capitals or not, in its folders or in theirs."""
+    return any(file.suffix.lower() == ending for pattern in ("*/*.*", "*/*/*.*") for file in folder.glob(pattern))
+
+
+def files_of_classes(folder: Path, ending: str) -> list[tuple[Path, str]]:
+    """The files of this ending, in capitals or not, in the folders of classes, with the classes' names.
+
+    Raises:
+        FileFormatError: For a class without such files, which would be lost; and see `listed`.
+    """
+    found = []
+    for one in listed(folder):
+        if not one.is_dir() or one.name.startswith("__"):
+            continue
+        files = [file for file in listed(one) if file.suffix.lower() == ending]
+        if not files:
+            raise FileFormatError(f"{one}: no {ending} files in it; convert other ones, or remove the folder, and its class with it.")
+        found += [(file, one.name) for file in files]
+    return found
+
+
 def _take(files: list[Path], test: bool) -> list[Path]:
     chosen = every_fifth(len(files))
     if 1 < len(files) < 5:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -198,7 +199,9 @@ def _split(source: Source | Series | Events, limit: int | None, cut: Cut) -> dic
 
 
 def _check_kind(source: Source | Series | Events, cut: Cut, bins: Frames) -> None:
-    """Refuse settings that are for data of another kind than what was read."""
+    """Refuse settings that are for data of another kind than what was read, and classes that are called alike."""
+    if twice := [name for name, count in Counter(source.class_names).items() if count > 1]:
+        raise FileFormatError(f"{source.name}: two classes are called {twice[0]!r}; each needs a name of its own (class_names).")
     if cut.window is not None and not isinstance(source, Series):
         raise ValueError(f"window (--window) cuts series, and {source.name} holds none")
     if cut.fold and isinstance(source, Source):

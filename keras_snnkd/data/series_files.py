@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd.data.events import Events, of_arrays
-from keras_snnkd.data.folder import listed
+from keras_snnkd.data.folder import files_of_classes, holds
 from keras_snnkd.data.npz import check_numbers
 from keras_snnkd.data.series import Series
 from keras_snnkd.errors import FileFormatError
@@ -24,7 +24,7 @@ MELS, FRAME_SECONDS, HOP_SECONDS = 40, 0.025, 0.010
 LOG_FLOOR = 1e-6
 
 SOUND = ".wav"
-"""The ending of sounds, in capitals too."""
+"""The ending of sounds."""
 
 
 def read_japanese_vowels() -> Series | Events:
@@ -189,7 +189,7 @@ def read_csv(path: Path) -> Series:
 
 def holds_sounds(path: Path) -> bool:
     """Whether a folder has WAV files in its folders."""
-    return any(file.suffix.lower() == SOUND for pattern in ("*/*.*", "*/*/*.*") for file in path.glob(pattern))
+    return holds(path, SOUND)
 
 
 def read_wavs(path: Path) -> Series:
@@ -202,9 +202,9 @@ def read_wavs(path: Path) -> Series:
         FileFormatError: If a file is no such sound, or rates differ.
     """
     if (path / "train").is_dir():
-        parts = {part: _sounds(path / part) for part in ("train", "test")}
+        parts = {part: files_of_classes(path / part, SOUND) for part in ("train", "test")}
     else:
-        parts = {"train": _sounds(path)}
+        parts = {"train": files_of_classes(path, SOUND)}
     names = sorted({label for found in parts.values() for _, label in found})
     rate = _Rate()
 
@@ -218,19 +218,6 @@ def read_wavs(path: Path) -> Series:
         groups = np.array([speaker for speaker, _, _ in speakers])
     series, labels = read(parts["train"])
     return Series(path.name, tuple(names), series, labels, groups, read(parts["test"]) if "test" in parts else None)
-
-
-def _sounds(folder: Path) -> list[tuple[Path, str]]:
-    """The sounds in the folders of classes, with the classes' names."""
-    found = []
-    for one in listed(folder):
-        if not one.is_dir() or one.name.startswith("__"):
-            continue
-        sounds = [file for file in listed(one) if file.suffix.lower() == SOUND]
-        if not sounds:
-            raise FileFormatError(f"{one}: no {SOUND} files in it; convert other sounds, or remove the folder, and its class with it.")
-        found += [(file, one.name) for file in sounds]
-    return found
 
 
 class _Rate:

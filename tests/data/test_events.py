@@ -63,6 +63,22 @@ def test_a_folder_of_n_mnist(tmp_path):
     assert np.max(frames) == mine.train_arrays[0].max()  # numbers of events, and no 256ths
 
 
+def test_a_class_without_events_is_told_and_endings_in_capitals_are_read(tmp_path):
+    folder = a_folder(tmp_path / "nmnist")
+    files = sorted(folder.glob("Test/*/*.bin"))
+    files[0].rename(files[0].with_suffix(".BIN"))
+    assert len(data.load(folder).test_arrays[1]) == len(files)
+    (folder / "Train" / "nine").mkdir()
+    with pytest.raises(FileFormatError, match=r"nine: no \.bin files in it"):
+        data.load(folder)
+
+
+def test_classes_of_one_name_are_told(tmp_path):
+    a_file(tmp_path / "mine.npz", class_names=np.array(["a", "a"]))
+    with pytest.raises(FileFormatError, match="two classes are called 'a'"):
+        data.load(tmp_path / "mine.npz")
+
+
 def test_frames_in_a_file(tmp_path):
     values = a_file(tmp_path / "mine.npz", groups=np.repeat(np.arange(5), 8))
     mine = data.load(tmp_path / "mine.npz", augment="flip+crop", batch_size=8)

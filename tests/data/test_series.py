@@ -173,7 +173,7 @@ def test_sounds_with_their_ending_in_capitals_are_read_and_a_class_without_sound
     assert sum(len(part[1]) for part in parts_of(data.load(tmp_path))) == 20
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "song.mp3").write_bytes(b"")
-    with pytest.raises(FileFormatError, match=r"c: no \.wav files in it"):
+    with pytest.raises(FileFormatError, match=r"c: no \.wav files in it; convert other ones"):
         data.load(tmp_path)
     (tmp_path / "c" / "song.mp3").rename(tmp_path / "a" / "song.mp3")
     (tmp_path / "c").rmdir()
