@@ -66,11 +66,7 @@ def _parts(path: Path, passed: Counter[str]) -> dict[str, Files]:
     if not (path / "train").is_dir():
         files = _classes(path, passed)
         return {part: {name: _take(images, part == "test") for name, images in files.items()} for part in ("train", "test")}
-    if not (path / "test").is_dir():
-        raise FileFormatError(
-            f"{path}: has train/ and no test/; add test/<class>/, or put the class folders into {path} itself, and every fifth image "
-            "of each is test."
-        )
+    check_test(path)
     named = ["train", "test", *[name for name in VALIDATION if (path / name).is_dir()][:1]]
     for entry in path.iterdir():
         if entry.is_dir() and entry.name not in named and not entry.name.startswith((".", "__")):
@@ -118,6 +114,15 @@ def listed(folder: Path) -> list[Path]:
         if any(unicodedata.category(letter) in UNWRITABLE for letter in entry.name):
             raise FileFormatError(f"{folder}: {entry.name!a} in it holds letters that no page or terminal can show; rename it.")
     return entries
+
+
+def check_test(path: Path) -> None:
+    """Refuse a folder with a part to train on and none to test on."""
+    if not (path / "test").is_dir():
+        raise FileFormatError(
+            f"{path}: has train/ and no test/; add test/<class>/, or put the class folders into {path} itself, and every fifth image "
+            "of each is test."
+        )
 
 
 def holds(folder: Path, ending: str) -> bool:

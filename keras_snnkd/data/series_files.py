@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd.data.events import Events, of_arrays
-from keras_snnkd.data.folder import files_of_classes, holds
+from keras_snnkd.data.folder import check_test, files_of_classes, holds
 from keras_snnkd.data.npz import check_numbers
 from keras_snnkd.data.series import Series
 from keras_snnkd.errors import FileFormatError
@@ -202,6 +202,7 @@ def read_wavs(path: Path) -> Series:
         FileFormatError: If a file is no such sound, or rates differ.
     """
     if (path / "train").is_dir():
+        check_test(path)
         parts = {part: files_of_classes(path / part, SOUND) for part in ("train", "test")}
     else:
         parts = {"train": files_of_classes(path, SOUND)}

@@ -180,6 +180,9 @@ def test_sounds_with_their_ending_in_capitals_are_read_and_a_class_without_sound
     (tmp_path / "c").symlink_to("elsewhere")
     with pytest.raises(FileFormatError, match="c: is a link to elsewhere, which is not there"):
         data.load(tmp_path)
+    write_wav(tmp_path / "half" / "train" / "a" / "1.wav")
+    with pytest.raises(FileFormatError, match=r"has train/ and no test/"):
+        data.load(tmp_path / "half")
 
 
 def parts_of(found):
