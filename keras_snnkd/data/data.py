@@ -314,7 +314,7 @@ class Data:
     def repeats(self) -> list[str]:
         """What is to be said of images that are there more than once, see `keras_snnkd.data.repeats`."""
         parts = {"train": self.train_arrays, "validation": self.validation_arrays, "test": self.test_arrays}
-        return repeats(parts, "sentences" if self.is_text else "images")
+        return repeats(parts, self.kind)
 
     def _batches(self, epochs: Any, cardinality: int, places: bool = False, replicas: range = range(1), of: int = 1) -> Any:
         """Shuffled, augmented batches of each of `epochs`, a dataset of numbers; or some parts of each batch."""

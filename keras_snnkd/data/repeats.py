@@ -22,7 +22,7 @@ def repeats(parts: Mapping[str, Arrays], kind: str = "images") -> list[str]:
     digests = {part: [_digest(image) for image in images] for part, (images, _) in parts.items()}
     if len(set(digests["train"])) == 1 < len(digests["train"]):
         return [f"all training {kind} are alike, so that there is nothing to learn from them"]
-    alike = "token by token" if kind == "sentences" else "pixel by pixel"
+    alike = {"sentences": "token by token", "images": "pixel by pixel"}.get(kind, "number by number")
     seen = set(digests["train"])
     lines = []
     for part in ("validation", "test"):
