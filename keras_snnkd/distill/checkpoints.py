@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -11,21 +13,29 @@ import keras
 
 from keras_snnkd._types import Logs
 from keras_snnkd.errors import FileFormatError
-from keras_snnkd.files.staging import check_seal, check_space, read_json, remove_unfinished, seal, write_json
+from keras_snnkd.files.staging import check_seal, check_space, read_json, remove_unfinished, seal, seal_length, write_json
 from keras_snnkd.training import strategy
 from keras_snnkd.weights.transfer import all_weights, restart_random_layers
 
 SECONDS = "seconds.json"
 
+AT_RISK = 3.0
+"""How many seconds of training a kill may cost. Of epochs that are shorter not every one is saved."""
+
+ALWAYS = 4
+"""So many epochs are saved however short they are: a disk that cannot be written is told at the start."""
+
 
 class Checkpoints(keras.callbacks.Callback):
-    """After each epoch keeps the history, the best weights so far, and all that is needed to go on from there.
+    """Keeps the history, the best weights so far, and all that is needed to go on after an epoch.
 
     In `folder`: `history.json`, a list with one mapping of metrics per epoch; `best-NNNN.weights.h5`, the weights of the best epoch;
-    `epoch-NNNN.weights.h5`, weights and optimizer after the last one; `seconds.json`,
-    how long it took up to the end of each epoch. Each file appears whole or not at all. The weights end
-    in their SHA-256, those after the last epoch in one that covers the history too: what is damaged is told, not used. Of several workers
-    the chief writes, and all read; the folder is one that all of them see.
+    `epoch-NNNN.weights.h5`, weights and optimizer after the last epoch that was saved; `seconds.json`, how long it took up to the end of
+    each epoch. The best weights are written whenever there are new ones; the rest after the first epochs, and from then on after the
+    first epoch that ends `AT_RISK` seconds or more after the last time. Several workers write after every epoch.
+
+    Each file appears whole or not at all. The weights end in their SHA-256, those to go on from in one that covers the history too: what
+    is damaged is told, not used. Of several workers the chief writes, and all read; the folder is one that all of them see.
 
     Args:
         folder: Where to keep them.
@@ -46,6 +56,7 @@ class Checkpoints(keras.callbacks.Callback):
         """That the epochs took which an interrupted run had finished."""
         self._seconds: list[float] = []
         self._started = time.monotonic()
+        self._saved_at = self._started
 
     def resume(self, model: keras.Model) -> int:
         """Load what an interrupted run left, if anything, into the compiled `model`.
@@ -106,16 +117,31 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.history = [*self.history[:epoch], {name: float(value) for name, value in (logs or {}).items()}]
         earlier = [self._sign * row[self.monitor] for row in self.history[self.judged_from : -1] if self.monitor in row]
+        self._seconds = [*self._seconds[:epoch], round(self.seconds_before + time.monotonic() - self._started, 1)]
+        now = self._sign * self.history[-1].get(self.monitor, self._sign * math.inf)
+        is_best = epoch >= self.judged_from and now >= max(earlier, default=-math.inf)
+        is_due = epoch < ALWAYS or strategy.across_workers() or time.monotonic() - self._saved_at >= AT_RISK
+        best, last = self._place("best", epoch), self._place("epoch", epoch)
+        if is_due:
+            self._write_history()
+        if is_best:
+            self._save(best)
+        if is_due:
+            self._save(last, self._seen(), same_as=best if is_best and not strategy.across_workers() else None)
+            self._saved_at = time.monotonic()
+            if strategy.is_chief():
+                self._keep_newest()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        self._write_history()  # of the last epochs, which may not have been saved
+
+    def _write_history(self) -> None:
         if strategy.is_chief():
             write_json(self.folder / "history.json", self.history)
-            self._seconds = [*self._seconds[:epoch], round(self.seconds_before + time.monotonic() - self._started, 1)]
             write_json(self.folder / SECONDS, self._seconds)
-        now = self._sign * self.history[-1].get(self.monitor, self._sign * math.inf)
-        if epoch >= self.judged_from and now >= max(earlier, default=-math.inf):
-            self._save(f"best-{epoch + 1:04d}")
-        self._save(f"epoch-{epoch + 1:04d}", self._seen())
-        if strategy.is_chief():
-            self._keep_newest()
+
+    def _place(self, kind: str, epoch: int) -> Path:
+        return self.folder / f"{kind}-{epoch + 1:04d}.weights.h5"
 
     def _keep_newest(self) -> None:
         for kind in ("best", "epoch"):
@@ -131,11 +157,15 @@ class Checkpoints(keras.callbacks.Callback):
         """The history as bytes, which the seal of a checkpoint covers too."""
         return json.dumps(self.history, sort_keys=True).encode()
 
-    def _save(self, name: str, context: bytes = b"") -> None:
-        path = self.folder / f"{name}.weights.h5"
+    def _save(self, path: Path, context: bytes = b"", same_as: Path | None = None) -> None:
+        """Save the weights; of the sealed file `same_as`, which has the same ones, a copy is enough."""
         with strategy.saved(path) as file:
             check_space(file.parent, 3 * sum(math.prod(weight.shape) * 4 for weight in self.model.weights))  # Adam keeps two more of each
-            self.model.save_weights(file)
+            if same_as is None:
+                self.model.save_weights(file)
+            else:
+                shutil.copyfile(same_as, file)
+                os.truncate(file, file.stat().st_size - seal_length())
             seal(file, context)  # HDF5 has no checksum, and a damaged file can crash its reader
 
     def _newest(self, kind: str) -> Path | None:

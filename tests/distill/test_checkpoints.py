@@ -2,12 +2,14 @@
 
 import errno
 import os
+import shutil
 from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 
+from keras_snnkd.distill import checkpoints as checkpoints_module
 from keras_snnkd.distill.chain import Chain
 from keras_snnkd.distill.checkpoints import Checkpoints
 from keras_snnkd.distill.stage import Stage
@@ -70,6 +72,36 @@ def test_the_best_weights_of_an_epoch_that_will_run_again_are_dropped(tmp_path):
     assert again.resume(model) == 1
     assert again.load_best(model) == 1
     assert {file.name for file in tmp_path.iterdir()} == {"history.json", "seconds.json", "best-0001.weights.h5", "epoch-0001.weights.h5"}
+
+
+def test_of_short_epochs_not_all_are_saved_and_none_of_the_history_is_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints_module, "AT_RISK", 60.0)
+    model, checkpoints = tiny.compiled(tiny.plain()), Checkpoints(tmp_path)
+    checkpoints.set_model(model)
+    for epoch, accuracy in enumerate([0.1, 0.2, 0.3, 0.4, 0.3, 0.9, 0.5]):
+        model.student.set_weights([np.full(weight.shape, epoch) for weight in model.student.weights])
+        checkpoints.on_epoch_end(epoch, {"val_accuracy": accuracy})
+    assert {file.name for file in tmp_path.glob("*.h5")} == {f"{name}.weights.h5" for name in ("best-0004", "best-0006", "epoch-0004")}
+    after_a_kill = tmp_path.parent / "killed"
+    shutil.copytree(tmp_path, after_a_kill)
+    again = Checkpoints(after_a_kill)
+    assert again.resume(model) == len(again.history) == 4
+    assert all(np.all(value == 3) for value in tiny.values(model.student))
+    assert again.load_best(model) == 4
+    checkpoints.on_train_end()
+    assert len(read_json(tmp_path / "history.json")) == 7
+    assert checkpoints.load_best(model) == 6
+    assert all(np.all(value == 5) for value in tiny.values(model.student))
+
+
+def test_epochs_that_take_their_time_are_all_saved(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints_module, "AT_RISK", 0.0)
+    model, checkpoints = tiny.compiled(tiny.plain()), Checkpoints(tmp_path)
+    checkpoints.set_model(model)
+    for epoch in range(6):
+        checkpoints.on_epoch_end(epoch, {"val_accuracy": 0.5})
+    assert {file.name for file in tmp_path.glob("*.h5")} == {"best-0006.weights.h5", "epoch-0006.weights.h5"}
+    assert Checkpoints(tmp_path).resume(model) == 6
 
 
 def test_a_disk_too_full_for_a_checkpoint_is_told_before_it_is_written(tmp_path, monkeypatch):
