@@ -15,6 +15,7 @@ from keras_snnkd.files.extras import extra
 from keras_snnkd.files.logits import LOGITS
 from keras_snnkd.files.staging import check_space, staged
 from keras_snnkd.models.from_nir import from_nir
+from keras_snnkd.training.compilation import outside_xla
 
 
 def nir(model: keras.Model, path: str | Path, *, samples: np.ndarray) -> ExportReport:
@@ -59,7 +60,7 @@ def write_nir(reference: Reference, file: Path, final: Path) -> ExportReport:
     check_space(file.parent, 2 * sum(weight.nbytes for weight in reference.model.get_weights()) + 2**20)
     package.write(file, graph)
     try:
-        written = tapped(from_nir(file), reference.taps)
+        written = outside_xla(tapped(from_nir(file), reference.taps))
     except FileFormatError as error:
         raise ExportError(f"{final} not written: it cannot be read back; {error}") from error
     return verify(

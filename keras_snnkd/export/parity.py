@@ -44,6 +44,7 @@ from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.rounding import unexplained
 from keras_snnkd.files.logits import LOGITS
 from keras_snnkd.layers import logits_of
+from keras_snnkd.training.compilation import outside_xla
 
 CHUNK = 64
 """Samples compared at a time, so that the spikes of many samples need not fit into memory together."""
@@ -102,17 +103,17 @@ class Reference:
         self.model = functional(model)
         taken = keras.backend.standardize_dtype(self.model.inputs[0].dtype)
         self.samples = check_images(samples, self.model.inputs[0].shape[1:], "int32" if taken == "int32" else "float32")
-        self.model = graphs.sized(self.model, self.samples.shape[1:])
+        self.model = outside_xla(graphs.sized(self.model, self.samples.shape[1:]))
         self.numbers = graphs.gives_numbers(self.model)
         if not np.all(np.isfinite(self.samples)):
             raise ExportError("the samples hold NaN or infinite values; a comparison needs real images.")
-        if not self.numbers and looks_like_probabilities(self.model.predict_on_batch(self.samples[:CHUNK])):
+        if not self.numbers and looks_like_probabilities(self.model(self.samples[:CHUNK], training=False)):
             self.model = logits_of(self.model, probabilities=True)
         frozen = freeze(self.model)
         self.taps = spiking_layers(self.model)
         self.kernel_elements = sum(math.prod(weight.shape) for weight in self.model.weights if len(weight.shape) > 1)
         self.compared = self.model if is_float32(self.model) else frozen
-        self._tapped = tapped(self.compared, self.taps)
+        self._tapped = outside_xla(tapped(self.compared, self.taps))
 
     @functools.cached_property
     def span(self) -> float:

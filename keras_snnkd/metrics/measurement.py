@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_snnkd._types import Tensor
 from keras_snnkd.errors import ShapeError
+from keras_snnkd.training.compilation import outside_xla
 
 
 class Measurement(keras.Model):
@@ -23,8 +24,7 @@ class Measurement(keras.Model):
         super().__init__(name="measurement")
         self.taps = keras.Model(model.inputs[0], dict(tensors))
         self.reduce = reduce
-        if keras.backend.backend() == "tensorflow":
-            self.jit_compile = False  # neurons compile themselves; convolutions are faster outside XLA on CPUs
+        outside_xla(self)
 
     def call(self, images: Tensor) -> Any:
         return self.reduce(self.taps(images, training=False))

@@ -35,6 +35,7 @@ from keras_snnkd.run.watching.outlook import outlook, outlook_of_twin, warnings_
 from keras_snnkd.run.watching.progress import Counter, Progress, Stopwatch, working
 from keras_snnkd.run.watching.terminal import make_console
 from keras_snnkd.training import strategy
+from keras_snnkd.training.compilation import outside_xla
 from keras_snnkd.training.determinism import make_deterministic
 
 OF_DATA = (
@@ -394,6 +395,7 @@ class Experiment:
 
 def _accuracy(model: keras.Model, batches: Any) -> float:
     """The share of right answers."""
+    outside_xla(model)
     hits = [np.asarray(model.predict_on_batch(x)).argmax(-1) == np.asarray(y) for x, y in batches]
     return float(np.mean(np.concatenate(hits)))
 

@@ -20,6 +20,7 @@ from keras_snnkd.errors import ExportError, ShapeError
 from keras_snnkd.export.freeze import timesteps
 from keras_snnkd.files.staging import staged
 from keras_snnkd.run.watching.attempt import attempt
+from keras_snnkd.training.compilation import outside_xla
 from keras_snnkd.weights.transfer import restart_random_layers
 
 MEASURED_IMAGES = 1000
@@ -168,7 +169,7 @@ def test_images(data: datasets.Data) -> tuple[np.ndarray, np.ndarray]:
 
 def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np.ndarray:
     """Logits `[N, C]`, in float32."""
-    return np.asarray(model.predict(images, batch_size=batch_size, verbose=0), dtype="float32")
+    return np.asarray(outside_xla(model).predict(images, batch_size=batch_size, verbose=0), dtype="float32")
 
 
 def raster(model: keras.Model, data: datasets.Data, name: str) -> dict[str, Any] | None:
