@@ -68,7 +68,7 @@ def device_accuracy(
         raise ValueError(f"draws must be a whole number of at least {LEAST_DRAWS}, for a spread that means something, got {draws!r}")
     labels = np.asarray(labels)
     if len(images) != len(labels) or not len(labels):
-        raise ValueError(f"expected as many labels as images, and some, got {len(labels)} and {len(images)}")
+        raise ValueError(f"expected as many labels as images, and at least one, got {len(labels)} and {len(images)}")
     on_device = plain(model)
     kernels = [inner(layer).kernel for layer in on_device.layers if getattr(inner(layer), "kernel", None) is not None]
     written = [ops.convert_to_numpy(kernel) for kernel in kernels]

@@ -252,14 +252,16 @@ def check_sparser(student: keras.Model, sparsity: float | None) -> None:
         return
     now = metrics.connection_sparsity(student)
     if now >= check_sparsity(sparsity):
-        raise NothingToGainError(f"{now:.1%} of the weights of {student.name} are 0 already, and {sparsity:.1%} shall be; ask for more")
+        raise NothingToGainError(
+            f"{now:.1%} of the weights of {student.name} are 0 already, so a sparsity of {sparsity:.1%} prunes nothing; ask for more"
+        )
 
 
 def check_fewer_steps(student: keras.Model, timesteps: int) -> None:
     """Raise a `NothingToGainError` if a network has no more steps than that."""
     now = steps_of(student)
     if now is not None and now <= timesteps:
-        raise NothingToGainError(f"{student.name} has T = {now}, and shall have T = {timesteps}; ask for fewer")
+        raise NothingToGainError(f"{student.name} has T = {now}, which is not more than the {timesteps} asked for; ask for fewer")
 
 
 def check_budget(student: keras.Model, budget: SpikeBudget, images: Any) -> None:
