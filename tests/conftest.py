@@ -7,6 +7,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import pytest
 
+if keras.backend.backend() == "tensorflow":
+    # By default Keras compiles all of a model by XLA, which takes seconds for each. Tests of that ask for it: `jit_compile=True`.
+    keras.Model._resolve_auto_jit_compile = lambda model: False
+
 
 @pytest.fixture(autouse=True)
 def _seed_and_dtype_policy():

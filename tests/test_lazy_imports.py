@@ -26,8 +26,8 @@ def python(program, backend="numpy"):
     ("imports", "backend"),
     [
         ("import keras_snnkd, keras", "tensorflow"),
-        ("import keras, keras_snnkd", "numpy"),
-        ("import keras_snnkd.surrogates, keras", "numpy"),
+        pytest.param("import keras, keras_snnkd", "numpy", marks=pytest.mark.slow),
+        pytest.param("import keras_snnkd.surrogates, keras", "numpy", marks=pytest.mark.slow),
         ("import keras_snnkd.edge; from keras.saving import load_model; import keras", "numpy"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What is said of JAX alone: `python -m tests.backends.on_jax FOLDER` prints what it found as JSON."""
+"""What is said of JAX alone: `python -m tests.backends.on_jax FOLDER steps chain export` prints what it found as JSON."""
 
 import json
 import sys
@@ -83,5 +83,6 @@ def refusal(call):
 
 if __name__ == "__main__":
     keras.utils.set_random_seed(0)
-    place = Path(sys.argv[1])
-    print(json.dumps({"steps": steps(), "chain": chain(place), "export": export(place)}))
+    place, *wanted = sys.argv[1:]
+    parts = {"steps": steps, "chain": lambda: chain(Path(place)), "export": lambda: export(Path(place))}
+    print(json.dumps({name: parts[name]() for name in wanted}))

@@ -12,6 +12,7 @@ from keras_snnkd.distill.objectives import FeatureMap, FiringRate, SoftTargets, 
 from keras_snnkd.errors import ShapeError, UnknownNameError
 from tests.distill import tiny
 from tests.distill.distiller_cases import plain_pair
+from tests.sampling import sampled
 
 every_teacher = pytest.mark.parametrize(
     ("teacher", "objectives"),
@@ -134,7 +135,10 @@ def test_mixed_bfloat16_trains_close_to_float32():
     assert mixed["loss"] == pytest.approx(exact["loss"], rel=0.1)
 
 
-@pytest.mark.parametrize("arguments", [{"jit_compile": True}, {"steps_per_execution": 2}, {"run_eagerly": True}], ids=str)
+WAYS = [{"jit_compile": True}, {"steps_per_execution": 2}, {"run_eagerly": True}]
+
+
+@pytest.mark.parametrize("arguments", sampled(WAYS, {"steps_per_execution": 2}, {"run_eagerly": True}), ids=str)
 def test_ways_to_run_give_the_same_training(arguments):
     def train(**arguments):
         keras.utils.set_random_seed(0)

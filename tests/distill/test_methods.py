@@ -60,7 +60,7 @@ def test_a_method_is_plain_data_and_says_where_it_comes_from(name):
     assert (method.teacher == "self") == (bool(method.longer) or not method.needs_teacher)
 
 
-@pytest.mark.parametrize("name", sampled(methods.names(), *methods.names()[::4]))
+@pytest.mark.parametrize("name", sampled(methods.names(), *methods.names()[::8]))
 def test_a_method_trains_a_student(name):
     method = methods.get(name)
     kind = "text" if method.reads == "text" else "ann" if method.teacher == "ann" else "snn"
@@ -137,7 +137,7 @@ def test_a_preset_adds_its_term_of_official_numbers_to_the_labels(name):
 OF_TEXT = ("hidden_states", "attention_scores", "embedding_table")
 
 
-@pytest.mark.parametrize("name", objectives.names())
+@pytest.mark.parametrize("name", sampled(objectives.names(), *objectives.names()[::5], "hidden_states"))
 def test_an_objective_alone_moves_the_students_kernels(name):
     text = name in OF_TEXT
     kind = "text" if text else "snn" if methods.combine([name]).teacher == "snn" else "ann"

@@ -7,6 +7,7 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd.distill.moments import FreshMoments, MomentEstimator
 from tests.distill import tiny
+from tests.sampling import sampled
 
 
 class Few:
@@ -106,7 +107,7 @@ def separable(count=360, classes=3):
     return images.astype("uint8"), labels
 
 
-@pytest.mark.parametrize("batch_size", [None, 128])
+@pytest.mark.parametrize("batch_size", sampled([None, 128], 128))
 def test_a_small_data_set_is_learnt(tmp_path, batch_size):
     """By the defaults, and also with two steps per epoch: the student that is validated and kept is the one that was trained."""
     images, labels = separable()

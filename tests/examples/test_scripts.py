@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+from tests.sampling import sampled
+
 ROOT = pathlib.Path(__file__).parents[2]
 SCRIPTS = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
 SAYS = {
@@ -35,7 +37,7 @@ def builder():
 
 
 @pytest.mark.filterwarnings("default:::keras_snnkd")
-@pytest.mark.parametrize("name", [name for name in SCRIPTS if name != "jax_training"])
+@pytest.mark.parametrize("name", sampled([name for name in SCRIPTS if name != "jax_training"], "keras_to_spiking", "own_objective"))
 def test_a_script_runs_in_its_quick_form(name, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [f"{name}.py", "--quick"])

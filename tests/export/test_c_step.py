@@ -15,6 +15,7 @@ from keras_snnkd.export import c_source, c_step, streaming
 from keras_snnkd.export import c_step as of_function
 from keras_snnkd.files.extras import MissingPackageError
 from tests.export.test_stepper_series import series, student
+from tests.sampling import sampled
 
 MAIN = Path(__file__).parents[2] / "examples" / "wrist" / "main.c"
 MODULE = __import__(of_function.__module__, fromlist=["c_step"])
@@ -29,7 +30,7 @@ NETS = {
 }
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", sampled(NETS, "alif, soft", "radlif, symplectic", "own time constants"))
 def test_c_does_what_the_model_does(name, tmp_path):
     model, samples = student(**NETS[name]), series(NETS[name].get("padded", True))
     report = c_step(model, tmp_path / "student.h", samples=samples)

@@ -57,7 +57,7 @@ def test_the_file_needs_the_operators_of_onnx_alone_and_names_its_ends(file):
     assert shapes == [("image", ["batch", 8, 8, 1]), ("logits", ["batch", 10])]
 
 
-@pytest.mark.parametrize("name", sampled(["convnet_average_alif", "mlp_membrane_latency_plif"], "convnet_average_alif"))
+@pytest.mark.parametrize("name", sampled(["convnet_average_alif", "mlp_membrane_latency_plif"]))
 def test_every_kind_of_neuron_encoder_and_readout_does_the_same(name, tmp_path, samples, in_process):
     model = busy(**BUILDS[name])
     report = kd.export.onnx(model, tmp_path / "student.onnx", samples=samples)

@@ -45,7 +45,7 @@ NETS = {
 }
 
 
-@pytest.mark.parametrize("name", sampled(NETS, "adlif"))
+@pytest.mark.parametrize("name", sampled(NETS))
 def test_the_file_of_one_step_does_what_the_model_does(name, tmp_path):
     model, samples = student(**NETS[name]), series(NETS[name].get("padded", True))
     report = streaming(model, tmp_path / "step.tflite", samples=samples)

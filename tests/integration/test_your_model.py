@@ -53,7 +53,7 @@ def test_a_folder_of_pictures_and_a_softmax_teacher_of_0_to_255_with_no_option_b
     monkeypatch.chdir(place)
     monkeypatch.setattr(kd.export, "export_all", tiny.fake_export)
     (command,) = blocks("bash")[0].splitlines()
-    assert run(command) == 0
+    assert run(command, "--epochs", "8") == 0
     said = " ".join("".join(capsys.readouterr()).split())
     assert "its images are brought to the scale 0..255" in said
     assert "has no spiking neurons" in said

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import keras_snnkd as kd
 from keras_snnkd import cli
 from keras_snnkd.export.report import ExportReport
+from keras_snnkd.report import markup
 
 DATA = ["--limit", "200", "--batch-size", "50"]
 MODELS = ["--teacher", "mlp:24", "--student", "mlp:12", "-T", "2"]
@@ -21,9 +23,12 @@ def fake_export(model, folder, samples, quantizations=()):
     return [ExportReport("saved_model", str(place), 4096, {}, len(samples), 1.0, 0.0, 1.0, {}, 0, {})]
 
 
-def run(*arguments):
-    """The exit status of `train.py` with these arguments, in this process."""
-    return cli.main(list(map(str, arguments)))
+def run(*arguments, pictures=False):
+    """The exit status of `train.py` with these arguments, in this process; without pictures in its pages, which take seconds to draw."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not pictures:
+            patch.setattr(markup, "picture", lambda draw, description: "")
+        return cli.main(list(map(str, arguments)))
 
 
 def weights(path):

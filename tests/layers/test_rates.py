@@ -10,6 +10,7 @@ from keras_snnkd.layers import BatchNormalization
 from keras_snnkd.layers.rates import OnRates
 from keras_snnkd.neurons.lanes import Lanes
 from tests.harness import gradients, oracle_cases
+from tests.sampling import sampled
 
 IMAGES = np.random.default_rng(0).random((4, 8, 8, 2)).astype("float32")
 UPSTREAM = np.random.default_rng(1).normal(size=(4, 3)).astype("float32")
@@ -59,7 +60,7 @@ def test_batch_norm_is_that_of_the_official_code(case, graph):
         np.testing.assert_allclose(ours, case[name].ravel(), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", sampled(NETWORKS, "convolutions", "recurrent", "membrane"))
 def test_with_one_step_it_is_backpropagation_through_time(name):
     model = build(name, timesteps=1)
     logits, expected = trained(model, model)

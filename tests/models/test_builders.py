@@ -15,6 +15,7 @@ from keras_snnkd.layers import Direct, MeanOverTime, OverTime
 from keras_snnkd.models import MLP, ConvNet, ResNet, build, load
 from keras_snnkd.neurons import LIF
 from tests.harness import to_numpy
+from tests.sampling import sampled
 
 SPECS = {
     "MLP": {"builder": "MLP", "widths": [8]},
@@ -45,9 +46,13 @@ def taps(model, *names):
     return [to_numpy(output) for output in both(IMAGES)]
 
 
-@every_builder
-@every_neuron
-def test_trains_and_comes_back_from_a_file_with_the_same_spikes(builder, neuron, tmp_path):
+NETWORKS = [(builder, neuron) for builder in SPECS for neuron in NEURONS]
+EACH_NEURON_ONCE = [(list(SPECS)[number % len(SPECS)], neuron) for number, neuron in enumerate(NEURONS)]
+
+
+@pytest.mark.parametrize("network", sampled(NETWORKS, *EACH_NEURON_ONCE), ids="-".join)
+def test_trains_and_comes_back_from_a_file_with_the_same_spikes(network, tmp_path):
+    builder, neuron = network
     model = small(builder, neuron=neuron)
     assert (model.input_shape, model.output_shape) == ((None, 6, 6, 2), (None, 3))
     before = [to_numpy(weight.value) for weight in model.trainable_weights]
@@ -87,6 +92,7 @@ def test_trains_in_mixed_precision_with_float32_logits(builder, readout):
     assert np.isfinite(train(model, run_eagerly=True))
 
 
+@pytest.mark.slow
 def test_loads_in_a_fresh_process(tmp_path):
     model = small(neuron="plif", encoder="latency", threshold=0.1)
     train(model, run_eagerly=True)

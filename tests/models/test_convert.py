@@ -95,6 +95,7 @@ def test_one_frame_always_stays():
     assert models.keep_frames(model).get_layer("gate").kept == [1]
 
 
+@pytest.mark.slow
 def test_a_file_of_the_kept_frames_is_checked(tmp_path, in_process):  # noqa: F811
     report = litert(models.keep_frames(gated()), tmp_path / "kept.tflite", samples=EVENTS)
     assert report.agreement == 1.0

@@ -8,6 +8,7 @@ import tensorflow as tf
 import keras_snnkd as kd
 from keras_snnkd.neurons import currents as module
 from keras_snnkd.neurons.currents import Currents, currents_of
+from tests.sampling import sampled
 
 IMAGES = tf.constant(np.random.default_rng(0).uniform(high=6, size=(6, 8, 8, 2)), tf.float32)
 
@@ -31,20 +32,19 @@ def outcome(model, training=True):
     return [np.asarray(x) for x in (logits, *gradients, *model.weights)]
 
 
+NETWORKS = [
+    {},
+    {"neuron": "plif"},
+    {"neuron": "alif"},
+    {"normalization": "threshold"},
+    {"encoder": "latency"},
+    {"detach_reset": False},
+    {"neuron": "plif", "timesteps": 10},
+]
+
+
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {},
-        {"neuron": "plif"},
-        {"neuron": "alif"},
-        {"normalization": "threshold"},
-        {"encoder": "latency"},
-        {"detach_reset": False},
-        {"neuron": "plif", "timesteps": 10},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("arguments", sampled(NETWORKS, {}, {"normalization": "threshold"}), ids=str)
 def test_a_network_computes_the_same_with_notes_and_without(arguments, training, monkeypatch):
     with_notes = outcome(network(**arguments), training)
     monkeypatch.setattr(module, "in_tensorflow_graph", lambda: False)

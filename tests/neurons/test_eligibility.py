@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras_snnkd import neurons
 from keras_snnkd.neurons.lanes import Lanes
 from tests.harness import gradients, oracle_cases
+from tests.sampling import sampled
 
 CASES = oracle_cases("rate_backprop.npz", "neuron")
 EVERY = [
@@ -63,9 +64,15 @@ def test_four_steps_by_hand():
     np.testing.assert_allclose(gradient[0, 0], sum(changes) / 4, rtol=1e-6)
 
 
-@pytest.mark.parametrize("timesteps", [3, 11, 70], ids=["one kernel", "a chain of kernels", "a loop"])
-@pytest.mark.parametrize(("neuron", "arguments"), EVERY, ids=str)
-def test_it_is_the_sum_over_time_of_backpropagation_through_time(neuron, arguments, timesteps):
+EXECUTORS = {"one kernel": 3, "a chain of kernels": 11, "a loop": 70}
+RUNS = [(executor, number) for number in range(len(EVERY)) for executor in EXECUTORS]
+EACH_NEURON_ONCE = [(list(EXECUTORS)[number % len(EXECUTORS)], number) for number in range(len(EVERY))]
+
+
+@pytest.mark.parametrize("run", sampled(RUNS, *EACH_NEURON_ONCE), ids=str)
+def test_it_is_the_sum_over_time_of_backpropagation_through_time(run):
+    executor, number = run
+    timesteps, (neuron, arguments) = EXECUTORS[executor], EVERY[number]
     rng = np.random.default_rng(0)
     currents = rng.normal(0.8, 0.8, (3, timesteps, 4)).astype("float32")
     upstream = rng.normal(size=(3, 4)).astype("float32")

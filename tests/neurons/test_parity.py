@@ -166,7 +166,7 @@ def name_of(setup_or_executor):
 
 
 RUNS = [run for run in itertools.product(SETUPS, EXECUTORS) if runs(*run)]
-SAMPLED = [run if place % 3 == 0 else pytest.param(*run, marks=pytest.mark.slow) for place, run in enumerate(RUNS)]
+SAMPLED = [run if place % 7 == 0 else pytest.param(*run, marks=pytest.mark.slow) for place, run in enumerate(RUNS)]
 
 
 @pytest.mark.parametrize(("setup", "execute"), SAMPLED, ids=name_of)

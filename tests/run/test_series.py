@@ -12,6 +12,7 @@ from keras_snnkd.errors import KDError, ShapeError
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.finished import inspection
 from keras_snnkd.run.finished.evaluation import _as_picture, describe_data, measure
+from tests.sampling import sampled
 
 
 def test_japanese_vowels_have_defaults_of_their_own():
@@ -90,7 +91,7 @@ def test_a_sample_of_any_kind_is_shown_as_a_picture():
     np.testing.assert_allclose(_as_picture(events), [[1, 0.25]])
 
 
-@pytest.mark.parametrize("layer", [keras.layers.GRU, keras.layers.LSTM])
+@pytest.mark.parametrize("layer", sampled([keras.layers.GRU, keras.layers.LSTM], keras.layers.GRU))
 def test_a_recurrent_keras_network_teaches(layer):
     vowels = kd.data.load("japanese_vowels", batch_size=16)
     inputs = keras.Input(vowels.image_shape)
@@ -190,7 +191,7 @@ TEACHERS = {
 
 
 @pytest.mark.filterwarnings("ignore:.*has no spiking neurons")
-@pytest.mark.parametrize("name", TEACHERS)
+@pytest.mark.parametrize("name", sampled(TEACHERS, "lstm", "tcn"))
 def test_a_file_of_any_keras_network_teaches_a_series_and_its_operations_are_a_count_or_a_dash(name, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_snnkd.distill.teachers.judge", lambda *arguments: None)  # it is not trained here
     of_steps, counted = TEACHERS[name]

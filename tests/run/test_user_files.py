@@ -37,6 +37,28 @@ def _folder(tmp_path, monkeypatch):
     monkeypatch.setattr(kd.export, "export_all", tiny.fake_export)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder in which a student was trained alone, as `run`."""
+    place = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setattr(kd.export, "export_all", tiny.fake_export)
+        assert tiny.run(*ALONE, "--out", "run") == 0
+    return place
+
+
+@pytest.fixture
+def trained(finished, _folder, capsys):
+    """A copy of it in the folder of the test."""
+    shutil.copytree(finished, ".", dirs_exist_ok=True)
+    capsys.readouterr()
+
+
+AGAIN = [*ALONE, "--out", "run", "--resume"]
+"""All of that run but the training."""
+
+
 @pytest.fixture
 def no_training(monkeypatch):
     monkeypatch.setattr(kd.Distiller, "fit", lambda *arguments, **more: pytest.fail("training started"))
@@ -85,8 +107,7 @@ def test_what_somebody_puts_into_a_run_outlives_it(capsys):
     ]  # fmt: skip
 
 
-def test_evaluation_does_not_write_where_anything_else_is(capsys):
-    assert tiny.run(*ALONE, "--out", "run") == 0
+def test_evaluation_does_not_write_where_anything_else_is(trained, capsys):
     Path("mine").mkdir()
     Path("mine/evaluate.json").write_text("mine")
     evaluate = ["--mode", "evaluate", "--model", "saved_models/run", "--limit", 200]
@@ -131,9 +152,7 @@ OTHER_SETTINGS = {
 }
 
 
-def test_every_setting_that_changes_the_run_is_refused_on_resume(capsys, monkeypatch):
-    assert tiny.run(*ALONE, "--out", "run") == 0
-    monkeypatch.setattr(kd.Distiller, "fit", lambda *arguments, **more: pytest.fail("training started"))
+def test_every_setting_that_changes_the_run_is_refused_on_resume(trained, no_training, capsys):
     before = contents("run"), contents("saved_models")
     for said, options in OTHER_SETTINGS.items():
         assert tiny.run(*ALONE, "--out", "run", "--resume", *options) == 1
@@ -244,12 +263,13 @@ AFTER_TRAINING = [
 
 
 @pytest.mark.parametrize("broken", sampled(AFTER_TRAINING, *AFTER_TRAINING[1::3]), ids=lambda broken: broken[1])
-def test_nothing_that_fails_after_training_takes_it_along(broken, monkeypatch, capsys):
+def test_nothing_that_fails_after_training_takes_it_along(broken, trained, monkeypatch, capsys):
     def fail(*arguments, **more):
         raise RuntimeError("a layer nobody knows")
 
     monkeypatch.setattr(*broken, fail)
-    assert tiny.run(*ALONE, "--out", "run") == 0
+    shutil.rmtree("saved_models")
+    assert tiny.run(*AGAIN) == 0
     said, error = told(capsys)
     assert not error
     noted = [read_json(path)["notes"] for path in ("run/results.json", "saved_models/run/card.json")]
@@ -291,8 +311,8 @@ def test_a_full_disk_at_the_report_keeps_the_table_and_resume_does_the_rest(monk
     assert tiny.run(*ALONE, "--out", "run", "--resume") == 0
 
 
-def test_every_step_after_training_says_what_it_is_doing(capsys):
-    assert tiny.run(*ALONE, "--out", "run") == 0
+def test_every_step_after_training_says_what_it_is_doing(trained, capsys):
+    assert tiny.run(*AGAIN) == 0
     said = capsys.readouterr().out.splitlines()
     steps = [line for line in said if line.endswith(" ...")]
     assert steps == [

@@ -45,7 +45,7 @@ def finished(tmp_path_factory):
     place = tmp_path_factory.mktemp("compared")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        assert tiny.run(*COMPARE) == 0
+        assert tiny.run(*COMPARE, pictures=True) == 0
     return place
 
 
