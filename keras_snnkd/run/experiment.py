@@ -30,6 +30,7 @@ from keras_snnkd.run.plan import ALONE, ALONE_TWIN, Plan
 from keras_snnkd.run.recipes.folder import check_folder, check_resume
 from keras_snnkd.run.recipes.recipe import Recipe, teacher_file
 from keras_snnkd.run.watching.attempt import attempt, reason
+from keras_snnkd.run.watching.board import EpochBoard
 from keras_snnkd.run.watching.health import TrainingHealth
 from keras_snnkd.run.watching.outlook import outlook, outlook_of_twin, warnings_of
 from keras_snnkd.run.watching.progress import Counter, Progress, Stopwatch, working
@@ -294,7 +295,7 @@ class Experiment:
             *self._front(stage),
             self._health(),
             progress,
-            keras.callbacks.TensorBoard(str(self.folder / "logs" / stage.name), write_graph=False),
+            EpochBoard(str(self.folder / "logs" / stage.name)),
         ]
 
     def _front(self, stage: Stage) -> list[keras.callbacks.Callback]:

@@ -46,7 +46,7 @@ def twin(student, **changes):
     return other
 
 
-@pytest.mark.parametrize("export", [litert, saved_model])
+@pytest.mark.parametrize("export", sampled([litert, saved_model], saved_model))
 def test_a_wrong_threshold_is_found_in_the_first_layer_that_has_it(export, student, samples, tmp_path, export_of, shared, in_process):
     export_of(twin(student, threshold=1.01))
     refused(r"layer block1_neuron: \d+ of its .* spikes .* differ with the membrane up to 0\.0", export, student, tmp_path, samples)
