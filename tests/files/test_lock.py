@@ -24,7 +24,7 @@ with locked(sys.argv[1], "train.py --name theirs"):
 @pytest.fixture
 def holder(tmp_path):
     """Another process that holds the folder."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "KERAS_BACKEND": "numpy"}  # which is imported soonest
     with subprocess.Popen([sys.executable, "-c", HOLDS, str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout.readline() == "held\n"
         yield process
