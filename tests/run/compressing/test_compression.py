@@ -166,7 +166,7 @@ def one_image(model):
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([{"compress": "steps", "timesteps": 2}], "has T = 2, and shall have T = 2; ask for fewer"),
+        ([{"compress": "steps", "timesteps": 2}], "has T = 2, which is not more than the 2 asked for; ask for fewer"),
         ([{"compress": "spikes", "synops": 1e9}], r"cause at most .* operations a sample, .* and the budget is 1,000,000,000"),
         ([{"compress": "tt", "rank": 2}], "no convolution of .* becomes smaller"),
         ([{"compress": "channels", "skip": ["block1_dense", "block2_dense"]}], "no hidden layer whose channels can be cut"),
