@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks import output
 from benchmarks.bench import Bench, Row
+from benchmarks.contenders import CLOCKS
 from benchmarks.machine import machine, versions
 from benchmarks.rows import QUICK, ROWS
 from benchmarks.worker import environment
@@ -25,6 +26,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--rounds", type=int, metavar="N", help="turns of each contender (default: 15; quick: 5)")
     p.add_argument("--threads", type=int, default=2, metavar="N", help="of each contender (default: 2)")
+    p.add_argument(
+        "--clock", choices=list(CLOCKS), default="wall", help="of what is timed: seconds that pass (default), or of the processor's work"
+    )
     p.add_argument("--no-peers", dest="peers", action="store_false", help="leave out SpikingJelly and snnTorch")
     p.add_argument("--verbose", action="store_true", help="show what the contenders print")
     return p
@@ -49,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         threads=options.threads,
         verbose=options.verbose,
         peers=options.peers,
+        clock=options.clock,
     )
     now = datetime.datetime.now(datetime.UTC)
     folder = options.out or Path(__file__).parent / "results" / f"{now:%Y-%m-%d-%H%M}"
@@ -58,8 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
         "machine": machine(),
         "versions": versions(),
         "settings": {
-            **{name: getattr(bench, name) for name in ("quick", "rounds", "turn", "threads", "peers")},
-            "environment": environment(bench.threads),
+            **{name: getattr(bench, name) for name in ("quick", "rounds", "turn", "threads", "peers", "clock")},
+            "environment": environment(bench.threads, bench.clock),
         },
         "rows": {},
     }

@@ -70,6 +70,7 @@ class Bench:
         threads: Of every contender.
         verbose: Whether to show what the workers print.
         peers: Whether the peers take part.
+        clock: `"wall"`, or `"processor"` for machines that others use at the same time.
     """
 
     quick: bool = False
@@ -78,10 +79,11 @@ class Bench:
     threads: int = 2
     verbose: bool = False
     peers: bool = True
+    clock: str = "wall"
 
     def worker(self, prepare: Callable[..., Contender], arguments: Mapping[str, Any], threads: int | None = None) -> Worker:
         """One contender in a process of its own."""
-        return Worker(prepare, arguments, threads or self.threads, self.verbose)
+        return Worker(prepare, arguments, threads or self.threads, self.verbose, self.clock)
 
     def compare(self, contenders: Contenders, threads: int | None = None) -> Row:
         """Prepare the contenders one after the other, then measure them in turn. Who fails is left out."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from benchmarks.contenders import Contender, UnavailableError
+from benchmarks.contenders import CLOCK, Contender, UnavailableError, clock
 
 WARM_UP = 3
 """Steps before the first measurement; they also compile."""
@@ -17,7 +17,7 @@ PATIENCE = 1800
 """Seconds that a worker may take for one answer; compiling may take minutes."""
 
 
-def environment(threads: int) -> dict[str, str]:
+def environment(threads: int, read: str = "wall") -> dict[str, str]:
     """What makes all frameworks use as many threads, and waiting threads sleep, so that an idle worker costs the others nothing."""
     libraries = ("OMP", "MKL", "OPENBLAS")
     return {
@@ -29,6 +29,7 @@ def environment(threads: int) -> dict[str, str]:
         "KMP_BLOCKTIME": "0",
         "CUDA_VISIBLE_DEVICES": "-1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        CLOCK: read,
     }
 
 
@@ -40,16 +41,24 @@ class Worker:
         arguments: Of `prepare`.
         threads: See `environment`; `None` leaves the environment as it is, for accelerators.
         verbose: Whether to show what it prints.
+        read: The clock, one of `benchmarks.contenders.CLOCKS`.
 
     Raises:
         UnavailableError: If it cannot be prepared, or the process ends.
     """
 
-    def __init__(self, prepare: Callable[..., Contender], arguments: Mapping[str, Any], threads: int | None, verbose: bool = False):
+    def __init__(
+        self,
+        prepare: Callable[..., Contender],
+        arguments: Mapping[str, Any],
+        threads: int | None,
+        verbose: bool = False,
+        read: str = "wall",
+    ):
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, prepare, dict(arguments), environment(threads) if threads else {}, verbose), daemon=True
+            target=_serve, args=(theirs, prepare, dict(arguments), environment(threads, read) if threads else {}, verbose), daemon=True
         )
         self._process.start()
         theirs.close()
@@ -148,9 +157,9 @@ def _run(contender, steps):
 def _seconds(contender, at_least):
     found, start = [], time.perf_counter()
     while time.perf_counter() - start < at_least:
-        before = time.perf_counter()
+        before = clock()
         contender.step()
-        found.append((time.perf_counter() - before) / contender.repeats)
+        found.append((clock() - before) / contender.repeats)
     return statistics.median(found)
 
 

@@ -1,8 +1,21 @@
 """What takes part. Each contender is a function that prepares something in a worker process and returns a `Contender`."""
 
 import dataclasses
+import os
+import time
 from collections.abc import Callable
 from typing import Any
+
+CLOCK = "KERAS_SNNKD_BENCHMARK_CLOCK"
+"""The environment variable that tells a worker which clock to read."""
+
+CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "processor": time.process_time}
+"""By name: seconds that pass, or seconds in which the processor's cores work for this process, all threads together."""
+
+
+def clock() -> float:
+    """Seconds by the clock of this worker."""
+    return CLOCKS[os.environ.get(CLOCK, "wall")]()
 
 
 class UnavailableError(Exception):

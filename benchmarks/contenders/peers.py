@@ -7,10 +7,9 @@ for inference batch norm folded into the convolutions, and `torch.compile`. Prec
 
 import os
 import statistics
-import time
 
 from benchmarks import network
-from benchmarks.contenders import Contender, UnavailableError
+from benchmarks.contenders import Contender, UnavailableError, clock
 
 TRAINING_SETTINGS = ("plain", "channels_last", "compiled")
 INFERENCE_SETTINGS = ("plain", "channels_last", "folded", "compiled")
@@ -276,7 +275,7 @@ def _try_in_turn(steps):
     seconds = {setting: [] for setting in steps}
     for _ in range(5):
         for setting, step in steps.items():
-            start = time.perf_counter()
+            start = clock()
             step()
-            seconds[setting].append(time.perf_counter() - start)
+            seconds[setting].append(clock() - start)
     return {setting: statistics.median(found) for setting, found in seconds.items()}

@@ -184,7 +184,7 @@ def divided(name: str, labels: np.ndarray, groups: np.ndarray | None, has_test: 
     """The indices of the samples of each part, by labels `[N]` and perhaps groups `[N]`; see `split`.
 
     Raises:
-        FileFormatError: If there are too few groups.
+        FileFormatError: If there are too few groups, or a sample is in none.
         ValueError: If there are fewer folds.
     """
     if groups is None:
@@ -195,6 +195,7 @@ def divided(name: str, labels: np.ndarray, groups: np.ndarray | None, has_test: 
         test = np.zeros(len(rank), bool) if has_test else (rank + fold) % 5 == 4
         validation = ((rank + fold) % 10 == 8) & ~test
     else:
+        _check_each_has_a_group(name, groups)
         known = np.unique(groups)
         least = 2 if has_test else 3
         if len(known) < least:
@@ -211,6 +212,18 @@ def divided(name: str, labels: np.ndarray, groups: np.ndarray | None, has_test: 
         "validation": np.flatnonzero(validation),
         "test": np.flatnonzero(test),
     }
+
+
+def _check_each_has_a_group(name: str, groups: np.ndarray) -> None:
+    """Refuse groups that are NaN, None or an empty text."""
+    of_each = enumerate(np.asarray(groups).tolist())
+    missing = [index for index, group in of_each if group is None or group != group or not str(group).strip()]
+    if missing:
+        first = ", ".join(map(str, missing[:3])) + (", ..." if len(missing) > 3 else "")
+        raise FileFormatError(
+            f"{name}: {len(missing)} of {len(groups)} samples have no group (counted from 0: {first}); each needs the person or the "
+            "recording it comes from, or none of them has a group."
+        )
 
 
 def _check_fold(name: str, fold: int, folds: int) -> None:

@@ -8,6 +8,7 @@ from keras import ops
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shape, Tensor
 from keras_snnkd.layers.mean_normalization import normalized_mean
+from keras_snnkd.neurons.base import check_mask
 from keras_snnkd.neurons.currents import Currents, note
 from keras_snnkd.neurons.lanes import Lanes, joined
 from keras_snnkd.training import strategy
@@ -31,6 +32,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Returns:
         Same shape.
 
+    Raises:
+        ShapeError: For a mask of another length than T.
+
     Example:
         >>> BatchNormalization()(keras.ops.ones((2, 4, 8, 8, 3))).shape  # (2, 4, 8, 8, 3)
 
@@ -38,6 +42,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
+        if mask is not None and len(inputs.shape) > 2:
+            check_mask(self.name, inputs, mask)
         last = self.axis in (-1, len(inputs.shape) - 1)
         plain = mask is None and last and None not in inputs.shape[1:] and not self.renorm
         if keras.backend.backend() != "tensorflow" or not plain or inputs.dtype.name not in ("float32", "bfloat16", "float16"):

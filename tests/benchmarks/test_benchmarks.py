@@ -4,15 +4,17 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
 from benchmarks import arithmetic, network, output
 from benchmarks.__main__ import select
 from benchmarks.bench import Row
+from benchmarks.contenders import CLOCK, clock
 from benchmarks.rows import QUICK, ROOT, ROWS
 from benchmarks.targets import AT_LEAST, TARGETS, Target
-from benchmarks.worker import take_turns
+from benchmarks.worker import environment, take_turns
 
 ROUNDS = [{"ours": 1.0, "a": 2.0, "b": 9.0}, {"ours": 2.0, "a": 6.0, "b": 5.0}, {"ours": 1.0, "a": 8.0, "b": 5.0}]
 
@@ -138,3 +140,14 @@ def test_the_peers_networks_compute_what_ours_does(library):
     assert facts["parameters"] == [network.PARAMETERS] * 2
     assert max(facts["loss differences"]) < 0.01
     assert facts["logits difference"] < 0.05
+
+
+def test_a_worker_reads_the_clock_that_is_asked_for(monkeypatch):
+    monkeypatch.setenv(CLOCK, environment(2, "processor")[CLOCK])
+    before = clock()
+    time.sleep(0.05)
+    assert clock() - before < 0.04  # nothing was worked
+    monkeypatch.setenv(CLOCK, environment(2)[CLOCK])
+    before = clock()
+    time.sleep(0.05)
+    assert clock() - before >= 0.05

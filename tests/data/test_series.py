@@ -235,6 +235,11 @@ BAD = {
     "labels": (lambda: source()._replace(labels=np.zeros(7, int)), "7 labels for 30 series"),
     "classes": (lambda: source()._replace(labels=np.full(30, 5)), r"labels must be 0\.\.1, got 5\.\.5"),
     "groups": (lambda: source(groups=np.zeros(7)), "7 groups for 30 series; each series needs the group"),
+    "a group of nobody": (
+        lambda: source(groups=np.array(["", *"abcde" * 5, *"abcd"])),
+        r"1 of 30 samples have no group \(counted from 0: 0\)",
+    ),
+    "groups of NaN": (lambda: source(groups=np.full(30, np.nan)), r"30 of 30 samples have no group \(counted from 0: 0, 1, 2, \.\.\.\)"),
     "one group": (lambda: source(groups=np.zeros(30)), "1 groups; training, validation and test need one each"),
     "class in one group": (lambda: source(groups=np.where(np.arange(30) % 2, 9, np.arange(30) // 10)), "no training series of the classes"),
     "flat": (lambda: source()._replace(train=[np.ones(5, "float32"), *recordings(29)]), r"series 0 must be \[T, C\]"),

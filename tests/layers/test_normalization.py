@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
+from keras_snnkd.errors import ShapeError
 from keras_snnkd.layers import BatchNormalization, ThresholdBatchNormalization
 
 CURRENTS = np.random.default_rng(0).normal(2.0, 3.0, size=(4, 3, 5, 5, 2)).astype("float32")
@@ -90,3 +91,8 @@ def test_what_the_kernel_cannot_do_is_left_to_keras(arguments):
     currents = CURRENTS[..., 0, :].transpose(0, 3, 1, 2)
     ours, theirs = (layer(**arguments)(currents, training=True) for layer in (BatchNormalization, keras.layers.BatchNormalization))
     np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_mask_of_another_length_is_refused():
+    with pytest.raises(ShapeError, match=r"a mask of 3 steps must be \[B, 3\], got shape \[4, 2\]"):
+        BatchNormalization()(CURRENTS, mask=np.ones((4, 2), bool), training=True)
