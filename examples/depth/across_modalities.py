@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 import keras_snnkd as kd
-from keras_snnkd.run.comparing.ranking import paired
+from keras_snnkd.run.intervals import paired
 from keras_snnkd.training.depth import DEPTH, absolute_relative_error, delta, depth_rmse
 
 OBJECTIVES = [

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 import keras_snnkd as kd
-from keras_snnkd.run.comparing.ranking import paired
+from keras_snnkd.run.intervals import paired
 from keras_snnkd.training.feed import ArrayFeed
 
 ARMS = {"alone": "the student alone", "one_stage": "the second stage alone", "two_stages": "both stages"}

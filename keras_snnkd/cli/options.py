@@ -104,12 +104,13 @@ def _add_models(group: Any) -> None:
     group.add_argument(
         "--teacher",
         metavar="MODEL",
-        help="default: the one that comes with the package, else train; shipped | train | a trained .keras file | a shape to train",
+        help="default: the one that comes with the package, else train; shipped | train | twin, the student's own ANN twin | "
+        "a trained .keras file | a shape to train",
     )
     group.add_argument(
         "--assistant", metavar="MODEL", action="append", dest="assistants", help="for multistage; may be given several times, largest first"
     )
-    group.add_argument("--student", metavar="MODEL", help="default: <dataset>_student")
+    group.add_argument("--student", metavar="MODEL", help="default: by data set, such as <dataset>_student")
     group.add_argument(
         "--timesteps", "-T", type=read_timesteps, metavar="T[,T...]",
         help="time steps of the student (default: 4); 8,4,2,1: trained with 8, then step by step with fewer, each taught by the one before",
@@ -136,7 +137,7 @@ def _add_distillation(group: Any) -> None:
     group.add_argument(
         "--objective", "--objectives", metavar="NAME[:KEY=VALUE,...]", action="append", dest="objectives",
         help="an objective, such as soft_targets:temperature=2, or a published method; several as NAME,NAME or given several times; "
-        "all (methods) with --mode compare. "
+        "with --mode compare each by itself, NAME+NAME together, all for all methods. "
         f"Objectives: {', '.join(objectives.names())}. Methods: {', '.join(methods.names())}",
     )  # fmt: skip
     group.add_argument(
@@ -166,7 +167,8 @@ def _add_distillation(group: Any) -> None:
     group.add_argument("--twin-epochs", type=int, metavar="N", help="train the student's ANN twin first, in all arms (default: 0)")
     group.add_argument(
         "--rivals", action="store_const", const=True,
-        help="with --mode compare: the spiking student and its ANN twin, distilled alike, as int8 files; is it worth it?",
+        help="the spiking student and its ANN twin, distilled alike, as int8 files; is it worth it? With --mode compare in place of "
+        "methods, with several seeds",
     )  # fmt: skip
     group.add_argument(
         "--rates", metavar="R,R,...", type=read_numbers,

@@ -7,15 +7,15 @@ import keras
 
 from keras_snnkd._types import Logs
 from keras_snnkd.distill import schedules
-from keras_snnkd.distill.schedules import Weight
+from keras_snnkd.distill.schedules import Weight, changes_by_batch
 
 
 class WeightSchedule(keras.callbacks.Callback):
-    """Change the weights of a distiller's loss from epoch to epoch, without tracing anything again.
+    """Change the weights of a distiller's loss from epoch to epoch, or within epochs, without tracing anything again.
 
     Args:
         schedules: For each objective's name, or `"label"`, a function of the epoch (0, 1, ...) that returns the weight, or plain data:
-            `{"schedule": "constant" | "ramp" | "cosine" | "switch", ...}`, see `keras_snnkd.distill.schedules`.
+            `{"schedule": "constant" | "ramp" | "cosine" | "switch" | "first_batches", ...}`, see `keras_snnkd.distill.schedules`.
 
     Raises:
         UnknownNameError: For an unknown schedule; at the start of training, for a name that is no objective.
@@ -28,10 +28,24 @@ class WeightSchedule(keras.callbacks.Callback):
     def __init__(self, schedules: Mapping[str, Callable[[int], float] | Weight]) -> None:
         super().__init__()
         self.schedules = {name: _function(schedule) for name, schedule in schedules.items()}
+        self._within = [name for name, schedule in schedules.items() if not callable(schedule) and changes_by_batch(schedule)]
+        self._epoch = 0
+        self._set: dict[str, float] = {}
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        for name, schedule in self.schedules.items():
-            self.model.set_weight(name, schedule(epoch, self.params["epochs"]))
+        self._epoch = epoch
+        self._move(self.schedules, 0)
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        self._move(self._within, batch)
+
+    def _move(self, names: Iterable[str], batch: int) -> None:
+        """Set the weights of these names that are to be others than they are."""
+        for name in names:
+            value = self.schedules[name](self._epoch, self.params["epochs"], batch)
+            if batch == 0 or value != self._set[name]:
+                self.model.set_weight(name, value)
+            self._set[name] = value
 
 
 class Pace(keras.callbacks.Callback):
@@ -74,6 +88,6 @@ class Pace(keras.callbacks.Callback):
         return min(1.0, max(learnt, epoch / max(1, epochs - 1) if epochs > 1 else 1.0))
 
 
-def _function(schedule: Any) -> Callable[[int, int], float]:
-    """As a function of epoch and epochs."""
-    return (lambda epoch, epochs: schedule(epoch)) if callable(schedule) else schedules.get(schedule)
+def _function(schedule: Any) -> Callable[..., float]:
+    """As a function of epoch, epochs and batch."""
+    return (lambda epoch, epochs, batch=0: schedule(epoch)) if callable(schedule) else schedules.get(schedule)

@@ -50,6 +50,9 @@ class Objective(keras.distillation.DistillationLoss):
     needs_labels = False
     """Whether it has nothing to say of a sample without a label, beside those that ask for `one_label`."""
 
+    labels_alone = False
+    """Whether it is a label loss, which compares the student with labels and with nothing else."""
+
     needs_time = False
     """Whether it reads single steps or spikes of the student, which an ANN does not have."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_snnkd import graphs
 from keras_snnkd.distill.taps import OUTPUT, TapModel
 from keras_snnkd.errors import ShapeError
 
@@ -35,7 +36,8 @@ def check_pair(student_taps: TapModel, teacher_taps: TapModel, other_inputs: boo
             'give inputs="named", and batches of inputs by the names of the input layers, or inputs="own", and batches '
             '{"inputs": ..., "teacher_inputs": ...}'
         )
-    if student.count_params() >= teacher.count_params() and not is_itself(student, teacher):
+    larger = student.count_params() >= teacher.count_params()
+    if larger and not is_itself(student, teacher) and not is_twin(student, teacher):
         warnings.warn(
             f"the student {student.name} ({student.count_params():,} parameters) is not smaller than its teacher {teacher.name} "
             f"({teacher.count_params():,})",
@@ -53,6 +55,12 @@ def _check_named(student: dict[str, Any], teacher: dict[str, Any]) -> None:
 def _of_one(shape: Any) -> Any:
     """The shape of one input, without the batch; of several inputs, a list."""
     return [tuple(each[1:]) for each in shape] if shape and isinstance(shape[0], tuple) else tuple(shape[1:])
+
+
+def is_twin(student: keras.Model, teacher: keras.Model) -> bool:
+    """Whether a teacher is as large as a spiking student and has no neurons: its ANN twin, for all that is seen from outside."""
+    spiking = [any(graphs.fires(layer) for layer in model.layers) for model in (student, teacher)]
+    return student.count_params() == teacher.count_params() and spiking == [True, False]
 
 
 def is_itself(student: keras.Model, teacher: keras.Model) -> bool:

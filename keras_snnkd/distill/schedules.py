@@ -1,4 +1,4 @@
-"""Weights of the loss as functions of the epoch, in plain data: a number, or a mapping with the key `schedule`."""
+"""Weights of the loss as functions of epoch and batch, in plain data: a number, or a mapping with the key `schedule`."""
 
 import inspect
 import math
@@ -31,11 +31,20 @@ def cosine(epoch: int, epochs: int, start: float = 1.0, end: float = 0.0, over: 
 
 
 def switch(epoch: int, epochs: int, before: float = 1.0, after: float = 0.0, at: int = 1) -> float:
-    """``before`` in epochs 0 to ``at - 1``, ``after`` from epoch `at` on: SAKD on ImageNet (official code)."""
+    """``before`` in epochs 0 to ``at - 1``, ``after`` from epoch `at` on."""
     return before if epoch < at else after
 
 
-_BY_NAME: dict[str, Callable[..., float]] = {"constant": constant, "ramp": ramp, "cosine": cosine, "switch": switch}
+def first_batches(batch: int, before: float = 1.0, after: float = 0.0, at: int = 1) -> float:
+    """``before`` in batches 0 to ``at - 1`` of every epoch, ``after`` in the others: SAKD on ImageNet (official code)."""
+    return before if batch < at else after
+
+
+_BY_EPOCH: dict[str, Callable[..., float]] = {"constant": constant, "ramp": ramp, "cosine": cosine, "switch": switch}
+
+_BY_BATCH: dict[str, Callable[..., float]] = {"first_batches": first_batches}
+
+_BY_NAME = {**_BY_EPOCH, **_BY_BATCH}
 
 
 _WEIGHTS = ("value", "start", "end", "before", "after")
@@ -47,15 +56,21 @@ def names() -> list[str]:
     return list(_BY_NAME)
 
 
-def get(weight: Weight, what: str = "a weight") -> Callable[[int, int], float]:
-    """The function ``(epoch, epochs) -> weight`` of a number or a mapping.
+def changes_by_batch(weight: Weight) -> bool:
+    """Whether a weight changes within an epoch."""
+    return isinstance(weight, Mapping) and weight.get("schedule") in list(_BY_BATCH)
+
+
+def get(weight: Weight, what: str = "a weight") -> Callable[..., float]:
+    """The function ``(epoch, epochs, batch=0) -> weight`` of a number or a mapping.
 
     Args:
-        weight: A number of at least 0, or `{"schedule": name, ...}` with the arguments of `constant`, `ramp`, `cosine` or `switch`.
+        weight: A number of at least 0, or `{"schedule": name, ...}` with the arguments of `constant`, `ramp`, `cosine`,
+            `switch` or `first_batches`.
         what: How to call it in errors.
 
     Returns:
-        The function; epochs count from 0, `epochs` is how many there will be.
+        The function; epochs and batches count from 0, `epochs` is how many there will be.
 
     Raises:
         UnknownNameError: For an unknown schedule or argument; the nearest is offered.
@@ -71,21 +86,25 @@ def get(weight: Weight, what: str = "a weight") -> Callable[[int, int], float]:
     if name not in list(_BY_NAME):
         raise unknown_name("schedule", name, _BY_NAME)
     function = _BY_NAME[name]
-    known = list(inspect.signature(function).parameters)[2:]
+    by_batch = name in _BY_BATCH
+    known = list(inspect.signature(function).parameters)[1 if by_batch else 2 :]
     for argument, value in arguments.items():
         if argument not in known:
             raise unknown_name(f"argument of the schedule {name}", argument, known)
         whole = argument in ("over", "at")
         number = isinstance(value, int if whole else Real) and not isinstance(value, bool) and math.isfinite(value)
         if not number or value < (1 if whole else 0):
-            expected = "a whole number of epochs above 0" if whole else "a number of at least 0"
+            counted = "batches" if by_batch else "epochs"
+            expected = f"a whole number of {counted} above 0" if whole else "a number of at least 0"
             place = what if name == "constant" else f"{what}'s {argument} ({name})"
             raise ValueError(f"{place} must be {expected}, got {value!r}")
-    return lambda epoch, epochs: float(function(epoch, epochs, **arguments))
+    if by_batch:
+        return lambda epoch, epochs, batch=0: float(function(batch, **arguments))
+    return lambda epoch, epochs, batch=0: float(function(epoch, epochs, **arguments))
 
 
 def first(weight: Weight) -> float:
-    """The weight in the first epoch, which depends on no number of epochs."""
+    """The weight in the first batch, which depends on no number of epochs."""
     return get(weight)(0, 1)
 
 

@@ -253,6 +253,26 @@ def tap_names(model: keras.Model) -> list[str]:
     return [OUTPUT, "logits", *(layer.name for layer in graphs.flat(model).layers if not isinstance(layer, inputs))]
 
 
+def stage_names(model: keras.Model) -> list[str]:
+    """The last neurons of each stage of a model: of all layers that fire, or are an ANN's activations, the last one of each map size.
+
+    Layers without maps are a stage each.
+
+    Raises:
+        ValueError: If the layers of the model cannot be seen, or none is of that kind.
+    """
+    if not graphs.is_graph(model):
+        raise ValueError(f"the layers of {model.name} cannot be seen; its stages need a functional or Sequential model")
+    graph = graphs.flat(model)
+    ends: dict[Any, str] = {}
+    for layer in _all_neurons(graph):
+        shape = tuple(layer.output.shape)
+        ends[shape[-3:-1] if len(shape) in (4, 5) else layer.name] = layer.name
+    if not ends:
+        raise ValueError(f"{model.name} has neither neurons nor activations, at which its stages could end")
+    return list(ends.values())
+
+
 def classifier_layer(graph: keras.Model) -> keras.Layer | None:
     """The layer `classifier` of a model without models inside, else its last `Dense` layer, perhaps over time."""
     layers = {layer.name: layer for layer in graph.layers}
@@ -287,10 +307,15 @@ def _comes_through(graph: keras.Model, layer: keras.Layer) -> bool:
 
 def _neurons(graph: keras.Model) -> keras.Layer | None:
     """The last layer that fires, or whose activation is one of an ANN's."""
+    return next(reversed(_all_neurons(graph)), None)
+
+
+def _all_neurons(graph: keras.Model) -> list[keras.Layer]:
+    """The layers that fire, or else those that are ReLU, or else those with another activation of an ANN's."""
     firing = [layer for layer in graph.layers if graphs.fires(layer)]
     relu = [layer for layer in graph.layers if isinstance(layer, keras.layers.ReLU) or _activation(layer) == "relu"]
     others = [layer for layer in graph.layers if _activation(layer) in ACTIVATIONS]
-    return next((layers[-1] for layers in (firing, relu, others) if layers), None)
+    return firing or relu or others
 
 
 def _activation(layer: keras.Layer) -> str | None:

@@ -69,7 +69,10 @@ def ranked_columns(rows: Rows) -> list[Column]:
     return [
         (
             "method",
-            [[str(row.get("label") or row["name"]), f"taught by {row['taught_by']}" if row.get("taught_by") else ""] for row in rows],
+            [
+                [str(row.get("label") or row["name"]), f"taught by {row['taught_by']}" if row.get("taught_by") else "", *_chosen(row)]
+                for row in rows
+            ],
         ),
         ("seeds", [[formats.count(len(row.get("seeds") or []) or None)] for row in rows]),
         ("test accuracy", [[formats.percent(row.get("accuracy")), _deviation(row.get("accuracy_sd"))] for row in rows]),
@@ -78,6 +81,14 @@ def ranked_columns(rows: Rows) -> list[Column]:
         ("spikes per image", [[formats.count(row.get("spikes_per_image"))] for row in rows]),
         ("seconds", [[formats.count(row.get("seconds"))] for row in rows]),
     ]
+
+
+def _chosen(row: Mapping[str, Any]) -> list[str]:
+    """What an arm has chosen for itself, as a line."""
+    if formats.number(row.get("learning_rate")) is None:
+        return []
+    weight = "" if formats.number(row.get("weight")) in (None, 1) else f", weights x {formats.small(row['weight'])}"
+    return [f"rate {formats.small(row['learning_rate'])}{weight}"]
 
 
 def _deviation(deviation: Any) -> str:

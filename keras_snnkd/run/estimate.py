@@ -12,7 +12,8 @@ from keras_snnkd import metrics
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.export.freeze import timesteps
 from keras_snnkd.files.memory import gigabytes, physical_memory
-from keras_snnkd.run.recipes.recipe import Recipe
+from keras_snnkd.run.plan import RIVAL, STUDENTS_TWIN
+from keras_snnkd.run.recipes.recipe import TWIN, Recipe
 
 FORWARD_AND_BACKWARD = 3.0
 """Multiply-accumulates of a training step, where those of the forward pass are 1."""
@@ -86,16 +87,25 @@ def _times(name: str, stages: Mapping[str, Estimate], recipe: Recipe) -> float:
     if _epochs(name, recipe) != recipe.epochs or name.startswith("teacher"):
         return 1.0
     if recipe.mode == "compare":
-        return float(recipe.seeds)
+        return float(recipe.seeds + _trials(recipe) - 1)  # the best trial is the first seed
     if recipe.mode == "tune":  # the smallest and the largest candidate stand for all
         return recipe.trials / max(1, sum(1 for other in stages if not other.startswith("teacher")))
     return 1.0
 
 
+def _trials(recipe: Recipe) -> int:
+    """With how many settings each arm of a comparison is tried with the first seed."""
+    return max(1, len(recipe.rates or ())) + len([weight for weight in recipe.weights or () if weight != 1])
+
+
 def _epochs(name: str, recipe: Recipe) -> int:
     """How long a stage trains, by what its name says of its role."""
     epochs = recipe.epochs
-    if name.startswith("teacher"):
+    if name == RIVAL and recipe.mode == "distill":
+        epochs = (recipe.epochs or 0) + (recipe.twin_epochs or 0)
+    elif name == STUDENTS_TWIN or (name == "teacher" and recipe.teacher == TWIN):
+        epochs = recipe.epochs
+    elif name.startswith("teacher"):
         epochs = recipe.ann_epochs if name.endswith("ann") else recipe.teacher_stop or recipe.teacher_epochs
     elif name.endswith("twin") and recipe.twin_epochs:
         epochs = recipe.twin_epochs

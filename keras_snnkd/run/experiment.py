@@ -26,8 +26,10 @@ from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.estimate import beyond_memory
 from keras_snnkd.run.finished.evaluation import describe_data, export_checked, machine, measure, raster, test_images, versions
 from keras_snnkd.run.given_teacher import load_teacher, size_for
-from keras_snnkd.run.plan import ALONE, ALONE_TWIN, Plan
+from keras_snnkd.run.integers import check_integers, compared
+from keras_snnkd.run.plan import ALONE, ALONE_TWIN, DISTILLED, RIVAL, Plan
 from keras_snnkd.run.recipes.folder import check_folder, check_resume
+from keras_snnkd.run.recipes.modes import Mode
 from keras_snnkd.run.recipes.recipe import Recipe, teacher_file
 from keras_snnkd.run.watching.attempt import attempt, reason
 from keras_snnkd.run.watching.board import EpochBoard
@@ -62,6 +64,9 @@ OF_DATA = (
 
 FRONTS = "pareto"
 """Folder of the best epochs of each student."""
+
+INTEGERS = "int8"
+"""In a run's folder: the student and its ANN twin as files of integers, and how they came about."""
 
 WATCHED_IMAGES = 64
 """Validation images on which the layers are looked at after each epoch."""
@@ -148,8 +153,23 @@ class Experiment:
         return load_teacher(file, self.data, self.recipe, self.console)
 
     def check(self) -> dict[str, Distiller]:
-        """Build everything, train nothing; the distillers by stage."""
-        return Chain(self.stages(), self.folder).check(self.data.steps_per_epoch)
+        """Build everything, train nothing; the distillers by stage.
+
+        Raises:
+            KDError, ValueError: If something does not fit, or a student that is to become integers has a layer without an 8-bit form.
+        """
+        return self._checked(Chain(self.stages(), self.folder))
+
+    @property
+    def _has_rivals(self) -> bool:
+        """Whether the student's ANN twin is trained beside it, to be compared."""
+        return self.recipe.rivals and self.recipe.mode == Mode.DISTILL
+
+    def _checked(self, chain: Chain) -> dict[str, Distiller]:
+        found = chain.check(self.data.steps_per_epoch)
+        for name in (DISTILLED, RIVAL) if self._has_rivals else ():
+            check_integers(found[name].student, self.data)
+        return found
 
     def run(self, resume: bool = False) -> dict[str, Any]:
         """Train, measure, export and report.
@@ -172,11 +192,11 @@ class Experiment:
         with strategy.scope(devices):
             stages = self.stages()
             chain = Chain(stages, self.folder)
-            built = chain.check(self.data.steps_per_epoch)
+            built = self._checked(chain)
         if told := beyond_memory(built, self.data.batch_size):
             self.console.print(f"warning: {told}", style="yellow", highlight=False, markup=False)
-        fronts = [FRONTS] if self.recipe.pareto else []
-        with self._at_work(resume, chief, "results.json", "report.html", "export", "logs", *fronts):
+        folders = [*([FRONTS] if self.recipe.pareto else []), *([INTEGERS] if self._has_rivals else [])]
+        with self._at_work(resume, chief, "results.json", "report.html", "export", "logs", *folders):
             with strategy.scope(devices):
                 results = self._train(chain, resume)
             if not chief:
@@ -190,6 +210,7 @@ class Experiment:
             if any(isinstance(stage.teacher, keras.Model) for stage in stages):
                 trained = {"teacher": (self._trained_teacher, {}, []), **trained}
             content = self._measure(trained)
+            content.update(self._rivals(trained, content["notes"]))
             content["seconds"] = watch.total(every)
             self._write(content)
         refused = [note for note in content["notes"] if note.startswith(f"{content['models'][-1]['label']}: ")]
@@ -337,6 +358,15 @@ class Experiment:
             "machine": machine(),
             "versions": versions(),
         }
+
+    def _rivals(self, trained: dict[str, tuple[Any, ...]], notes: list[str]) -> dict[str, Any]:
+        """The student and its ANN twin as files of integers, and what they say, if the recipe asks for it; what fails is noted."""
+        if not self._has_rivals:
+            return {}
+        students = {name: trained[name][0] for name in (DISTILLED, RIVAL)}
+        with working("int8 files of the student and its ANN twin", self.console), attempt("the rival was not measured", notes):
+            return compared(students, self.data, self.folder / INTEGERS, self.recipe.seed, self.recipe.labels, notes)
+        return {}
 
     def _measure(self, trained: dict[str, tuple[Any, ...]]) -> dict[str, Any]:
         rows, activity, exports = [], {}, []

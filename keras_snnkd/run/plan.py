@@ -23,7 +23,7 @@ from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.compressing.finetuning import calibration_images
 from keras_snnkd.run.recipes.checks import budget_of
 from keras_snnkd.run.recipes.modes import Mode
-from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, ResolvedRecipe, teacher_file
+from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, TWIN, ResolvedRecipe, teacher_file
 from keras_snnkd.training.task import CLASSES, UNLABELLED, regression_in
 
 ALONE = "student_alone"
@@ -37,6 +37,15 @@ READS = {"SequenceNet": "series", "SpikingTransformer": "sentences"}
 
 USUAL = {"series": "sequence:64,64", "sentences": "transformer:32/1", "images": "convnet:16,pool,32"}
 """What to take instead of a network that reads something else."""
+
+DISTILLED = "student_distilled"
+"""The stage of the student that is kept."""
+
+STUDENTS_TWIN = "teacher_twin"
+"""The stage of the student's ANN twin as a teacher, in a comparison."""
+
+RIVAL = "student_twin"
+"""The stage of the student's ANN twin that learns as the student does, to be compared with it."""
 
 
 class Plan:
@@ -98,14 +107,15 @@ class Plan:
             return [*alone, *self.curriculum(method)]
         if recipe.mode == Mode.DISTILL and not method.needs_teacher and recipe.student_start != "shrunk":
             start, arguments = self.start(recipe.student_start, None, recipe.first_objectives)
-            return [*alone, *start, *self.in_two_phases("student_distilled", method, **arguments)]
+            return [*alone, *start, *self.rival(method), *self.in_two_phases(DISTILLED, method, **arguments)]
         teacher, stages = self.teacher()
         if recipe.mode == Mode.TEACHER:
             return stages
         start, arguments = self.start(recipe.student_start, teacher, recipe.first_objectives)
-        distilled = functools.partial(self.in_two_phases, "student_distilled", method, **arguments)
+        distilled = functools.partial(self.in_two_phases, DISTILLED, method, **arguments)
+        rival = self.rival(method, teacher)
         if recipe.mode == Mode.DISTILL:
-            return [*stages, *alone, *start, *distilled(teacher=teacher)]
+            return [*stages, *alone, *start, *rival, *distilled(teacher=teacher)]
         above, assistants = self.assistants(method, teacher)
         direct = self.in_two_phases("student_direct", method, teacher=teacher, **arguments)
         return [*stages, *assistants, *alone, *start, *direct, *distilled(teacher=above)]
@@ -119,12 +129,26 @@ class Plan:
         twin = functools.partial(self.student, spec=twin_of(recipe.student), epochs=recipe.twin_epochs)
         if method is None:
             return [twin(ALONE_TWIN), stage(**more, start_from=ALONE_TWIN)]
-        taught = [objective for objective in method.objectives if teaches_twin(objective)]
-        if not taught or isinstance(more.get("teacher"), functools.partial):
+        lessons = self._of_twin(method, more.get("teacher"))
+        if not lessons:
             return [stage(**more, start_from=ALONE_TWIN)]  # nothing in the method can teach a network without time steps
-        label_weight = method.label_weight or 1.0  # where labels of single steps take the place of the label loss, the twin has that
-        first = twin(f"{name}_twin", objectives=taught, label_weight=label_weight, **more)
+        first = twin(f"{name}_twin", **{**more, **lessons})
         return [first, stage(**more, start_from=first.name)]
+
+    def rival(self, method: Method, teacher: Any = None) -> list[Stage]:
+        """The student's ANN twin as its rival, if the recipe asks for one: taught as the student is, and for as long."""
+        if not self.recipe.rivals or self.recipe.mode != Mode.DISTILL:
+            return []
+        epochs = self.recipe.epochs + self.recipe.twin_epochs
+        return [self.student(RIVAL, spec=twin_of(self.recipe.student), epochs=epochs, **self._of_twin(method, teacher))]
+
+    def _of_twin(self, method: Method, teacher: Any) -> dict[str, Any]:
+        """What of a method teaches the student's ANN twin: what needs no time steps, and no student as its own teacher."""
+        taught = [objective for objective in method.objectives if teaches_twin(objective)]
+        if not taught or teacher is None or isinstance(teacher, functools.partial):
+            return {}
+        label_weight = method.label_weight or 1.0  # where labels of single steps take the place of the label loss, the twin has that
+        return {"objectives": taught, "label_weight": label_weight, "teacher": teacher}
 
     def student(self, name: str, **more: Any) -> Stage:
         """The student, alone if `more` does not say more."""
@@ -153,6 +177,8 @@ class Plan:
             learned = {"objectives": tuple(first or ()), "label_weight": 0.0, "task": UNLABELLED.name, "teacher": teacher}
             stage = self.student(first_stage(first or ()), epochs=self.recipe.first_epochs or self.recipe.epochs, **learned, **more)
             return [stage], {"start_from": stage.name}
+        if start == "ann_twin" and self.recipe.teacher == TWIN and isinstance(teacher, str):
+            return [], {"start_from": teacher}
         if start == "ann_twin":
             return [self.student("student_ann", spec=twin_of(self.recipe.student))], {"start_from": "student_ann"}
         if start == "shrunk":
@@ -193,6 +219,8 @@ class Plan:
         recipe = self.recipe
         if recipe.teacher == ITSELF:
             return functools.partial(models.with_timesteps, timesteps=recipe.teacher_timesteps), []
+        if recipe.teacher == TWIN:
+            return "teacher", [self.twin_teacher("teacher")]
         if teacher_file(recipe):
             return self._trained_teacher(), []
         stage = functools.partial(self.teacher_stage, neuron=recipe.teacher_neuron)
@@ -201,6 +229,10 @@ class Plan:
             return "teacher", [stage("teacher", **length)]
         twin = stage("teacher_ann", spec=twin_of(recipe.teacher), epochs=recipe.ann_epochs)
         return "teacher", [twin, stage("teacher", **length, start_from="teacher_ann")]
+
+    def twin_teacher(self, name: str) -> Stage:
+        """The student's ANN twin, trained by labels as the student alone is, as a teacher."""
+        return self.student(name, spec=twin_of(self.recipe.student))
 
     def teacher_stage(self, name: str, **more: Any) -> Stage:
         """A teacher, or its twin."""

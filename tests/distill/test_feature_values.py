@@ -11,7 +11,7 @@ from keras_snnkd.distill.objectives.blurred import BlurredFeature
 from keras_snnkd.distill.objectives.features import ActiveFeatures, AttentionMap, FeatureMap
 from keras_snnkd.distill.objectives.relations import SampleRelations
 from keras_snnkd.distill.objectives.saliency import SaliencyMap
-from tests.distill.feature_cases import array, assert_close, normal, value
+from tests.distill.feature_cases import array, assert_close, conv, normal, value
 from tests.harness import gradients, oracle_cases
 
 
@@ -153,6 +153,53 @@ def test_membranes_are_spikingjellys(case):
 )
 def test_distances_of_features_by_hand(arguments, loss):
     assert value(FeatureMap(**arguments), array([3, 4], 1, 2), array([2, 2], 1, 2)) == pytest.approx(loss, rel=1e-5)
+
+
+def test_transformed_features_by_hand():
+    # W = 2: 2, 4, 6, 8, normalized over all places of the batch: mean 5, variance 5; then 3 times that, plus 1
+    objective = FeatureMap(transform=1)
+    objective.build((None, 2, 1, 1), (None, 3, 2, 1, 1))
+    convolution, norm = objective.helpers
+    convolution.set_weights([np.full((1, 1, 1, 1), 2.0)])
+    norm.gamma.assign([3.0])
+    norm.beta.assign([1.0])
+    rates = array([1, 2, 3, 4], 2, 1, 2, 1, 1) * array([0.5, 1.0, 1.5], 1, 3, 1, 1, 1)  # means over time 1, 2, 3, 4
+    expected = np.mean([(3 * (x - 5) / math.sqrt(5 + 1e-5) + 1) ** 2 for x in (2, 4, 6, 8)])
+    assert value(objective, array([0] * 4, 2, 2, 1, 1), rates) == pytest.approx(expected, rel=1e-5)
+
+
+def test_transforms_are_trained_convolutions_of_their_size_also_at_equal_widths():
+    shapes = (None, 6, 6, 4), (None, 2, 6, 6, 4)
+    for size in (1, 3):
+        objective = FeatureMap(transform=size)
+        objective.build(*shapes)
+        assert [tuple(weight.shape) for weight in objective.helpers[0].weights] == [(size, size, 4, 4)]
+    flat = FeatureMap(transform=3)
+    flat.build((None, 5), (None, 2, 4))
+    assert tuple(flat.helpers[0].kernel.shape) == (4, 5)
+    assert value(flat, normal(3, 5), normal(3, 2, 4)) > 0
+    with pytest.raises(ValueError, match="transform must be 1 or 3, the size of a convolution, or left out, got 2"):
+        FeatureMap(transform=2)
+
+
+def test_stages_are_the_last_neurons_of_each_map_size():
+    widths = (3, 4, "pool", 5)
+    objective = kd.objectives.get({"objective": "feature_map", "teacher_tap": "stages", "transform": 3})
+    student, teacher = conv(widths, "flatten", "student", timesteps=2), conv(widths, "flatten", "teacher", neuron="relu")
+    distiller = kd.Distiller(student, teacher, [objective])
+    assert objective.teacher_tap == objective.student_tap == ["block2_neuron", "block3_neuron"]
+    assert [shape for shape, _ in zip(*objective.built_shapes, strict=True)] == [(None, 4, 4, 4), (None, 2, 2, 5)]
+    assert len(distiller.helpers) == 4
+    assert (objective.get_config()["teacher_tap"], objective.get_config()["transform"]) == ("stages", 3)
+    with pytest.raises(kd.errors.UnknownNameError, match="block2_neuron"):
+        kd.Distiller(student, conv((3,), "flatten", "other", neuron="relu"), [objective])
+
+
+def test_active_features_may_be_pooled_by_hand():
+    teacher = array([1, 3], 1, 1, 2, 1)  # mean 2
+    student = array([1, 2, 0, 1], 1, 2, 1, 2, 1)  # sums over time 1, 3: mean 2; then 4 of 2
+    assert value(ActiveFeatures(pooled=True), teacher, student) == pytest.approx(0.0)
+    assert value(ActiveFeatures(pooled=True), teacher, 2 * student) == pytest.approx((4 - 2) ** 2)
 
 
 def test_active_features_by_hand():

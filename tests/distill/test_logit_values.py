@@ -10,7 +10,7 @@ from keras_snnkd.distill.objectives.growing import MaskedTeacher, RunningMeans
 from keras_snnkd.distill.objectives.logits import DISTANCES, NoisySoftTargets, SoftTargets, WeightedSoftTargets
 from keras_snnkd.distill.objectives.refined import SquaredLogits, StandardizedTargets
 from keras_snnkd.distill.objectives.self_distillation import ConfidentSteps, CorrectSteps, StepAlignment
-from keras_snnkd.distill.objectives.steps import ErrorAlignment, StepEntropy, StepLabels
+from keras_snnkd.distill.objectives.steps import ErrorAlignment, StepEntropy, StepLabels, SummedLabels
 from tests.distill import tiny
 from tests.distill.logit_cases import array, normal
 from tests.harness import gradients
@@ -71,6 +71,14 @@ def test_the_distance_of_equal_logits_is_0_and_flat(distance):
 
 
 HALF, QUARTER = math.log(2), math.log(4)
+
+
+def test_summed_labels_by_hand():
+    logits = np.log(np.array([[[2.0, 1.0], [1.5, 1.0]]], "float32"))  # sums over time log 3, log 1
+    assert float(SummedLabels().compute_loss(None, logits, np.array([0]))) == pytest.approx(-math.log(3 / 4), rel=1e-5)
+    assert float(SummedLabels().compute_loss(None, logits, np.array([[0.5, 0.5]]))) == pytest.approx(
+        math.log(4) - math.log(3) / 2, rel=1e-5
+    )
 
 
 def test_step_labels_by_hand():

@@ -38,6 +38,8 @@ def reader():
 def teacher(kind):
     if kind == "text":
         return kd.models.SpikingTransformer(4, 9, 3, 8, 2, 1, neuron="relu", name="teacher")
+    if kind == "twin":
+        return network("teacher", 4, "pool", 6, neuron="relu")
     return network("teacher", 8, "pool", 10, **({"neuron": "relu"} if kind == "ann" else {}))
 
 
@@ -63,7 +65,7 @@ def test_a_method_is_plain_data_and_says_where_it_comes_from(name):
 @pytest.mark.parametrize("name", sampled(methods.names(), *methods.names()[::8]))
 def test_a_method_trains_a_student(name):
     method = methods.get(name)
-    kind = "text" if method.reads == "text" else "ann" if method.teacher == "ann" else "snn"
+    kind = "text" if method.reads == "text" else method.teacher if method.teacher in ("ann", "twin") else "snn"
     student = reader() if kind == "text" else network("student", 4, "pool", 6)
     taught_by = teacher(kind) if method.needs_teacher else None
     if method.longer:
@@ -83,14 +85,28 @@ def test_a_method_trains_a_student(name):
 
 
 PRESETS = json.loads((pathlib.Path(__file__).parents[1] / "data" / "method_presets.json").read_text())
-"""What each method is made of, as its page says; what has official numbers is compared with them below."""
+"""What each method is made of, as its page says, with all constants of its objectives, also those that are defaults.
+
+What has official numbers is compared with them below.
+"""
+
+
+FIELDS = ("label_weight", "teacher", "start", "chain", "frames", "longer", "gradient", "reads")
+
+
+def contents(method):
+    """A method as plain data, its objectives with all their arguments."""
+    found = []
+    for mapping in method.objectives:
+        objective = objectives.get(mapping)
+        config = {**objective.get_config(), "weight": getattr(objective, "weight_schedule", None) or objective.weight}
+        found.append({"objective": mapping["objective"], **config})
+    return {**{field: getattr(method, field) for field in FIELDS}, "objectives": found}
 
 
 @every_method
 def test_weights_temperatures_and_directions_are_those_of_the_page(name):
-    method = methods.get(name)
-    found = {field: getattr(method, field) for field in ("objectives", "label_weight", "teacher", "start", "chain", "longer")}
-    assert json.loads(json.dumps(found)) == PRESETS[name]
+    assert json.loads(json.dumps(contents(methods.get(name)))) == PRESETS[name]
 
 
 def total(method, arrays):
@@ -134,6 +150,43 @@ def test_a_preset_adds_its_term_of_official_numbers_to_the_labels(name):
         assert total(method, case.arrays) == pytest.approx(expected, rel=1e-4)
 
 
+SAKD = oracle_cases("losses_features.npz", "sakd")
+OF_CIFAR = [case for case in SAKD if {"variant": "cifar", "feature_weight": 100.0, "logit_weight": 0.0}.items() <= case.settings.items()]
+OF_IMAGENET = [case for case in SAKD if case.settings.get("use_both")]
+
+
+@pytest.mark.parametrize(
+    ("name", "case", "batch"),
+    [("sakd", case, 0) for case in OF_CIFAR] + [("sakd_imagenet", case, case.settings["epoch"]) for case in OF_IMAGENET],
+    ids=str,
+)
+def test_the_whole_loss_of_sakd_is_the_official_one(name, case, batch):
+    method = methods.get(name)
+    stages = range(case.settings["stages"])
+    teacher, student = ([np.moveaxis(case[f"{role}_features_{stage}"], 1, -1) for stage in stages] for role in ("teacher", "student"))
+    # features that have passed their convolutions; the cases count as epochs what are batches of an epoch in the script
+    features = objectives.get({**method.objectives[0], "teacher_tap": [f"stage{stage}" for stage in stages], "transform": None})
+    weight = schedules.get(method.objectives[0]["weight"])(0, 1, batch)
+    rest = dataclasses.replace(method, objectives=method.objectives[1:])
+    found = total(rest, {**case.arrays, "logits": case["logits"][None]}) + weight * float(features.compute_loss(teacher, student))
+    more = 9 * float(case["loss_logit"]) if name == "sakd_imagenet" else 0  # 10 by default there, 1 in the cases
+    assert found == pytest.approx(float(case["loss"]) + more, rel=1e-4)
+
+
+def test_the_whole_loss_of_joint_asnn_is_that_of_the_last_exit_by_the_official_parts():
+    (case, *_), method = oracle_cases("losses_joint.npz", "joint_asnn"), methods.get("joint_asnn")
+    ann, snn = case["ann_logits_0"], np.swapaxes(case["snn_logits_0"], 0, 1)
+    features = case["ann_features_0"][:, :, 0, 0], np.swapaxes(case["snn_features_0"], 0, 1)[..., 0, 0]
+    found = method.label_weight
+    for mapping in method.objectives:
+        objective = objectives.get(mapping)
+        pair = features if mapping["objective"] == "active_features" else (ann, snn)
+        found += objective.weight * float(objective.compute_loss(pair[0] if objective.uses_teacher else None, pair[1], case["labels"]))
+    expected = kd.distill.joint.joint_loss(case["labels"], [ann], [snn], [features[0]], [features[1]])
+    of_ann = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(case["labels"], ann)  # which trains beside it there
+    assert found == pytest.approx(float(expected) - 0.9 * float(of_ann), rel=1e-5)
+
+
 OF_TEXT = ("hidden_states", "attention_scores", "embedding_table")
 
 
@@ -154,6 +207,25 @@ def test_an_objective_alone_moves_the_students_kernels(name):
 @every_method
 def test_a_method_stands_in_the_index(name):
     assert f"| `{name}` |" in (DOCS / "README.md").read_text()
+
+
+def shown(name):
+    """What the block of code under a method's heading says."""
+    for page in DOCS.glob("*.md"):
+        found = re.search(rf"^## {name}\n.*?```python\n(objectives = .*?)```", page.read_text(), flags=re.S | re.M)
+        if found and "\n## " not in found[0]:
+            values = {"student_start": "scratch"}
+            exec(found[1], values)
+            return values
+    raise AssertionError(f"no page shows {name}")
+
+
+@every_method
+def test_a_page_shows_the_method_as_it_is(name):
+    method, values = methods.get(name), shown(name)
+    as_shown = dataclasses.replace(method, objectives=tuple(values["objectives"]), label_weight=values["label_weight"])
+    assert contents(as_shown) == contents(method)
+    assert values["student_start"] == method.start
 
 
 def test_the_index_names_no_method_that_is_not_there():
@@ -187,11 +259,23 @@ def test_objectives_and_methods_are_combined():
     assert methods.combine(["spike_train"]).label_weight == 1.0
 
 
+def test_names_with_a_plus_are_one_method():
+    found = methods.combine(["dkd+bkdsnn"])
+    parts = [methods.get(name) for name in ("dkd", "bkdsnn")]
+    assert (found.name, found.label_weight, found.teacher) == ("dkd+bkdsnn", 1.0, "ann")
+    assert list(found.objectives) == [objective for part in parts for objective in part.objectives]
+    assert (found.source, found.trust) == ("; ".join(part.source for part in parts), "official code")
+    assert methods.combine(["dkd+kdsnn"]).trust == "reconstruction"
+    with pytest.raises(ValueError, match="want another label_weight each"):
+        methods.combine(["hinton+bkdsnn"])
+    assert methods.combine(["hinton+bkdsnn"], label_weight=0.5).label_weight == 0.5
+
+
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
         (["hinton", "hsd"], "the methods hinton, hsd want another label_weight each; give --label-weight"),
-        (["hsd", "sakd"], "the methods hsd, sakd want another start each; take one of them"),
+        (["hsd", "lasnn"], "the methods hsd, lasnn want another start each; take one of them"),
         ([{"objective": "hinton", "temperature": 2}], "the method hinton takes no arguments, got temperature; give its objectives"),
     ],
 )
@@ -216,7 +300,7 @@ def test_a_recipe_expands_a_method_and_stays_as_it_is():
         ({"objectives": ["hinton"]}, 0.1, "scratch"),
         ({"objectives": ["hinton"], "label_weight": 0.7}, 0.7, "scratch"),
         ({"objectives": ["idsnn"]}, 1.0, "shrunk"),
-        ({"objectives": ["sakd"], "student_start": "scratch"}, 1.0, "scratch"),
+        ({"objectives": ["lasnn"], "student_start": "scratch"}, 1.0, "scratch"),
         ({"objectives": ["tks"]}, {"schedule": "ramp", "start": 1.0, "end": 0.3}, "scratch"),
         ({"objectives": ["soft_targets"]}, 1.0, "scratch"),
     ],
@@ -234,6 +318,8 @@ def test_what_is_given_goes_before_what_the_method_says(settings, weight, start)
         ({"objectives": ["tks"], "mode": "multistage"}, "a multistage run needs an objective with a teacher"),
         ({"objectives": ["tssd"], "teacher": "mlp:16"}, "in tssd the student teaches itself, and there is a teacher, 'mlp:16'"),
         ({"objectives": ["tssd"], "mode": "multistage"}, "a student that teaches itself (--teacher self) needs --mode distill"),
+        ({"teacher": "twin", "neuron": "relu"}, "--teacher twin is the student's ANN twin, and this student is an ANN itself"),
+        ({"teacher": "twin", "mode": "compare"}, "--teacher twin needs --mode distill or multistage, got --mode compare"),
         ({"label_weight": {"schedule": "rmap"}}, "unknown schedule 'rmap'. Did you mean 'ramp'?"),
         ({"label_weight": -1.0}, "label_weight must be a number of at least 0, got -1.0"),
         ({"student_start": "ann_twn"}, "unknown student start 'ann_twn'. Did you mean 'ann_twin'?"),
@@ -257,7 +343,8 @@ SMALL = {"limit": 100, "batch_size": 50, **MODELS}
         ("hinton", ["teacher", "student_alone", "student_distilled"], "teacher"),
         ("tks", ["student_alone", "student_distilled"], None),
         ("tssd", ["student_alone", "student_distilled"], "itself"),
-        ("sakd", ["teacher", "student_alone", "student_ann", "student_distilled"], "teacher"),
+        ("sakd", ["teacher", "student_alone", "student_distilled"], "teacher"),
+        ("lasnn", ["teacher", "student_alone", "student_ann", "student_distilled"], "teacher"),
         ("idsnn", ["teacher", "student_alone", "student_distilled"], "teacher"),
     ],
 )
@@ -268,6 +355,17 @@ def test_a_run_has_the_stages_that_its_method_needs(method, stages, taught_by, t
     assert [stage.name for stage in found] == stages
     assert found[-1].record()["teacher"] == taught_by
     assert list(experiment.check()) == stages
+
+
+def test_the_students_twin_teaches_where_the_paper_has_it(tmp_path):
+    found = {name: Experiment(kd.Recipe(objectives=[name], **{**SMALL, "teacher": None}), tmp_path) for name in ("sakd", "sakd_imagenet")}
+    assert {experiment.recipe.teacher for experiment in found.values()} == {"twin"}
+    assert found["sakd"].recipe == found["sakd"].recipe.resolved()
+    for name, start in (("sakd", None), ("sakd_imagenet", "teacher")):
+        teacher, alone, distilled = found[name].stages()
+        assert (teacher.name, alone.name, distilled.teacher, distilled.start_from) == ("teacher", "student_alone", "teacher", start)
+        spec = {**alone.settings["model"], "neuron": "relu"}
+        assert (teacher.settings["model"], teacher.epochs, teacher.learning_rate) == (spec, alone.epochs, alone.learning_rate)
 
 
 @pytest.mark.slow

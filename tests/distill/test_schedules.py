@@ -35,6 +35,11 @@ def test_the_weight_of_each_of_four_epochs(weight, values):
     assert schedules.first(weight) == pytest.approx(values[0])
 
 
+def test_the_weight_of_the_first_batches_of_every_epoch():
+    schedule = schedules.get(methods.get("sakd_imagenet").objectives[0]["weight"])
+    assert [schedule(epoch, 3, batch) for epoch in (0, 2) for batch in (0, 10, 11, 500)] == [10, 10, 0.01, 0.01] * 2
+
+
 def test_tks_moves_from_the_label_to_its_own_loss():
     method = methods.get("tks")
     label, own = schedules.get(method.label_weight), schedules.get(method.objectives[0]["weight"])
@@ -51,6 +56,11 @@ def test_tks_moves_from_the_label_to_its_own_loss():
         ({"schedule": "ramp", "strat": 1}, UnknownNameError, "unknown argument of the schedule ramp 'strat'. Did you mean 'start'?"),
         ({"schedule": "ramp", "end": -1}, ValueError, "a weight's end (ramp) must be a number of at least 0, got -1"),
         ({"schedule": "switch", "at": 1.5}, ValueError, "a weight's at (switch) must be a whole number of epochs above 0, got 1.5"),
+        (
+            {"schedule": "first_batches", "at": 0},
+            ValueError,
+            "a weight's at (first_batches) must be a whole number of batches above 0, got 0",
+        ),
         ({"schedule": "cosine", "over": 0}, ValueError, "a weight's over (cosine) must be a whole number of epochs above 0, got 0"),
         ("half", ValueError, "a weight must be a number of at least 0, got 'half'"),
         (float("nan"), ValueError, "a weight must be a number of at least 0, got nan"),
@@ -88,6 +98,26 @@ class Weights(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.seen.append((float(self.model.label_weight.numpy()), *(float(w.numpy()) for w in self.model.objective_weights.values())))
+
+
+class EachBatch(keras.callbacks.Callback):
+    """Notes the first objective's weight in every batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        (weight,) = self.model.objective_weights.values()
+        self.seen.append(float(weight.numpy()))
+
+
+def test_a_callback_changes_weights_within_every_epoch():
+    seen = EachBatch()
+    schedule = kd.WeightSchedule({"soft_targets": {"schedule": "first_batches", "before": 4, "after": 0.5, "at": 2}})
+    distiller = tiny.compiled(tiny.snn(), tiny.ann(), ["soft_targets"])
+    tiny.fit(distiller, callbacks=[schedule, seen], epochs=2, batch_size=4)
+    assert seen.seen == [4, 4, 0.5] * 2
 
 
 def test_a_callback_takes_plain_data_and_functions():

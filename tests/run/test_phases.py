@@ -66,7 +66,7 @@ def test_the_twin_learns_by_what_needs_no_time_steps_or_else_by_labels(objective
         ({"neuron": "relu"}, "twin_epochs trains the student's ANN twin first, and this student is an ANN itself"),
         ({"student": {"builder": "MLP", "widths": [8], "neuron": "relu"}}, "this student is an ANN itself"),
         ({"student_start": "ann_twin"}, "both say where the student starts"),
-        ({"objectives": ["sakd"]}, "both say where the student starts"),
+        ({"objectives": ["lasnn"]}, "both say where the student starts"),
         ({"twin_epochs": -1}, "twin_epochs must be a number of epochs of at least 0, got -1"),
     ],
     ids=str,

@@ -21,6 +21,9 @@ _BY_NAME = {method.name: method for method in _METHODS}
 COACHED = "coached:"
 """What stands before the name of an objective or a method whose teacher is to be paced."""
 
+TOGETHER = "+"
+"""What stands between the names of objectives and methods that are to be one, such as `hinton+bkdsnn`."""
+
 _COACHING = "Zhang et al., CVPR 2023, arXiv:2306.10014"
 
 _OF_SPIKES = ("spike_train", "membrane")
@@ -57,7 +60,7 @@ def combine(entries: Iterable[str | Mapping[str, Any]], label_weight: Weight | N
     A name that is both an objective and a method is the objective.
 
     Args:
-        entries: Names or mappings of objectives, or names of methods.
+        entries: Names or mappings of objectives, or names of methods; also `"hinton+bkdsnn"`, which is both.
         label_weight: Goes before those of the methods.
 
     Returns:
@@ -70,7 +73,7 @@ def combine(entries: Iterable[str | Mapping[str, Any]], label_weight: Weight | N
     Example:
         >>> kd.methods.combine(["hsd", {"objective": "spike_train", "window": 2}]).objectives
     """
-    parts = [_method(entry) for entry in entries]
+    parts = [_method(entry, label_weight) for entry in entries]
     asked = [part for part in parts if part.source] or parts[:1]  # methods have a source, objectives none
     for field in ("label_weight", "start", "first", "chain", "frames", "longer", "gradient"):
         different = {str(getattr(part, field)) for part in asked}
@@ -80,7 +83,7 @@ def combine(entries: Iterable[str | Mapping[str, Any]], label_weight: Weight | N
     first = asked[0] if asked else Method("none", ())
     if len(parts) > 1:
         kinds = {part.teacher for part in parts}
-        teacher = next((kind for kind in ("snn", "ann", "any") if kind in kinds), "self")
+        teacher = next((kind for kind in ("snn", "twin", "ann", "any") if kind in kinds), "self")
         first = dataclasses.replace(first, name="+".join(part.name for part in parts), teacher=teacher)
     weight = first.label_weight if label_weight is None else label_weight
     objectives = tuple(objective for part in parts for objective in part.objectives)
@@ -105,12 +108,21 @@ def _coached(method: Method) -> Method:
     )  # fmt: skip
 
 
-def _method(entry: str | Mapping[str, Any]) -> Method:
-    """An objective, or a method's name, as a method."""
+def _together(names: list[str], label_weight: Weight | None) -> Method:
+    """Several objectives and methods as one, which is no better known than the least known of them."""
+    parts = [_method(name) for name in names]
+    trust = max((part.trust for part in parts if part.source), key=TRUST.index, default=TRUST[-1])
+    return dataclasses.replace(combine(names, label_weight), source="; ".join(part.source for part in parts if part.source), trust=trust)
+
+
+def _method(entry: str | Mapping[str, Any], label_weight: Weight | None = None) -> Method:
+    """An objective, or a method's name, as a method; several of them with `+` between their names."""
     mapping = {"objective": entry} if isinstance(entry, str) else entry
     name = mapping.get("objective")
+    if isinstance(name, str) and TOGETHER in name and len(mapping) == 1:
+        return _together(name.split(TOGETHER), label_weight)
     if isinstance(name, str) and name.startswith(COACHED):
-        return _coached(_method({**mapping, "objective": name.removeprefix(COACHED)}))
+        return _coached(_method({**mapping, "objective": name.removeprefix(COACHED)}, label_weight))
     if not isinstance(name, str):
         raise unknown_name("objective", name, dict.fromkeys([*registry.names(), *names()]))
     if name in registry.names() or name not in _BY_NAME:

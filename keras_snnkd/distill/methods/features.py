@@ -28,22 +28,33 @@ METHODS = (
     ),
     Method(
         "sakd",
-        (objective("feature_map", 100.0),),
-        start="ann_twin",
+        (objective("feature_map", 100.0, teacher_tap="stages", transform=3),),
+        teacher="twin",
         source="Qiu et al., Neural Networks 178, 2024",
-        summary="A student that starts from its ANN twin, and rate features, with the weight of its CIFAR code. There every student "
-        "feature passes a trained convolution with batch norm, the teacher is the ANN twin itself, and the CIFAR code copies no weights; "
-        "the last layer alone is our choice.",
-        equation="CE + 100 mean (F_S - F_T)^2",
+        trust="official code",
+        summary="Rate features of every stage, each behind a trained 3x3 convolution with batch norm, from the student's own ANN twin, as "
+        "in its CIFAR code, which copies no weights. A stage of a network without residual stages is our choice: up to the next smaller "
+        "map.",
+        equation="CE + 100 sum over stages of mean (BN(W F_S) - F_T)^2",
     ),
     Method(
         "sakd_imagenet",
-        (objective("feature_map", {"schedule": "switch", "before": 10.0, "after": 0.01, "at": 11}), soft_targets(1.0, 1.0)),
+        (
+            objective(
+                "feature_map",
+                {"schedule": "first_batches", "before": 10.0, "after": 0.01, "at": 11},
+                teacher_tap="stages",
+                transform=1,
+            ),
+            soft_targets(10.0, 1.0),
+        ),
+        teacher="twin",
         start="ann_twin",
         source="Qiu et al., Neural Networks 178, 2024",
-        summary="Features first, then logits. In its code the large weight holds for the first 11 batches of every epoch, not for epochs, "
-        "and the weight of the logits is 10; here for 11 epochs, and 1. The other differences are those of sakd.",
-        equation="CE + beta mean (F_S - F_T)^2 + KL(p_T || p_S), beta = 10, from epoch 11 on 0.01",
+        trust="official code",
+        summary="The same by its ImageNet code: 1x1 convolutions, logits too, and features that weigh much in the first 11 batches of "
+        "every epoch and little in the others. The student starts from its twin, level 1 of the paper, which is an option of the code.",
+        equation="CE + beta sum over stages of mean (BN(W F_S) - F_T)^2 + 10 KL(p_T || p_S), beta = 10 in batches 0 to 10, then 0.01",
     ),
     Method(
         "lasnn",
@@ -70,12 +81,16 @@ METHODS = (
     ),
     Method(
         "joint_asnn",
-        (soft_targets(0.1, 3.0, time="sum", distance="soft_cross_entropy"), objective("active_features", 1e-6)),
-        0.9,
+        (
+            objective("summed_labels", 0.9),
+            soft_targets(0.1, 3.0, time="sum", distance="soft_cross_entropy"),
+            objective("active_features", 1e-6, pooled=True),
+        ),
+        0.0,
         source="Guo et al., Pattern Recognition 142, 2023, arXiv:2305.02099",
-        summary="Soft targets on sums over time, and features where one of the two is active, with the weights of its code. There teacher "
-        "and student share weights and train together, with exits, the label loss is on logits summed over time, and features are "
-        "pooled to one number per channel; here the teacher is trained before, labels are compared with the mean, and features as maps.",
-        equation="0.9 CE + 0.1 tau^2 SoftCE(p_T, p_S) + 1e-6 sum (F_S - F_T)^2 [F_S > 0 or F_T > 0], tau = 3",
+        summary="Labels and soft targets on logits summed over time, and pooled features where one of the two is active: what the last "
+        "exit of the spiking mode learns by in its code. There teacher and student share weights and train together, with exits, as "
+        "kd.Joint does it; here the teacher is trained before.",
+        equation="0.9 CE(sum_t z_S[t]) + 0.1 tau^2 SoftCE(p_T, p_S) + 1e-6 sum (F_S - F_T)^2 [F_S > 0 or F_T > 0], tau = 3",
     ),
 )

@@ -8,7 +8,7 @@ from keras_snnkd.distill import objectives as registry
 from keras_snnkd.distill.schedules import Weight
 
 STARTS = ("scratch", "ann_twin", "shrunk", "converted", "kept_frames", "longer", "imitation")
-TEACHERS = ("ann", "snn", "any", "self")
+TEACHERS = ("ann", "snn", "any", "twin", "self")
 READS = ("images", "text")
 TRUST = ("official code", "paper", "reconstruction")
 
@@ -23,7 +23,8 @@ class Method:
         name: In recipes and on the command line.
         objectives: Names or mappings for `keras_snnkd.objectives.get`; a weight may be a schedule (`keras_snnkd.distill.schedules`).
         label_weight: Factor of the label loss, or a schedule; 0 where an objective takes its place.
-        teacher: What teaches in the paper: `"ann"`, `"snn"`, `"any"`, or `"self"`: the student. Others work where their taps fit.
+        teacher: What teaches in the paper: `"ann"`, `"snn"`, `"any"`, `"twin"`: the student's ANN twin, or `"self"`: the student. Others
+            work where their taps fit.
         start: Where the student's weights come from: `"scratch"`, `"ann_twin"`: its ANN twin, trained first, `"shrunk"`: the teacher's, cut
             to its widths, `"converted"`: its ANN twin with clip-floor activations, on the teacher's frames, converted, or `"kept_frames"`:
             itself with a gate for each frame, of which those stay that were kept, or `"longer"`: itself, trained before for `longer` times
@@ -69,7 +70,7 @@ class Method:
 
         An objective by itself, which has no source, is taught by a network like the student.
         """
-        return self.needs_teacher and bool(self.source) and self.teacher in ("ann", "any") and not self.longer
+        return self.needs_teacher and bool(self.source) and self.teacher in ("ann", "any", "twin") and not self.longer
 
     @property
     def needs_teacher(self) -> bool:

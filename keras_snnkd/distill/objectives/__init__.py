@@ -27,7 +27,7 @@ from keras_snnkd.distill.objectives.relations import SampleRelations
 from keras_snnkd.distill.objectives.saliency import SaliencyMap
 from keras_snnkd.distill.objectives.self_distillation import ConfidentSteps, CorrectSteps, StepAlignment, TemporalKnowledgeSharing
 from keras_snnkd.distill.objectives.spikes import SpikeTrain
-from keras_snnkd.distill.objectives.steps import ErrorAlignment, StepEntropy, StepLabels
+from keras_snnkd.distill.objectives.steps import ErrorAlignment, StepEntropy, StepLabels, SummedLabels
 from keras_snnkd.distill.objectives.tokens import AttentionScores, EmbeddingTable, HiddenStates
 from keras_snnkd.distill.objectives.views import TurnedTargets
 from keras_snnkd.errors import unknown_name, wrong_kind
@@ -63,6 +63,7 @@ __all__ = [
     "StepAlignment",
     "StepEntropy",
     "StepLabels",
+    "SummedLabels",
     "TeacherHead",
     "TemporalKnowledgeSharing",
     "TurnedTargets",
@@ -83,6 +84,7 @@ _BY_NAME = {
     "turned_targets": TurnedTargets,
     "error_alignment": ErrorAlignment,
     "step_labels": StepLabels,
+    "summed_labels": SummedLabels,
     "step_entropy": StepEntropy,
     "coached": Coached,
     # spikes

@@ -47,7 +47,8 @@ class Coached(Objective):
         self.of = registry.get({**of, **_given(taps)} if isinstance(of, dict) else {"objective": of, **_given(taps)} if taps else of)
         if not self.of.uses_teacher:
             raise ValueError(f"Coached: {self.of.name} has no teacher to pace")
-        if not isinstance(self.of.teacher_tap, str) or not isinstance(self.of.student_tap, str):
+        one_each = isinstance(self.of.teacher_tap, str) and isinstance(self.of.student_tap, str)
+        if not one_each or getattr(self.of, "by_stages", False):
             raise ValueError(f"Coached: {self.of.name} reads several taps; give one of the teacher and one of the student")
         if isinstance(start, bool) or not isinstance(start, (int, float)) or not 0 < start <= 1:
             raise ValueError(f"Coached: start must be a number above 0 and at most 1, got {start!r}")

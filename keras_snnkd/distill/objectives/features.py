@@ -16,13 +16,15 @@ from keras_snnkd.training import strategy
 
 REDUCTIONS = ("mean", "sum")
 DISTANCES = ("mse", "l1", "kl", "magnitude")
+TRANSFORMS = (1, 3)
 
 
 @public
 class FeatureMap(LayerPairs):
     """Match the teacher's features, neuron by neuron, averaged over time.
 
-    With ``F`` the mean over time of spikes or activations, and `align` a trained 1x1 projection where widths differ::
+    With ``F`` the mean over time of spikes or activations, and `align` a trained 1x1 projection where widths differ, or with `transform` a
+    trained convolution and batch norm in any case::
 
         loss = mean over B of  sum over pairs of layers of  d(align(F_student), F_teacher)
 
@@ -32,17 +34,20 @@ class FeatureMap(LayerPairs):
         distance="magnitude"  d = | ||F_student|| - ||F_teacher|| |, norms over the whole batch
 
     The rate features of KDSNN (Xu et al., CVPR 2023, arXiv:2304.05627; paper, whose layers and weights are not known to us). With
-    `reduction="sum"` they are as the official code of BKDSNN implements them (Xu et al., ECCV 2024, arXiv:2407.09083). With one pair of
-    layers for each stage and weight 100, they are SAKD's (Qiu et al., Neural Networks 178, 2024; official code, whose default is the
-    first distance and whose other distances are the ones above). A sum over all elements needs a small weight (BKDSNN: 7e-5), a mean a
-    larger one.
+    `reduction="sum"` they are as the official code of BKDSNN implements them (Xu et al., ECCV 2024, arXiv:2407.09083). With the tap
+    `"stages"`, `transform=3` and weight 100, they are SAKD's for CIFAR (Qiu et al., Neural Networks 178, 2024; official code, whose
+    default is the first distance and whose other distances are the ones above); its code for ImageNet has `transform=1`. A sum over all
+    elements needs a small weight (BKDSNN: 7e-5), a mean a larger one.
 
     Args:
         reduction: `"mean"` or `"sum"` over the elements of a sample, for the first two distances.
         distance: One of those above; the softmax of `"kl"` is over all elements of a sample together.
         temperature: ``tau`` of the distance `"kl"`, greater than 0 (SAKD: 1, or 20).
+        transform: Height and width of a trained convolution that the student's features pass before they are compared, then batch norm,
+            also at equal widths: 1 or 3. By default none.
         teacher_tap, student_tap, weight, name: See `Objective`. By default the last neurons of both networks; lists of layers are
-            compared in order.
+            compared in order; `"stages"` are the last neurons of each map size of the student, and in the teacher, which has to be of its
+            shape, the layers of the same names.
 
     Reads:
         `[B, T, H, W, D]`, `[B, H, W, D]`, `[B, T, N]` or `[B, N]`; T may differ. Larger maps are averaged down to the
@@ -51,15 +56,16 @@ class FeatureMap(LayerPairs):
     Raises:
         ShapeError: If the maps cannot be brought to one size.
         UnknownNameError: For an unknown reduction or distance.
-        ValueError: For a sum with a distance that has none, or taps that are not equally many.
+        ValueError: For a sum with a distance that has none, a convolution of another size, or taps that are not equally many.
 
     Example:
         >>> kd.objectives.FeatureMap().compute_loss(teacher_maps, student_maps)
-        >>> stages = ["stage1_block2_neuron2", "stage2_block2_neuron2"]
-        >>> kd.objectives.FeatureMap(teacher_tap=stages, weight=100.0)
+        >>> kd.objectives.FeatureMap(teacher_tap="stages", transform=3, weight=100.0)
     """
 
-    def __init__(self, reduction: str = "mean", distance: str = "mse", temperature: float = 1.0, **kwargs: Any) -> None:
+    def __init__(
+        self, reduction: str = "mean", distance: str = "mse", temperature: float = 1.0, transform: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if reduction not in REDUCTIONS:
             raise unknown_name("reduction", reduction, REDUCTIONS)
@@ -70,6 +76,12 @@ class FeatureMap(LayerPairs):
         self.reduction = reduction
         self.distance = distance
         self.temperature = check_positive(self, "temperature", temperature)
+        if transform is not None and transform not in TRANSFORMS:
+            raise ValueError(f"FeatureMap: transform must be 1 or 3, the size of a convolution, or left out, got {transform!r}")
+        self.transform = transform
+
+    def alignment(self, teacher_shape: Shape, student_shape: Shape) -> Alignment:
+        return Alignment(self, teacher_shape, student_shape, kernel=self.transform)
 
     def pair_losses(self, teacher: Tensor, student: Tensor, align: Alignment) -> Tensor:
         teacher, student = align(mean_over_time(teacher), mean_over_time(student))
@@ -81,22 +93,25 @@ class FeatureMap(LayerPairs):
         return means if self.reduction == "mean" else means * _elements(teacher)
 
     def get_config(self) -> Config:
-        return {**super().get_config(), "reduction": self.reduction, "distance": self.distance, "temperature": self.temperature}
+        own = {"reduction": self.reduction, "distance": self.distance, "temperature": self.temperature}
+        return {**super().get_config(), **own, **({"transform": self.transform} if self.transform else {})}
 
 
 @public
 class ActiveFeatures(LayerPairs):
     """Match the teacher's features where one of the two is active, summed over time and over the batch.
 
-    With ``F`` the sum over time of the student's spikes or currents, and the teacher's activations::
+    With ``F`` the sum over time of the student's spikes or currents, and the teacher's activations, each pooled to one mean for a channel
+    if `pooled`::
 
         loss = sum over pairs of layers, B, H, W, D of  (align(F_student) - F_teacher)^2  where F_student > 0 or F_teacher > 0
 
     The feature term of Joint A-SNN (Guo et al., Pattern Recognition 142, 2023, arXiv:2305.02099; official code), there between the
-    globally pooled features of four exits of two networks that share weights and train together; here the teacher is trained before.
-    It is a sum over the batch, not a mean: its weight (in the official code 1e-6, for batches of 1,024) belongs to a batch size.
+    globally pooled features of four exits of two networks that share weights and train together (see `Joint`); here the teacher is trained
+    before. It is a sum over the batch, not a mean: its weight (in the official code 1e-6, for batches of 1,024) belongs to a batch size.
 
     Args:
+        pooled: Whether maps are averaged to one number for each channel first, as in the official code.
         teacher_tap, student_tap, weight, name: See `Objective`. By default the last neurons of both networks; lists of layers are
             compared in order.
 
@@ -108,15 +123,28 @@ class ActiveFeatures(LayerPairs):
         ValueError: If the taps are not equally many.
 
     Example:
-        >>> kd.objectives.ActiveFeatures(weight=1e-5).compute_loss(teacher_maps, student_maps)
+        >>> kd.objectives.ActiveFeatures(pooled=True, weight=1e-5).compute_loss(teacher_maps, student_maps)
     """
 
+    def __init__(self, pooled: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pooled = bool(pooled)
+
+    def alignment(self, teacher_shape: Shape, student_shape: Shape) -> Alignment:
+        if not self.pooled:
+            return Alignment(self, teacher_shape, student_shape)
+        return Alignment(self, (None, teacher_shape[-1]), (None, student_shape[-1]))
+
     def pair_losses(self, teacher: Tensor, student: Tensor, align: Alignment) -> Tensor:
-        teacher, student = align(sum_over_time(teacher), sum_over_time(student))
+        summed = (sum_over_time(x) for x in (teacher, student))
+        teacher, student = align(*(_pooled(x) if self.pooled else x for x in summed))
         active = ops.cast(ops.logical_or(student > 0, teacher > 0), student.dtype)
         samples = ops.sum(flat(active * ops.square(student - teacher)), axis=1)
         images = ops.shape(student)[0] * strategy.replicas()  # the mean over the batch is to be the sum
         return samples * ops.cast(images, samples.dtype)
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), **({"pooled": True} if self.pooled else {})}
 
 
 @public
@@ -157,6 +185,11 @@ class AttentionMap(LayerPairs):
         maps = (ops.sum(ops.square(mean_over_time(x)), axis=-1, keepdims=True) for x in (teacher, student))
         teacher, student = (unit(flat(x)) for x in align(*maps))
         return ops.sum(ops.square(student - teacher), axis=1)
+
+
+def _pooled(x: Tensor) -> Tensor:
+    """Maps `[B, H, W, D]` averaged to `[B, D]`; `[B, D]` stays."""
+    return ops.mean(x, axis=(1, 2)) if len(x.shape) == 4 else x
 
 
 def _elements(x: Tensor) -> float:

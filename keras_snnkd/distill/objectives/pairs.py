@@ -6,17 +6,22 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_snnkd._types import Shape, Shapes, Tensor
+from keras_snnkd._types import Config, Shape, Shapes, Tensor
 from keras_snnkd.distill.align import Alignment
 from keras_snnkd.distill.objective import Objective, taps_of
+from keras_snnkd.distill.taps import stage_names
 
 _TINY = 1e-12
+
+STAGES = "stages"
+"""As a tap: the last neurons of each of the student's stages, and the teacher's layers of the same names."""
 
 
 class LayerPairs(Objective):
     """Base of objectives that compare a layer of the teacher with one of the student, or several pairs, whose losses add up.
 
-    A subclass implements `pair_losses`. Each pair is brought to one map size and one width by an `Alignment` of its own.
+    A subclass implements `pair_losses`. Each pair is brought to one map size and one width by an `Alignment` of its own. The tap
+    `"stages"` is that of the last neurons of each map size in the student, and of the layers of the same names in a teacher of its shape.
 
     Raises:
         ValueError: If the two models are not tapped at equally many layers.
@@ -32,7 +37,12 @@ class LayerPairs(Objective):
                 f"{type(self).__name__}: teacher_tap and student_tap must name equally many layers, which are compared in order; "
                 f"got {len(teacher)} ({', '.join(teacher)}) and {len(student)} ({', '.join(student)})"
             )
+        self.by_stages = self.teacher_tap == self.student_tap == STAGES
         self.alignments: list[Alignment] = []
+
+    def prepare(self, student: keras.Model) -> None:
+        if self.by_stages:
+            self.teacher_tap = self.student_tap = stage_names(student)
 
     @property
     def helpers(self) -> list[keras.Layer]:
@@ -46,6 +56,10 @@ class LayerPairs(Objective):
     def alignment(self, teacher_shape: Shape, student_shape: Shape) -> Alignment:
         """What brings one pair together; a place to check its shapes."""
         return Alignment(self, teacher_shape, student_shape)
+
+    def get_config(self) -> Config:
+        taps = {"teacher_tap": STAGES, "student_tap": STAGES} if self.by_stages else {}
+        return {**super().get_config(), **taps}
 
     def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         pairs = zip(_listed(teacher_outputs), _listed(student_outputs), self.alignments, strict=True)

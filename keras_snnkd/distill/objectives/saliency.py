@@ -105,7 +105,8 @@ class SaliencyMap(Objective):
         ):
             expected = "maps and logits of both" if self.student_map == "cam" else "maps and logits of the teacher, maps of the student"
             raise self.misfit(teacher, student, f"the taps must be {expected}: [B, (T,) H, W, D] and [B, (T,) C]")
-        self.align = Alignment(self, *((*maps[:-1], 1) for maps, _ in pairs))
+        of_teacher, of_student = ((*maps[:-1], 1) for maps, _ in pairs)
+        self.align = Alignment(self, of_teacher, of_student)
         self.rows = frozen(math.prod(teacher[0][-3:]), teacher[1][-1], f"{self.name}_rows")
 
     def connect(self, teacher: keras.Model, student: keras.Model) -> None:

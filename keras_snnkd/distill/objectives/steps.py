@@ -1,4 +1,4 @@
-"""Objectives on the logits of every time step: against labels, entropy, a teacher aligned to the student's errors."""
+"""Objectives on the logits of every time step, and on their sum: against labels, entropy, a teacher aligned to the student's errors."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd._types import Tensor
-from keras_snnkd.distill.objective import mean_of_steps
+from keras_snnkd.distill.objective import mean_of_steps, sum_over_time
 from keras_snnkd.distill.objectives.logits import LogitObjective, TemperedObjective, paired_steps
 from keras_snnkd.distill.objectives.probabilities import cross_entropy, likeliest, probabilities
 
@@ -40,11 +40,45 @@ class StepLabels(LogitObjective):
     """
 
     uses_teacher = False
+    labels_alone = True
     needs_steps = True
 
     def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         labels = ops.expand_dims(self.label_probabilities(y_true, student_outputs), 1)
         return mean_of_steps(cross_entropy(labels, student_outputs))
+
+
+@public
+class SummedLabels(LogitObjective):
+    """The sum over time is to give the label, instead of the mean.
+
+    With logits ``z[t]`` and labels ``y`` (class numbers as one-hot)::
+
+        loss = mean over B of  - sum over C of  y log softmax(sum over t of z[t])
+
+    It is the label loss of ``T`` times the mean logits. It takes the place of the
+    label loss in Joint A-SNN (Guo et al., Pattern Recognition 142, 2023, arXiv:2305.02099, official code): give the distiller
+    `label_weight=0`.
+
+    Args:
+        student_tap, weight, name: See `Objective`.
+
+    Reads:
+        The student's `logits` `[B, T, C]`, or `[B, C]`, and the labels: `[B]`, or soft ones `[B, C]`.
+
+    Raises:
+        ShapeError: If the labels are of another shape.
+        ValueError: Without labels.
+
+    Example:
+        >>> kd.objectives.SummedLabels(weight=0.9).compute_loss(None, student_logits, y_true=labels)
+    """
+
+    uses_teacher = False
+    labels_alone = True
+
+    def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
+        return cross_entropy(self.label_probabilities(y_true, student_outputs), sum_over_time(student_outputs))
 
 
 @public

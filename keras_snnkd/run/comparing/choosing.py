@@ -54,13 +54,23 @@ def best_of(tried: Mapping[Setting, float]) -> Setting:
     return max(tried, key=lambda setting: tried[setting])
 
 
+def edge_of(tried: Mapping[Setting, float]) -> str | None:
+    """`"highest"` or `"lowest"` where the best of several learning rates is that one, so that others beyond it may be better."""
+    rates, best = {setting.rate for setting in tried}, best_of(tried).rate
+    if len(rates) < 2 or best not in (min(rates), max(rates)):
+        return None
+    return "highest" if best == max(rates) else "lowest"
+
+
 def weighted(method: Method, factor: float) -> Method:
-    """A method whose objectives weigh `factor` times as much; its label loss stays as it is."""
+    """A method whose objectives weigh `factor` times as much; label losses, of steps too, stay as they are."""
     return dataclasses.replace(method, objectives=tuple(_weighted(entry, factor) for entry in method.objectives))
 
 
 def _weighted(entry: str | Mapping[str, Any], factor: float) -> dict[str, Any]:
     made = objectives.get(entry)
+    if made.labels_alone:
+        return {"objective": entry} if isinstance(entry, str) else dict(entry)
     weight = getattr(made, "weight_schedule", None) or made.weight
     mapping = {"objective": entry} if isinstance(entry, str) else dict(entry)
     return {**mapping, "weight": schedules.scaled(weight, factor)}

@@ -20,16 +20,16 @@ from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import KDError
 from keras_snnkd.files.staging import sha256, write_json
 from keras_snnkd.report.quoted import write_quoted
-from keras_snnkd.run.comparing.choosing import Setting, best_of, first_trials, more_trials, weighted
+from keras_snnkd.run.comparing.choosing import Setting, best_of, edge_of, first_trials, more_trials, weighted
 from keras_snnkd.run.comparing.gauge import Gauge, measured_before
 from keras_snnkd.run.comparing.ranking import ranked
-from keras_snnkd.run.comparing.teachers import ComparedTeachers, kind_of
+from keras_snnkd.run.comparing.teachers import IN_PAPERS, ComparedTeachers, kind_of
 from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.finished.evaluation import measure
 from keras_snnkd.run.given_teacher import load_teacher
-from keras_snnkd.run.plan import ALONE
-from keras_snnkd.run.recipes.recipe import ITSELF
+from keras_snnkd.run.plan import ALONE, STUDENTS_TWIN
+from keras_snnkd.run.recipes.recipe import ITSELF, TWIN
 from keras_snnkd.run.watching.attempt import attempt, reason
 from keras_snnkd.run.watching.outlook import warnings_of
 from keras_snnkd.run.watching.progress import Counter, Finished, Stopwatch, working
@@ -96,8 +96,9 @@ class Comparison(Experiment):
             method = methods.combine([entry], self.recipe.label_weight)
             first = method.first or tuple(self.recipe.first_objectives or ())
             method = dataclasses.replace(method, start=self.recipe.student_start or method.start, first=first)
-            seen[method.name] += 1
-            found[method.name if seen[method.name] == 1 else f"{method.name}_{seen[method.name]}"] = method
+            name = method.name.replace("+", "_with_").replace(":", "_")  # of folders and of networks
+            seen[name] += 1
+            found[name if seen[name] == 1 else f"{name}_{seen[name]}"] = method
         return found
 
     @functools.cached_property
@@ -247,8 +248,12 @@ class Comparison(Experiment):
             write_quoted(self.folder, content["comparison"])
         return content
 
+    def _stages_trained_once(self) -> list[Stage]:
+        """Those of teachers that are trained before the arms."""
+        return self.stages()
+
     def _train_teachers(self, resume: bool, closing: contextlib.ExitStack) -> dict[str, keras.Model]:
-        stages = self.stages()
+        stages = self._stages_trained_once()
         if not stages:
             return self._from_file
         titles = {stage.name: f"[teacher {index}/{len(stages)}] {stage.name}" for index, stage in enumerate(stages, start=1)}
@@ -361,17 +366,22 @@ class Comparison(Experiment):
         rows = []
         notes = [f"{name} is left out, or has fewer seeds: {why}" for name, why in self.problems.items()]
         for name, model in teachers.items():
-            label, row = f"{kind_of(model)} teacher", {"accuracy": None, "parameters": model.count_params(), "timesteps": None}
+            label = IN_PAPERS[TWIN] if name == STUDENTS_TWIN else f"{kind_of(model)} teacher"
+            row = {"accuracy": None, "parameters": model.count_params(), "timesteps": None}
             with working(f"measuring {name}", self.console), attempt(f"{label} was not measured", notes):
                 row, _ = measure(model, self.data)
             notes += [f"{label}, {note}" for note in row.get("notes", ())]
             rows.append({"name": name, "role": "teacher", "label": label, "taught_by": None, **row})
         notes += warnings_of(self.outlook)
         notes += filter(None, (self.teachers.note(method, teachers) for method in self.arms.values()))
+        for name, setting in chosen.items():
+            if edge := edge_of(self.tried[name]):
+                why = f"{setting.rate:g}; one beyond it may be better (--rates, with --resume)"
+                notes.append(f"{name} does best at the {edge} of its learning rates, {why}")
         facts: dict[str, dict[str, Any]] = {}
         for name, method in self.arms.items():
             teacher = self.teachers.name_for(method) if method.needs_teacher else None
-            taught_by = kind_of(teachers[teacher]) if teacher else ITSELF
+            taught_by = ITSELF if not teacher else "ANN twin" if teacher == STUDENTS_TWIN else kind_of(teachers[teacher])
             facts[name] = {"taught_by": taught_by, "trust": method.trust if method.source else None, "source": method.source or None}
         for name in self._names:
             for stage in self._cheaper_stages([name]):

@@ -4,9 +4,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keras_snnkd.run.intervals import paired
 from keras_snnkd.run.plan import ALONE
-
-CONFIDENCE = 0.95
 
 
 def ranked(measured: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
@@ -48,31 +47,3 @@ def ranked(measured: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str
             row["difference"], row["interval"] = paired(ours, theirs)
         rows.append(row)
     return sorted(rows, key=lambda row: -row["accuracy"])
-
-
-def paired(values: Sequence[float], others: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, list[float] | None]:
-    """The mean difference of pairs, and its interval by Student's t distribution.
-
-    With ``d_i = values_i - others_i``, their mean ``m`` and standard deviation ``s``, and n pairs::
-
-        interval = m -+ t(n - 1) s / sqrt(n),   t the quantile (1 + confidence) / 2 of n - 1 degrees of freedom
-
-    Args:
-        values: n numbers.
-        others: As many.
-        confidence: Of the interval.
-
-    Returns:
-        The mean, and `[low, high]`, or `None` for a single pair.
-
-    Example:
-        >>> paired([0.92, 0.93, 0.94], [0.90, 0.92, 0.94])  # 0.01, [-0.0148, 0.0348]
-    """
-    from scipy.stats import t  # scikit-learn brings scipy
-
-    differences = [value - other for value, other in zip(values, others, strict=True)]
-    mean = statistics.fmean(differences)
-    if len(differences) < 2:
-        return mean, None
-    half = float(t.ppf((1 + confidence) / 2, len(differences) - 1)) * statistics.stdev(differences) / len(differences) ** 0.5
-    return mean, [mean - half, mean + half]

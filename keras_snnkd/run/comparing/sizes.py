@@ -15,6 +15,7 @@ from keras_snnkd.distill.stage import Stage
 from keras_snnkd.report.quoted import write_quoted
 from keras_snnkd.run.comparing.comparison import Comparison
 from keras_snnkd.run.comparing.teachers import ComparedTeachers
+from keras_snnkd.run.plan import STUDENTS_TWIN
 
 
 def with_widths(spec: Any, factor: float) -> dict[str, Any]:
@@ -33,9 +34,10 @@ def with_widths(spec: Any, factor: float) -> dict[str, Any]:
 class Sizes(Comparison):
     """A `Comparison` for each of several sizes of the student: the recipe's widths times the factors in `sizes`.
 
-    Teachers are trained once. The folder gets their stages, and for each factor a folder `size<f>` that is one of a comparison, in which
-    every arm chooses for itself if the recipe says so. `results.json` has the arms of all sizes in `comparison`, with their parameters in
-    the label, and in `sizes` the rows for each; `report.html` draws the difference to the student alone against the number of parameters.
+    Teachers are trained once, but for the student's ANN twin, of which every size has its own. The folder gets their stages, and for each
+    factor a folder `size<f>` that is one of a comparison, in which every arm chooses for itself if the recipe says so. `results.json` has
+    the arms of all sizes in `comparison`, with their parameters in the label, and in `sizes` the rows for each; `report.html` draws the
+    difference to the student alone against the number of parameters.
 
     Args:
         recipe: With mode `"compare"` and `sizes`.
@@ -51,7 +53,7 @@ class Sizes(Comparison):
         """Build everything, train nothing; the distillers by stage, those of students with their size before the name."""
         teachers = super().check()
         found = {stage.name: teachers[stage.name] for stage in self.stages()}
-        given = {name: distiller.student for name, distiller in found.items()} | self._from_file
+        given = {name: distiller.student for name, distiller in found.items() if name != STUDENTS_TWIN} | self._from_file
         for factor in self.recipe.sizes or ():
             one = self._of_size(factor, given)
             found.update({f"{one.folder.name}/{name}": distiller for name, distiller in one.check().items()})
@@ -86,6 +88,9 @@ class Sizes(Comparison):
             write_quoted(self.folder, content["comparison"])
         return content
 
+    def _stages_trained_once(self) -> list[Stage]:
+        return [stage for stage in self.stages() if stage.name != STUDENTS_TWIN]
+
     def _of_size(self, factor: float, teachers: dict[str, keras.Model]) -> "_OfSize":
         """The comparison at one size."""
         student = with_widths(self.recipe.student, factor)
@@ -97,7 +102,7 @@ class Sizes(Comparison):
 
 
 class _OfSize(Comparison):
-    """A comparison whose teachers are there already.
+    """A comparison whose teachers are there already, all but the student's ANN twin.
 
     Args:
         recipe, folder, console, command: See `Experiment`.
@@ -105,10 +110,6 @@ class _OfSize(Comparison):
 
     taught_by: tuple[dict[str, keras.Model], dict[str, Path]] = ({}, {})
     """The teachers and their files, by name."""
-
-    def stages(self) -> list[Stage]:
-        """Of teachers: none are trained here."""
-        return []
 
     @functools.cached_property
     def _from_file(self) -> dict[str, keras.Model]:
@@ -128,12 +129,14 @@ def _together(found: dict[float, dict[str, Any]]) -> dict[str, Any]:
     """The results of all sizes in one: teachers once, and rows that say their size."""
     first = next(iter(found.values()))
     sizes = [{"factor": factor, "parameters": _parameters(one["comparison"]), "rows": one["comparison"]} for factor, one in found.items()]
-    rows = []
+    rows, teachers = [], [row for row in first["models"] if row["name"] != STUDENTS_TWIN]
     for size in sizes:
         words = f"{size['parameters']:,} parameters"
         rows += [{**row, "name": f"{row['name']}_{_folder(size['factor'])}", "label": f"{row['label']}, {words}"} for row in size["rows"]]
+        twins = (row for row in found[size["factor"]]["models"] if row["name"] == STUDENTS_TWIN)
+        teachers += [{**row, "name": f"{row['name']}_{_folder(size['factor'])}", "label": f"{row['label']}, {words}"} for row in twins]
     notes = [f"{_folder(factor)}: {note}" for factor, one in found.items() for note in one["notes"]]
-    return {"models": first["models"], "comparison": rows, "sizes": sizes, "notes": notes}
+    return {"models": teachers, "comparison": rows, "sizes": sizes, "notes": notes}
 
 
 def _parameters(rows: Sequence[dict[str, Any]]) -> int:

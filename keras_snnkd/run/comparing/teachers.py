@@ -9,16 +9,20 @@ import keras
 from keras_snnkd import graphs, models
 from keras_snnkd.distill.methods import Method
 from keras_snnkd.distill.stage import Stage
-from keras_snnkd.run.plan import Plan
-from keras_snnkd.run.recipes.recipe import SHIPPED, ResolvedRecipe, is_file
+from keras_snnkd.run.plan import STUDENTS_TWIN, Plan
+from keras_snnkd.run.recipes.recipe import SHIPPED, TWIN, ResolvedRecipe, is_file
 from keras_snnkd.teachers import shipped
 
 ANN, SPIKING = "teacher_ann", "teacher"
-"""The names of the two teachers, and of their stages."""
+"""The names of the teachers beside the student's ANN twin, and of their stages."""
+
+
+IN_PAPERS = {"ann": "ANN", "snn": "spiking", TWIN: "the student's ANN twin"}
+"""What a method's teacher is called."""
 
 
 class ComparedTeachers:
-    """Which of the two teachers each method has, and where they come from: a file, the package, or a stage.
+    """Which teacher each method has, and where they come from: a file, the package, or a stage.
 
     Args:
         recipe: That of the comparison, resolved.
@@ -36,6 +40,8 @@ class ComparedTeachers:
         if method.longer or not (method.needs_teacher or method.start == "shrunk"):
             return None
         asked = self.recipe.teacher_neuron
+        if method.teacher == TWIN and asked in (None, "relu") and not is_file(self.recipe.teacher):
+            return STUDENTS_TWIN
         ann = method.taught_by_ann if asked is None else asked == "relu" and method.teacher != "snn"
         return ANN if ann and not is_file(self.recipe.teacher) else SPIKING
 
@@ -60,7 +66,7 @@ class ComparedTeachers:
         spec = models.specification(f"{recipe.dataset}_teacher" if recipe.teacher == SHIPPED else recipe.teacher)
         length: dict[str, Any] = {"epochs": recipe.teacher_epochs, "stop": recipe.teacher_stop}
         start_from_twin = SPIKING in trained and recipe.teacher_start == "ann"
-        stages = []
+        stages = [plan.twin_teacher(STUDENTS_TWIN)] if STUDENTS_TWIN in trained else []
         if start_from_twin or ANN in trained:
             ann_length = {"epochs": recipe.ann_epochs} if start_from_twin else length
             stages.append(plan.teacher_stage(ANN, spec={**spec, "neuron": "relu"}, **ann_length))
@@ -72,10 +78,11 @@ class ComparedTeachers:
 
     def note(self, method: Method, teachers: Mapping[str, keras.Model]) -> str | None:
         """In words, that a method has a teacher of another kind than in its paper; `None` if it has not."""
-        teacher = teachers.get(self.name_for(method) or "")
-        if teacher is None or method.teacher not in ("ann", "snn"):
+        name = self.name_for(method) or ""
+        teacher = teachers.get(name)
+        if teacher is None or method.teacher not in IN_PAPERS:
             return None
-        here, paper = kind_of(teacher), {"ann": "ANN", "snn": "spiking"}[method.teacher]
+        here, paper = IN_PAPERS[TWIN] if name == STUDENTS_TWIN else kind_of(teacher), IN_PAPERS[method.teacher]
         return None if here == paper else f"{method.name} has a teacher of another kind than in its paper: {here} here, {paper} there"
 
 

@@ -22,7 +22,7 @@ from keras_snnkd.distill.scales import check_scale
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.layers.encoders import check_timesteps
 from keras_snnkd.run.recipes.modes import OF_RECIPES, WITH_STUDENTS, Mode
-from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, SHIPPED, Recipe, ResolvedRecipe, is_file, teacher_file
+from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, SHIPPED, TWIN, Recipe, ResolvedRecipe, is_file, teacher_file
 from keras_snnkd.run.watching.health import ON_PROBLEM
 from keras_snnkd.training import optimizers, strategy
 from keras_snnkd.training.labels import BALANCED, check_class_weights, check_smoothing
@@ -175,7 +175,7 @@ def _check_models(recipe: ResolvedRecipe) -> None:
     if recipe.teacher == SHIPPED and recipe.mode not in (Mode.TEACHER, Mode.BASELINE, Mode.COMPARE):
         teacher_file(recipe)
     specified = [recipe.student, *recipe.assistants]
-    if not is_file(recipe.teacher) and recipe.teacher not in (ITSELF, SHIPPED):
+    if not is_file(recipe.teacher) and recipe.teacher not in (ITSELF, SHIPPED, TWIN):
         specified.append(recipe.teacher)
     for spec in specified:
         models.specification(spec)
@@ -278,14 +278,25 @@ def _check_numbers(recipe: ResolvedRecipe) -> None:
 
 def _check_mode(recipe: ResolvedRecipe) -> None:
     """Refuse settings that the mode cannot do."""
-    if recipe.mode == Mode.COMPARE and recipe.rivals and models.specification(recipe.student or {}).get("neuron", recipe.neuron) == "relu":
+    with_rivals = recipe.rivals and recipe.mode in (Mode.COMPARE, Mode.DISTILL)
+    if with_rivals and models.specification(recipe.student or {}).get("neuron", recipe.neuron) == "relu":
         raise ValueError("--rivals sets a spiking student beside its ANN twin, and this student is an ANN itself; leave out --neuron relu")
+    if recipe.teacher == TWIN and models.specification(recipe.student or {}).get("neuron", recipe.neuron) == "relu":
+        raise ValueError(f"--teacher {TWIN} is the student's ANN twin, and this student is an ANN itself; give another teacher")
+    if recipe.teacher == TWIN and recipe.mode not in (Mode.DISTILL, Mode.MULTISTAGE):
+        raise ValueError(f"--teacher {TWIN} needs --mode {Mode.DISTILL} or {Mode.MULTISTAGE}, got --mode {recipe.mode}")
     if recipe.mode == Mode.TEACHER and (is_file(recipe.teacher) or recipe.teacher == SHIPPED):
         raise ValueError(f"--mode teacher trains a teacher, and {recipe.teacher} is trained already; see it with --mode evaluate")
     if recipe.mode == Mode.COMPARE and recipe.strategy != "none":
         raise ValueError(f"--mode compare runs on one device, got --strategy {recipe.strategy}; run its arms as --mode distill instead")
     if recipe.mode == Mode.TUNE and models.specification(recipe.student)["builder"] == "SpikingTransformer":
         raise ValueError("--mode tune searches among widths of layers, and a transformer has one; compare sizes by --mode compare --sizes")
+    if with_rivals and recipe.student_start in (LONGER, "kept_frames"):
+        raise ValueError(
+            f"--rivals trains the student and its ANN twin alike, and a student that starts by {recipe.student_start} has none"
+        )
+    if with_rivals and recipe.strategy != "none":
+        raise ValueError(f"--rivals writes int8 files and runs on one device, got --strategy {recipe.strategy}")
     if recipe.mode == Mode.MULTISTAGE and not recipe.assistants:
         raise ValueError("a multistage run needs at least one assistant (--assistant)")
     if recipe.mode == Mode.TUNE and recipe.student_start not in (None, methods.STARTS[0]):

@@ -70,7 +70,15 @@ NUMBERS: dict[str, Any] = {
 BY_DATA_SET: dict[str, dict[str, Any]] = {
     "digits": {"batch_size": 32, "epochs": 30, "teacher_epochs": 10, "learning_rate": 5e-3, "teacher_learning_rate": 2e-3},
     "mnist": {"epochs": 8, "teacher_epochs": 4, "augment": "shift"},
-    "fashion_mnist": {"epochs": 10, "teacher_epochs": 5, "augment": "flip"},
+    "fashion_mnist": {
+        "student": "fashion_mnist_student_32k",
+        "assistants": ["fashion_mnist_assistant_79k"],
+        "epochs": 4,
+        "twin_epochs": 14,
+        "teacher_epochs": 5,
+        "augment": "flip+shift",
+        "cache": 4,
+    },
     "japanese_vowels": {
         "epochs": 40,
         "teacher_epochs": 30,
@@ -78,6 +86,16 @@ BY_DATA_SET: dict[str, dict[str, Any]] = {
         "teacher_learning_rate": 5e-3,
         "objectives": [{"objective": "soft_targets", "temperature": 2.0, "weight": 2.0, "teacher_tap": "output", "student_tap": "output"}],
     },
-    "cifar10": {"epochs": 12, "teacher_epochs": 4, "ann_epochs": 10, "teacher_start": "ann", "augment": "flip+crop"},
+    "cifar10": {
+        "student": "cifar10_student_69k",
+        "assistants": ["cifar10_assistant_114k"],
+        "epochs": 8,
+        "twin_epochs": 32,
+        "teacher_epochs": 4,
+        "ann_epochs": 10,
+        "teacher_start": "ann",
+        "augment": "flip+crop",
+        "cache": 4,
+    },
 }
 """Of the data sets that are known by name."""

@@ -23,6 +23,9 @@ LONGER = "longer"
 ITSELF = "self"
 """In place of a teacher: the student, run for `teacher_timesteps`."""
 
+TWIN = "twin"
+"""In place of a teacher: the student's ANN twin, trained in the run as the student is, by labels."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
@@ -43,7 +46,8 @@ class Recipe:
         unlabelled: A file of more sentences, for a first stage without labels.
         teacher: Preset, short form (`"convnet:32,pool,64"`), specification, or the path of a trained `.keras` file; `"shipped"` for the
             trained one that comes with the package for a data set, the default where there is one; `"train"` for the data set's preset,
-            trained in the run; `"self"` for the student itself, run for `teacher_timesteps`.
+            trained in the run; `"twin"` for the student's ANN twin, trained in the run as the student is; `"self"` for the student itself,
+            run for `teacher_timesteps`.
         assistants: The intermediate networks of a multi-stage run, largest first; as `teacher`, but trained here.
         student: As an assistant.
         timesteps: T of the student and of the assistants.
@@ -68,7 +72,8 @@ class Recipe:
         first_epochs: Of that stage; as many as `epochs` by default.
         gradient: `"bptt"`, `"rate"`: rate-based backpropagation, half the time, or `"auto"` (see `keras_snnkd.Distiller`), for all stages;
             that of the method by default, else `"bptt"`.
-        rivals: In mode `"compare"`, compare the student with its ANN twin, both distilled alike and as int8 files, in place of methods.
+        rivals: Compare the student with its ANN twin, both distilled alike and as int8 files: in mode `"distill"` beside everything else,
+            in mode `"compare"` in place of methods and with several seeds.
         rates: In mode `"compare"`, learning rates of which each arm takes the one that does best on validation images, with the first seed.
         weights: Likewise, factors of the weights of each method's objectives; the student alone tries as many more rates instead.
         sizes: In mode `"compare"`, factors of the student's widths, each compared by itself (see `keras_snnkd.run.comparing.sizes`).
@@ -95,11 +100,13 @@ class Recipe:
         labels: The share of training images whose labels are known, above 0 and at most 1: teachers that are trained here and the student
             alone see these images alone, taught students learn from the teacher's answers on the others.
         twin_epochs: Train the student's ANN twin first for so many epochs, and start the student from it: the twin of the student alone
-            by labels, that of a taught student by its method, as far as that needs no time steps. 0 for no such phase.
+            by labels, that of a taught student by its method, as far as that needs no time steps. 0 for no such phase, the default but of
+            some data sets by name, where the student is a spiking one that starts from nothing else.
         mixup: Strength of mixup, 0 for none: training images, and their labels, are mixtures of two (see `keras_snnkd.data.Data`).
         cache: Train students and assistants on so many augmented views of each image, and compute the teacher's outputs on them once
             (see `keras_snnkd.TeacherCache`); 0 for new views in each epoch, and a teacher that runs in each step. By default 1 without
-            augmentation, where it changes nothing but the time, else 0.
+            augmentation, where it changes nothing but the time; else 0, but 4 for some data sets by name whose students learn by the
+            default objectives.
         precision: `"float32"` or `"mixed_bfloat16"`.
         strategy: `"none"`, `"mirrored"` for all devices of this machine, or `"multiworker"` for the machines in TF_CONFIG (see
             `keras_snnkd.strategy`). `batch_size` is that of all devices together.
@@ -182,7 +189,7 @@ class Recipe:
     weight_bits: int = 8
     augment: str | None = None
     labels: float = 1.0
-    twin_epochs: int = 0
+    twin_epochs: int | None = None
     mixup: float = 0.0
     cache: int | None = None
     precision: str = "float32"
@@ -257,6 +264,7 @@ if TYPE_CHECKING:
         teacher_timesteps: int
         objectives: list
         epochs: int
+        twin_epochs: int
         teacher_epochs: int
         teacher_start: str
         ann_epochs: int

@@ -13,7 +13,7 @@ from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.recipes import defaults
 from keras_snnkd.run.recipes.checks import check, check_task, check_types
 from keras_snnkd.run.recipes.modes import WITH_STUDENTS, Mode
-from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, SHIPPED, TRAIN, Recipe, ResolvedRecipe, is_file
+from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, SHIPPED, TRAIN, TWIN, Recipe, ResolvedRecipe, is_file
 from keras_snnkd.teachers import shipped
 
 
@@ -93,7 +93,7 @@ def _compared(recipe: Recipe) -> list[Any]:
 def _searched(entry: str | dict[str, Any]) -> tuple[Any, ...]:
     """The objectives of one entry, of which a search makes its losses."""
     method = methods.combine([entry])
-    if method.chain or method.longer or method.start != methods.STARTS[0]:
+    if method.chain or method.longer or method.teacher == TWIN or method.start != methods.STARTS[0]:
         raise ValueError(
             f"--mode tune makes losses of objectives; {method.name} is more than its objectives. Name those, or take --mode compare"
         )
@@ -115,7 +115,7 @@ def _by_its_method(recipe: Recipe, objectives: list[Any]) -> Recipe:
     times = method.longer or method.frames
     if times > 1:
         implied["teacher_timesteps"] = times * recipe.timesteps
-    teacher = ITSELF if method.longer else recipe.teacher
+    teacher = ITSELF if method.longer else TWIN if method.teacher == TWIN and recipe.teacher is None else recipe.teacher
     return dataclasses.replace(_with(recipe, implied), objectives=list(method.objectives), teacher=teacher)
 
 
@@ -126,7 +126,7 @@ def _filled(recipe: Recipe) -> Recipe:
     if filled.teacher == TRAIN:
         filled = dataclasses.replace(filled, teacher=trained_here)
     unchanging = filled.augment == "none" and not filled.mixup
-    return _with(filled, {"cache": 1 if unchanging else 0})
+    return _with(filled, {"cache": 1 if unchanging else 0, "twin_epochs": 0})
 
 
 def _with(recipe: Recipe, values: dict[str, Any]) -> Recipe:
@@ -175,6 +175,10 @@ def _defaults(recipe: Recipe) -> dict[str, Any]:
         values.update(learning_rate=defaults.SGD_RATE, teacher_learning_rate=defaults.SGD_RATE)
     if recipe.limit is not None:
         values.pop("batch_size", None)  # it follows the number of images
+    if recipe.objectives is not None or recipe.augment == "none" or recipe.mixup:
+        values.pop("cache", None)  # of features of many views there would be gigabytes, and views that are alike need one
+    if not _may_start_from_twin(recipe):
+        values.pop("twin_epochs", None)
     if recipe.mode == Mode.COMPARE:
         del values["teacher_neuron"]  # each method has its own
     if recipe.mode in (Mode.COMPARE, Mode.TUNE):  # many students are trained
@@ -182,6 +186,14 @@ def _defaults(recipe: Recipe) -> dict[str, Any]:
     else:
         values.update(label_weight=1.0, student_start=methods.STARTS[0], gradient=GRADIENTS[0])
     return values
+
+
+def _may_start_from_twin(recipe: Recipe) -> bool:
+    """Whether the student's ANN twin may be trained first without being asked for."""
+    student = models.specification(recipe.student) if recipe.student else {}
+    spiking = student.get("neuron", recipe.neuron) != "relu"
+    modes = (Mode.BASELINE, Mode.DISTILL, Mode.MULTISTAGE)
+    return spiking and recipe.mode in modes and recipe.student_start in (None, methods.STARTS[0])
 
 
 def _general(recipe: Recipe) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from keras_snnkd.run.recipes.modes import WITHOUT_TRAINING, Mode
-from keras_snnkd.run.recipes.recipe import ITSELF, SHIPPED, Recipe, is_file
+from keras_snnkd.run.recipes.recipe import ITSELF, SHIPPED, TWIN, Recipe, is_file
 
 _BUDGET = {"max_spikes", "max_synops_target"}
 _TEACHERS = {
@@ -56,8 +56,10 @@ def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> l
     if mode in WITHOUT_TRAINING:
         return sorted(set(given) - _LOOKED_AT - (_EXPORT if mode == Mode.EXPORT else _EVALUATE))
     without = {*_BY_MODE.get(mode, set()), *_EXPORT, *_EVALUATE, "model", *(() if mode == Mode.TUNE else _TUNING)}
+    if mode not in (Mode.COMPARE, Mode.DISTILL):
+        without = without | {"rivals"}
     if mode != Mode.COMPARE:
-        without = without | {"rivals", "rates", "weights", "sizes"}
+        without = without | {"rates", "weights", "sizes"}
     elif recipe is not None and recipe.rivals:
         without = without | {"rates", "weights", "sizes", "compress"}
     elif recipe is not None and recipe.sizes:
@@ -65,7 +67,7 @@ def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> l
     if recipe is not None:
         if not is_file(recipe.teacher) or mode in ("teacher", "baseline"):
             without = without | _FORM
-        if is_file(recipe.teacher):
+        if is_file(recipe.teacher) or recipe.teacher == TWIN:
             without = without | _TEACHERS
         elif recipe.teacher == SHIPPED and mode != Mode.COMPARE:
             without = without | (_TEACHERS - {"teacher_neuron"})

@@ -12,7 +12,8 @@ from keras_snnkd import report
 from keras_snnkd.distill import methods, schedules
 from keras_snnkd.errors import KDError
 from keras_snnkd.files.staging import read_json
-from keras_snnkd.run.comparing.choosing import Setting, best_of, more_trials, weighted
+from keras_snnkd.report.columns import ranked_columns
+from keras_snnkd.run.comparing.choosing import Setting, best_of, edge_of, more_trials, weighted
 from keras_snnkd.run.comparing.comparison import Comparison
 from keras_snnkd.run.plan import ALONE
 
@@ -43,11 +44,26 @@ def test_all_objectives_of_a_method_weigh_more_and_its_labels_do_not():
     meom = weighted(methods.get("meom"), 2.0)
     assert [objective["weight"] for objective in meom.objectives] == [1.0, 0.6]
     assert meom.label_weight == methods.get("meom").label_weight
+    full_range = weighted(methods.get("full_range"), 2.0)  # whose first objective is the labels of the steps
+    assert [objective["weight"] for objective in full_range.objectives] == [1.0, 0.4, 1.0]
     entries = ["soft_targets", {"objective": "firing_rate", "weight": {"schedule": "switch", "before": 1.0, "after": 0.5, "at": 3}}]
     plain, moving = weighted(methods.combine(entries), 0.5).objectives
     assert plain == {"objective": "soft_targets", "weight": 0.5}
     assert moving["weight"] == {"schedule": "switch", "before": 0.5, "after": 0.25, "at": 3}
     assert schedules.get(moving["weight"])(3, 10) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "edge"), [([0.5, 0.6, 0.7], "highest"), ([0.5, 0.6, 0.4], None), ([0.7, 0.6, 0.5], "lowest"), ([0.5], None)]
+)
+def test_a_rate_at_the_edge_of_those_that_were_tried_is_told(accuracies, edge):
+    assert edge_of({Setting(rate): accuracy for rate, accuracy in zip((1e-3, 3e-3, 1e-2), accuracies, strict=False)}) == edge
+
+
+def test_the_table_shows_what_an_arm_has_chosen():
+    rows = [{"name": "hinton", "taught_by": "ANN", "learning_rate": 0.003, "weight": 0.5}, {"name": "tks", "learning_rate": 0.01}]
+    ((header, cells), *_) = ranked_columns(rows)
+    assert (header, cells) == ("method", [["hinton", "taught by ANN", "rate 0.003, weights x 0.5"], ["tks", "", "rate 0.01"]])
 
 
 # what is taken

@@ -28,7 +28,7 @@ COMPARE = [
     "--mode",
     "compare",
     "--objective",
-    "hinton,tks,sakd",
+    "hinton,tks,sakd_imagenet",
     "--seeds",
     "2",
     "--out",
@@ -36,7 +36,7 @@ COMPARE = [
     "--teacher-epochs",
     "5",
 ]  # one that knows something
-ARMS = [ALONE, "alone_ann_twin", "hinton", "tks", "sakd"]
+ARMS = [ALONE, "alone_ann_twin", "hinton", "tks", "sakd_imagenet"]
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +255,7 @@ def test_an_interval_that_holds_zero_is_no_difference(tmp_path):
         ({"teacher_start": "ann"}, ["teacher_ann", "teacher"], ["teacher_ann", "teacher", None]),
         ({"objectives": ["tks"]}, [], [None]),
         ({"objectives": ["hinton"]}, ["teacher_ann"], ["teacher_ann"]),
+        ({"objectives": ["sakd", "hinton"]}, ["teacher_twin", "teacher_ann"], ["teacher_twin", "teacher_ann"]),
     ],
     ids=str,
 )
@@ -283,6 +284,12 @@ def test_all_compares_every_method_that_needs_no_settings():
     assert {"hinton", "bkdsnn", "tks", "takd_chain"} <= set(everything)
 
 
+def test_methods_together_and_paced_ones_are_arms_with_names_for_folders(tmp_path):
+    comparison = compare(tmp_path, objectives=["dkd+kdsnn", "coached:hinton"])
+    assert list(comparison.arms) == ["dkd_with_kdsnn", "coached_hinton"]
+    assert {"dkd_with_kdsnn", "coached_hinton"} <= set(comparison.check())
+
+
 def test_a_given_label_weight_holds_for_all(tmp_path):
     comparison = compare(tmp_path, objectives=["hinton", "tks", {"objective": "soft_targets", "temperature": 2.0}], label_weight=0.4)
     assert {name: method.label_weight for name, method in comparison.arms.items()} == {"hinton": 0.4, "tks": 0.4, "soft_targets": 0.4}
@@ -297,10 +304,11 @@ def test_a_trained_file_teaches_all(finished, tmp_path):
 
 
 def test_a_teacher_of_another_kind_than_in_the_paper_is_said(tmp_path):
-    comparison = compare(tmp_path, objectives=["hinton", "hsd"], teacher_neuron="lif")
+    comparison = compare(tmp_path, objectives=["hinton", "hsd", "sakd"], teacher_neuron="lif")
     teachers = {"teacher": comparison.check()["teacher"].student}
     notes = {name: comparison.teachers.note(method, teachers) for name, method in comparison.arms.items()}
-    assert notes == {"hinton": None, "hsd": "hsd has a teacher of another kind than in its paper: spiking here, ANN there"}
+    said = "has a teacher of another kind than in its paper: spiking here,"
+    assert notes == {"hinton": None, "hsd": f"hsd {said} ANN there", "sakd": f"sakd {said} the student's ANN twin there"}
 
 
 # arms that fail

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from keras_snnkd.run.comparing.ranking import paired, ranked
+from keras_snnkd.run.comparing.ranking import ranked
+from keras_snnkd.run.intervals import paired
 from keras_snnkd.run.plan import ALONE
 
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from keras_snnkd.run.comparing.rivals import ANN, SPIKING, rival_rows, verdict, wilson
+from keras_snnkd.run.comparing.rivals import ANN, SPIKING
+from keras_snnkd.run.integers import rival_rows, verdict
+from keras_snnkd.run.intervals import wilson
 
 
 def one(seed, accuracy, milliseconds=1.0, energy=1.0):

@@ -1,4 +1,4 @@
-"""`--mode compare --rivals` with two seeds, interrupted and gone on with; files are not converted here."""
+"""`--rivals` in both of its modes; files are not converted here."""
 
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import keras_snnkd as kd
 from keras_snnkd.distill.chain import StageResult
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.files.staging import read_json
-from keras_snnkd.run.comparing import rivals
+from keras_snnkd.run import integers
 from keras_snnkd.run.comparing.rivals import Rivals
+from keras_snnkd.run.experiment import Experiment
 
 SETTINGS = {"limit": 200, "batch_size": 50, "teacher": "mlp:24", "teacher_neuron": "relu", "student": "mlp:12", "timesteps": 2}
 TAUGHT = {"teacher_epochs": 10, "teacher_learning_rate": 0.02, "epochs": 1, "seeds": 2, "objectives": ["soft_targets"]}
@@ -37,8 +38,9 @@ class Files:
 
         return Interpreter
 
-    def tuned(self, model, data, folder, epochs):
+    def tuned(self, model, data, folder, epochs, labels):
         """In place of the training for integers, which took a second before this process."""
+        self.labels = labels
         return StageResult(model.name, model, folder, [], {"seconds": 1.0})
 
     def latency(self, path, threads):
@@ -48,10 +50,10 @@ class Files:
 @pytest.fixture
 def files(monkeypatch):
     found = Files()
-    monkeypatch.setattr(rivals.export, "litert", found.litert)
-    monkeypatch.setattr(rivals.export, "LiteRT", found.open)
-    monkeypatch.setattr(rivals.export, "latency", found.latency)
-    monkeypatch.setattr(rivals, "finetuned_int8", found.tuned)
+    monkeypatch.setattr(integers.export, "litert", found.litert)
+    monkeypatch.setattr(integers.export, "LiteRT", found.open)
+    monkeypatch.setattr(integers.export, "latency", found.latency)
+    monkeypatch.setattr(integers, "finetuned_int8", found.tuned)
     return found
 
 
@@ -82,7 +84,56 @@ def test_two_seeds_interrupted_end_with_all_figures_and_all_seconds(files, tmp_p
 
 def test_a_student_without_a_form_of_integers_is_refused_before_training(tmp_path, monkeypatch):
     monkeypatch.setattr(kd.Distiller, "fit", lambda *arguments, **more: pytest.fail("training started"))
-    monkeypatch.delitem(rivals.quantize_aware.__globals__["SYNAPSES"], keras.layers.Dense)
+    monkeypatch.delitem(integers.quantize_aware.__globals__["SYNAPSES"], keras.layers.Dense)
     with pytest.raises(ValueError, match="has layers without an 8-bit form: "):
         Rivals(RECIPE, tmp_path / "run").run()
     assert not (tmp_path / "run").exists()
+
+
+# beside the student of one run
+
+DISTILLED = {**SETTINGS, **TAUGHT, "mode": "distill", "rivals": True, "labels": 0.5, "objectives": ["soft_targets", "spike_train"]}
+
+
+def test_a_distilled_student_stands_beside_its_twin_that_learned_alike(files, tmp_path):
+    recipe = {**DISTILLED, "teacher_neuron": None, "teacher_epochs": 1}
+    experiment = Experiment(kd.Recipe(**recipe), tmp_path / "run")
+    stages = {stage.name: stage for stage in experiment.stages()}
+    assert list(stages) == ["teacher", "student_alone", "student_twin", "student_distilled"]
+    twin, student = stages["student_twin"], stages["student_distilled"]
+    assert twin.objectives == ["soft_targets"]  # spikes it has none
+    assert (twin.teacher, twin.epochs, twin.learning_rate, twin.labels) == (student.teacher, student.epochs, student.learning_rate, 0.5)
+    notes = []
+    content = experiment._rivals({name: (stages[name].student(), {}, []) for name in ("student_twin", "student_distilled")}, notes)
+    assert [(row["name"], row["seeds"]) for row in content["rivals"]] == [("student_distilled", [0]), ("student_twin", [0])]
+    assert files.labels == 0.5  # no label reaches the integers that the student has not had
+    assert any(sentence.startswith("So the spiking student is") for sentence in content["verdict"])
+    assert [note for note in notes if "not timed" not in note] == []
+
+
+@pytest.mark.slow
+def test_a_run_with_a_rival_keeps_the_student_and_says_which_is_worth_it(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(Experiment, "_export", lambda *_: ({}, []))
+    content = Experiment(kd.Recipe(**{**DISTILLED, "teacher_neuron": None, "teacher_epochs": 1}), tmp_path / "run").run()
+    assert content["models"][-1]["name"] == "student_distilled"
+    assert len(content["rivals"]) == 2
+    assert "Is the spiking student worth it?" in (tmp_path / "run" / "report.html").read_text("utf-8")
+
+
+def test_a_twin_whose_student_starts_from_one_learns_for_both_phases(tmp_path):
+    stages = {stage.name: stage for stage in Experiment(kd.Recipe(**{**DISTILLED, "twin_epochs": 3}), tmp_path).stages()}
+    assert (stages["student_twin"].epochs, stages["student_distilled_twin"].epochs, stages["student_distilled"].epochs) == (4, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"neuron": "relu"}, "--rivals sets a spiking student beside its ANN twin"),
+        ({"teacher": None, "teacher_neuron": None, "objectives": ["long_to_short"]}, "a student that starts by longer has none"),
+        ({"strategy": "mirrored"}, "--rivals writes int8 files and runs on one device"),
+    ],
+    ids=str,
+)
+def test_rivals_that_cannot_be_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        kd.Recipe(**{**DISTILLED, **settings}).resolved()

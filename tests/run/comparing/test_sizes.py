@@ -34,6 +34,12 @@ def test_sizes_are_numbers_above_0():
         recipe(sizes=[0]).resolved()
 
 
+def test_every_size_has_the_twin_of_its_size_for_a_teacher(tmp_path):
+    built = Sizes(recipe(objectives=["sakd"]), tmp_path, rich.console.Console(file=io.StringIO(), width=200)).check()
+    found = {name: model.student.count_params() for name, model in built.items()}
+    assert found["size0.5/teacher_twin"] == found["size0.5/sakd"] < found["size1/teacher_twin"] == found["size1/sakd"]
+
+
 def test_every_size_is_compared_with_the_student_alone_of_that_size_by_one_teacher(tmp_path, monkeypatch):
     trained = []
     fit = kd.Distiller.fit

@@ -17,12 +17,40 @@ def no_shelf(tmp_path, monkeypatch):
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "none")
 
 
+SIZED = {
+    "fashion_mnist": ("fashion_mnist_assistant_79k", "fashion_mnist_student_32k"),
+    "cifar10": ("cifar10_assistant_114k", "cifar10_student_69k"),
+}
+"""Where the student is a tenth of the teacher that comes with the package, and the assistant between them."""
+
+
 @pytest.mark.usefixtures("no_shelf")
 @pytest.mark.parametrize("name", kd.data.names())
 def test_a_known_data_set_brings_its_own_models_and_schedule(name):
     recipe = kd.Recipe(dataset=name).resolved()
-    assert (recipe.teacher, recipe.assistants, recipe.student) == (f"{name}_teacher", [f"{name}_assistant"], f"{name}_student")
+    assistant, student = SIZED.get(name, (f"{name}_assistant", f"{name}_student"))
+    assert (recipe.teacher, recipe.assistants, recipe.student) == (f"{name}_teacher", [assistant], student)
     assert None not in (recipe.epochs, recipe.teacher_epochs, recipe.learning_rate, recipe.augment)
+
+
+@pytest.mark.parametrize(
+    ("given", "epochs"),
+    [
+        ({}, 14),
+        ({"mode": "baseline"}, 14),
+        ({"mode": "compare"}, 0),
+        ({"neuron": "relu"}, 0),
+        ({"student_start": "ann_twin"}, 0),
+        ({"objectives": ["lasnn"]}, 0),
+        ({"twin_epochs": 0}, 0),
+        ({"dataset": "digits"}, 0),
+    ],
+    ids=str,
+)
+def test_the_twins_phase_is_a_default_where_nothing_else_says_how_a_student_starts(given, epochs):
+    recipe = kd.Recipe(**{"dataset": "fashion_mnist", **given}).resolved()
+    assert recipe.twin_epochs == epochs
+    assert recipe == recipe.resolved()
 
 
 def test_own_data_gets_shapes_that_are_no_presets():
@@ -150,7 +178,9 @@ def test_without_spikes_on_both_sides_the_objective_is_soft_targets_alone(ann):
     [
         ({}, 1),
         ({"augment": "shift"}, 0),
-        ({"dataset": "cifar10"}, 0),
+        ({"dataset": "cifar10"}, 4),
+        ({"dataset": "cifar10", "objectives": ["kdsnn"]}, 0),
+        ({"dataset": "cifar10", "augment": "none"}, 1),
         ({"augment": "shift", "cache": 4}, 4),
         ({"cache": 0}, 0),
         ({"mixup": 0.2}, 0),
