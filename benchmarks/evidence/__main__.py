@@ -1,10 +1,10 @@
-"""Command line: `python -m benchmarks.evidence collect digits runs/a runs/b:"T = 2"`, and `python -m benchmarks.evidence pages`."""
+"""Command line: `python -m benchmarks.evidence runs mnist`, `collect digits runs/a runs/b:"T = 2"`, and `pages`."""
 
 import argparse
 import json
 from pathlib import Path
 
-from benchmarks.evidence import ways
+from benchmarks.evidence import runs, ways
 from benchmarks.evidence.pages import rebuild
 
 ROOT = Path(__file__).parents[2]
@@ -16,12 +16,21 @@ def parser() -> argparse.ArgumentParser:
     commands = p.add_subparsers(dest="command", required=True)
     collect = commands.add_parser("collect", help="figures of finished runs into docs/results/data/NAME.json")
     collect.add_argument("name", metavar="NAME", help="of the file")
-    collect.add_argument("runs", metavar="RUN[:WORDS]", nargs="+", help="folder of a run, and what to call its arms beside their names")
+    collect.add_argument(
+        "runs", metavar="RUN[,RUN...][:WORDS]", nargs="+",
+        help="folder of a run, or several that differ in their seed alone, and what to call the arms beside their names",
+    )  # fmt: skip
     found = commands.add_parser("ways", help="rows of python -m benchmarks.compression into docs/results/data/NAME.json")
     found.add_argument("name", metavar="NAME", help="of the file")
     found.add_argument("rows", metavar="ROWS", type=Path, help="what that appended its rows to")
     found.add_argument("--of", metavar="COMMAND", required=True, help="the command that made them")
     found.add_argument("--about", metavar="WORDS", required=True, help="the images and the machine, in a sentence")
+    planned = commands.add_parser("runs", help="the runs of a data set that make its evidence: their commands, or with --run themselves")
+    planned.add_argument("name", choices=list(runs.PLANS), help="of the data set")
+    planned.add_argument("--run", action="store_true", help="start them one after the other; what has finished is passed over")
+    planned.add_argument("--only", metavar="NAME,NAME", default="", help="some of them")
+    planned.add_argument("--tiny", action="store_true", help="on 200 images, for one epoch")
+    planned.add_argument("--dry-run", action="store_true", help="build everything and train nothing: stages and estimated time")
     commands.add_parser("pages", help="tables and pictures of all pages from these files")
     return p
 
@@ -29,6 +38,9 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Run the command line."""
     options = parser().parse_args()
+    if options.command == "runs":
+        _runs(options)
+        return
     if options.command == "collect":
         from benchmarks.evidence.collect import collect
 
@@ -38,6 +50,21 @@ def main() -> None:
         print(ways.collect(options.name, rows, options.of, options.about, ROOT))
     for path in rebuild(ROOT):
         print(path)
+
+
+def _runs(options: argparse.Namespace) -> None:
+    """Start planned runs, or tell them."""
+    only = [name for name in options.only.split(",") if name]
+    plan = runs.PLANS[options.name].runs()
+    if unknown := set(only) - {planned.name for planned in plan}:
+        raise SystemExit(f"{options.name} has no run {', '.join(sorted(unknown))}; there are {', '.join(one.name for one in plan)}")
+    if options.run or options.dry_run:
+        raise SystemExit(runs.start(options.name, only, options.tiny, ["--dry-run"] if options.dry_run else []))
+    for planned in plan:
+        if not only or planned.name in only:
+            print(f"# {planned.name}: {planned.shows}")
+            print("\n".join(run.command for run in runs.runs(options.name, planned, options.tiny)))
+    print(f"# the table\n{runs.collecting(options.name)}")
 
 
 if __name__ == "__main__":

@@ -3,13 +3,17 @@
     {"arms": [{"arm", "command", "recipe", "seeds": [...], "accuracy": [...], "difference": {"mean", "low", "high"}, "parameters",
                "timesteps", "spikes", "operations", "bytes", "seconds", "energy"}]}
 
-`accuracy` is in percent, one a seed. `difference` is in points, paired with the student alone of the same run and seed, with its interval
-of 95 %; null for teachers and the student alone, its ends null for a single seed. Of one image: `spikes`, `operations` (synaptic, zeros
-skipped), and `energy` in nJ, an estimate for 8-bit arithmetic. `bytes` is the LiteRT file with 8-bit weights, or all in integers where
-the arm says int8. `seconds` is the training. All but accuracy, spikes and seconds are of the first seed; null is what is not known.
+`accuracy` is in percent, one a seed. `difference` is in points, paired by seed with the student alone of the same run, with its interval
+of 95 %; for the rivals, which are files of integers from a run without one, with the student alone of the same words. It is null for
+teachers, the student alone, and where there is nothing to pair with, and its ends are null for a single seed. Of one image: `spikes`,
+`operations` (synaptic, zeros skipped), and `energy` in nJ, an estimate for 8-bit arithmetic. `bytes` is the LiteRT file with 8-bit
+weights, or all in integers where the arm says int8. `seconds` is the training. All but accuracy, spikes and seconds are of the first
+seed; null is what is not known.
 """
 
+import dataclasses
 import shutil
+import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,12 +26,15 @@ from keras_snnkd import export, metrics, models
 from keras_snnkd.files.staging import read_json, write_json
 from keras_snnkd.metrics.energy import CONSTANTS
 from keras_snnkd.run.comparing.choosing import Setting
-from keras_snnkd.run.comparing.ranking import paired
 from keras_snnkd.run.finished.evaluation import MEASURED_IMAGES, PARITY_SAMPLES, measure
+from keras_snnkd.run.intervals import paired
 from keras_snnkd.run.plan import ALONE
 from keras_snnkd.run.recipes.recipe import Recipe
 
 Arm = dict[str, Any]
+
+AS_INTEGERS = ", int8 file"
+"""How the arm of a rival ends."""
 
 
 def collect(name: str, runs: Sequence[str], root: Path) -> Path:
@@ -35,22 +42,27 @@ def collect(name: str, runs: Sequence[str], root: Path) -> Path:
 
     Args:
         name: Of the file.
-        runs: Folders of finished runs, each perhaps with `:` and words that its arms are called by too.
+        runs: Folders of finished runs, each perhaps with `:` and words that its arms are called by too. Several with `,` between them are
+            one run with several seeds.
         root: Of the repository.
 
     Returns:
         The file.
 
     Raises:
-        ValueError: If two arms have the same name.
+        ValueError: If two arms have the same name, or runs that are to be one differ in more than their seeds.
     """
     arms: list[Arm] = []
     for run in runs:
-        folder, _, words = run.partition(":")
-        recipe = Path("docs", "results", "recipes", f"{Path(folder).name}.json")
-        shutil.copyfile(Path(folder, "recipe.json"), root / recipe)
-        for arm in _Run(Path(folder)).arms():
-            arms.append({**arm, "arm": ", ".join(filter(None, (arm["arm"], words))), "recipe": recipe.as_posix()})
+        folders, _, words = run.partition(":")
+        first, *others = (Path(folder) for folder in folders.split(","))
+        recipe = Path("docs", "results", "recipes", f"{first.name}.json")
+        shutil.copyfile(first / "recipe.json", root / recipe)
+        for arm in _Run(first, [_Run(other) for other in others]).arms():
+            arms.append({**arm, "arm": _named(arm["arm"], words), "recipe": recipe.as_posix(), "words": words})
+    arms = _teachers_once(arms)
+    for arm in arms:
+        _pair_rival(arm, arms, arm.pop("words"))
     names = [arm["arm"] for arm in arms]
     if twice := sorted({one for one in names if names.count(one) > 1}):
         raise ValueError(f"several arms are called {twice[0]!r}; tell the runs apart, such as {runs[-1].partition(':')[0]}:'T = 2'")
@@ -59,16 +71,61 @@ def collect(name: str, runs: Sequence[str], root: Path) -> Path:
     return path
 
 
+def _named(arm: str, words: str) -> str:
+    return ", ".join(filter(None, (arm, words)))
+
+
+def _teachers_once(arms: Sequence[Arm]) -> list[Arm]:
+    """The arms without teachers of later runs that are those of earlier ones."""
+    found: list[Arm] = []
+    seen: set[tuple[Any, ...]] = set()
+    for arm in arms:
+        plain = arm["arm"].removesuffix(f", {arm['words']}")
+        same = plain, arm["parameters"], *arm["accuracy"]
+        if not plain.endswith("teacher") or same not in seen:
+            found.append(arm)
+        seen.add(same)
+    return found
+
+
+def _pair_rival(arm: Arm, arms: Sequence[Arm], words: str) -> None:
+    """Give a rival its difference to the student alone of the same words, where that has the same seeds."""
+    if not arm["arm"].removesuffix(f", {words}").endswith(AS_INTEGERS) or arm["difference"]:
+        return
+    alone = next((other for other in arms if other["arm"] == _named("student alone", words)), None)
+    if alone is None or not set(arm["seeds"]) <= set(alone["seeds"]):
+        return
+    by_seed = dict(zip(alone["seeds"], alone["accuracy"], strict=True))
+    arm["difference"] = _difference(arm["accuracy"], [by_seed[seed] for seed in arm["seeds"]], points=1)
+
+
+def _difference(accuracies: Sequence[float], others: Sequence[float], points: float = 100) -> dict[str, float | None]:
+    """The mean difference of pairs and its interval, in points."""
+    mean, interval = paired(accuracies, others)
+    low, high = interval or (None, None)
+    return {name: None if value is None else round(points * value, 4) for name, value in (("mean", mean), ("low", low), ("high", high))}
+
+
 class _Run:
     """A finished run.
 
     Args:
         folder: Of the run.
+        others: The same run with other seeds.
+
+    Raises:
+        ValueError: If one of them differs in more than its seed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, others: Sequence["_Run"] = ()) -> None:
         self.folder, self.content = folder, read_json(folder / "results.json")
         self.recipe = Recipe.load(folder / "recipe.json")
+        self.runs = [self, *others]
+        for other in others:
+            if dataclasses.replace(other.recipe, seed=self.recipe.seed) != self.recipe or other.recipe.mode == "compare":
+                raise ValueError(
+                    f"{folder} and {other.folder} are not one run with two seeds: their recipes differ in more, or compare arms"
+                )
         self._data: datasets.Data | None = None
 
     @property
@@ -82,7 +139,7 @@ class _Run:
     def arms(self) -> Iterator[Arm]:
         """Teachers, then students, as the run tells of them."""
         for row in self.content["models"]:
-            yield self._of_one_seed(row)
+            yield self._of_model(row)
         compared = sorted(self.content.get("comparison") or [], key=lambda row: (row["name"] != ALONE, -row["accuracy"]))
         for row in compared:
             yield self._of_seeds(row)
@@ -95,22 +152,29 @@ class _Run:
         command = self.content["command"].removesuffix(" --resume")
         return {"arm": name, "command": command, "recipe": None, "seeds": seeds, "accuracy": accuracy, **unknown, **more}
 
-    def _of_one_seed(self, row: dict[str, Any]) -> Arm:
-        """A teacher, or a student of a run with one seed."""
-        alone = next((other["accuracy"] for other in self.content["models"] if other["name"] == ALONE), None)
+    def _row(self, name: str) -> dict[str, Any] | None:
+        """The row of a model."""
+        return next((row for row in self.content["models"] if row["name"] == name), None)
+
+    def _of_model(self, row: dict[str, Any]) -> Arm:
+        """A teacher, or a student of a run with one seed, or of several such runs; a given teacher is the same in all of them."""
         taught = row["role"] == "student" and row["name"] != ALONE
-        difference = {"mean": round(100 * (row["accuracy"] - alone), 4), "low": None, "high": None} if taught and alone else None
+        given = row["role"] == "teacher" and row.get("seconds") is None
+        rows = [row] if given else [found for run in self.runs if (found := run._row(row["name"]))]
+        accuracies = [found["accuracy"] for found in rows]
+        alone = [found["accuracy"] for run in self.runs if (found := run._row(ALONE))]
+        difference = _difference(accuracies, alone) if taught and len(alone) == len(accuracies) else None
         size = (row.get("bytes") or {}).get("dynamic")
         return self._arm(
             row["label"],
-            [self.recipe.seed],
-            [row["accuracy"]],
+            [run.recipe.seed for run in self.runs][: len(rows)],
+            accuracies,
             difference=difference,
             parameters=row["parameters"],
             timesteps=row["timesteps"],
-            spikes=_rounded(row["spikes_per_image"]),
+            spikes=_mean(rows, "spikes_per_image"),
             bytes=size,
-            seconds=row.get("seconds"),
+            seconds=_mean(rows, "seconds"),
             **_costs(row.get("synaptic_operations")),
         )
 
@@ -136,21 +200,19 @@ class _Run:
         )
 
     def _rival(self, row: dict[str, Any]) -> Arm:
-        """A student as a file of integers, paired with the other one of the run: the ANN twin with the spiking student."""
-        first = self.content["rivals"][0]
-        difference = None
-        if row["name"] != first["name"]:
-            mean, interval = paired(row["accuracies"], first["accuracies"])
-            low, high = interval or (None, None)
-            difference = {"mean": _points(mean), "low": _points(low), "high": _points(high)}
-        model = models.load(self.folder / f"seed{row['seeds'][0]}" / row["name"] / "model.keras")
+        """A student as a file of integers; of runs with one seed each, over all of them."""
+        rows = [found for run in self.runs for found in run.content["rivals"] if found["name"] == row["name"]]
+        accuracies = [accuracy for found in rows for accuracy in found["accuracies"]]
+        alone = [found["accuracy"] for run in self.runs if (found := run._row(ALONE))]
+        folder = self.folder if self.recipe.mode == "distill" else self.folder / f"seed{row['seeds'][0]}"
+        model = models.load(folder / row["name"] / "model.keras")
         operations = metrics.synaptic_operations(model, self.data.sample(MEASURED_IMAGES)[0])
         activity = metrics.activity(model, self.data.sample(MEASURED_IMAGES)[0])
         return self._arm(
-            f"{row['label']}, int8 file",
-            row["seeds"],
-            row["accuracies"],
-            difference=difference,
+            f"{row['label']}{AS_INTEGERS}",
+            [seed for found in rows for seed in found["seeds"]],
+            accuracies,
+            difference=_difference(accuracies, alone) if len(alone) == len(accuracies) else None,
             parameters=model.count_params(),
             timesteps=self.recipe.timesteps if activity.rates else None,
             spikes=_rounded(activity.spikes_per_image) if activity.rates else None,
@@ -160,10 +222,11 @@ class _Run:
 
     def _model_of(self, row: dict[str, Any]) -> Path:
         """The file of an arm's model with the first seed."""
-        folder = self.folder / f"seed{row['seeds'][0]}"
+        name, _, size = row["name"].partition("_size")
+        folder = (self.folder / f"size{size}" if size else self.folder) / f"seed{row['seeds'][0]}"
         if row.get("learning_rate") is not None:
             folder /= Setting(row["learning_rate"], row["weight"] or 1.0).name
-        return folder / row["name"] / "model.keras"
+        return folder / name / "model.keras"
 
     def _size(self, model: keras.Model) -> int:
         """Bytes of the file with 8-bit weights, which is compared with the model first."""
@@ -179,6 +242,13 @@ def _costs(operations: dict[str, Any] | None) -> dict[str, float | None]:
     macs, acs = operations["effective_macs"], operations["effective_acs"]
     constants = CONSTANTS["int8"]
     return {"operations": round(macs + acs), "energy": round((constants.mac * macs + constants.ac * acs) / 1000, 3)}
+
+
+def _mean(rows: Sequence[dict[str, Any]], field: str) -> float | None:
+    """The mean of a field over seeds; `None` where one does not have it."""
+    values = [row.get(field) for row in rows]
+    known = [value for value in values if value is not None]
+    return _rounded(statistics.fmean(known)) if known and len(known) == len(values) else None
 
 
 def _points(share: float | None) -> float | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_snnkd.report.plots.figure import COLORS, INK, new_figure
-from keras_snnkd.run.comparing.ranking import paired
+from keras_snnkd.run.intervals import paired
 
 
 def accuracy_against_energy(panels: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:

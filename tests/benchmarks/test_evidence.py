@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.evidence import collect, pages
+from benchmarks.evidence import collect, pages, runs
+from keras_snnkd.cli.dispatch import _recipe
+from keras_snnkd.cli.options import parser
 from keras_snnkd.files.staging import read_json, write_json
 from keras_snnkd.run.recipes.recipe import Recipe
 
@@ -126,10 +128,82 @@ def test_a_comparison_is_measured_from_its_models(root, tmp_path, monkeypatch):
     assert loaded == [place / "student_alone" / "model.keras", place / "rate0.01_weight0.5" / "hinton" / "model.keras"]
 
 
+def of_seed(folder, seed, alone, distilled, **settings):
+    run = finished(folder, models=[row("teacher", 0.99, seconds=None), row("student_alone", alone), row("student_distilled", distilled)])
+    Recipe(seed=seed, **settings).save(folder / "recipe.json")
+    return run
+
+
+def test_one_run_with_several_seeds_becomes_arms_with_an_interval(root, tmp_path):
+    three = [of_seed(tmp_path / f"run{seed}", seed, 0.90, 0.91 + seed / 100) for seed in (0, 1, 2)]
+    teacher, alone, distilled = read_json(collect.collect("digits", [",".join(three)], root))["arms"]
+    assert (teacher["seeds"], teacher["accuracy"]) == ([0], [99.0])  # the same in all of them
+    assert (alone["seeds"], alone["accuracy"], alone["difference"]) == ([0, 1, 2], [90.0, 90.0, 90.0], None)
+    assert distilled["accuracy"] == [91.0, 92.0, 93.0]
+    assert distilled["difference"] == pytest.approx({"mean": 2.0, "low": 2 - 2.4841, "high": 2 + 2.4841}, abs=1e-3)
+    assert distilled["seconds"] == 3.0
+
+
+def test_runs_that_differ_in_more_than_their_seed_are_no_seeds_of_one(root, tmp_path):
+    two = [of_seed(tmp_path / "a", 0, 0.9, 0.9), of_seed(tmp_path / "b", 1, 0.9, 0.9, timesteps=2)]
+    with pytest.raises(ValueError, match="are not one run with two seeds"):
+        collect.collect("digits", [",".join(two)], root)
+
+
+def test_a_teacher_of_several_runs_stands_there_once_and_a_rival_beside_the_student_alone(root, tmp_path, monkeypatch):
+    rivals = [
+        {"name": "student", "label": "spiking student", "seeds": [0], "accuracies": [0.92], "bytes": 900.0, "energy": 0.5},
+        {"name": "student_ann", "label": "its ANN twin", "seeds": [0], "accuracies": [0.94], "bytes": 800.0, "energy": 2.0},
+    ]
+    distilled = of_seed(tmp_path / "distilled", 0, 0.90, 0.91)
+    compared = finished(tmp_path / "rivals", models=[row("teacher", 0.99, seconds=None)], rivals=rivals)
+    Recipe(mode="compare", rivals=True).save(tmp_path / "rivals" / "recipe.json")
+    monkeypatch.setattr(collect.models, "load", lambda path: SimpleNamespace(count_params=lambda: 7))
+    operations = SimpleNamespace(to_dict=lambda: OPERATIONS)
+    monkeypatch.setattr(collect.metrics, "synaptic_operations", lambda *_: operations)
+    monkeypatch.setattr(collect.metrics, "activity", lambda *_: SimpleNamespace(rates={}, spikes_per_image=0.0))
+    arms = {arm["arm"]: arm for arm in read_json(collect.collect("digits", [distilled, compared], root))["arms"]}
+    assert list(arms) == ["teacher", "student alone", "student distilled", "spiking student, int8 file", "its ANN twin, int8 file"]
+    assert [arms[name]["difference"]["mean"] for name in list(arms)[3:]] == [2.0, 4.0]
+    assert (arms["its ANN twin, int8 file"]["bytes"], arms["its ANN twin, int8 file"]["energy"]) == (800, 2.0)
+
+
+# runs that are planned
+
+
+@pytest.mark.parametrize("dataset", list(runs.PLANS))
+def test_planned_runs_are_recipes_whose_arms_can_be_told_apart(dataset):
+    found = [(planned, list(runs.runs(dataset, planned))) for planned in runs.PLANS[dataset].runs()]
+    words = [planned.words for planned, _ in found if planned.collected]
+    assert len(set(words)) >= len(words) - 1  # the rival stands beside the students of the run without words
+    for planned, of_seeds in found:
+        assert len(of_seeds) == (runs.PLANS[dataset].seeds if planned.each_seed else 1)
+        for run in of_seeds:
+            given = parser().parse_args(list(run.arguments))
+            recipe = _recipe(given, given.mode)
+            assert (recipe.dataset, recipe.mode == "compare") == (dataset, not planned.each_seed and planned.collected)
+            assert run.folder.as_posix() in runs.collecting(dataset) or not planned.collected
+
+
+def test_a_finished_run_is_passed_over_and_an_interrupted_one_goes_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(runs, "FOLDER", tmp_path)
+    started = []
+    monkeypatch.setattr(runs.subprocess, "run", lambda words: started.append(words) or SimpleNamespace(returncode=0))
+    first, second = (next(runs.runs("mnist", planned, tiny=True)) for planned in runs.PLANS["mnist"].runs()[:2])
+    for run, file in ((first, "results.json"), (second, "recipe.json")):
+        run.folder.mkdir()
+        (run.folder / file).touch()
+    assert runs.start("mnist", ["few_labels", "methods"], tiny=True) == 0
+    (words,) = started
+    assert words[:3] == ["nice", "-n", "10"]
+    assert words[words.index("--out") + 1] == second.folder.as_posix()
+    assert words[-1] == "--resume"
+
+
 def test_two_runs_whose_arms_have_the_same_names_are_refused(root, tmp_path):
-    runs = [finished(tmp_path / name, models=[row("teacher", 0.99)]) for name in ("a", "b")]
-    with pytest.raises(ValueError, match="several arms are called 'teacher'; tell the runs apart"):
-        collect.collect("digits", runs, root)
+    two = [finished(tmp_path / name, models=[row("student_alone", 0.99)]) for name in ("a", "b")]
+    with pytest.raises(ValueError, match="several arms are called 'student alone'; tell the runs apart"):
+        collect.collect("digits", two, root)
 
 
 def test_a_page_gets_its_tables_and_the_rest_stays(root, tmp_path):
