@@ -14,8 +14,8 @@ from keras_snnkd._types import Tensor
 from keras_snnkd.data.augment import augmentation, check_axes
 from keras_snnkd.data.few_labels import UNLABELLED, check_share, is_labelled
 from keras_snnkd.data.mixup import check_mixup, shares
+from keras_snnkd.data.pipeline import augmented, on_cpu, to_float
 from keras_snnkd.data.repeats import repeats
-from keras_snnkd.data.samples import augmented, on_cpu, to_float
 from keras_snnkd.files.pictures import Resize
 
 Arrays = tuple[np.ndarray, np.ndarray]
