@@ -45,6 +45,7 @@ def test_options_reach_the_recipe(runs):
         "compress": [{"compress": "stds", "sparsity": 0.9}],
         **{"deterministic": True, "keep_aspect": False, "resize": None, "rivals": False, "pareto": False, "teacher_scale": "-1..1"},
         **dict.fromkeys(["rates", "weights", "sizes"]),
+        **{"task": "classes", **dict.fromkeys(["tokens", "vocabulary", "unlabelled", "class_weights", "first_objectives", "first_epochs"])},
         **{"window": None, "hop": None, "fold": 0, "frames": None, "frames_by": "time"},
     }
 

@@ -1,5 +1,7 @@
 """Federations without a network between their parts: splits, packets, rounds of both kinds, and lost members."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -114,7 +116,7 @@ def test_a_setting_that_is_none_is_refused():
 
 
 def test_rounds_may_be_about_some_of_the_images_in_turn_and_the_server_keeps_what_was_said(tmp_path):
-    setting = Setting(**{**vars(SETTING), "public": 50, "asked": 20})
+    setting = dataclasses.replace(SETTING, public=50, asked=20)
     assert [list(setting.places(number)[[0, -1]]) for number in (1, 2, 3)] == [[0, 19], [20, 39], [40, 9]]
     rounds = OutputRounds(setting, tmp_path)
     packet = packed_spikes(RANDOM.integers(0, 2, (20, 2, 10)))

@@ -21,7 +21,7 @@ from keras_snnkd.distill.objectives.logits import LogitObjective
 from keras_snnkd.distill.scales import check_scale
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.layers.encoders import check_timesteps
-from keras_snnkd.run.recipes.modes import OF_RECIPES, WITH_STUDENTS, Mode
+from keras_snnkd.run.recipes.modes import OF_RECIPES, Mode
 from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, SHIPPED, TWIN, Recipe, ResolvedRecipe, is_file, teacher_file
 from keras_snnkd.run.watching.health import ON_PROBLEM
 from keras_snnkd.training import optimizers, strategy
@@ -64,7 +64,7 @@ def check_task(recipe: Recipe) -> None:
             f"--task {recipe.task} is for .npz files of images with numbers as y_train and y_test, and for rated sentences (.tsv, .csv); "
             f"got {recipe.dataset}"
         )
-    if recipe.mode not in (Mode.TEACHER, *WITH_STUDENTS):
+    if recipe.mode in (Mode.COMPARE, Mode.TUNE):
         raise ValueError(f"--mode {recipe.mode} ranks students by accuracy, which numbers have none of; run --mode distill for each seed")
     of_classes = {
         "labels": recipe.labels != 1,
