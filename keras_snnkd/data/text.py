@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd._types import Array
+from keras_snnkd.data.splits import first, strata
 from keras_snnkd.errors import FileFormatError, ShapeError
 from keras_snnkd.training.feed import ArrayFeed
 
@@ -284,7 +285,7 @@ def load_text(
             the tokens by their ids, as in `TextData.vocabulary`.
         neutral: Sentences rated nearer to 0 than this are left out, and the others are negative or positive by their sign; `None` for the
             ratings themselves as labels, of a regression.
-        limit: Of sentences, the first of the file.
+        limit: Of sentences, the first of each class, or of small and of large ratings.
 
     Raises:
         FileFormatError: For what is no such file, has no ratings, no two classes, or too few sentences for three parts.
@@ -294,7 +295,7 @@ def load_text(
         >>> student = kd.models.SpikingTransformer(data.length, len(data.vocabulary), data.num_outputs)
     """
     found, notes = _labelled(path, read_sentences(path), neutral)
-    found = found.chosen(range(len(found.texts))[:limit])
+    found = found.chosen(first(_strata(found), limit))
     parts = {name: found.chosen(places) for name, places in found.parts().items()}
     if empty := [name for name, part in parts.items() if not part.texts]:
         raise FileFormatError(f"{path} has {len(found.texts)} rated sentences, too few for a part for {empty[0]}")
@@ -308,6 +309,12 @@ def load_text(
     return TextData(
         **arrays, vocabulary=tokens.get_vocabulary(), length=length, class_names=found.class_names, name=Path(path).stem, notes=notes
     )
+
+
+def _strata(found: Sentences) -> Array:
+    """What sentences are alike in, `[N]`: their class, or how large the rating is."""
+    ratings = np.asarray(found.ratings)
+    return ratings.astype(int) if found.class_names else strata(ratings)
 
 
 def _labelled(path: str | os.PathLike[str], found: Sentences, neutral: float | None) -> tuple[Sentences, tuple[str, ...]]:

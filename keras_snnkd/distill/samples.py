@@ -9,8 +9,8 @@ import numpy as np
 from keras_snnkd._types import Array
 from keras_snnkd.errors import ShapeError
 
-LOOKED_AT = 256
-"""Images on which a teacher is looked at, at most."""
+LOOKED_AT, READ = 256, 16_384
+"""Images on which a teacher is looked at, at most, and of how many they are taken."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +86,7 @@ def samples_of_data(data: Any) -> Samples | None:
 
 
 def samples_of(source: Any, fill_up: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None) -> Samples | None:
-    """At most `LOOKED_AT` images and labels.
+    """At most `LOOKED_AT` images and labels, evenly spread over the source: in many files one class comes after the other.
 
     Args:
         source: `(images, labels)`, or an iterable of batches, such as a `tf.data.Dataset`.
@@ -95,27 +95,43 @@ def samples_of(source: Any, fill_up: Callable[[int], tuple[np.ndarray, np.ndarra
     Returns:
         The samples, or `None` for what cannot be read twice or holds something else, such as several inputs.
     """
-    pairs = [source] if _is_pair(source) else _batches(source)
-    images, labels, count = [], [], 0
-    for pair in pairs:
-        if not _is_pair(pair):
-            return None
-        if len(pair[0]) != len(pair[1]):
-            raise ShapeError(f"got {len(pair[0])} images and {len(pair[1])} labels; expected one label for each image")
-        images.append(np.asarray(pair[0])[: LOOKED_AT - count])
-        labels.append(np.asarray(pair[1])[: LOOKED_AT - count])
-        count += len(images[-1])
-        if count >= LOOKED_AT:
-            break
+    found = _spread([source] if _is_pair(source) else _batches(source))
+    if found is None:
+        return None
+    images, labels = [found[0]], [found[1]]
+    count = len(found[0])
     if fill_up is not None and count < LOOKED_AT:
         more = fill_up(LOOKED_AT - count)
         images.append(more[0])
         labels.append(np.asarray(more[1]))
+    images, labels = ([part for part in parts if len(part)] for parts in (images, labels))
     if not images:
         return None
     if len({part.ndim for part in labels}) > 1:
         labels = [class_numbers(part) for part in labels]
     return Samples(np.concatenate(images), np.concatenate(labels))
+
+
+def _spread(pairs: Iterable[Any]) -> tuple[Array, Array] | None:
+    """At most `LOOKED_AT` images and labels of the first `READ` of all pairs; `None` if one holds something else."""
+    images: list[Array] = []
+    labels: list[Array] = []
+    step, seen = 1, 0  # every how-manieth is kept, and how many have passed
+    for pair in pairs:
+        if not _is_pair(pair):
+            return None
+        if len(pair[0]) != len(pair[1]):
+            raise ShapeError(f"got {len(pair[0])} images and {len(pair[1])} labels; expected one label for each image")
+        chosen = np.flatnonzero((seen + np.arange(len(pair[0]))) % step == 0)
+        images.extend(np.asarray(pair[0])[chosen])
+        labels.extend(np.asarray(pair[1])[chosen])
+        seen += len(pair[0])
+        while len(images) > 2 * LOOKED_AT:
+            images, labels, step = images[::2], labels[::2], 2 * step
+        if seen >= READ:
+            break
+    kept = np.unique(np.linspace(0, len(images) - 1, min(LOOKED_AT, len(images))).astype(int))
+    return np.array([images[place] for place in kept]), np.array([labels[place] for place in kept])
 
 
 def class_numbers(labels: Any) -> np.ndarray:

@@ -123,6 +123,11 @@ def test_marks_of_spreadsheets_quoted_lines_and_odd_spaces(tmp_path):
         kd.data.read_sentences(tmp_path / "long.csv")
 
 
+def test_some_sentences_are_of_all_classes_also_where_they_come_one_class_after_the_other(tmp_path):
+    data = kd.data.load_text(table(tmp_path / "s.csv", [0] * 100 + [1] * 100), limit=60)
+    assert np.bincount(np.concatenate([part[1] for part in (data.train, data.validation, data.test)])).tolist() == [30, 30]
+
+
 def test_rows_without_a_sentence_are_left_out(tmp_path):
     (tmp_path / "s.csv").write_text("text,label\n  ,1\nfine,-1\n")
     found = kd.data.read_sentences(tmp_path / "s.csv")

@@ -9,6 +9,7 @@ from keras import layers, ops
 
 import keras_snnkd as kd
 from keras_snnkd.distill import teachers
+from keras_snnkd.distill.samples import LOOKED_AT, samples_of
 from keras_snnkd.distill.scales import scale_of
 from keras_snnkd.distill.teachers import TeacherError, adapt_teacher
 from keras_snnkd.errors import KDError, ShapeError, UnknownNameError
@@ -332,3 +333,15 @@ def test_taps_inside_a_model_inside():
     distiller = tiny.compiled(tiny.plain(), teacher, [objective, "soft_targets", "teacher_head"])
     assert np.isfinite(list(tiny.fit(distiller).values())).all()
     assert kd.TapModel(teacher, ["neurons", "features", "backbone"]).shapes["features"] == (None, 9)
+
+
+def test_a_teacher_is_looked_at_on_images_of_all_classes_also_where_they_come_one_class_after_the_other():
+    labels = np.repeat(np.arange(3), 400)
+    images = labels[:, None].astype("float32")
+    batches = [(images[start : start + 100], labels[start : start + 100]) for start in range(0, 1200, 100)]
+    for source in ((images, labels), batches):
+        found = samples_of(source)
+        assert len(found.images) == LOOKED_AT
+        np.testing.assert_array_equal(found.images[:, 0], found.labels)
+        assert np.ptp(np.bincount(found.labels)) <= 2
+    assert samples_of((images[:7], labels[:7])).labels.tolist() == [0] * 7
