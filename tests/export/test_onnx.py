@@ -72,6 +72,7 @@ def refused(match, student, folder, samples):
     assert os.listdir(folder) == []
 
 
+@pytest.mark.slow
 def test_another_threshold_is_found(student, samples, tmp_path, monkeypatch, reference, in_process):
     monkeypatch.setattr(MODULE, "Reference", lambda model, samples: reference)
     other = models.build(**{**BUILDS["convnet_flatten"], "threshold": 1.01}, image_shape=SHAPE, num_classes=10)

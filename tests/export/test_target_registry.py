@@ -21,6 +21,7 @@ def test_every_target_has_a_file_of_its_own():
     assert len({target.file for target in TARGETS.values()}) == len({target.label for target in TARGETS.values()}) == len(TARGETS)
 
 
+@pytest.mark.slow
 def test_a_c_array_holds_the_int8_file_that_was_written_before_and_runs_from_inside_the_header(reference, samples, tmp_path, in_process):
     order = Order(reference, samples)
     order.written["int8"] = TARGETS["int8"].write(order, tmp_path / "model_int8.tflite")
