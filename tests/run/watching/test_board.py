@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tensor_util
 
 from keras_snnkd.run.watching.board import EpochBoard
 
@@ -15,7 +16,7 @@ def written(folder):
         events = EventAccumulator(str(folder / part), size_guidance={"tensors": 0})
         events.Reload()
         for name in events.Tags()["tensors"]:
-            found[part, name] = [(event.step, float(event.tensor_proto.float_val[0])) for event in events.Tensors(name)]
+            found[part, name] = [(event.step, float(tensor_util.make_ndarray(event.tensor_proto))) for event in events.Tensors(name)]
     return found
 
 
