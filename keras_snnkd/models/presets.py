@@ -30,11 +30,24 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Japanese vowels: series of up to 29 steps, 12 channels
     "japanese_vowels_teacher": {"builder": "SequenceNet", "widths": [64, 64], "kernel": 3, "dilation": 2, "neuron": "relu"},
     "japanese_vowels_assistant": {"builder": "SequenceNet", "widths": [96], "neuron": "adlif", "coupling": "symplectic"},
-    "japanese_vowels_student": {"builder": "SequenceNet", "widths": [48], "neuron": "adlif", "coupling": "symplectic"},
+    "japanese_vowels_student": {
+        "builder": "SequenceNet",
+        "widths": [48],
+        "neuron": "adlif",
+        "coupling": "symplectic",
+        "norm_scale": 2.5,
+    },
     # a wrist's motion: windows of 100 steps, 6 channels
     "smartwatch_exercises_teacher": {"builder": "SequenceNet", "widths": [64, 64, 64], "kernel": 5, "dilation": 2, "neuron": "relu"},
     "smartwatch_exercises_assistant": {"builder": "SequenceNet", "widths": [96, 96], "neuron": "adlif", "coupling": "symplectic"},
-    "smartwatch_exercises_student": {"builder": "SequenceNet", "widths": [64, 64], "neuron": "adlif", "coupling": "symplectic"},
+    "smartwatch_exercises_student": {
+        "builder": "SequenceNet",
+        "widths": [64, 64],
+        "neuron": "adlif",
+        "coupling": "symplectic",
+        "norm_scale": 5.0,
+        "dropout": 0.2,
+    },
     # Speech Commands: log-mel spectra of a second, 98 steps, 40 channels, 12 classes
     "speech_commands_teacher": {"builder": "SequenceNet", "widths": [128, 128, 128], "kernel": 5, "dilation": 2, "neuron": "relu"},
     "speech_commands_assistant": {"builder": "SequenceNet", "widths": [192, 192], "neuron": "adlif", "coupling": "symplectic"},

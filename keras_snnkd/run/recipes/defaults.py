@@ -80,11 +80,12 @@ BY_DATA_SET: dict[str, dict[str, Any]] = {
         "cache": 4,
     },
     "japanese_vowels": {
+        "batch_size": 32,
         "epochs": 40,
         "teacher_epochs": 30,
         "learning_rate": 1e-2,
         "teacher_learning_rate": 5e-3,
-        "objectives": [{"objective": "soft_targets", "temperature": 2.0, "weight": 2.0, "teacher_tap": "output", "student_tap": "output"}],
+        "objectives": [{"objective": "soft_targets", "temperature": 1.0, "weight": 2.0, "teacher_tap": "output", "student_tap": "output"}],
     },
     "cifar10": {
         "student": "cifar10_student_69k",
