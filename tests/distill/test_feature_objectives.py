@@ -74,8 +74,8 @@ def test_trains_a_student_and_comes_back_from_a_file(name, tmp_path):
 ARGUMENTS = {
     BlurredFeature: {"blur_ratio": 0.6, "use_clip": False, "seed": 3},
     SaliencyMap: {"student_map": "cam", "temperature": 4.0, "squared": True},
-    FeatureMap: {"reduction": "sum", "distance": "l1", "temperature": 2.0},
-    ActiveFeatures: {},
+    FeatureMap: {"reduction": "sum", "distance": "l1", "temperature": 2.0, "transform": 3},
+    ActiveFeatures: {"pooled": True},
     AttentionMap: {},
     TeacherHead: {"temperature": 2.0},
     SampleRelations: {"relation": "distance"},

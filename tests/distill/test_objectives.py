@@ -200,7 +200,7 @@ ARGUMENTS = {
     },
     SpikeTrain: {"window": 3, "stride": 2, "filter_tau": None},
     FiringRate: {"per": "layer"},
-    FeatureMap: {"reduction": "sum", "distance": "l1", "temperature": 2.0},
+    FeatureMap: {"reduction": "sum", "distance": "l1", "temperature": 2.0, "transform": 1},
 }
 
 
