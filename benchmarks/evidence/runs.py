@@ -69,21 +69,26 @@ class Plan:
     def runs(self) -> tuple[Planned, ...]:
         """All runs, the cheapest and most telling first."""
         chosen = f"--mode compare {self.length} --rates {self.rates}"
-        each = f"{self.length} --objective hinton"
+        each = f"{self.length} --objective hinton {VIEWS}"
         spiking = f"--mode teacher --teacher-neuron lif --teacher-start ann {self.spiking_teacher}"
         return (
-            Planned("few_labels", f"{self.few:.0%} of the labels", f"{chosen} --objective hinton --labels {self.few}", "few labels"),
+            Planned(
+                "few_labels", f"{self.few:.0%} of the labels", f"{chosen} --objective hinton {VIEWS} --labels {self.few}", "few labels"
+            ),
             Planned("methods", "the best logit, feature and self methods, a combination", f"{chosen} --objective {METHODS}"),
             Planned("twin", "the rival as an int8 file", f"--mode compare --rivals {each}"),
             Planned("chain", "through an assistant, and directly", f"--mode multistage {each}", "chain", each_seed=True),
             Planned("steps", "T 8, 4, 2, 1", f"--mode distill --timesteps 8,4,2,1 {each}", "from T = 8", each_seed=True),
-            Planned("one_step", "T = 1 at once", f"{chosen} --objective hinton --timesteps 1", "T = 1"),
+            Planned("one_step", "T = 1 at once", f"{chosen} --objective hinton {VIEWS} --timesteps 1", "T = 1"),
             Planned("spiking_teacher", "a spiking teacher", spiking, collected=False),
             Planned("spikes", "the founding paper's objectives", f"{chosen} --objective {SPIKES}", "spiking teacher", "spiking_teacher"),
         )
 
 
 METHODS = "hinton,logit_standardization,bkdsnn,w2s,dkd+bkdsnn"
+
+VIEWS = "--cache 4"
+"""Of logits alone; features of four views of every image would be gigabytes."""
 
 STRONG = "--optimizer sgd --schedule one_cycle --weight-decay 5e-3 --teacher-learning-rate 0.1 --precision mixed_bfloat16"
 

@@ -32,7 +32,7 @@ def resolve(recipe: Recipe) -> ResolvedRecipe:
 
 def _taught_by_what_there_is(recipe: Recipe) -> Recipe:
     """Without a word on loss and teacher, an ANN teaches where the package has one for the data set, and no spiking one."""
-    unsaid = (recipe.objectives, recipe.teacher, recipe.teacher_neuron) == (None, None, None)
+    unsaid = (recipe.objectives, recipe.teacher_neuron) == (None, None) and recipe.teacher in (None, SHIPPED)
     teaches = recipe.mode in (Mode.DISTILL, Mode.MULTISTAGE) and shipped.has(recipe.dataset, spiking=False)
     if unsaid and teaches and not _wants_to_train(recipe) and not shipped.has(recipe.dataset, spiking=True):
         return dataclasses.replace(recipe, teacher_neuron="relu")

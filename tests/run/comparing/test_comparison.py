@@ -35,7 +35,9 @@ COMPARE = [
     "run",
     "--teacher-epochs",
     "5",
-]  # one that knows something
+    "--epochs",
+    "5",
+]  # teachers that know something, the student's twin among them
 ARMS = [ALONE, "alone_ann_twin", "hinton", "tks", "sakd_imagenet"]
 
 

@@ -17,6 +17,12 @@ def no_shelf(tmp_path, monkeypatch):
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "none")
 
 
+def test_the_teacher_that_there_is_teaches_where_one_of_the_package_is_asked_for():
+    recipe = kd.Recipe(dataset="fashion_mnist", teacher="shipped").resolved()
+    assert recipe == kd.Recipe(dataset="fashion_mnist").resolved()
+    assert (recipe.teacher, recipe.teacher_neuron) == ("shipped", "relu")
+
+
 SIZED = {
     "fashion_mnist": ("fashion_mnist_assistant_79k", "fashion_mnist_student_32k"),
     "cifar10": ("cifar10_assistant_114k", "cifar10_student_69k"),
