@@ -39,7 +39,7 @@ def quality_columns(rows: Rows) -> list[Column]:
     errors = [row.get("errors") or {} for row in rows]
     if not any(errors):
         return [("accuracy", [[formats.percent(row.get("accuracy"))] for row in rows])]
-    headers = {"rmse": "RMSE", "mae": "mean absolute error", "r2": "R\N{SUPERSCRIPT TWO}"}
+    headers = {"rmse": "RMSE", "mae": "mean absolute error", "r2": "R²"}
     return [(header, [[formats.figures(found.get(key))] for found in errors]) for key, header in headers.items()]
 
 

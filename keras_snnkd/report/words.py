@@ -11,7 +11,7 @@ WORDS: Mapping[str, str] = {
     "For a file, measured by running that file.",
     "RMSE": "Root of the mean squared error of the test images' numbers, in the unit of the labels.",
     "mean absolute error": "Mean distance of the test images' numbers from the right ones, in the unit of the labels.",
-    "R\N{SUPERSCRIPT TWO}": "Share of the variance of the labels that the answers explain; 0 is who always says the mean, 1 the best.",
+    "R²": "Share of the variance of the labels that the answers explain; 0 is who always says the mean, 1 the best.",
     "test accuracy": "Share of the test images put into their right class, the mean over seeds, with its standard deviation below.",
     "validation accuracy": "Share of the validation images put into their right class. The epoch was chosen on them too, so that it is a "
     "little higher than what new images will show.",

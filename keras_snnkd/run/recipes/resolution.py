@@ -177,6 +177,8 @@ def _defaults(recipe: Recipe) -> dict[str, Any]:
         values.pop("batch_size", None)  # it follows the number of images
     if recipe.objectives is not None or recipe.augment == "none" or recipe.mixup:
         values.pop("cache", None)  # of features of many views there would be gigabytes, and views that are alike need one
+    if data.holds_text(recipe.dataset):
+        values["cache"] = defaults.OWN_TEXT["cache"]
     if not _may_start_from_twin(recipe):
         values.pop("twin_epochs", None)
     if recipe.mode == Mode.COMPARE:
