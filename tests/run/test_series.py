@@ -152,10 +152,10 @@ def test_long_to_short_asks_for_the_frames_of_a_series(tmp_path):
 
 
 def test_a_student_for_series_is_refused_for_images_and_for_events(tmp_path):
-    with pytest.raises(ShapeError, match="for images take MLP"):
+    with pytest.raises(ShapeError, match=r"holds images .* and SequenceNet takes series; take convnet:16,pool,32"):
         Experiment(kd.Recipe(dataset="digits", student="sequence:8", limit=40), tmp_path / "run").check()
     events = kd.data.simulate_events(kd.data.load("digits", batch_size=32, limit=60), frames=2)
-    with pytest.raises(ShapeError, match="for images take MLP"):
+    with pytest.raises(ShapeError, match=r"holds images .* and SequenceNet takes series; take convnet:16,pool,32"):
         Experiment(kd.Recipe(student="sequence:8", teacher="mlp:8", timesteps=2), tmp_path / "run", data=events).check()
     assert not (tmp_path / "run").exists()
 
