@@ -107,7 +107,7 @@ class Reference:
         self.numbers = graphs.gives_numbers(self.model)
         if not np.all(np.isfinite(self.samples)):
             raise ExportError("the samples hold NaN or infinite values; a comparison needs real images.")
-        if not self.numbers and looks_like_probabilities(self.model(self.samples[:CHUNK], training=False)):
+        if not self.numbers and looks_like_probabilities(self.model([self.samples[:CHUNK]], training=False)):
             self.model = logits_of(self.model, probabilities=True)
         frozen = freeze(self.model)
         self.taps = spiking_layers(self.model)

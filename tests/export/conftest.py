@@ -1,6 +1,7 @@
 """Digits, small models trained on them for a moment, and a converter without the cost of a process."""
 
 import importlib
+import warnings
 from pathlib import Path
 
 import keras
@@ -68,8 +69,10 @@ def student():
 
 @pytest.fixture(scope="session")
 def reference(student, samples):
-    """The student as the gate sees it; most of its cost is compilation."""
-    return LITERT.Reference(student, samples)
+    """The student as the gate sees it, which is silent; most of its cost is compilation."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "The structure of `inputs`")
+        return LITERT.Reference(student, samples)
 
 
 @pytest.fixture
