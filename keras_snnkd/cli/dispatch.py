@@ -20,10 +20,11 @@ from keras_snnkd.run.comparing.rivals import Rivals
 from keras_snnkd.run.comparing.sizes import Sizes
 from keras_snnkd.run.compressing.stages import COMPRESS
 from keras_snnkd.run.dry_run import FULL, SHORT, dry_run
-from keras_snnkd.run.experiment import Experiment
+from keras_snnkd.run.experiment import INTEGERS, Experiment
 from keras_snnkd.run.finished import inspection
 from keras_snnkd.run.finished.attacks import KIND
 from keras_snnkd.run.finished.card import write_card
+from keras_snnkd.run.plan import ALONE
 from keras_snnkd.run.recipes.folder import check_folder
 from keras_snnkd.run.recipes.modes import WITHOUT_TRAINING, Mode
 from keras_snnkd.run.recipes.recipe import Recipe
@@ -130,11 +131,21 @@ def _short(objective: dict[str, Any]) -> Any:
     return "all" if objective == {"objective": "all"} else objective
 
 
+def _better_alone(rows: list[dict[str, Any]], folder: Path) -> list[str]:
+    """Where the files of the student alone are, if it is more accurate than the last student."""
+    last, alone = rows[-1], next((row for row in rows if row["name"] == ALONE), None)
+    if alone is None or None in (alone["accuracy"], last["accuracy"]) or alone["accuracy"] <= last["accuracy"]:
+        return []
+    return [f"The student alone is the more accurate one; its files are in {folder / 'export' / ALONE}."]
+
+
 def _finish(results: dict[str, Any], folder: Path, shelf: Path, console: Any) -> None:
     """Print the table, and put the last student on the shelf."""
     console.print()
     if results["models"]:
         console.print(report.table(results["models"]))
+        for sentence in [*report.summary(results), *_better_alone(results["models"], folder)]:
+            console.print(sentence, highlight=False, markup=False, soft_wrap=True)
     if results.get("comparison"):
         console.print(report.comparison_table(results["comparison"]))
     if results.get("compression"):
@@ -143,6 +154,8 @@ def _finish(results: dict[str, Any], folder: Path, shelf: Path, console: Any) ->
         console.print(report.rivals_table(results["rivals"]))
         for sentence in results["verdict"]:
             console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        if (folder / INTEGERS).is_dir():
+            console.print(f"their int8 files: {folder / INTEGERS}", highlight=False, markup=False)
     if results.get("search"):
         console.print(report.search_table(results["search"]))
         console.print(

@@ -70,7 +70,7 @@ def likeliest(outputs: Array) -> Array:
 
 
 def samples_of_data(data: Any) -> Samples | None:
-    """Validation images of a data set, and where they are few some of its training images, see `samples_of`.
+    """Validation images of a data set, and where they are few some of its training images, none augmented; see `samples_of`.
 
     Args:
         data: Has `validation`, and perhaps `train_arrays` and `view` as `keras_snnkd.data.Data`.
@@ -80,7 +80,8 @@ def samples_of_data(data: Any) -> Samples | None:
 
     def training(count: int) -> tuple[Array, Array]:
         chosen = np.unique(np.linspace(0, len(data.train_arrays[1]) - 1, count).astype(int))
-        return np.asarray(data.view(0, chosen)), data.train_arrays[1][chosen]
+        clean = dataclasses.replace(data, augment="none", mixup=0.0)  # as validation images are
+        return np.asarray(clean.view(0, chosen)), data.train_arrays[1][chosen]
 
     return samples_of(data.validation, training)
 

@@ -11,6 +11,9 @@ from keras_snnkd.errors import unknown_name
 
 AUTO = "auto"
 
+SCALE_LAYER = "teacher_scale"
+"""The name of the layer that brings images to a teacher's scale."""
+
 RANGES = {"0..1": (0.0, 1.0), "0..255": (0.0, 255.0), "-1..1": (-1.0, 1.0)}
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -40,7 +43,7 @@ class Scale:
     @property
     def layers(self) -> list[keras.Layer]:
         """The same as Keras layers."""
-        return [keras.layers.Rescaling(self.factor, self.offset, name="teacher_scale")]
+        return [keras.layers.Rescaling(self.factor, self.offset, name=SCALE_LAYER)]
 
 
 def check_scale(scale: Any) -> None:

@@ -86,7 +86,8 @@ class Stage:
         labels: The share of training images whose labels are known, above 0 and at most 1. Without objectives a stage trains on these
             alone, as often as makes its epochs as long as the others'; with objectives on all of them.
         seed: Of initial weights.
-        teacher_outputs, teacher_scale: Of a teacher that is a model: what it gives, and which images it takes; see `adapt_teacher`.
+        teacher_outputs, teacher_scale: Of a teacher that is a model: what it gives, and which images it takes; see `adapt_teacher`. The
+            scale is `None` for a teacher that takes the data's images, or was made to.
         settings: What else should be the same when the stage is resumed, as JSON: the student's specification, the data.
         demands: Looks at the trained model of `start_from` before anything is trained, and raises if there is nothing to do with it.
         requires: Looks at the untrained model of `start_from`, and raises for what no training changes: too few layers, too few steps.
@@ -125,7 +126,7 @@ class Stage:
     seed: int = 0
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     teacher_outputs: str = "auto"
-    teacher_scale: str | Sequence[float] = "auto"
+    teacher_scale: str | Sequence[float] | None = "auto"
     demands: Callable[[keras.Model], Any] | None = None
     requires: Callable[[keras.Model], Any] | None = None
     during: Callable[[], Sequence[keras.callbacks.Callback]] | None = None
@@ -290,6 +291,7 @@ class Stage:
         fields["objectives"] = [o if isinstance(o, (str, dict)) else _described(o) for o in self.objectives]
         fields["task"] = self.trained_for.record()
         fields["transfer"] = self.transfer and self.transfer.__name__
+        fields["teacher_scale"] = fields["teacher_scale"] or "auto"  # earlier records have no other word for a teacher that was made to fit
         for name, default in _NOT_IN_EARLIER_RECORDS.items():
             if fields[name] == default:
                 del fields[name]

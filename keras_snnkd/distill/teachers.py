@@ -13,7 +13,7 @@ from keras_snnkd import graphs
 from keras_snnkd._outputs import looks_like_probabilities
 from keras_snnkd._types import Config, Tensor
 from keras_snnkd.distill.samples import Samples, samples_of
-from keras_snnkd.distill.scales import AUTO, Scale, check_scale, scale_of, scales
+from keras_snnkd.distill.scales import AUTO, SCALE_LAYER, Scale, check_scale, scale_of, scales
 from keras_snnkd.distill.taps import one_output
 from keras_snnkd.errors import InputError, KDError, ShapeError, unknown_name, wrong_kind
 from keras_snnkd.layers import Channels, Logits, logits_of
@@ -140,6 +140,8 @@ def adapted(
         changes += more
     if scale == AUTO and samples is not None and graphs.is_graph(teacher) and teacher.inputs[0].dtype == "uint8":
         scale = "0..255"  # in numbers from 0 to 1 it would see nothing but zeros
+    if scale == AUTO and _is_scaled(teacher):
+        scale = None
     chosen, accuracies, chance = _scale(model, scale, samples)
     if chosen is not None:
         model = _around(model, chosen.layers, [])
@@ -263,6 +265,12 @@ def _by_its_looks(model: keras.Model, outputs: Any, samples: Any) -> tuple[keras
     if outputs != AUTO or graphs.gives_numbers(model) or not looks_like_probabilities(found):
         return model, []
     return _around(model, [], [Logits(name="teacher_logits")]), ["its outputs add up to 1, so that their logarithms are its logits"]
+
+
+def _is_scaled(teacher: keras.Model) -> bool:
+    """Whether the teacher is one whose images were brought to a scale before."""
+    layers = teacher.before if isinstance(teacher, Surrounded) else getattr(teacher, "layers", ())
+    return any(layer.name == SCALE_LAYER for layer in layers)
 
 
 def _scale(model: keras.Model, scale: Any, samples: Samples | None) -> tuple[Any, dict[str, float], float]:

@@ -290,6 +290,7 @@ class Plan:
             class_weights=weights,
             seed=recipe.seed,
             settings={**self._settings(spec), **self._teacher_settings(more.get("teacher"), file)},
+            teacher_scale=None,  # given teachers are made to fit the data when they are loaded, see `load_teacher`
             **more,
         )
 

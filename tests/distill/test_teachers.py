@@ -9,7 +9,7 @@ from keras import layers, ops
 
 import keras_snnkd as kd
 from keras_snnkd.distill import teachers
-from keras_snnkd.distill.samples import LOOKED_AT, samples_of
+from keras_snnkd.distill.samples import LOOKED_AT, Samples, samples_of, samples_of_data
 from keras_snnkd.distill.scales import scale_of
 from keras_snnkd.distill.teachers import TeacherError, adapt_teacher
 from keras_snnkd.errors import KDError, ShapeError, UnknownNameError
@@ -74,6 +74,13 @@ def closed():
     return model
 
 
+def closed_on_bytes():
+    model = Closed(name="closed")
+    model.inner = sure(factor=256.0)
+    model(IMAGES[:1])
+    return model
+
+
 def with_own_softmax():
     model = sure()
     return keras.Model(model.inputs[0], OwnSoftmax()(model.outputs[0]), name="own")
@@ -123,6 +130,24 @@ def test_the_scale_of_a_teachers_images_is_found(factor, offset, name):
     with pytest.warns(UserWarning, match=f"its images are brought to the scale {re.escape(name)}"):
         adapted = adapt_teacher(teacher, samples=(IMAGES, CLASSES))
     assert accuracy(adapted) == 1
+
+
+def test_a_teacher_that_was_brought_to_a_scale_is_not_brought_to_another():
+    bytes_ = Samples(256 * IMAGES, CLASSES)
+    assert teachers.adapted(sure(), samples=bytes_).changes
+    for teacher in (sure("softmax", 256.0), closed_on_bytes()):
+        with pytest.warns(UserWarning, match=r"brought to the scale 0..255"):
+            adapted = adapt_teacher(teacher, samples=(IMAGES, CLASSES))
+        again = teachers.adapted(adapted, samples=bytes_)
+        assert (again.model, again.changes) == (adapted, ())
+
+
+def test_a_teacher_is_looked_at_on_images_as_they_are_and_not_as_training_shows_them():
+    data = kd.data.load("digits", limit=60, augment="shift", mixup=0.4)
+    found, plain = samples_of_data(data), samples_of_data(kd.data.load("digits", limit=60))
+    assert len(found.images) > len(data.validation_arrays[1])
+    np.testing.assert_array_equal(found.images, plain.images)
+    np.testing.assert_array_equal(found.labels, plain.labels)
 
 
 def test_a_teacher_on_the_datas_scale_stays_as_it_is():

@@ -35,6 +35,13 @@ def test_teacher_and_student_may_have_other_numbers_of_steps(tmp_path):
     }
 
 
+def test_a_teacher_that_is_given_was_made_to_fit_the_data_and_is_not_changed_again(tmp_path):
+    student = Experiment(kd.Recipe(limit=200, batch_size=50, student="mlp:12"), tmp_path).stages()[-1]
+    assert isinstance(student.teacher, keras.Model)
+    assert student.teacher_scale is None
+    assert "teacher_scale" not in student.record()  # as in those of before
+
+
 def test_a_chain_of_two_assistants_has_each_taught_by_the_one_above(tmp_path):
     experiment = Experiment(recipe(mode="multistage", assistants=["mlp:20", "mlp:16"], objectives=["firing_rate"]), tmp_path)
     assert shapes(experiment) == {
