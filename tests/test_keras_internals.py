@@ -15,7 +15,7 @@ FILES = [file for file in sorted(ROOT.rglob("*.py")) if file.name != "keras_inte
 
 NOT_OF_KERAS = {
     "_exit",  # of os
-    *("_action_groups", "_group_actions"),  # of argparse, in cli/help.py alone
+    *("_action_groups", "_actions", "_group_actions"),  # of argparse, in cli alone
     *("_asdict", "_replace"),  # of named tuples, whose public methods they are
     *(
         "_is_worker",

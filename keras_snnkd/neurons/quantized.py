@@ -29,7 +29,7 @@ def check_left_out(name: str, bits: object, range_exponent: int = 1, layer: str 
         range_exponent: Of the neurons; their threshold has to be a whole step of what is left.
         layer: Their name.
     """
-    most = min(MOST_LEFT_OUT, 7 - max(range_exponent, 1))
+    most = max(0, min(MOST_LEFT_OUT, 7 - max(range_exponent, 1)))
     if isinstance(bits, bool) or not isinstance(bits, int) or not 0 <= bits <= most:
         where = f"{layer}: " if layer else ""
         raise ValueError(f"{where}{name} is how many low bits the arithmetic leaves out, a whole number from 0 to {most}, got {bits!r}")

@@ -35,6 +35,8 @@ COMPARE = [
     "run",
     "--teacher-epochs",
     "5",
+    "--learning-rate",
+    "0.03",
     "--epochs",
     "5",
 ]  # teachers that know something, the student's twin among them
@@ -67,6 +69,7 @@ def test_a_run_leaves_a_stage_for_each_arm_and_seed(finished):
     run = finished / "run"
     assert {path.name for path in run.iterdir()} == {
         "teacher_ann",
+        "teacher_twin",
         "seed0",
         "seed1",
         "logs",
@@ -106,8 +109,9 @@ def test_the_table_can_be_quoted(finished):
 def test_the_results_are_those_of_the_files(finished):
     content = read_json(finished / "run" / "results.json")
     assert sorted(row["name"] for row in content["comparison"]) == sorted(ARMS)
-    assert [(row["name"], row["label"]) for row in content["models"]] == [("teacher_ann", "ANN teacher")]
-    assert not content["notes"]
+    teachers = [("teacher_twin", "the student's ANN twin"), ("teacher_ann", "ANN teacher")]
+    assert [(row["name"], row["label"]) for row in content["models"]] == teachers
+    assert all("little to give" in note for note in content["notes"])  # no arm is left out, nothing failed
     data = kd.data.load("digits", limit=200, batch_size=50)
     images, labels = data.sample(len(data.test_arrays[1]))
     for row in content["comparison"]:
