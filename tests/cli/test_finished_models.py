@@ -31,6 +31,7 @@ def accuracy_of(path, limit):
 def test_a_model_is_measured(card, capsys):
     assert tiny.run("--mode", "evaluate", "--model", card / "model.keras", "--limit", 60) == 0
     said, _ = told(capsys)
+    assert "attacking" not in said
     accuracy = accuracy_of(card / "model.keras", 60)
     assert f"small {accuracy:.2%} 946 2" in said.replace(f"{100 * accuracy:.2f} %", f"{accuracy:.2%}")
     content = json.loads(Path("runs/evaluate_mine/evaluate.json").read_text())

@@ -59,8 +59,10 @@ def evaluate(options: argparse.Namespace, console: Any) -> int:
             row, activity = measure(model, data)
         row = {"name": model.name, "role": "student", "label": model.name.replace("_", " "), "taught_by": None, **row}
         console.print(report.table([row]))
-        with working(f"attacking {path}", console):
-            found = under_attack(model, data, attacks, variants) if attacks else {}
+        found: dict[str, Any] = {}
+        if attacks:
+            with working(f"attacking {path}", console):
+                found = under_attack(model, data, attacks, variants)
         write_json(folder / FIGURES_FILE, {"model": str(path), "dataset": data.name, **row, "activity": activity, **found})
     for line in told(found):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
