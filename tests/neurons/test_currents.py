@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import keras_snnkd as kd
 from keras_snnkd.neurons import currents as module
-from keras_snnkd.neurons.currents import Currents, currents_of
+from keras_snnkd.neurons.currents import currents_of
 from tests.sampling import sampled
 
 IMAGES = tf.constant(np.random.default_rng(0).uniform(high=6, size=(6, 8, 8, 2)), tf.float32)
@@ -96,7 +96,10 @@ def test_a_layer_in_between_hides_the_note(monkeypatch):
 
 def test_there_are_no_notes_outside_a_graph():
     outputs = kd.layers.Direct(3)(IMAGES)
-    assert currents_of(outputs) == Currents(outputs, outputs)
+    found = currents_of(outputs)
+    assert found.source is outputs
+    assert found.target is outputs
+    assert (found.repeated, found.scale_and_shift) == (False, ())
 
 
 def test_the_gradient_of_a_repeated_current_is_summed_over_time():
