@@ -9,16 +9,15 @@ what each time step costs; each has a picture, `compression_NAME.svg`.
 """
 
 import re
-import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.evidence import ways
+from benchmarks.evidence import cells, ways
 from benchmarks.evidence.picture import accuracy_against_energy
 from keras_snnkd.files.staging import read_json
 from keras_snnkd.report import formats, plots
-from keras_snnkd.report.columns import Column, verdict
+from keras_snnkd.report.columns import Column
 from keras_snnkd.report.fitting import in_markdown
 
 TABLE = re.compile(r"(<!-- arms: ([\w.-]+)(?:: ([^\n]+))? -->\n)(?:[^\n]+\n)*")
@@ -90,8 +89,8 @@ def columns(arms: Sequence[Arm]) -> list[Column]:
     return [
         ("arm", [[arm["arm"]] for arm in arms]),
         ("seeds", [[formats.count(len(arm["seeds"]))] for arm in arms]),
-        ("test accuracy", [[_accuracy(arm["accuracy"])] for arm in arms]),
-        ("points above the student alone (95 %)", [[_difference(arm["difference"])] for arm in arms]),
+        ("test accuracy", [[cells.accuracy(arm["accuracy"])] for arm in arms]),
+        ("points above the student alone (95 %)", [[cells.difference(arm["difference"])] for arm in arms]),
         ("parameters", [[formats.count(arm["parameters"])] for arm in arms]),
         ("T", [[formats.count(arm["timesteps"])] for arm in arms]),
         ("spikes", [[formats.count(arm["spikes"])] for arm in arms]),
@@ -100,20 +99,6 @@ def columns(arms: Sequence[Arm]) -> list[Column]:
         ("file", [[formats.size(arm["bytes"])] for arm in arms]),
         ("training", [[formats.duration(arm["seconds"])] for arm in arms]),
     ]
-
-
-def _accuracy(values: Sequence[float]) -> str:
-    mean = f"{statistics.fmean(values):.2f} %"
-    return mean if len(values) < 2 else f"{mean} \N{PLUS-MINUS SIGN} {statistics.stdev(values):.2f}"
-
-
-def _difference(difference: dict[str, float] | None) -> str:
-    if difference is None:
-        return formats.NOTHING
-    if difference["low"] is None:
-        return f"{difference['mean']:+.2f}, one seed"
-    said = verdict({"interval": (difference["low"], difference["high"])})
-    return f"{difference['mean']:+.2f} ({difference['low']:+.2f} to {difference['high']:+.2f}), {said}"
 
 
 def _differences(arms: Sequence[Arm]) -> list[dict[str, Any]]:

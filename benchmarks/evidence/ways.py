@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.evidence import cells
 from keras_snnkd.files.staging import write_json
 from keras_snnkd.report import formats
-from keras_snnkd.report.columns import Column, verdict
+from keras_snnkd.report.columns import Column
 from keras_snnkd.report.plots.figure import COLORS, INK, MUTED, decades, new_figure
-from keras_snnkd.run.comparing.ranking import paired
+from keras_snnkd.run.intervals import paired
 
 Way = dict[str, Any]
 
@@ -93,9 +94,9 @@ def columns(ways: Sequence[Way]) -> list[Column]:
         ("way", [[f"`{way['way']}`" if way["taught"] is not None else way["way"]] for way in ways]),
         ("taught by", [[who[way["taught"]]] for way in ways]),
         ("seeds", [[formats.count(len(way["seeds"]))] for way in ways]),
-        ("test accuracy", [[_accuracy(way["accuracy"])] for way in ways]),
-        ("on the device", [[_accuracy(way["on_device"]) if way["on_device"] else formats.NOTHING] for way in ways]),
-        ("points by the teacher (95 %)", [[_told(way["difference"])] for way in ways]),
+        ("test accuracy", [[cells.accuracy(way["accuracy"])] for way in ways]),
+        ("on the device", [[cells.accuracy(way["on_device"]) if way["on_device"] else formats.NOTHING] for way in ways]),
+        ("points by the teacher (95 %)", [[cells.difference(way["difference"])] for way in ways]),
         ("weights that are 0", [[formats.NOTHING if way["zeros"] is None else f"{way['zeros']:.1f} %"] for way in ways]),
         ("packed size", [[formats.size(way["bytes"])] for way in ways]),
         ("operations", [[formats.large(way["operations"])] for way in ways]),
@@ -119,21 +120,7 @@ def _after_steps(way: Way, most: int) -> list[str]:
     if way["by_step"]:
         return [f"{value:.2f} %" for value in way["by_step"]]
     steps = int(way["way"].split("timesteps=")[-1])
-    return [_accuracy(way["accuracy"]) if step == steps else "" for step in range(1, most + 1)]
-
-
-def _accuracy(values: Sequence[float]) -> str:
-    mean = f"{statistics.fmean(values):.2f} %"
-    return mean if len(values) < 2 else f"{mean} \N{PLUS-MINUS SIGN} {statistics.stdev(values):.2f}"
-
-
-def _told(difference: Mapping[str, float] | None) -> str:
-    if difference is None:
-        return formats.NOTHING
-    if difference["low"] is None:
-        return f"{difference['mean']:+.2f}, one seed"
-    said = verdict({"interval": (difference["low"], difference["high"])})
-    return f"{difference['mean']:+.2f} ({difference['low']:+.2f} to {difference['high']:+.2f}), {said}"
+    return [cells.accuracy(way["accuracy"]) if step == steps else "" for step in range(1, most + 1)]
 
 
 def picture(ways: Sequence[Way]) -> str:

@@ -16,8 +16,8 @@ from pathlib import Path
 import keras
 
 import keras_snnkd as kd
-from keras_snnkd.run.comparing.ranking import paired
 from keras_snnkd.run.finished.evaluation import test_images
+from keras_snnkd.run.intervals import paired
 from keras_snnkd.training import optimizers
 
 ARMS = ("alone", "joint")

@@ -34,11 +34,10 @@ from keras_snnkd.run.recipes.recipe import Recipe, teacher_file
 from keras_snnkd.run.watching.attempt import attempt, reason
 from keras_snnkd.run.watching.board import EpochBoard
 from keras_snnkd.run.watching.health import TrainingHealth
-from keras_snnkd.run.watching.outlook import outlook, outlook_of_twin, warnings_of
+from keras_snnkd.run.watching.outlook import measured, warnings_of
 from keras_snnkd.run.watching.progress import Counter, Progress, Stopwatch, working
 from keras_snnkd.run.watching.terminal import make_console
 from keras_snnkd.training import strategy
-from keras_snnkd.training.compilation import outside_xla
 from keras_snnkd.training.determinism import make_deterministic
 
 OF_DATA = (
@@ -337,14 +336,8 @@ class Experiment:
             return
         teacher = stage.teacher if isinstance(stage.teacher, keras.Model) else models.load(folder / str(stage.teacher) / "model.keras")
         student = models.load(alone / "model.keras")
-        images, labels = self.data.labelled(self.recipe.labels).train_arrays
-        shown = slice(0, len(self.data.validation_arrays[1]))
-        training = dataclasses.replace(self.data, validation_arrays=(images[shown], labels[shown])).validation
-        before = [_accuracy(teacher, self.data.validation), _accuracy(student, self.data.validation), _accuracy(student, training)]
-        self.outlook.extend(outlook(*before))
-        if (folder / ALONE_TWIN / "stage.json").exists():
-            twin = models.load(folder / ALONE_TWIN / "model.keras")
-            self.outlook.extend(outlook_of_twin(before[0], _accuracy(twin, self.data.validation)))
+        twin = models.load(folder / ALONE_TWIN / "model.keras") if (folder / ALONE_TWIN / "stage.json").exists() else None
+        self.outlook.extend(measured(teacher, student, twin, self.data, self.recipe.labels))
         for line in self.outlook:
             self.console.print(line, style="yellow" if line.startswith("warning") else None, highlight=False, markup=False)
 
@@ -422,13 +415,6 @@ class Experiment:
             "exports": exports,
             "notes": notes,
         }
-
-
-def _accuracy(model: keras.Model, batches: Any) -> float:
-    """The share of right answers."""
-    outside_xla(model)
-    hits = [np.asarray(model.predict_on_batch(x)).argmax(-1) == np.asarray(y) for x, y in batches]
-    return float(np.mean(np.concatenate(hits)))
 
 
 def _columns(history: list[dict[str, Any]]) -> dict[str, list[Any]]:

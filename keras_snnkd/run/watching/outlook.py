@@ -1,6 +1,14 @@
 """Whether distillation has something to give, said before it is paid for."""
 
+import dataclasses
 from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_snnkd import data as datasets
+from keras_snnkd.training.compilation import outside_xla
 
 LEAD = 3.0
 """Points on validation images; a teacher that is ahead by less has little to give."""
@@ -14,6 +22,32 @@ ROOM = 3.0
 WAYS = (
     "a larger student (--student), a smaller weight of the teacher, few labels (--labels), or fewer spikes as the gain instead of accuracy"
 )
+
+
+def measured(teacher: keras.Model, alone: keras.Model, twin: keras.Model | None, data: datasets.Data, labels: float) -> list[str]:
+    """`outlook`, and `outlook_of_twin` where there is a twin, of trained models.
+
+    Args:
+        teacher: From images to logits.
+        alone: The student that was trained alone.
+        twin: Its ANN twin that learned from labels.
+        data: Of the run. As many of its training images are looked at as there are validation images, spread over all, since one class
+            may come after the other.
+        labels: The share of training images whose labels are known; of these the student alone has learned.
+    """
+    images, classes = data.labelled(labels).train_arrays
+    shown = np.unique(np.linspace(0, len(classes) - 1, len(data.validation_arrays[1])).astype(int))
+    training = dataclasses.replace(data, validation_arrays=(images[shown], classes[shown])).validation
+    of_teacher = _accuracy(teacher, data.validation)
+    lines = outlook(of_teacher, _accuracy(alone, data.validation), _accuracy(alone, training))
+    return lines if twin is None else [*lines, *outlook_of_twin(of_teacher, _accuracy(twin, data.validation))]
+
+
+def _accuracy(model: keras.Model, batches: Any) -> float:
+    """The share of right answers."""
+    outside_xla(model)
+    hits = [np.asarray(model.predict_on_batch(x)).argmax(-1) == np.asarray(y) for x, y in batches]
+    return float(np.mean(np.concatenate(hits)))
 
 
 def outlook(teacher: float, alone: float, alone_on_training: float) -> list[str]:

@@ -1,8 +1,13 @@
 """What is said before distillation is paid for."""
 
+import dataclasses
+
+import keras
+import numpy as np
 import pytest
 
-from keras_snnkd.run.watching.outlook import outlook, outlook_of_twin, warnings_of
+import keras_snnkd as kd
+from keras_snnkd.run.watching.outlook import measured, outlook, outlook_of_twin, warnings_of
 
 
 def test_a_good_outlook_is_one_line_without_a_warning():
@@ -36,3 +41,17 @@ def test_the_lead_over_the_twin_is_what_a_teacher_can_give():
 @pytest.mark.parametrize(("teacher", "alone", "alone_on_training"), [(0.998, 0.985, 0.985), (0.995, 0.99, 0.988), (0.90, 0.89, 0.891)])
 def test_a_student_that_fits_its_training_images_as_well_as_the_teacher_does_not_underfit(teacher, alone, alone_on_training):
     assert not [said for said in warnings_of(outlook(teacher, alone, alone_on_training)) if "underfits" in said]
+
+
+def test_training_images_of_all_classes_are_looked_at_also_where_they_stand_in_order():
+    labels = np.repeat([0, 1], 60)
+    images = np.zeros((120, 4, 4, 1), "uint8")
+    data = dataclasses.replace(
+        kd.data.load((images, labels), batch_size=20), train_arrays=(images, labels), validation_arrays=(images[50:70], labels[50:70])
+    )
+    image = keras.Input((4, 4, 1))
+    second = keras.Model(image, keras.layers.Dense(2)(keras.layers.Flatten()(image)))
+    second.layers[-1].set_weights([np.zeros((16, 2)), np.array([0.0, 1.0])])  # answers the second class always
+    line = measured(second, second, None, data, 1.0)[0]
+    assert "the teacher has 50.0 %, the student alone 50.0 %" in line
+    assert "on training images the student alone has 50.0 %" in line
