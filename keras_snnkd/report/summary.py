@@ -52,6 +52,8 @@ def summary(run: Mapping[str, Any]) -> list[str]:
 def _smaller(row: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     if not row.get("parameters") or not other.get("parameters"):
         return ""
+    if row["parameters"] > other["parameters"]:
+        return f"{row['parameters'] / other['parameters']:.1f} times as many parameters and "
     return f"{other['parameters'] / row['parameters']:.1f} times fewer parameters and "
 
 

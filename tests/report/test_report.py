@@ -91,6 +91,13 @@ def test_terminal_table_shows_whole_numbers_on_80_columns_and_takes_brackets_in_
         assert cell in printed
 
 
+def test_a_student_that_is_larger_than_its_teacher_is_said_to_be(run):
+    teacher = next(row for row in run["models"] if row["role"] == "teacher")
+    student = next(row for row in run["models"] if row.get("taught_by"))
+    student["parameters"] = 3 * teacher["parameters"]
+    assert report.summary(run)[0].startswith("student: 3.0 times as many parameters and ")
+
+
 def test_summary_compares_by_size_and_by_counted_images(run):
     smaller, gain = report.summary(run)
     assert smaller == "student: 10.0 times fewer parameters and 1.50 points less accurate than teacher (3 of 200 test images)."
