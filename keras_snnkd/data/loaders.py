@@ -17,7 +17,8 @@ from keras_snnkd.data.splits import TENTH, TENTH_OF_NUMBERS, Source, every_fifth
 from keras_snnkd.errors import DatasetUnavailableError, FileFormatError, unknown_name
 from keras_snnkd.files.pictures import Resize
 
-CLASSES, REGRESSION = "classes", "regression"
+CLASSES = "classes"
+REGRESSION = "regression"
 TASKS = (CLASSES, REGRESSION)
 """What labels are: class numbers, or numbers."""
 
