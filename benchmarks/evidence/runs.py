@@ -72,6 +72,7 @@ class Plan:
         each = f"{self.length} --objective hinton {VIEWS}"
         spiking = f"--mode teacher --teacher-neuron lif --teacher-start ann {self.spiking_teacher}"
         return (
+            Planned("distill", "what the command does by itself", "--mode distill", "defaults", each_seed=True),
             Planned(
                 "few_labels", f"{self.few:.0%} of the labels", f"{chosen} --objective hinton {VIEWS} --labels {self.few}", "few labels"
             ),
@@ -105,6 +106,7 @@ PLANS = {
         "--epochs 4 --twin-epochs 14 --augment flip+shift",
         "2e-3,5e-3",
         f"{STRONG} --teacher convnet:32,pool,64,64,pool,128,128,flatten --augment flip+shift+cutout --ann-epochs 16 --teacher-epochs 6",
+        few=0.02,
     ),
     "cifar10": Plan(
         3,
@@ -158,7 +160,7 @@ def runs(dataset: str, planned: Planned, tiny: bool = False) -> Iterator[Run]:
             arguments += ["--teacher", (_folder(dataset, planned.needs, tiny, None) / "teacher" / "model.keras").as_posix()]
         if tiny:
             arguments += _tiny(arguments)
-        yield Run(folder, (*arguments, "--saved-models", (folder / "student").as_posix()))
+        yield Run(folder, (*arguments, "--saved-models", (FOLDER / "shelves" / folder.name).as_posix()))
 
 
 def collecting(dataset: str) -> str:

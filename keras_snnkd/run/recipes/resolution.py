@@ -33,10 +33,15 @@ def resolve(recipe: Recipe) -> ResolvedRecipe:
 def _taught_by_what_there_is(recipe: Recipe) -> Recipe:
     """Without a word on loss and teacher, an ANN teaches where the package has one for the data set, and no spiking one."""
     unsaid = (recipe.objectives, recipe.teacher_neuron) == (None, None) and recipe.teacher in (None, SHIPPED)
-    teaches = recipe.mode in (Mode.DISTILL, Mode.MULTISTAGE) and shipped.has(recipe.dataset, spiking=False)
+    teaches = (recipe.mode in (Mode.DISTILL, Mode.MULTISTAGE) or _compares_rivals(recipe)) and shipped.has(recipe.dataset, spiking=False)
     if unsaid and teaches and not _wants_to_train(recipe) and not shipped.has(recipe.dataset, spiking=True):
         return dataclasses.replace(recipe, teacher_neuron="relu")
     return recipe
+
+
+def _compares_rivals(recipe: Recipe) -> bool:
+    """Whether one method teaches the student and its ANN twin, and no methods are compared."""
+    return recipe.mode == Mode.COMPARE and recipe.rivals
 
 
 def _fitted(recipe: Recipe) -> Recipe:
@@ -64,6 +69,8 @@ def _expanded(recipe: Recipe) -> Recipe:
     if recipe.first_objectives:
         first = [part for entry in recipe.first_objectives for part in methods.combine([entry]).objectives]
         recipe = dataclasses.replace(recipe, first_objectives=first, student_start=recipe.student_start or IMITATION)
+    if _compares_rivals(recipe):
+        return _by_its_method(recipe, recipe.objectives or [{**defaults.SOFT_TARGETS}])
     if recipe.mode == Mode.COMPARE:
         return dataclasses.replace(recipe, objectives=_compared(recipe))
     if recipe.objectives is None and data.holds_text(recipe.dataset) and not _gives_numbers(recipe) and recipe.mode != Mode.TUNE:
@@ -77,9 +84,7 @@ def _expanded(recipe: Recipe) -> Recipe:
 
 
 def _compared(recipe: Recipe) -> list[Any]:
-    """What `--mode compare` compares; with rivals, what both learn from."""
-    if recipe.rivals:
-        return recipe.objectives or [{**defaults.SOFT_TARGETS}]
+    """What `--mode compare` compares."""
     entries: list[Any] = []
     all_methods = defaults.TEXT_METHODS if data.holds_text(recipe.dataset) else methods.compared()
     for given in recipe.objectives or ["all"]:
@@ -231,7 +236,7 @@ def _taught_by_shipped(recipe: Recipe) -> bool:
         return False
     if recipe.student_start == "shrunk":
         return False  # weights can be shrunk to a student's widths only from a network of its depth
-    if recipe.mode == Mode.COMPARE:
+    if recipe.mode == Mode.COMPARE and not recipe.rivals:
         return any(shipped.has(recipe.dataset, spiking) for spiking in (True, False))
     if (recipe.teacher_neuron or recipe.neuron) == "relu":
         return shipped.has(recipe.dataset, spiking=False)

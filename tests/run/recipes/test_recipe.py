@@ -104,6 +104,7 @@ def shelf(tmp_path, monkeypatch):
         ({"objectives": ["hinton"]}, "shipped"),
         ({"objectives": ["hinton"], "mode": "multistage"}, "shipped"),
         ({"objectives": ["hinton"], "mode": "compare"}, "shipped"),
+        ({"mode": "compare", "rivals": True}, "shipped"),
         ({"objectives": ["hinton"], "mode": "teacher"}, "mnist_teacher"),
         ({"objectives": ["hinton"], "teacher": "train"}, "mnist_teacher"),
         ({"objectives": ["idsnn"]}, "mnist_teacher"),  # starts from the teacher's weights, in the student's shape
@@ -140,6 +141,15 @@ def test_with_a_shipped_ann_alone_the_default_loss_is_soft_targets(shelf):
     assert [objective["objective"] for objective in recipe.objectives] == ["soft_targets"]
     trained = kd.Recipe(dataset="mnist", teacher="train").resolved()
     assert [objective["objective"] for objective in trained.objectives] == ["soft_targets", "spike_train"]
+
+
+@pytest.mark.parametrize("objectives", [None, ["hinton"]])
+def test_rivals_have_the_teacher_of_a_single_method(objectives, shelf):
+    recipe = kd.Recipe(dataset="mnist", mode="compare", rivals=True, objectives=objectives).resolved()
+    assert (recipe.teacher, recipe.teacher_neuron) == ("shipped", "relu")
+    assert [objective["objective"] for objective in recipe.objectives] == ["soft_targets"]
+    spiking = kd.Recipe(dataset="mnist", mode="compare", rivals=True, objectives=["distilling_spikes"]).resolved()
+    assert (spiking.teacher, spiking.teacher_neuron or spiking.neuron) == ("mnist_teacher", "lif")
 
 
 def test_train_on_own_data_trains_the_shape_for_it():
