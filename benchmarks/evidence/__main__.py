@@ -20,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
         "runs", metavar="RUN[,RUN...][:WORDS]", nargs="+",
         help="folder of a run, or several that differ in their seed alone, and what to call the arms beside their names",
     )  # fmt: skip
+    collect.add_argument("--more", action="store_true", help="keep the file's arms; the same ones get these runs' seeds too")
     found = commands.add_parser("ways", help="rows of python -m benchmarks.compression into docs/results/data/NAME.json")
     found.add_argument("name", metavar="NAME", help="of the file")
     found.add_argument("rows", metavar="ROWS", type=Path, help="what that appended its rows to")
@@ -44,7 +45,7 @@ def main() -> None:
     if options.command == "collect":
         from benchmarks.evidence.collect import collect
 
-        print(collect(options.name, options.runs, ROOT))
+        print(collect(options.name, options.runs, ROOT, options.more))
     if options.command == "ways":
         rows = [json.loads(line) for line in options.rows.read_text("utf-8").splitlines()]
         print(ways.collect(options.name, rows, options.of, options.about, ROOT))

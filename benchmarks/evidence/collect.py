@@ -37,7 +37,7 @@ AS_INTEGERS = ", int8 file"
 """How the arm of a rival ends."""
 
 
-def collect(name: str, runs: Sequence[str], root: Path) -> Path:
+def collect(name: str, runs: Sequence[str], root: Path, more: bool = False) -> Path:
     """Write the figures of some runs; their recipes go to `docs/results/recipes`.
 
     Args:
@@ -45,6 +45,7 @@ def collect(name: str, runs: Sequence[str], root: Path) -> Path:
         runs: Folders of finished runs, each perhaps with `:` and words that its arms are called by too. Several with `,` between them are
             one run with several seeds.
         root: Of the repository.
+        more: Whether the file's arms stay: those of other recipes beside the new ones, those of the same recipe with the new seeds.
 
     Returns:
         The file.
@@ -52,23 +53,70 @@ def collect(name: str, runs: Sequence[str], root: Path) -> Path:
     Raises:
         ValueError: If two arms have the same name, or runs that are to be one differ in more than their seeds.
     """
+    path = root / "docs" / "results" / "data" / f"{name}.json"
+    known: list[Arm] = read_json(path)["arms"] if more else []
     arms: list[Arm] = []
     for run in runs:
         folders, _, words = run.partition(":")
         first, *others = (Path(folder) for folder in folders.split(","))
-        recipe = Path("docs", "results", "recipes", f"{first.name}.json")
-        shutil.copyfile(first / "recipe.json", root / recipe)
+        recipe = _recipe_of(known, first / "recipe.json", root)
+        if recipe is None:
+            recipe = Path("docs", "results", "recipes", f"{first.name}.json")
+            shutil.copyfile(first / "recipe.json", root / recipe)
         for arm in _Run(first, [_Run(other) for other in others]).arms():
             arms.append({**arm, "arm": _named(arm["arm"], words), "recipe": recipe.as_posix(), "words": words})
     arms = _teachers_once(arms)
     for arm in arms:
-        _pair_rival(arm, arms, arm.pop("words"))
+        _pair_rival(arm, arms, arm["words"])
+    arms = _joined(known, arms)
     names = [arm["arm"] for arm in arms]
     if twice := sorted({one for one in names if names.count(one) > 1}):
         raise ValueError(f"several arms are called {twice[0]!r}; tell the runs apart, such as {runs[-1].partition(':')[0]}:'T = 2'")
-    path = root / "docs" / "results" / "data" / f"{name}.json"
     write_json(path, {"arms": arms})
     return path
+
+
+def _recipe_of(known: Sequence[Arm], run: Path, root: Path) -> Path | None:
+    """The recipe of known arms that differs from a run's in seeds at most."""
+    recipe = Recipe.load(run)
+    for path in dict.fromkeys(arm["recipe"] for arm in known):
+        if dataclasses.replace(Recipe.load(root / path), seed=recipe.seed, seeds=recipe.seeds) == recipe:
+            return Path(path)
+    return None
+
+
+def _joined(known: Sequence[Arm], found: Sequence[Arm]) -> list[Arm]:
+    """Known arms with the new seeds of the same arms, and arms that are new."""
+    joined = {(arm["arm"], arm["recipe"]): arm for arm in known}
+    changed = []
+    for arm in found:
+        words, key = arm.pop("words"), (arm["arm"], arm["recipe"])
+        if key not in joined:
+            joined[key] = arm
+        elif new := [place for place, seed in enumerate(arm["seeds"]) if seed not in joined[key]["seeds"]]:
+            if len(new) < len(arm["seeds"]):
+                raise ValueError(
+                    f"{arm['arm']} has some of the seeds {arm['seeds']} already, {joined[key]['seeds']}; collect a run of new ones"
+                )
+            joined[key] = _with_seeds(joined[key], arm)
+            changed.append((key, _named("student alone", words)))
+    for key, alone in changed:
+        arm, other = joined[key], joined.get((alone, key[1]))
+        if arm["difference"] and other:
+            by_seed = dict(zip(other["seeds"], other["accuracy"], strict=True))
+            arm["difference"] = _difference(arm["accuracy"], [by_seed[seed] for seed in arm["seeds"]], points=1)
+    return list(joined.values())
+
+
+def _with_seeds(arm: Arm, more: Arm) -> Arm:
+    """An arm with the seeds of another run of its recipe."""
+    count, new = len(arm["seeds"]), len(more["seeds"])
+    seeds, accuracy = [*arm["seeds"], *more["seeds"]], [*arm["accuracy"], *more["accuracy"]]
+    means = {}
+    for field in ("spikes", "seconds"):
+        known = arm[field] is not None and more[field] is not None
+        means[field] = _rounded((count * arm[field] + new * more[field]) / (count + new)) if known else None
+    return {**arm, "seeds": seeds, "accuracy": accuracy, **means}
 
 
 def _named(arm: str, words: str) -> str:

@@ -202,6 +202,33 @@ def test_a_finished_run_is_passed_over_and_an_interrupted_one_goes_on(tmp_path, 
     assert Path(words[words.index("--saved-models") + 1]).parent not in (first.folder, second.folder)  # a run's folder is its own
 
 
+def test_seeds_of_a_later_run_join_those_that_are_there(root, tmp_path):
+    def run(name, seed, alone, distilled, **settings):
+        models = [row("teacher", 0.99, seconds=None), row("student_alone", alone), row("student_distilled", distilled, seconds=float(seed))]
+        folder = finished(tmp_path / name, models=models)
+        Recipe(seed=seed, **settings).save(tmp_path / name / "recipe.json")
+        return folder
+
+    collect.collect("digits", [run("first", 3, 0.95, 0.96) + "," + run("second", 4, 0.94, 0.97)], root)
+    others = [run("third", 5, 0.93, 0.95), run("longer", 3, 0.96, 0.98, epochs=9) + ":longer"]
+    arms = {arm["arm"]: arm for arm in read_json(collect.collect("digits", others, root, more=True))["arms"]}
+    assert list(arms) == ["teacher", "student alone", "student distilled", "student alone, longer", "student distilled, longer"]
+    distilled = arms["student distilled"]
+    assert (distilled["seeds"], distilled["accuracy"], distilled["seconds"]) == ([3, 4, 5], [96.0, 97.0, 95.0], 4.0)
+    assert distilled["difference"]["mean"] == 2.0  # of 1, 3 and 2 points
+    assert distilled["difference"]["low"] == pytest.approx(2 - 4.303 / 3**0.5, abs=1e-3)  # Student's t of two degrees of freedom
+    assert arms["student distilled, longer"]["difference"]["mean"] == 2.0
+    assert not (root / "docs/results/recipes/third.json").exists()
+
+
+def test_a_seed_counts_once(root, tmp_path):
+    for name in ("first", "again"):
+        finished(tmp_path / name, models=[row("student_alone", 0.95)])
+    collect.collect("digits", [str(tmp_path / "first")], root)
+    once = collect.collect("digits", [str(tmp_path / "again")], root, more=True)
+    assert [arm["seeds"] for arm in read_json(once)["arms"]] == [[3]]
+
+
 def test_two_runs_whose_arms_have_the_same_names_are_refused(root, tmp_path):
     two = [finished(tmp_path / name, models=[row("student_alone", 0.99)]) for name in ("a", "b")]
     with pytest.raises(ValueError, match="several arms are called 'student alone'; tell the runs apart"):
