@@ -84,6 +84,11 @@ def _npz_part(path: Path, arrays: Any, prefix: str) -> Any:
     whole = lengths.ndim == 1 and np.issubdtype(lengths.dtype, np.integer) and (lengths > 0).all()
     if values.ndim == 3 and whole and len(lengths) == len(values) and lengths.max() <= values.shape[1]:
         return [one[:length] for one, length in zip(values, lengths, strict=True)], labels
+    if values.ndim == 3:
+        raise FileFormatError(
+            f"{path}: {prefix}lengths must be a whole number from 1 to {values.shape[1]} for each of the {len(values)} series of "
+            f"{prefix}values {values.shape}, got {lengths.size} of them up to {lengths.max(initial=0)}."
+        )
     if values.ndim != 2 or not whole or lengths.sum() != len(values):
         raise FileFormatError(
             f"{path}: {prefix}lengths must be whole numbers above 0 that add up to the steps of {prefix}values, got a sum of "
@@ -133,9 +138,12 @@ def _ts_part(path: Path) -> Any:
         *channels, label = line.split(":")
         try:
             columns = [[float(value) for value in channel.split(",")] for channel in channels]
-            series.append(np.array(columns, np.float32).T)
         except ValueError as error:
-            raise FileFormatError(f"{path}, line {number}: channels must be numbers, equally many of each ({error}).") from error
+            raise FileFormatError(f"{path}, line {number}: channels must be numbers ({error}).") from error
+        if len(steps := {len(column) for column in columns}) != 1:
+            came = ", ".join(map(str, sorted(steps))) or "none"
+            raise FileFormatError(f"{path}, line {number}: every channel must have equally many steps, got {came}.")
+        series.append(np.array(columns, np.float32).T)
         labels.append(label.strip())
     if not series or not labelled:
         raise FileFormatError(f"{path}: expected a header with @classLabel true and lines after @data, as the UEA archive has them.")

@@ -259,6 +259,8 @@ def test_series_that_do_not_fit_are_refused(name):
         ({"values": np.ones((4, 5, 2))}, "labels missing"),
         ({"values": np.ones((4, 5)), "labels": np.arange(4)}, r"values must be \[N, T, C\]"),
         ({"values": np.ones((9, 2)), "labels": np.arange(2), "lengths": [4, 4]}, "a sum of 8"),
+        ({"values": np.ones((4, 5, 2)), "labels": np.arange(4), "lengths": [5, 5, 6, 5]}, "1 to 5 for each of the 4 series .* up to 6"),
+        ({"values": np.ones((4, 5, 2)), "labels": np.arange(4), "lengths": [5, 5, 5]}, "1 to 5 for each of the 4 series .* got 3 of them"),
         ({"values": np.ones((4, 5, 2)), "labels": np.ones(4)}, "integers 0..K-1, got float64"),
     ],
 )
@@ -268,10 +270,18 @@ def test_files_with_other_arrays_are_refused(arrays, match, tmp_path):
         data.load(tmp_path / "mine.npz")
 
 
-@pytest.mark.parametrize("line", ["1,2:3,x:yes", "1,2:3:yes", "?,2:1,3:no"])
-def test_lines_of_a_ts_file_that_are_no_series_are_refused(line, tmp_path):
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ("1,2:3,x:yes", "channels must be numbers"),
+        ("?,2:1,3:no", "channels must be numbers"),
+        ("1,2:3:yes", "every channel must have equally many steps, got 1, 2"),
+        ("yes", "every channel must have equally many steps, got none"),
+    ],
+)
+def test_lines_of_a_ts_file_that_are_no_series_are_refused(line, match, tmp_path):
     (tmp_path / "mine.ts").write_text(f"@classLabel true no yes\n@data\n{line}\n")
-    with pytest.raises(FileFormatError, match=r"mine\.ts, line 3: channels must be numbers"):
+    with pytest.raises(FileFormatError, match=rf"mine\.ts, line 3: {match}"):
         data.load(tmp_path / "mine.ts")
 
 

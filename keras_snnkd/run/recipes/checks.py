@@ -139,6 +139,12 @@ def _check_data(recipe: ResolvedRecipe) -> None:
     check_frames(recipe.frames, recipe.frames_by)
     check_mixup(recipe.mixup)
     check_share(recipe.labels)
+    if recipe.timesteps != Recipe.timesteps and data.holds_series(recipe.dataset):
+        raise ValueError(
+            f"timesteps={recipe.timesteps} (--timesteps): the steps of a network for series are those of the series of {recipe.dataset}; "
+            "leave it out. Windows make long series shorter (window, --window), and frames put several steps into one, such as "
+            '{"builder": "SequenceNet", "widths": [64, 64], "frames": 25} as the student of a recipe'
+        )
 
 
 def _check_twin(recipe: ResolvedRecipe) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from keras_snnkd.data import holds_series
 from keras_snnkd.run.recipes.modes import WITHOUT_TRAINING, Mode
 from keras_snnkd.run.recipes.recipe import ITSELF, SHIPPED, TWIN, Recipe, is_file
 
@@ -65,6 +66,8 @@ def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> l
     elif recipe is not None and recipe.sizes:
         without = without | {"compress"}
     if recipe is not None:
+        if holds_series(recipe.dataset):
+            without = without | {"timesteps", "teacher_timesteps"}
         if not is_file(recipe.teacher) or mode in ("teacher", "baseline"):
             without = without | _FORM
         if is_file(recipe.teacher) or recipe.teacher == TWIN:

@@ -251,6 +251,7 @@ def test_an_unknown_name_is_refused_and_the_nearest_offered(settings, message):
     ("settings", "message"),
     [
         ({"timesteps": 0}, "the number of time steps T must be a whole number above 0, got 0"),
+        ({"dataset": "japanese_vowels", "timesteps": 50}, "the steps of a network for series are those of the series of japanese_vowels"),
         ({"teacher_timesteps": -1}, "the number of time steps T must be a whole number above 0, got -1"),
         ({"epochs": 0}, "epochs must be a whole number above 0, got 0"),
         ({"teacher_epochs": -2}, "teacher_epochs must be a whole number above 0, got -2"),

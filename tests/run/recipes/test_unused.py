@@ -22,6 +22,7 @@ SETTINGS = {field.name for field in dataclasses.fields(kd.Recipe)}
         ("distill", {"teacher_start": "ann"}, ["ann_epochs"], []),
         ("distill", {"teacher": "there.keras"}, ["teacher", "teacher_epochs", "teacher_neuron"], ["teacher_epochs", "teacher_neuron"]),
         ("distill", {"teacher": "self"}, ["teacher_timesteps", "teacher_epochs"], ["teacher_epochs"]),
+        ("distill", {"dataset": "japanese_vowels"}, ["timesteps", "teacher_timesteps", "window"], ["teacher_timesteps", "timesteps"]),
         ("multistage", {}, ["assistants", "seeds"], ["seeds"]),
         ("distill", {}, ["max_params", "trials", "epochs"], ["max_params", "trials"]),
         ("tune", {}, ["max_params", "trials", "search", "seeds"], ["seeds"]),
