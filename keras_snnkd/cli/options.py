@@ -130,7 +130,11 @@ def _add_models(group: Any) -> None:
         "--import", metavar="MODULE", action="append", dest="imports",
         help="a Python module with your own layers and models, which is run; --teacher, --model and --twin files may then contain them",
     )  # fmt: skip
-    group.add_argument("--teacher-start", metavar="HOW", help="scratch | ann: from the weights of its ANN twin, trained first")
+    group.add_argument(
+        "--teacher-start",
+        metavar="HOW",
+        help="scratch | ann: from its ANN twin, trained first | shipped: from the ANN that ships",
+    )
 
 
 def _add_distillation(group: Any) -> None:

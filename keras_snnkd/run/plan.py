@@ -23,7 +23,8 @@ from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.compressing.finetuning import calibration_images
 from keras_snnkd.run.recipes.checks import budget_of
 from keras_snnkd.run.recipes.modes import Mode
-from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, TWIN, ResolvedRecipe, teacher_file
+from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, SHIPPED, TWIN, ResolvedRecipe, teacher_file
+from keras_snnkd.teachers import shipped
 from keras_snnkd.training.task import CLASSES, UNLABELLED, regression_in
 
 ALONE = "student_alone"
@@ -227,6 +228,8 @@ class Plan:
         length = {"epochs": recipe.teacher_epochs, "stop": recipe.teacher_stop}
         if recipe.teacher_start == "scratch" or recipe.teacher_neuron == "relu":
             return "teacher", [stage("teacher", **length)]
+        if recipe.teacher_start == SHIPPED:
+            return "teacher", [stage("teacher", **length, start_from=shipped_ann(recipe.dataset))]
         twin = stage("teacher_ann", spec=twin_of(recipe.teacher), epochs=recipe.ann_epochs)
         return "teacher", [twin, stage("teacher", **length, start_from="teacher_ann")]
 
@@ -314,6 +317,15 @@ class Plan:
         if (recipe.teacher_outputs, recipe.teacher_scale) != ("auto", "auto"):
             settings["teacher_form"] = [recipe.teacher_outputs, recipe.teacher_scale]
         return settings
+
+
+def shipped_ann(dataset: str) -> keras.Model:
+    """The trained ANN that the package has for a data set, from whose weights a spiking teacher can start.
+
+    Raises:
+        KDError, FileFormatError: If there is none, or its file is missing.
+    """
+    return models.load(shipped.path(shipped.name_of(dataset, spiking=False)))
 
 
 def twin_of(model: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Teachers that come with the package, trained."""
 
 from pathlib import Path
+from typing import Any
 
 from keras_snnkd.errors import FileFormatError, KDError
 from keras_snnkd.files.staging import read_json
@@ -32,6 +33,15 @@ def timesteps(name: str) -> int | None:
     """The T of a teacher, as its card says; `None` for an ANN, and where there is no card."""
     card = FOLDER / name / "card.json"
     return read_json(card)["model"]["timesteps"] if card.is_file() else None
+
+
+def specification(name: str) -> Any:
+    """What a teacher was built from, as its recipe says.
+
+    Raises:
+        KDError, FileFormatError: See `path`.
+    """
+    return read_json(path(name).with_name("recipe.json"))["teacher"]
 
 
 def path(name: str) -> Path:

@@ -29,7 +29,7 @@ from keras_snnkd.training.labels import BALANCED, check_class_weights, check_smo
 
 TUNERS = ("bayesian", "hyperband")
 PRECISIONS = ("float32", "mixed_bfloat16")
-TEACHER_STARTS = ("scratch", "ann")
+TEACHER_STARTS = ("scratch", "ann", SHIPPED)
 
 LARGEST = 2**63
 """No whole number above it becomes one of a tensor, or a float."""
@@ -180,6 +180,11 @@ def _check_models(recipe: ResolvedRecipe) -> None:
     check_timesteps(recipe.teacher_timesteps)
     if recipe.teacher == SHIPPED and recipe.mode not in (Mode.TEACHER, Mode.BASELINE, Mode.COMPARE):
         teacher_file(recipe)
+    if recipe.teacher_start == SHIPPED and recipe.teacher_neuron == "relu":
+        raise ValueError(
+            "teacher_start='shipped' starts a spiking teacher from the ANN that comes with the package, and this teacher is an ANN itself; "
+            "leave out --teacher-start, which takes that one as it is, or name --teacher-neuron lif"
+        )
     specified = [recipe.student, *recipe.assistants]
     if not is_file(recipe.teacher) and recipe.teacher not in (ITSELF, SHIPPED, TWIN):
         specified.append(recipe.teacher)

@@ -80,8 +80,8 @@ class Recipe:
         seeds: In mode `"compare"`, how many seeds each arm is trained with: `seed`, `seed + 1`, ...
         epochs: Of students and assistants.
         teacher_epochs: Of the teacher.
-        teacher_start: `"scratch"`, or `"ann"`: from the weights of its ANN twin, trained first for `ann_epochs` (level 1 of SAKD, Qiu
-            et al., Neural Networks 178, 2024).
+        teacher_start: `"scratch"`; `"shipped"`: from the weights of the ANN that comes with the package for the data set; or `"ann"`: from
+            those of its ANN twin, trained first for `ann_epochs` (level 1 of SAKD, Qiu et al., Neural Networks 178, 2024).
         ann_epochs: Of that twin.
         batch_size: Images in a step; by default that of `keras_snnkd.data.load`, by the number of training images. A run writes the number
             into its recipe.

@@ -127,6 +127,8 @@ def _by_its_method(recipe: Recipe, objectives: list[Any]) -> Recipe:
 def _filled(recipe: Recipe) -> Recipe:
     """With the defaults in place of unset values."""
     trained_here = _trained_here(recipe)
+    if recipe.teacher_start == SHIPPED:
+        trained_here = shipped.specification(shipped.name_of(recipe.dataset, spiking=False))
     filled = _with(recipe, {**_defaults(recipe), "teacher": SHIPPED if _taught_by_shipped(recipe) else trained_here})
     if filled.teacher == TRAIN:
         filled = dataclasses.replace(filled, teacher=trained_here)

@@ -3,11 +3,13 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 import keras_snnkd as kd
 from keras_snnkd.errors import FileFormatError, KDError, UnknownNameError
 from keras_snnkd.files.staging import write_json
+from keras_snnkd.run.plan import Plan
 from keras_snnkd.teachers import shipped
 
 
@@ -141,6 +143,21 @@ def test_with_a_shipped_ann_alone_the_default_loss_is_soft_targets(shelf):
     assert [objective["objective"] for objective in recipe.objectives] == ["soft_targets"]
     trained = kd.Recipe(dataset="mnist", teacher="train").resolved()
     assert [objective["objective"] for objective in trained.objectives] == ["soft_targets", "spike_train"]
+
+
+def test_a_spiking_teacher_can_start_from_the_ann_that_ships(shelf):
+    settings = {"dataset": "mnist", "mode": "teacher", "teacher_start": "shipped"}
+    kd.Recipe(dataset="mnist", teacher={"builder": "MLP", "widths": [4]}).save(shelf / "mnist_teacher" / "recipe.json")
+    recipe = kd.Recipe(**settings).resolved()
+    assert (recipe.teacher, recipe.teacher_neuron) == ({"builder": "MLP", "widths": [4]}, "lif")
+    data = kd.data.load((np.zeros((40, 28, 28, 1), "uint8"), np.arange(40) % 10))
+    _, (stage,) = Plan(recipe, data, lambda: None).teacher()
+    ann = kd.models.load(shelf / "mnist_teacher" / "model.keras")
+    np.testing.assert_array_equal(stage.start_from.get_weights()[0], ann.get_weights()[0])
+    with pytest.raises(ValueError, match="this teacher is an ANN itself"):
+        kd.Recipe(**settings, teacher_neuron="relu").resolved()
+    with pytest.raises(KDError, match="no teacher 'fashion_mnist_teacher' comes with the package"):
+        kd.Recipe(**{**settings, "dataset": "fashion_mnist"}).resolved()
 
 
 @pytest.mark.parametrize("objectives", [None, ["hinton"]])
