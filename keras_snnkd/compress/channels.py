@@ -14,6 +14,7 @@ from keras_snnkd.compress.prunable import config_of
 from keras_snnkd.compress.rebuild import Form, inner, rebuilt
 from keras_snnkd.errors import NothingToGainError, unknown_name
 from keras_snnkd.layers import Direct, SpikeCount
+from keras_snnkd.layers.encoders import is_number
 from keras_snnkd.metrics.measurement import Measurement
 from keras_snnkd.weights.folding import readers
 
@@ -68,8 +69,7 @@ def narrowed(model: keras.Model, images: Any, share: float = 0.99, skip: Collect
 
     Source: widths by PCA on means over time, Chowdhury et al. (IJCNN 2021, arXiv:2104.12528), who then train; which channels is ours.
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"share is the part of the variance that is kept, above 0 and at most 1, got {share!r}")
+    check_share(share)
     graph = graphs.flat(model)
     behind = _narrowable(graph, skip)
     kept = _kept(graph, {layer: active for layer, (active, *_) in behind.items()}, images, share)
@@ -87,6 +87,12 @@ def narrowed(model: keras.Model, images: Any, share: float = 0.99, skip: Collect
             rows = np.arange(inner(end).kernel.shape[-2] // width)[:, None] * width + channels
             plans[id(inner(end))] = rows.ravel(), plans.get(id(inner(end)), (None, None))[1]
     return rebuilt(graph, lambda layer: _cut(layer, *plans[id(layer)]) if id(layer) in plans else None, name or f"{model.name}_narrow")
+
+
+def check_share(share: Any) -> None:
+    """Raise a `ValueError` for what is no part of a variance."""
+    if not is_number(share) or not 0 < share <= 1:
+        raise ValueError(f"share is the part of the variance that is kept, above 0 and at most 1, got {share!r}")
 
 
 def check_narrowable(model: keras.Model, skip: Collection[str] = ()) -> None:

@@ -11,6 +11,7 @@ from keras_snnkd import graphs
 from keras_snnkd.compress.rebuild import Form, inner, rebuilt
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.layers import Direct
+from keras_snnkd.layers.encoders import is_number
 from keras_snnkd.layers.pruned import (
     Gated,
     MaskedConv2D,
@@ -76,8 +77,8 @@ def prunable(
     """
     if method not in METHODS:
         raise unknown_name("method of pruning", method, METHODS)
-    if width < 0 or penalty < 0:
-        raise ValueError(f"width and penalty must be numbers of at least 0, got {width!r} and {penalty!r}")
+    if not all(is_number(value) and value >= 0 for value in (width, penalty)):
+        raise ValueError(f"width and penalty must be finite numbers of at least 0, got {width!r} and {penalty!r}")
     if not graphs.is_graph(model):
         raise ValueError(f"{model.name} is a {type(model).__name__}, whose layers cannot be exchanged; build it with the functional API")
     graph = graphs.flat(model)

@@ -11,6 +11,7 @@ from keras import ops
 from keras_snnkd._types import Logs
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.keras_internals import all_layers
+from keras_snnkd.layers.encoders import is_number
 from keras_snnkd.layers.pruned import FIRST_TEMPERATURE, Gated, NeuronMask, Thresholded
 
 LAST_TEMPERATURE = 1000.0
@@ -45,8 +46,7 @@ def temperature(step: int, first: int, last: int, start: float = FIRST_TEMPERATU
 
 def check_sparsity(sparsity: Any) -> float:
     """`sparsity` as a float between 0 and 1, or a `ValueError`."""
-    number = isinstance(sparsity, (int, float)) and not isinstance(sparsity, bool)
-    if not number or not 0 < sparsity < 1:
+    if not is_number(sparsity) or not 0 < sparsity < 1:
         raise ValueError(f"sparsity is the share of weights that become 0, above 0 and below 1, got {sparsity!r}")
     return float(sparsity)
 
@@ -92,13 +92,13 @@ class Pruning(keras.callbacks.Callback):
         super().__init__()
         if (sparsity is None) == (width is None):
             raise ValueError(f"pruning goes to a sparsity or to a width, got sparsity={sparsity!r} and width={width!r}")
-        if width is not None and not width >= 0:
-            raise ValueError(f"width must be a number of at least 0, got {width!r}")
+        if width is not None and (not is_number(width) or width < 0):
+            raise ValueError(f"width must be a finite number of at least 0, got {width!r}")
         if schedule not in SCHEDULES:
             raise unknown_name("schedule of pruning", schedule, SCHEDULES)
         if scope not in SCOPES:
             raise unknown_name("scope of pruning", scope, SCOPES)
-        if not 0 < over <= 1:
+        if not is_number(over) or not 0 < over <= 1:
             raise ValueError(f"over is a part of the training, above 0 and at most 1, got {over!r}")
         self.sparsity = None if sparsity is None else check_sparsity(sparsity)
         self.width = width

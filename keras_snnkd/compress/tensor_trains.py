@@ -12,7 +12,8 @@ from keras_snnkd import graphs
 from keras_snnkd._types import Array
 from keras_snnkd.compress.rebuild import Form, inner, rebuilt
 from keras_snnkd.errors import NothingToGainError, unknown_name
-from keras_snnkd.layers.tensor_train import MODES, TensorTrainConv2D, check_rank
+from keras_snnkd.layers.encoders import is_count, is_number
+from keras_snnkd.layers.tensor_train import MODES, TensorTrainConv2D
 
 
 def decomposed(
@@ -56,14 +57,7 @@ def decomposed(
     Source: TT-SNN, Lee et al. (DATE 2024, arXiv:2401.08001); the decomposition of a trained kernel is ours, since the released script
     for it does not run.
     """
-    if (rank is None) == (energy is None):
-        raise ValueError(f"a tensor train goes to a rank or to a share of energy, got rank={rank!r} and energy={energy!r}")
-    if rank is not None:
-        check_rank(rank)
-    if energy is not None and not 0 < energy <= 1:
-        raise ValueError(f"energy is the share of a kernel's squares that is kept, above 0 and at most 1, got {energy!r}")
-    if mode not in MODES:
-        raise unknown_name("mode of a tensor train", mode, MODES)
+    check_truncation(rank, energy, mode)
     graph = graphs.flat(model)
     convolutions = {layer.name: inner(layer) for layer in graph.layers if type(inner(layer)) is keras.layers.Conv2D}
     for layer in skip:
@@ -84,6 +78,18 @@ def decomposed(
     return rebuilt(
         graph, lambda layer: _train(layer, *chosen[id(layer)], full_steps) if id(layer) in chosen else None, name or f"{model.name}_tt"
     )
+
+
+def check_truncation(rank: Any, energy: Any, mode: Any) -> None:
+    """Raise an error for what no kernel can be decomposed by; see `decomposed`."""
+    if (rank is None) == (energy is None):
+        raise ValueError(f"a tensor train goes to a rank or to a share of energy, got rank={rank!r} and energy={energy!r}")
+    if rank is not None and not is_count(rank):
+        raise ValueError(f"rank must be a whole number above 0, got {rank!r}")
+    if energy is not None and (not is_number(energy) or not 0 < energy <= 1):
+        raise ValueError(f"energy is the share of a kernel's squares that is kept, above 0 and at most 1, got {energy!r}")
+    if mode not in MODES:
+        raise unknown_name("mode of a tensor train", mode, MODES)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Encoders: a static image becomes a sequence of T time steps, `[B, ...] -> [B, T, ...]`."""
 
 import dataclasses
+import math
 from typing import Any, TypeGuard
 
 import keras
@@ -54,6 +55,11 @@ class Encoder(keras.Layer):
 def is_count(value: object) -> TypeGuard[int]:
     """Whether `value` is a whole number above 0."""
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether `value` is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def check_timesteps(timesteps: object) -> int:

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shape, Tensor
+from keras_snnkd.layers.encoders import is_number
 from keras_snnkd.layers.pruned import Reparametrized
 
 
@@ -51,8 +52,7 @@ class Device:
     def __post_init__(self) -> None:
         for name, low, high in (("noise", 0, None), ("drift", 0, None), ("drift_spread", 0, None), ("age", 1, None), ("stuck", 0, 1)):
             value = getattr(self, name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not value >= low or (high is not None and value >= high):
+            if not is_number(value) or value < low or (high is not None and value >= high):
                 below = f" and below {high}" if high else ""
                 raise ValueError(f"{name} of a device must be a number of at least {low}{below}, got {value!r}")
         if self.levels is not None and (isinstance(self.levels, bool) or not isinstance(self.levels, int) or self.levels < 2):

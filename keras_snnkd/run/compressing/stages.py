@@ -12,6 +12,7 @@ from keras_snnkd import compress, metrics, models
 from keras_snnkd.distill import objectives
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import NothingToGainError, unknown_name
+from keras_snnkd.layers.encoders import is_count, is_number
 from keras_snnkd.run.compressing.ways import MEMBRANES, REVERSE_SPARSITY, WORDS, Step
 
 COMPRESS = "compress"
@@ -101,9 +102,11 @@ def step_of(entry: Mapping[str, Any], images: Any) -> Step:
             raise unknown_name(f"argument of {word}", name, [*known, *TRAINING])
     for name in ("epochs", "learning_rate"):
         value = entry.get(name)
-        number = isinstance(value, (int, float) if name == "learning_rate" else int) and not isinstance(value, bool)
-        if value is not None and not (number and value > 0):
+        number = is_count(value) if name == "epochs" else is_number(value) and value > 0
+        if value is not None and not number:
             raise ValueError(f"{name} of {word} must be {'a whole number' if name == 'epochs' else 'a number'} above 0, got {value!r}")
+    if not isinstance(entry.get("taught", True), bool):
+        raise ValueError(f"taught of {word} is True or False, got {entry['taught']!r}")
     try:
         return WORDS[word](images, **arguments)
     except TypeError as error:

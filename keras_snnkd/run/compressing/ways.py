@@ -8,15 +8,16 @@ from typing import Any
 import keras
 
 from keras_snnkd import compress, metrics, models
+from keras_snnkd.compress.channels import check_share
 from keras_snnkd.compress.plain import TRAINS
 from keras_snnkd.compress.pruning import check_sparsity
+from keras_snnkd.compress.tensor_trains import check_truncation
 from keras_snnkd.distill import methods, schedules
 from keras_snnkd.distill.objectives import SpikeBudget
 from keras_snnkd.distill.taps import TapModel
 from keras_snnkd.errors import NothingToGainError, unknown_name
 from keras_snnkd.export.freeze import timesteps as steps_of
-from keras_snnkd.layers.encoders import check_timesteps
-from keras_snnkd.layers.tensor_train import check_rank
+from keras_snnkd.layers.encoders import check_timesteps, is_number
 from keras_snnkd.neurons.quantized import check_left_out
 from keras_snnkd.run.compressing.finetuning import SOFT_TARGETS
 
@@ -114,15 +115,18 @@ def _unstructured(
     scope: str = "network",
     skip: Sequence[str] = (),
 ) -> Step:
-    if sparsity is None and not penalty > 0:
+    if not is_number(penalty) or penalty < 0:
+        raise ValueError(f"penalty of unstructured pruning must be a finite number of at least 0, got {penalty!r}")
+    if not isinstance(neurons, bool):
+        raise ValueError(f"neurons of unstructured pruning is True or False, got {neurons!r}")
+    if sparsity is None and not penalty:
         raise ValueError("unstructured pruning goes to a sparsity, or by a penalty above 0; give one of them, as unstructured:sparsity=0.9")
     pruning = {"sparsity": sparsity, "width": None if sparsity is not None else 0.0, "schedule": schedule, "over": over, "scope": scope}
     return _pruned("unstructured", images, pruning, skip=_names(skip), penalty=penalty, neurons=neurons)
 
 
 def _channels(images: Any, share: float = 0.95, skip: Sequence[str] = ()) -> Step:
-    if not 0 < share <= 1:
-        raise ValueError(f"share is the part of the variance that is kept, above 0 and at most 1, got {share!r}")
+    check_share(share)
     narrow = functools.partial(compress.narrowed, images=images, share=share, skip=_names(skip))
     return Step(_or_as_it_is(narrow), demands=narrow, requires=functools.partial(compress.check_narrowable, skip=_names(skip)))
 
@@ -135,10 +139,7 @@ def _tt(
     keep: str = "smaller",
     skip: Sequence[str] = (),
 ) -> Step:
-    if rank is not None:
-        check_rank(rank)
-    if (rank is None) == (energy is None):
-        raise ValueError(f"a tensor train goes to a rank or to a share of energy, got rank={rank!r} and energy={energy!r}")
+    check_truncation(rank, energy, mode)
     if keep not in TRAINS:
         raise unknown_name("form of tensor trains", keep, TRAINS)
     decompose = functools.partial(compress.decomposed, rank=rank, energy=energy, mode=mode, skip=_names(skip))
@@ -163,6 +164,8 @@ def _anytime(images: Any) -> Step:
 def _spikes(
     images: Any, rate: float | None = None, synops: float | None = None, per: str = "operation", weight: float = 1.0, ramp: int = 0
 ) -> Step:
+    if weight == 0:
+        raise ValueError("a budget of weight 0 holds nothing; give a weight above 0")
     budget = SpikeBudget(rate, synops, per, weight=weight)
     rising = {"schedule": "ramp", "start": 0.0, "end": weight, "over": ramp}
     schedules.get(rising if ramp else weight, "weight")
@@ -297,4 +300,7 @@ def _or_as_it_is(make: Callable[[keras.Model], keras.Model]) -> Callable[[keras.
 
 def _names(skip: Any) -> list[str]:
     """Names of layers, from a list or from one text with `+` between them."""
-    return skip.split("+") if isinstance(skip, str) else list(skip)
+    names = skip.split("+") if isinstance(skip, str) else skip
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"skip is the names of layers with + between them, as skip=block1_conv+classifier, got {skip!r}")
+    return list(names)
