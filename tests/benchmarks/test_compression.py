@@ -70,7 +70,7 @@ def test_rows_are_appended_as_they_are_found_and_a_word_of_several_is_a_row_of_i
     monkeypatch.setattr(compression, "compressed", compressed)
     monkeypatch.setattr(compression, "measured", lambda *_: COSTS | {"accuracy": 0.9})
     options = argparse.Namespace(out=out, dataset="digits", limit=40, augment="none", student=compression.parser().get_default("student"))
-    options.ways, options.seeds, options.epochs = ["a b", "a"], 2, 1
+    options.ways, options.seeds, options.epochs, options.batch_size = ["a b", "a"], 2, 1, None
     compression.run(options)
     assert [(row["words"], row["taught"], row.get("seed")) for row in compression.read(out)] == [
         ("the student", None, None),
