@@ -67,6 +67,8 @@ def device_accuracy(
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < LEAST_DRAWS:
         raise ValueError(f"draws must be a whole number of at least {LEAST_DRAWS}, for a spread that means something, got {draws!r}")
     labels = np.asarray(labels)
+    if labels.ndim != 1:
+        raise ValueError(f"expected class numbers [N], got labels of shape {labels.shape}; of one-hot labels take labels.argmax(1)")
     if len(images) != len(labels) or not len(labels):
         raise ValueError(f"expected as many labels as images, and at least one, got {len(labels)} and {len(images)}")
     on_device = plain(model)

@@ -119,7 +119,7 @@ def to_prune(graph: keras.Model, skip: Collection[str]) -> list[keras.layers.Lay
                 f"OverTime. Leave it as it is: skip={[*skip, layer.name]!r}"
             )
     if not synapses:
-        raise ValueError(f"{graph.name} has no layer left to prune: skip names all {len(names)} with weights, or there are none")
+        raise ValueError(f"{graph.name} has no layer left to prune: skip names every Conv2D and Dense, or there are none")
     return synapses
 
 

@@ -33,7 +33,7 @@ class TensorTrainConv2D(keras.layers.Layer):
         strides: Of the convolution.
         padding: `"same"` or `"valid"`.
         use_bias: Whether there is one, added at the end.
-        full_steps: With `"half"`, the number of steps with all four factors.
+        full_steps: With `"half"`, the number of steps with all four factors, at least 1.
 
     Call arguments:
         inputs: `[B, H, W, C]`; with `"half"` `[B, T, H, W, C]`.
@@ -70,6 +70,8 @@ class TensorTrainConv2D(keras.layers.Layer):
         self.filters, self.padding, self.use_bias, self.mode = filters, padding, bool(use_bias), mode
         self.kernel_size, self.strides = _pair(kernel_size), _pair(strides)
         self.rank = check_rank(rank, mode)
+        if not is_count(full_steps):
+            raise ValueError(f"full_steps is the number of steps with all four factors, a whole number above 0, got {full_steps!r}")
         self._given = {"kernel_size": kernel_size, "rank": rank, "strides": strides}
         self.full_steps = full_steps
 

@@ -98,6 +98,8 @@ def test_devices_that_cannot_be_are_refused(faults, message):
         Device(**faults)
 
 
-def test_few_draws_are_refused(student):
+def test_few_draws_and_labels_that_are_no_numbers_are_refused(student):
     with pytest.raises(ValueError, match="at least 20"):
         compress.device_accuracy(student, tiny.IMAGES, tiny.LABELS, Device(noise=0.1), draws=5)
+    with pytest.raises(ValueError, match=r"class numbers \[N\], got labels of shape .* labels\.argmax\(1\)"):
+        compress.device_accuracy(student, tiny.IMAGES, np.eye(9)[:, :2], Device(noise=0.1))

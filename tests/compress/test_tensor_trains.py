@@ -120,6 +120,8 @@ def test_a_decomposition_that_cannot_be_is_refused(arguments, message):
 def test_names_and_shapes_that_cannot_be_are_refused():
     with pytest.raises(UnknownNameError, match="Did you mean 'half'"):
         TensorTrainConv2D(4, mode="halve")
+    with pytest.raises(ValueError, match=r"full_steps is the number .* above 0, got 0"):
+        TensorTrainConv2D(4, mode="half", full_steps=0)
     with pytest.raises(ValueError, match="the first two ranks are one"):
         TensorTrainConv2D(4, rank=(1, 2, 3), mode="parallel")
     with pytest.raises(ShapeError, match="put it into OverTime"):

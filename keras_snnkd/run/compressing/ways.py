@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_snnkd import compress, metrics, models
+from keras_snnkd import compress, graphs, metrics, models
 from keras_snnkd.compress.channels import check_share
 from keras_snnkd.compress.plain import TRAINS
 from keras_snnkd.compress.pruning import check_sparsity
@@ -184,7 +184,7 @@ def _spikes(
 
 def _bits(bits: int, images: Any, objectives: Sequence[Any] = (SOFT_TARGETS,)) -> Step:
     make = functools.partial(models.quantize_aware, images=images, weight_bits=bits)
-    return Step(make, objectives=objectives, rounded=False)
+    return Step(make, requires=check_spiking if MEMBRANES in objectives else None, objectives=objectives, rounded=False)
 
 
 def _int8(images: Any) -> Step:
@@ -205,7 +205,7 @@ def _approximate(images: Any, adder: int = 0, multiplier: int = 0) -> Step:
     if not adder and not multiplier:
         raise ValueError("arithmetic that leaves no bits out is exact: give approximate:adder=2 or approximate:multiplier=2, or take int8")
     make = functools.partial(models.quantize_aware, images=images, adder_bits=adder, multiplier_bits=multiplier)
-    return Step(make, rounded=False, beside=True)
+    return Step(make, requires=check_spiking, rounded=False, beside=True)
 
 
 def _device(
@@ -265,6 +265,12 @@ def check_fewer_steps(student: keras.Model, timesteps: int) -> None:
     now = steps_of(student)
     if now is not None and now <= timesteps:
         raise NothingToGainError(f"{student.name} has T = {now}, which is not more than the {timesteps} asked for; ask for fewer")
+
+
+def check_spiking(student: keras.Model) -> None:
+    """Raise a `NothingToGainError` if a network has no neurons with a membrane."""
+    if not any(graphs.fires(layer) for layer in graphs.flat(student).layers):
+        raise NothingToGainError(f"{student.name} has no spiking neurons, whose membranes this is about; take int8")
 
 
 def check_budget(student: keras.Model, budget: SpikeBudget, images: Any) -> None:

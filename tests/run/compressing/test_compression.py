@@ -194,6 +194,12 @@ def test_what_a_student_of_this_form_cannot_gain_is_refused_before_it_is_trained
         one_image(network)(entries).check()
 
 
+@pytest.mark.parametrize("word", ["int4", "ternary", {"compress": "approximate", "adder": 2}])
+def test_words_about_membranes_refuse_a_network_that_has_none(word):
+    with pytest.raises(NothingToGainError, match="no spiking neurons, whose membranes this is about; take int8"):
+        one_image(lambda: kd.models.MLP((8, 8, 1), 10, widths=(6,), neuron="relu", name="student"))([word]).check()
+
+
 def test_a_budget_behind_other_words_is_checked_before_the_first_of_them_trains(chain, tmp_path):
     _, results = chain
     entries = compression.read([{"compress": "magnitude", "sparsity": 0.9}, {"compress": "spikes", "rate": 0.9, "per": "neuron"}])
