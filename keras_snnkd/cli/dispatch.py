@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_snnkd import report
-from keras_snnkd.cli.folders import run_folder
+from keras_snnkd.cli.folders import check_shelf, run_folder
 from keras_snnkd.cli.imports import import_classes
 from keras_snnkd.cli.listing import listing
 from keras_snnkd.cli.options import OPTIONS, RUN_OPTIONS, parser
@@ -25,7 +25,6 @@ from keras_snnkd.run.finished import inspection
 from keras_snnkd.run.finished.attacks import KIND
 from keras_snnkd.run.finished.card import write_card
 from keras_snnkd.run.plan import ALONE
-from keras_snnkd.run.recipes.folder import check_folder
 from keras_snnkd.run.recipes.modes import WITHOUT_TRAINING, Mode
 from keras_snnkd.run.recipes.recipe import Recipe
 from keras_snnkd.run.recipes.unused import unused
@@ -73,7 +72,7 @@ def dispatch(options: argparse.Namespace, arguments: Sequence[str], console: Any
     if options.dry_run:
         return dry_run(experiment, console, options.dry_run)
     if kind is Experiment:
-        check_folder(Path(options.saved_models), "--saved-models")
+        check_shelf(Path(options.saved_models), folder)
     new = " (a new one: there is none yet to go on with)" if options.resume and not (folder / "recipe.json").exists() else ""
     tell(console, "folder", f"run folder: {folder}{new}", folder=str(folder))
     results = experiment.run(options.resume)

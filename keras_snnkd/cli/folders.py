@@ -4,8 +4,9 @@ import argparse
 import re
 from pathlib import Path
 
-from keras_snnkd.errors import unknown_name
+from keras_snnkd.errors import OutputError, unknown_name
 from keras_snnkd.files.manifest import MANIFEST
+from keras_snnkd.run.recipes.folder import check_folder
 from keras_snnkd.run.recipes.recipe import Recipe
 
 
@@ -23,6 +24,20 @@ def run_folder(options: argparse.Namespace, recipe: Recipe) -> Path:
             raise _no_run(name)
         return Path("runs", _numbered(name, max(_numbers(name) or _numbers(name, anything=True))))
     return Path("runs", _numbered(name, max(_numbers(name, anything=True), default=0) + 1))
+
+
+def check_shelf(shelf: Path, run: Path) -> None:
+    """Raise now if finished students cannot be put where `--saved-models` says.
+
+    Raises:
+        OutputError: If it lies in the run's folder, which holds nothing but the run, or cannot be written.
+    """
+    if shelf.resolve().is_relative_to(run.resolve()):
+        raise OutputError(
+            f"--saved-models {shelf} lies in the folder of the run, {run}, which holds nothing else; choose a folder beside it, such as "
+            f"--saved-models {run.resolve().parent / 'saved_models'}"
+        )
+    check_folder(shelf, "--saved-models")
 
 
 def _numbered(name: str, number: int) -> str:

@@ -1,25 +1,33 @@
-"""Classify an image: `python -m keras_snnkd.edge student.tflite image.png`."""
+"""Classify images: `python -m keras_snnkd.edge student.tflite image.png`."""
 
 import argparse
+import functools
 import json
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from keras_snnkd._types import Array
 from keras_snnkd.edge.images import read_image
 from keras_snnkd.edge.readout import likeliest, probabilities
 from keras_snnkd.edge.runner import Answer, Runner
 from keras_snnkd.edge.variants import Variants
 from keras_snnkd.errors import FileFormatError, KDError
 from keras_snnkd.files.output import unread_output
-from keras_snnkd.files.pictures import Resize
+from keras_snnkd.files.pictures import SUFFIXES, Resize
 
 SHOWN_CLASSES = 10
+
+RUNS = 20
+"""By which one image is timed."""
+
+ENDINGS = (*SUFFIXES, ".npy")
+"""Of the files that are taken from a folder."""
 
 DIGITS = 9
 """Of the numbers of threads, runs and steps."""
@@ -42,42 +50,107 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def classify(options: argparse.Namespace) -> str:
-    """What the command prints."""
+    """What the command prints: of one image all scores, of several a line each."""
     card = read_card(options.model.parent / "card.json")
     runner = (
         Variants([options.model, *options.variants], options.threads).pick() if options.variants else Runner(options.model, options.threads)
     )
-    image = read_image(options.image, runner.image_shape, _resize(options, card, runner.image_shape))
-    confidence = options.until_confidence
-    if confidence is None:
-        confidence = (card.get("anytime") or {}).get("threshold")
-    confidence = 0.9 if confidence is None else confidence
-
-    def run() -> Answer:
-        if runner.streaming or options.steps or options.until_confidence is not None:
-            return runner.run(image, until_confidence=confidence, max_steps=options.steps)
-        logits = runner.predict(image[np.newaxis])[0]
-        return Answer(logits, int(likeliest(logits)), float(probabilities(logits).max()), 1)
-
-    answer = run()  # also the warm-up
-    seconds = []
-    for _ in range(options.runs):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
+    resize = _resize(options, card, runner.image_shape)
+    run = functools.partial(_answer, runner, options, _confidence(options, card))
     names = (card.get("dataset") or {}).get("class_names") or []
-    names = list(map(str, names if len(names) == len(answer.logits) else range(len(answer.logits))))
-    lines = [
-        f"{names[number]:<16} {probability:7.2%}  output {answer.logits[number]:.3f}"
-        for number, probability in sorted(enumerate(probabilities(answer.logits)), key=lambda pair: -pair[1])[:SHOWN_CLASSES]
+    by = [f"answered by: {runner.path}"] if options.variants else []
+    if len(options.images) == 1 and not options.images[0].is_dir():
+        return "\n".join(_scores(read_image(options.images[0], runner.image_shape, resize), run, runner.streaming, names, options, by))
+    paths = [path for given in options.images for path in (_in_folder(given) if given.is_dir() else [given])]
+    return "\n".join(
+        [*_lines(paths, lambda path: read_image(path, runner.image_shape, resize), run, runner.streaming, names, options), *by]
+    )
+
+
+def _confidence(options: argparse.Namespace, card: dict[str, Any]) -> float:
+    """At which a streaming file stops."""
+    told = options.until_confidence
+    if told is None:
+        told = (card.get("anytime") or {}).get("threshold")
+    return 0.9 if told is None else told
+
+
+def _answer(runner: Runner, options: argparse.Namespace, confidence: float, image: Array) -> Answer:
+    if runner.streaming or options.steps or options.until_confidence is not None:
+        return runner.run(image, until_confidence=confidence, max_steps=options.steps)
+    logits = runner.predict(image[np.newaxis])[0]
+    return Answer(logits, int(likeliest(logits)), float(probabilities(logits).max()), 1)
+
+
+def _scores(
+    image: Array, run: Callable[[Array], Answer], streaming: bool, names: list[Any], options: argparse.Namespace, by: list[str]
+) -> list[str]:
+    """All about one image, which is run several times."""
+    answer = run(image)  # also the warm-up
+    seconds = [_timed(run, image)[1] for _ in range(options.runs or RUNS)]
+    names = _named(names, answer)
+    return [
+        *(
+            f"{names[number]:<16} {probability:7.2%}  output {answer.logits[number]:.3f}"
+            for number, probability in sorted(enumerate(probabilities(answer.logits)), key=lambda pair: -pair[1])[:SHOWN_CLASSES]
+        ),
+        "",
+        f"prediction: {names[answer.prediction]}",
+        f"confidence: {answer.confidence:.2%}",
+        *by,
+        *([f"time steps: {answer.steps}"] if streaming else []),
+        _latency(seconds, f"{len(seconds)} runs", options),
     ]
-    lines += ["", f"prediction: {names[answer.prediction]}", f"confidence: {answer.confidence:.2%}"]
-    if options.variants:
-        lines.append(f"answered by: {runner.path}")
-    if runner.streaming:
-        lines.append(f"time steps: {answer.steps}")
-    lines.append(f"latency:    {1e3 * statistics.median(seconds):.3f} ms (median of {options.runs} runs, {options.threads} thread(s))")
-    return "\n".join(lines)
+
+
+def _lines(
+    paths: list[Path],
+    read: Callable[[Path], Array],
+    run: Callable[[Array], Answer],
+    streaming: bool,
+    names: list[Any],
+    options: argparse.Namespace,
+) -> list[str]:
+    """A line for each image, in columns: file, class, confidence, and of a streaming file the steps that it took."""
+    run(read(paths[0]))  # the warm-up
+    rows, seconds = [], []
+    for path in paths:
+        image = read(path)
+        for _ in range(options.runs or 1):
+            answer, took = _timed(run, image)
+            seconds.append(took)
+        steps = [f"{answer.steps} steps"] if streaming else []
+        rows.append([str(path), _named(names, answer)[answer.prediction], f"{answer.confidence:.2%}", *steps])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [*table, "", _latency(seconds, f"{len(paths)} images", options)]
+
+
+def _timed(run: Callable[[Array], Answer], image: Array) -> tuple[Answer, float]:
+    start = time.perf_counter()
+    answer = run(image)
+    return answer, time.perf_counter() - start
+
+
+def _named(names: list[Any], answer: Answer) -> list[str]:
+    """The classes by name; by number where the card does not name as many."""
+    return list(map(str, names if len(names) == len(answer.logits) else range(len(answer.logits))))
+
+
+def _latency(seconds: list[float], of: str, options: argparse.Namespace) -> str:
+    return f"latency:    {1e3 * statistics.median(seconds):.3f} ms (median of {of}, {options.threads} thread(s))"
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    """The images in a folder, and in those within it, by name.
+
+    Raises:
+        FileFormatError: If there are none.
+    """
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    if not found:
+        raise FileFormatError(f"{folder} holds no images ({', '.join(ENDINGS)})")
+    return found
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -131,9 +204,16 @@ def _card_resize(card: dict[str, Any], path: Path) -> bool | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m keras_snnkd.edge", description="Classify an image with an exported student.")
+    parser = argparse.ArgumentParser(prog="python -m keras_snnkd.edge", description="Classify images with an exported student.")
     parser.add_argument("model", type=Path, help=".tflite file; class names are read from a card.json beside it")
-    parser.add_argument("image", type=Path, help="picture (with Pillow installed), or .npy array: an image, or frames for a streaming file")
+    parser.add_argument(
+        "images",
+        type=Path,
+        nargs="+",
+        metavar="image",
+        help="picture (with Pillow installed), or .npy array: an image, or frames for a streaming file; several, or folders of them, get a "
+        "line each",
+    )
     parser.add_argument(
         "--variant",
         dest="variants",
@@ -148,7 +228,9 @@ def _parser() -> argparse.ArgumentParser:
         help="bring a picture to the model's size (default: as the card says that the training's were)",
     )
     parser.add_argument("--threads", type=_count, default=1, metavar="N", help="default: 1")
-    parser.add_argument("--runs", type=_count, default=20, metavar="N", help="timed runs after the first one (default: 20)")
+    parser.add_argument(
+        "--runs", type=_count, metavar="N", help=f"timed runs of an image, after a first one (default: {RUNS}; of several images 1)"
+    )
     parser.add_argument(
         "--until-confidence",
         type=float,

@@ -1,5 +1,6 @@
 """Runs `.tflite` files, whole ones and step by step."""
 
+import contextlib
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,11 +17,15 @@ from keras_snnkd.edge.readout import likeliest, so_far, softmax
 from keras_snnkd.edge.tensors import signature
 from keras_snnkd.errors import FileFormatError, InputError, ShapeError
 from keras_snnkd.files.logits import LOGITS, NUMBERS, check_answers
+from keras_snnkd.files.output import without_lines
 from keras_snnkd.files.padding import lengths
 from keras_snnkd.files.staging import as_path, check_seal
 
 MOST_THREADS = 1024
 """More than any device has cores; the interpreter itself takes numbers that no machine can start."""
+
+_DELEGATE_SAID = threading.Lock()
+"""Taken by the first interpreter of a process, in which LiteRT says that it made its delegate, as it always does."""
 
 
 @dataclass(frozen=True)
@@ -274,9 +279,11 @@ def _filled_up(array: Array, steps: int, name: str) -> Array:
 def _interpreter(path: Path, threads: int) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
+    first = _DELEGATE_SAID.acquire(blocking=False)
     try:
-        interpreter = Interpreter(model_path=str(path), num_threads=threads)
-        interpreter.allocate_tensors()
+        with without_lines("INFO: Created TensorFlow Lite") if first else contextlib.nullcontext():
+            interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise FileFormatError(f"{path} does not run in LiteRT: {str(error).strip()[:300]}") from error
     return interpreter

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,3 +58,28 @@ def unread_output() -> Iterator[None]:
                 for stream in streams:
                     stream.flush()
             sys.stdout, sys.stderr = before
+
+
+@contextlib.contextmanager
+def without_lines(start: str) -> Iterator[None]:
+    """In the block, lines that begin so do not reach standard error, those of C++ neither; all others do once the block is over.
+
+    Example:
+        >>> with without_lines("INFO:"):
+        ...     interpreter.allocate_tensors()
+    """
+    try:
+        before = os.dup(2)
+    except OSError:  # closed: nobody reads it
+        yield
+        return
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            said.seek(0)
+            with contextlib.suppress(OSError):  # its reader left
+                os.write(2, b"".join(line for line in said if not line.startswith(start.encode())))

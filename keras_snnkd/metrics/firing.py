@@ -26,12 +26,14 @@ class Activity:
         spikes_per_image: Spikes of all layers in all time steps, mean over the images.
         silent: Share of each layer's neurons that never spiked: they cost memory and do nothing.
         saturated: Share of each layer's neurons that spiked at every step of every image: they tell nothing.
+        rate: Mean over all neurons of all layers; `None` of a network without any.
     """
 
     rates: dict[str, float]
     spikes_per_image: float
     silent: dict[str, float]
     saturated: dict[str, float]
+    rate: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON data."""
@@ -93,7 +95,9 @@ class ActivityMeter:
             for name, count in batch.items():
                 counts[name] = counts[name] + count.astype("int64")
         steps = {name: len(images) * tensor.shape[1] for name, tensor in self._spikes.items()}
+        neuron_steps = sum(steps[name] * count.size for name, count in counts.items())
         return Activity(
+            rate=float(sum(count.sum() for count in counts.values()) / neuron_steps),
             rates={name: float(count.sum() / (steps[name] * count.size)) for name, count in counts.items()},
             spikes_per_image=float(sum(count.sum() for count in counts.values()) / len(images)),
             silent={name: float(np.mean(count == 0)) for name, count in counts.items()},

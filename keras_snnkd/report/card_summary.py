@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_snnkd.report import formats
+from keras_snnkd.report.break_even import break_even_sentence
 from keras_snnkd.report.faults import of_plain_data
 from keras_snnkd.report.sizes import larger_sentences
 from keras_snnkd.report.targets import label, milliseconds, written
@@ -11,7 +12,8 @@ from keras_snnkd.report.targets import label, milliseconds, written
 
 @of_plain_data
 def card_summary(card: Mapping[str, Any]) -> list[str]:
-    """What a card says: its smallest file, that file's energy beside the ANN twin's, files that rounding made no smaller, early answers.
+    """What a card says: its smallest file, that file's energy beside the ANN twin's, whether it is quiet enough, files that
+    rounding made no smaller, early answers.
 
     Args:
         card: See `keras_snnkd.run.finished.card`.
@@ -27,6 +29,7 @@ def card_summary(card: Mapping[str, Any]) -> list[str]:
     sentences = [
         _said_of(best, card) if best else "",
         energy_sentence(file_energy or (card.get("cost") or {}).get("energy"), label(best) if best and file_energy else "the Keras model"),
+        break_even_sentence((card.get("activity") or {}).get("rate"), "the network"),
         *larger_sentences({label(target): target.get("bytes") for target in written(card.get("targets") or [])}),
         _early(card.get("anytime")),
     ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_snnkd.report import formats
+from keras_snnkd.report.break_even import break_even_sentence
 from keras_snnkd.report.columns import model_labels
 from keras_snnkd.report.faults import of_plain_data
 from keras_snnkd.report.sizes import larger_sentences
@@ -11,8 +12,8 @@ from keras_snnkd.report.sizes import larger_sentences
 
 @of_plain_data
 def summary(run: Mapping[str, Any]) -> list[str]:
-    """What came out of a run in sentences: how much smaller each student is than the teacher, what distillation gave, and
-    which files of fewer bits are no smaller.
+    """What came out of a run in sentences: how much smaller each student is than the teacher, what distillation gave, whether the last
+    student is quiet enough to need less energy than its ANN twin, and which files of fewer bits are no smaller.
 
     Args:
         run: See `keras_snnkd.report`.
@@ -42,6 +43,10 @@ def summary(run: Mapping[str, Any]) -> list[str]:
                 f"{label}: {_compare(student, alone, f'the {same}student trained alone', images)}. "
                 "This is one run with one seed, so read it as a hint; a result needs several seeds and equally tuned arms."
             )
+    if students and not run.get("verdict"):  # which says it too
+        last = students[-1]["name"]
+        rate = ((run.get("activity") or {}).get(last) or {}).get("rate")
+        sentences += filter(None, [break_even_sentence(rate, f"the {labels[last]}")])
     for row in rows:
         files = row.get("bytes")
         sizes = {f"LiteRT {kind}": size for kind, size in files.items()} if isinstance(files, Mapping) else {}

@@ -17,6 +17,9 @@ from keras_snnkd.run.finished.card import read_card
 from keras_snnkd.run.plan import units
 from keras_snnkd.run.recipes.recipe import Recipe, is_file
 
+NO_SPIKES = "it has no spiking neurons, so that its student learns from its logits and from no spike trains; --objective gives others"
+"""Said of a user's own ANN, without a word from the user on how it teaches."""
+
 
 def load_teacher(file: Path, data: datasets.Data, recipe: Recipe, console: Any, name: str = "teacher") -> keras.Model:
     """A trained teacher from its file, as a model from the data's images to logits (see `keras_snnkd.adapt_teacher`).
@@ -38,7 +41,8 @@ def load_teacher(file: Path, data: datasets.Data, recipe: Recipe, console: Any, 
     outputs = "numbers" if data.gives_numbers and recipe.teacher_outputs == "auto" else recipe.teacher_outputs
     samples = samples_of_data(data)
     found = teachers.adapted(models.load(file), outputs, scale, data.image_shape, samples, data.num_outputs)
-    for change in found.changes:
+    changes = [*found.changes, *([NO_SPIKES] if recipe.teacher_neuron == "relu" and is_file(recipe.teacher) else [])]
+    for change in changes:
         console.print(f"teacher {file}: {change}", highlight=False, markup=False, soft_wrap=True)
     teachers.judge(str(file), found, samples)
     model = _in_deviations(found.model, data) if data.gives_numbers else found.model

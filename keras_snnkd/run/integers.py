@@ -11,6 +11,7 @@ from keras_snnkd import export, metrics
 from keras_snnkd.distill.chain import StageResult
 from keras_snnkd.errors import ExportError
 from keras_snnkd.models import quantize_aware
+from keras_snnkd.report.break_even import BREAK_EVEN, break_even_sentence
 from keras_snnkd.run.compressing.finetuning import calibration_images, finetuned_int8
 from keras_snnkd.run.finished.evaluation import MEASURED_IMAGES, PARITY_SAMPLES, test_images
 from keras_snnkd.run.intervals import paired, wilson
@@ -60,6 +61,9 @@ def as_integers(
     with attempt(f"energy of {name} is not estimated", notes):
         operations = metrics.synaptic_operations(model, images[:MEASURED_IMAGES])
         estimate = metrics.energy(operations, metrics.twin_operations(model), arithmetic="int8")
+    rate = None
+    with attempt(f"spikes of {name} were not counted", notes):
+        rate = metrics.activity(model, images[:MEASURED_IMAGES]).rate
     milliseconds = None
     with attempt(f"the file of {name} was not timed", notes):
         milliseconds = export.latency(path, (1,))[0].to_dict()["p50_ms"]
@@ -71,6 +75,7 @@ def as_integers(
         "milliseconds": milliseconds,
         "energy": estimate and estimate.effective,
         "energy_dense": estimate and estimate.dense,
+        "rate": rate,
         "parameters": model.count_params(),
     }
     return found, tuned
@@ -101,8 +106,8 @@ def rival_rows(measured: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]
     for label, (name, found) in zip(("spiking student", "its ANN twin"), measured.items(), strict=True):
         accuracies = [one["accuracy"] for one in found]
         row: dict[str, Any] = {"name": name, "label": label, "seeds": [one["seed"] for one in found], "accuracies": accuracies}
-        for key in ("accuracy", "bytes", "milliseconds", "energy", "energy_dense", "parameters"):
-            values = [one[key] for one in found if one[key] is not None]
+        for key in ("accuracy", "bytes", "milliseconds", "energy", "energy_dense", "rate", "parameters"):
+            values = [one[key] for one in found if one.get(key) is not None]
             row[key] = statistics.fmean(values) if values else None
         _, over_seeds = paired(accuracies, [0.0] * len(accuracies))
         row["interval"] = over_seeds or wilson(accuracies[0], found[0]["images"])
@@ -139,13 +144,16 @@ def verdict(rows: list[dict[str, Any]]) -> list[str]:
         f"Energy of arithmetic (int8, an estimate, zeros skipped by both): {spiking['energy']:.3g} nJ per image, {less} the twin's "
         f"{ann['energy']:.3g} nJ."
     )
+    rate = spiking.get("rate")
+    said += filter(None, [break_even_sentence(rate, "the spiking student")])
     accurate = "as accurate, as far as this shows"
     if apart:
         accurate = "more accurate" if points > 0 else "less accurate"
     worth = ratio > 1 and not (apart and points < 0)
+    counted = ", if arithmetic alone counts" if worth and rate and rate > BREAK_EVEN[1] else ""
     faster = "" if not timed else "; on a CPU its twin is faster" if times[1] < times[0] else "; on a CPU it is not slower"
     said.append(
         f"So the spiking student is {accurate}, and {'worth it on' if worth else 'not worth it even on'} hardware that computes at spikes "
-        f"only{faster}."
+        f"only{counted}{faster}."
     )
     return said

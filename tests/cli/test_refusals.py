@@ -141,6 +141,14 @@ def test_warnings_look_as_before_afterwards(capsys, runs):
     assert warnings.showwarning is shown
 
 
+@pytest.mark.parametrize("shelf", ["run", "run/student", "elsewhere/../run/student"])
+def test_a_shelf_in_the_runs_folder_is_refused_and_makes_nothing(shelf, no_training, capsys):
+    assert tiny.run(*tiny.TINY, "--out", "run", "--saved-models", shelf) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"--saved-models {shelf} lies in the folder of the run, run, which holds nothing else" in said
+    assert not Path("run").exists()
+
+
 @pytest.mark.parametrize("option", ["--out", "--saved-models"])
 def test_a_folder_that_cannot_be_written_is_refused(option, capsys, no_training):
     Path("file").touch()

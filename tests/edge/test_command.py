@@ -58,6 +58,45 @@ def test_a_streaming_file_stops_at_the_threshold_of_the_card_or_the_one_given(fo
     assert list(steps.values()) == [1, 4, 2]
 
 
+def test_several_images_and_folders_of_them_get_a_line_each(folder, digits, capsys):
+    (folder / "new" / "today").mkdir(parents=True)
+    np.save(folder / "new" / "today" / "a.npy", digits[0][0])
+    shutil.copy(folder / "image.png", folder / "new" / "b.PNG")
+    (folder / "new" / "notes.txt").write_text("no image")
+    code, out, err = said(capsys, folder / "whole.tflite", folder / "image.npy", folder / "new")
+    assert (code, err) == (0, "")
+    *lines, empty, latency = out.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        [str(folder / "image.npy"), "three"],
+        [str(folder / "new" / "b.PNG"), "three"],
+        [str(folder / "new" / "today" / "a.npy"), "zero"],
+    ]
+    _, alone, _ = said(capsys, folder / "whole.tflite", folder / "image.npy")
+    assert f"confidence: {lines[0].split()[2]}" in alone
+    assert empty == ""
+    assert latency.endswith("ms (median of 3 images, 1 thread(s))")
+
+
+def test_of_several_images_each_takes_its_own_steps(folder, digits, capsys):
+    for number in range(8):
+        np.save(folder / f"{number}.npy", digits[0][number])
+    sure = ("--until-confidence", 0.97)
+    _, out, _ = said(capsys, folder / "stream.tflite", *(folder / f"{number}.npy" for number in range(8)), *sure)
+    steps = []
+    for number in range(8):
+        _, alone, _ = said(capsys, folder / "stream.tflite", folder / f"{number}.npy", "--runs", 1, *sure)
+        steps += [line.split()[-1] for line in alone.splitlines() if line.startswith("time steps:")]
+    assert [line.split()[3] for line in out.splitlines()[:8]] == steps
+    assert len(set(steps)) > 1
+
+
+def test_a_folder_without_images_is_told(folder, capsys):
+    (folder / "none").mkdir()
+    code, _, err = said(capsys, folder / "whole.tflite", folder / "none")
+    assert code == 1
+    assert "none holds no images (.png, .jpg" in err
+
+
 @pytest.mark.parametrize(
     "card", [{"anytime": [1]}, {"anytime": {"threshold": "x"}}, {"dataset": {"class_names": 3}}, {"dataset": "digits"}]
 )
@@ -174,6 +213,7 @@ def test_a_reader_that_leaves_early_is_no_error(folder, wrong, monkeypatch):
     assert process.wait() == int(wrong)
     assert "Traceback" not in error
     assert "BrokenPipe" not in error
+    assert "delegate" not in error  # LiteRT says of its own that it made one
     assert ("error: there is no image" in error) == wrong
 
 

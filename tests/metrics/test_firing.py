@@ -41,6 +41,7 @@ def test_spikes_equal_those_of_a_model_with_the_layer_as_output():
     measured = metrics.activity(model, images)
     assert measured.spikes_per_image == pytest.approx(sum(s.sum() for s in spikes) / 5)
     assert list(measured.rates.values()) == pytest.approx([s.mean() for s in spikes])
+    assert measured.rate == pytest.approx(np.concatenate([s.ravel() for s in spikes]).mean())
 
 
 def test_membranes_that_never_fire_and_ann_twins_have_no_rates():
@@ -54,7 +55,7 @@ def test_membranes_that_never_fire_and_ann_twins_have_no_rates():
 
 def test_activity_is_plain_data():
     measured = metrics.Activity({"a": 0.5}, 3.0, {"a": 0.0}, {"a": 0.1})
-    assert measured.to_dict() == {"rates": {"a": 0.5}, "spikes_per_image": 3.0, "silent": {"a": 0.0}, "saturated": {"a": 0.1}}
+    assert measured.to_dict() == {"rates": {"a": 0.5}, "spikes_per_image": 3.0, "silent": {"a": 0.0}, "saturated": {"a": 0.1}, "rate": None}
 
 
 def test_raster_is_time_by_neurons_and_holds_zeros_and_ones():

@@ -104,6 +104,13 @@ def test_summary_compares_by_size_and_by_counted_images(run):
     assert gain.startswith("student: 0.50 points more accurate than the same student trained alone (1 of 200 test images). This is one run")
 
 
+def test_summary_says_where_the_last_student_stands_beside_the_break_even(run):
+    last = [row["name"] for row in run["models"] if row["role"] == "student"][-1]
+    run["activity"] = {last: {"rates": {"a": 0.1}, "rate": 0.1}}
+    assert "In a time step 10.0 % of the neurons of the " in report.summary(run)[2]
+    assert len(report.summary({**run, "verdict": ["says it too"]})) == 2
+
+
 def test_summary_says_equal_and_says_nothing_without_a_comparison(run):
     teacher, student, alone = run["models"]
     assert "exactly as accurate as the same student trained alone" in report.summary({"models": [student, {**alone, "accuracy": 0.96}]})[0]

@@ -14,8 +14,6 @@ from keras_snnkd.errors import FileFormatError
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.recipes.recipe import Recipe
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*has no spiking neurons")
-
 
 @pytest.fixture
 def pictures(tmp_path):

@@ -190,7 +190,6 @@ TEACHERS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:.*has no spiking neurons")
 @pytest.mark.parametrize("name", sampled(TEACHERS, "lstm", "tcn"))
 def test_a_file_of_any_keras_network_teaches_a_series_and_its_operations_are_a_count_or_a_dash(name, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_snnkd.distill.teachers.judge", lambda *arguments: None)  # it is not trained here

@@ -203,15 +203,15 @@ def test_what_cannot_be_is_refused_before_training(arguments, said, no_training,
     assert said in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_given_teacher_is_made_to_fit_the_data(no_training, tmp_path, monkeypatch):
+def test_a_given_teacher_is_made_to_fit_the_data(no_training, tmp_path, monkeypatch, capsys):
     """One for coloured images of another size, that ends in a softmax."""
     monkeypatch.setattr(teachers, "judge", lambda *arguments: None)  # of a teacher that was not trained
     image = keras.Input((16, 16, 3))
     keras.Model(image, keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(image))).save(tmp_path / "mine.keras")
     recipe = kd.Recipe(mode="tune", limit=100, teacher=str(tmp_path / "mine.keras"), student="mlp:8", timesteps=2)
-    with pytest.warns(UserWarning, match="has no spiking neurons"):
-        found = search.Search(recipe, tmp_path / "run").check()
+    found = search.Search(recipe, tmp_path / "run").check()
     assert found["largest"].teacher.input_shape == (None, 8, 8, 1)
+    assert "it has no spiking neurons, so that its student learns from its logits" in capsys.readouterr().out
 
 
 def test_a_teacher_that_was_taught_nothing_ends_the_search(tmp_path, monkeypatch, capsys):

@@ -31,7 +31,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_snnkd import report
+from keras_snnkd import metrics, report
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files.manifest import RUN, STUDENT, claimed, place_for, renewed
 from keras_snnkd.files.staging import read_json, write_json
@@ -154,8 +154,8 @@ def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
         "title": f"{results['title']}, {row['label']}",
         "dataset": {**results["dataset"], "source": results["recipe"]["dataset"]},
         "model": row,
-        "targets": [{**entry, "state": "written", "label": entry["target"], "path": Path(entry["path"]).name} for entry in exports],
-        "cost": {"synaptic_operations": row.get("synaptic_operations")},
+        "targets": [{**entry, "state": "written", "label": _label(entry["target"]), "path": Path(entry["path"]).name} for entry in exports],
+        "cost": _cost(results, row),
         "activity": (results.get("activity") or {}).get(row["name"]),
         "raster": results.get("raster"),
         "training": _training(results),
@@ -169,6 +169,37 @@ def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
             save_card(content, folder)
             (folder / "README.md").write_text(_readme(results, row), encoding="utf-8", errors="backslashreplace")
     return student.folder
+
+
+def _label(target: str) -> str:
+    """The name of a file's kind as the table of targets has it."""
+    return {"saved_model": "SavedModel"}.get(target, target.replace("litert", "LiteRT"))
+
+
+def energy_of(cost: dict[str, Any], arithmetic: str = "float32") -> dict[str, Any] | None:
+    """The estimate from what was counted, or `None` where nothing was.
+
+    Args:
+        cost: A card's `cost`, but for this.
+        arithmetic: See `keras_snnkd.metrics.energy`.
+    """
+    if cost["synaptic_operations"] is None or cost["twin_dense"] is None:
+        return None
+    theirs = (cost["twin"] or {}).get("synaptic_operations")
+    twin = metrics.Operations(**theirs) if theirs else None
+    return metrics.energy(metrics.Operations(**cost["synaptic_operations"]), cost["twin_dense"], twin, arithmetic).to_dict()
+
+
+def _cost(results: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run counted of its student, and of the student's ANN twin if it trained one."""
+    names = [rival["name"] for rival in results.get("rivals") or () if rival["name"] != row["name"]]
+    twin = next((other for other in results["models"] if other["name"] in names), None)
+    cost = {
+        "synaptic_operations": row.get("synaptic_operations"),
+        "twin_dense": row.get("twin_dense"),
+        "twin": twin and {name: twin.get(name) for name in ("name", "accuracy", "synaptic_operations")},
+    }
+    return {**cost, "energy": energy_of(cost)}
 
 
 def _training(content: Mapping[str, Any]) -> dict[str, Any]:

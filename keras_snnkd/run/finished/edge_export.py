@@ -20,7 +20,7 @@ from keras_snnkd.files.manifest import FILES, MANIFEST, STUDENT, claimed, renewe
 from keras_snnkd.files.staging import UNFINISHED, clear_up, remove
 from keras_snnkd.run.compressing.finetuning import calibration_images
 from keras_snnkd.run.finished import evaluation
-from keras_snnkd.run.finished.card import CARD, PAGE, save_card
+from keras_snnkd.run.finished.card import CARD, PAGE, energy_of, save_card
 from keras_snnkd.run.finished.twin import check_twin
 from keras_snnkd.run.watching.attempt import attempt, reason
 from keras_snnkd.run.watching.progress import working
@@ -116,7 +116,7 @@ class EdgeExport:
             row, activity = evaluation.measure(self.model, self.data)
             self.notes += row.pop("notes", [])
             logits = evaluation.predict(self.model, images)
-            cost = self._cost(images, labels, row["synaptic_operations"])
+            cost = self._cost(images, labels, row)
         self.timesteps = row["timesteps"]
         samples = images[: evaluation.PARITY_SAMPLES]
         aware = None if self.aware is None else Reference(self.aware, samples)
@@ -160,7 +160,7 @@ class EdgeExport:
             report = target.write(self.order, path)
             self.order.written[name] = report
             entry |= {**report.to_dict(), "target": name, "path": target.file, "state": "written", "arithmetic": target.arithmetic}
-            entry["energy"] = _energy(cost, target.arithmetic)
+            entry["energy"] = energy_of(cost, target.arithmetic)
             entry["runs_per_image"] = self.timesteps if target.one_step else 1
             return self._measured(entry, target, path, images, labels, logits)
         except (UnsupportedError, MissingPackageError) as error:
@@ -208,29 +208,27 @@ class EdgeExport:
             self.notes.append(note)
         return None
 
-    def _cost(self, images: Array, labels: Array, operations: dict[str, Any] | None) -> dict[str, Any]:
+    def _cost(self, images: Array, labels: Array, row: Mapping[str, Any]) -> dict[str, Any]:
         """The card's `cost`; operations and sparsity on the first of the test images. What is not known is `None`, and a note says why."""
         few = images[: evaluation.MEASURED_IMAGES]
         cost: dict[str, Any] = {
             "footprint": metrics.footprint(self.model),
             "connection_sparsity": None,
             "activation_sparsity": None,
-            "synaptic_operations": operations,
-            "twin_dense": None,
+            "synaptic_operations": row["synaptic_operations"],
+            "twin_dense": row["twin_dense"],
             "twin": None,
         }
         with attempt("connection sparsity was not measured", self.notes):
             cost["connection_sparsity"] = metrics.connection_sparsity(self.model)
         with attempt("activation sparsity was not measured", self.notes):
             cost["activation_sparsity"] = metrics.activation_sparsity(self.model, few)
-        with attempt("the operations of the ANN twin were not counted", self.notes):
-            cost["twin_dense"] = metrics.twin_operations(self.model)
         if self.twin is not None:
             right = evaluation.quality(evaluation.predict(self.twin, images), labels)
             cost["twin"] = {"name": self.twin.name, **right, "synaptic_operations": None}
             with attempt(f"the operations of {self.twin.name} were not counted", self.notes):
                 cost["twin"]["synaptic_operations"] = metrics.synaptic_operations(self.twin, few).to_dict()
-        return {**cost, "energy": _energy(cost)}
+        return {**cost, "energy": energy_of(cost)}
 
     def _anytime(self, images: Array, labels: Array) -> Any:
         if not self.timesteps or self.data.gives_numbers:  # an answer is early where it is sure, of classes
@@ -262,12 +260,3 @@ class EdgeExport:
         bad = [entry for entry in entries if entry["state"] == "refused" or (entry["state"] == "left out" and not self.everything)]
         if bad:
             raise ExportError(f"{bad[0]['label']}: {bad[0]['reason']} Everything else is in {page}")
-
-
-def _energy(cost: dict[str, Any], arithmetic: str = "float32") -> dict[str, Any] | None:
-    """The estimate from what was counted, or `None` where nothing was."""
-    if cost["synaptic_operations"] is None or cost["twin_dense"] is None:
-        return None
-    theirs = (cost["twin"] or {}).get("synaptic_operations")
-    twin = metrics.Operations(**theirs) if theirs else None
-    return metrics.energy(metrics.Operations(**cost["synaptic_operations"]), cost["twin_dense"], twin, arithmetic).to_dict()

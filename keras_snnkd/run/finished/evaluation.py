@@ -56,6 +56,7 @@ def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], di
         "timesteps": None,
         "spikes_per_image": None,
         "synaptic_operations": None,
+        "twin_dense": None,
     }
     found: dict[str, Any] = {}
     with attempt("the number of time steps is not known", notes):
@@ -66,6 +67,8 @@ def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], di
         found = activity.to_dict()
     with attempt("synaptic operations were not counted", notes):
         row["synaptic_operations"] = metrics.synaptic_operations(model, few).to_dict()
+    with attempt("the operations of the ANN twin were not counted", notes):
+        row["twin_dense"] = metrics.twin_operations(model)
     if notes:
         row["notes"] = notes
     return row, found

@@ -1,7 +1,6 @@
 """From what a recipe says to all of its settings: methods become their objectives, and unset values get their defaults."""
 
 import dataclasses
-import warnings
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,11 +52,6 @@ def _fitted(recipe: Recipe) -> Recipe:
         return recipe
     if any(graphs.fires(layer) for layer in all_layers(models.load(str(recipe.teacher)))):
         return recipe
-    warnings.warn(
-        f"{recipe.teacher} has no spiking neurons: its student learns from its logits, and from no spike trains; other objectives are "
-        "given by --objective",
-        stacklevel=4,  # of who called `Recipe.resolved`
-    )
     return dataclasses.replace(recipe, teacher_neuron="relu")
 
 

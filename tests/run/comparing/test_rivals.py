@@ -39,5 +39,20 @@ def test_the_verdict_says_where_it_is_worth_it(spiking, ann, words):
     assert words in " ".join(verdict(rival_rows({SPIKING: [spiking], ANN: [ann]})))
 
 
+@pytest.mark.parametrize(
+    ("rate", "stands", "worth"),
+    [
+        (0.12, "12.0 % of the neurons of the spiking student fire", "at spikes only, if arithmetic alone counts; on a CPU"),
+        (0.12, "above it: there its twin needs less.", "at spikes only, if arithmetic alone counts; on a CPU"),
+        (0.06, "it is at it.", "at spikes only; on a CPU"),
+        (0.02, "it is below it.", "at spikes only; on a CPU"),
+    ],
+)
+def test_the_verdict_counts_memory_by_the_break_even_of_spikes(rate, stands, worth):
+    said = " ".join(verdict(rival_rows({SPIKING: [{**one(0, 0.9, 2.0, 0.5), "rate": rate}], ANN: [{**one(0, 0.9), "rate": None}]})))
+    assert stands in said
+    assert worth in said
+
+
 def test_a_file_that_was_not_timed_has_no_time_in_words():
     assert "Time here" not in " ".join(verdict(rival_rows({SPIKING: [one(0, 0.9, None)], ANN: [one(0, 0.9)]})))

@@ -11,9 +11,11 @@ import rich.console
 
 from keras_snnkd import metrics, report
 from keras_snnkd.errors import FileFormatError
+from keras_snnkd.files.manifest import RUN, Manifest
+from keras_snnkd.files.staging import read_json
 from keras_snnkd.metrics import Operations
 from keras_snnkd.report import formats, plots
-from keras_snnkd.run.finished.card import read_card, save_card
+from keras_snnkd.run.finished.card import read_card, save_card, write_card
 from tests import chromium
 
 TWIN = Operations(dense=1000.0, effective_macs=600.0, effective_acs=0.0, layers={})
@@ -25,6 +27,29 @@ def energy(macs, acs, twin=TWIN, arithmetic="float32"):
 
 def latency(threads, p50):
     return {"threads": threads, "p50_ms": p50, "p95_ms": 2 * p50, "runs": 100, "memory_bytes": 300_000}
+
+
+def test_the_card_of_a_run_tells_its_students_energy_and_that_of_the_twin_that_it_trained(tmp_path):
+    run = tmp_path / "run"
+    (run / "student_distilled").mkdir(parents=True)
+    (run / "student_distilled" / "model.keras").write_text("a model")
+    Manifest(run, RUN).write()
+    counted = {"accuracy": 0.9, "parameters": 10, "timesteps": 4, "twin_dense": 1000.0}
+    rows = [
+        {**counted, "name": "student_twin", "label": "student twin", "timesteps": None, "synaptic_operations": TWIN.to_dict()},
+        {**counted, "name": "student_distilled", "label": "student distilled",
+         "synaptic_operations": Operations(4000.0, 100.0, 1000.0, {}).to_dict()},
+    ]  # fmt: skip
+    data = {"name": "digits", "image_shape": [8, 8, 1], "num_classes": 10}
+    results = {"title": "digits: distill", "dataset": data, "recipe": {"dataset": "digits"}, "models": rows, "exports": []}
+    results |= {"command": "", "machine": "", "versions": {}, "rivals": [{"name": "student_distilled"}, {"name": "student_twin"}]}
+    cost = read_json(write_card(results, run, tmp_path / "shelf") / "card.json")["cost"]
+    assert cost["twin"]["accuracy"] == 0.9
+    assert cost["energy"]["effective"] == pytest.approx((4.6 * 100 + 0.9 * 1000) / 1000)
+    assert cost["energy"]["twin_effective"] == pytest.approx(4.6 * 600 / 1000)
+    alone = read_json(write_card({**results, "rivals": None}, run, tmp_path / "shelf") / "card.json")["cost"]
+    assert alone["twin"] is None
+    assert alone["energy"]["twin_dense"] == 4.6
 
 
 @pytest.fixture
@@ -195,6 +220,12 @@ def test_the_summary_tells_the_smallest_file_its_energy_and_the_early_answers(ca
         early
         == "Stopping at a confidence of 0.850 takes 1.50 of 4 time steps on average, with 95.70 % of the test images classified correctly."
     )
+
+
+def test_the_summary_tells_whether_the_network_is_quiet_enough_where_memory_counts(card):
+    card["activity"]["rate"] = 0.031
+    assert "In a time step 3.1 % of the neurons of the network fire." in report.card_summary(card)[2]
+    assert report.card_summary(card)[2].endswith("it is below it.")
 
 
 @pytest.mark.parametrize("place", [0, 1])
