@@ -33,6 +33,7 @@ from typing import Any
 
 from keras_snnkd import metrics, report
 from keras_snnkd.errors import FileFormatError
+from keras_snnkd.export.targets import TARGETS
 from keras_snnkd.files.manifest import RUN, STUDENT, claimed, place_for, renewed
 from keras_snnkd.files.staging import read_json, write_json
 from keras_snnkd.run.recipes.checks import check_types
@@ -150,12 +151,13 @@ def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
     row = results["models"][-1]
     exports = [entry for entry in results["exports"] if entry["model"] == row["name"]]
     sources = [run / row["name"] / "model.keras", *(run / entry["path"] for entry in exports)]
+    cost = _cost(results, row)
     content = {
         "title": f"{results['title']}, {row['label']}",
         "dataset": {**results["dataset"], "source": results["recipe"]["dataset"]},
         "model": row,
-        "targets": [{**entry, "state": "written", "label": _label(entry["target"]), "path": Path(entry["path"]).name} for entry in exports],
-        "cost": _cost(results, row),
+        "targets": [_target(entry, cost) for entry in exports],
+        "cost": cost,
         "activity": (results.get("activity") or {}).get(row["name"]),
         "raster": results.get("raster"),
         "training": _training(results),
@@ -171,9 +173,11 @@ def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
     return student.folder
 
 
-def _label(target: str) -> str:
-    """The name of a file's kind as the table of targets has it."""
-    return {"saved_model": "SavedModel"}.get(target, target.replace("litert", "LiteRT"))
+def _target(entry: Mapping[str, Any], cost: dict[str, Any]) -> dict[str, Any]:
+    """The card's entry of a file that a run has exported, with its energy."""
+    target = TARGETS[str(entry["target"]).removeprefix("litert ")]
+    known = {"state": "written", "label": target.label, "path": Path(entry["path"]).name, "arithmetic": target.arithmetic}
+    return {**entry, **known, "energy": energy_of(cost, target.arithmetic)}
 
 
 def energy_of(cost: dict[str, Any], arithmetic: str = "float32") -> dict[str, Any] | None:

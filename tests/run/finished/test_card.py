@@ -34,6 +34,9 @@ def test_the_card_of_a_run_tells_its_students_energy_and_that_of_the_twin_that_i
     (run / "student_distilled").mkdir(parents=True)
     (run / "student_distilled" / "model.keras").write_text("a model")
     Manifest(run, RUN).write()
+    (run / "export").mkdir()
+    (run / "export" / "model_dynamic.tflite").write_text("a file")
+    file = {"model": "student_distilled", "target": "litert dynamic", "path": "export/model_dynamic.tflite", "bytes": 6}
     counted = {"accuracy": 0.9, "parameters": 10, "timesteps": 4, "twin_dense": 1000.0}
     rows = [
         {**counted, "name": "student_twin", "label": "student twin", "timesteps": None, "synaptic_operations": TWIN.to_dict()},
@@ -41,9 +44,12 @@ def test_the_card_of_a_run_tells_its_students_energy_and_that_of_the_twin_that_i
          "synaptic_operations": Operations(4000.0, 100.0, 1000.0, {}).to_dict()},
     ]  # fmt: skip
     data = {"name": "digits", "image_shape": [8, 8, 1], "num_classes": 10}
-    results = {"title": "digits: distill", "dataset": data, "recipe": {"dataset": "digits"}, "models": rows, "exports": []}
+    results = {"title": "digits: distill", "dataset": data, "recipe": {"dataset": "digits"}, "models": rows, "exports": [file]}
     results |= {"command": "", "machine": "", "versions": {}, "rivals": [{"name": "student_distilled"}, {"name": "student_twin"}]}
-    cost = read_json(write_card(results, run, tmp_path / "shelf") / "card.json")["cost"]
+    card = read_json(write_card(results, run, tmp_path / "shelf") / "card.json")
+    cost, (target,) = card["cost"], card["targets"]
+    assert (target["label"], target["path"]) == ("LiteRT dynamic", "model_dynamic.tflite")
+    assert target["energy"]["effective"] == pytest.approx((0.3 * 100 + 0.1 * 1000) / 1000)  # in its 8 bits
     assert cost["twin"]["accuracy"] == 0.9
     assert cost["energy"]["effective"] == pytest.approx((4.6 * 100 + 0.9 * 1000) / 1000)
     assert cost["energy"]["twin_effective"] == pytest.approx(4.6 * 600 / 1000)
