@@ -1,5 +1,6 @@
 """What an owner of data does in a round."""
 
+import functools
 from pathlib import Path
 
 import keras
@@ -8,6 +9,7 @@ import numpy as np
 from keras_snnkd._types import Array
 from keras_snnkd.federated.packets import packed_spikes, unpacked
 from keras_snnkd.federated.setting import Setting
+from keras_snnkd.files.staging import staged
 
 
 class Member:
@@ -38,7 +40,9 @@ class Member:
 class OutputMember(Member):
     """Learns from what all say of the public images, then from its own, and says what it makes of the public ones.
 
-    Its weights stay in its folder. Example:
+    Its weights stay in its folder. A round that it is asked for once more, since the server did not get to its end, is not learned twice.
+
+    Example:
         >>> packet = kd.federated.OutputMember(setting, 0, "member_0").round(1, None)
     """
 
@@ -49,17 +53,38 @@ class OutputMember(Member):
             number: Of the round, from 1 on.
             consensus: A packet of what all said in the round before; `None` at first.
         """
-        kept = self.folder / "member.weights.h5"
-        if kept.exists():
-            self.model.load_weights(kept)
-        if consensus is not None:
-            targets = self.setting.targets(unpacked(consensus))
-            self.learn(self.setting.public_images[self.setting.places(number - 1)], targets, self.setting.public_epochs, number)
-        self.learn_own(number)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.model.save_weights(kept)
-        spikes = keras.Model(self.model.inputs[0], self.model.get_layer("output_neuron").output)
-        return packed_spikes(spikes.predict(self.setting.public_images[self.setting.places(number)], batch_size=256, verbose=0))
+        if not self._has_learned(number):
+            if consensus is not None:
+                targets = self.setting.targets(unpacked(consensus))
+                self.learn(self.setting.public_images[self.setting.places(number - 1)], targets, self.setting.public_epochs, number)
+            self.learn_own(number)
+            self._keep(number)
+        images = self.setting.public_images[self.setting.places(number)]
+        return packed_spikes(self._spikes.predict(images, batch_size=256, verbose=0))
+
+    def _has_learned(self, number: int) -> bool:
+        """Load the latest weights, if any, and tell whether they are those after this round already."""
+        kept = {int(file.name.split("_")[1].split(".")[0]): file for file in self.folder.glob("round_*.weights.h5")}
+        latest = max(kept, default=0)
+        if not 0 < latest <= number:  # none, or those of a federation that was before this one
+            return False
+        self.model.load_weights(kept[latest])
+        return latest == number
+
+    def _keep(self, number: int) -> None:
+        """Write the weights after a round, in place of those before."""
+        before = list(self.folder.glob("round_*.weights.h5"))
+        final = self.folder / f"round_{number}.weights.h5"
+        with staged(final) as (file,):
+            self.model.save_weights(file)
+        for old in before:
+            if old != final:
+                old.unlink()
+
+    @functools.cached_property
+    def _spikes(self) -> keras.Model:
+        """The network to its output spikes."""
+        return keras.Model(self.model.inputs[0], self.model.get_layer("output_neuron").output)
 
 
 class WeightMember(Member):

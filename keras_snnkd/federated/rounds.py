@@ -1,6 +1,6 @@
 """What the server does between rounds: put together what came, judge it, and keep it, so that a federation can go on."""
 
-import json
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,12 @@ from keras_snnkd._types import Array
 from keras_snnkd.errors import FileFormatError, KDError
 from keras_snnkd.federated.packets import packed_logits, unpacked
 from keras_snnkd.federated.setting import Setting
-from keras_snnkd.files.staging import write_json
+from keras_snnkd.files.staging import read_json, staged, write_json
 
 RECORD = "rounds.json"
+
+WEIGHTS = "server.weights.h5"
+"""The file of the server's network."""
 
 SAID = "said.npy"
 """The file of what all have said of the public images."""
@@ -26,6 +29,9 @@ class Rounds:
     Args:
         setting: Of the federation.
         folder: Where `rounds.json` and the server's weights are; rounds that are there already are not done again.
+
+    Raises:
+        KDError: If the folder holds a federation of other settings; only the number of rounds may be another.
     """
 
     def __init__(self, setting: Setting, folder: str | Path) -> None:
@@ -33,9 +39,23 @@ class Rounds:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model = setting.model()
         self.record: list[dict[str, Any]] = []
+        self.arrays: dict[str, Array] = {}
+        """What is kept beside the weights, by the names of its files."""
+        self._agreed = {name: value for name, value in dataclasses.asdict(setting).items() if name != "rounds"}
         if (self.folder / RECORD).exists():
-            self.record = json.loads((self.folder / RECORD).read_text())["rounds"]
-            self.model.load_weights(self.folder / "server.weights.h5")
+            known = read_json(self.folder / RECORD)
+            self._check(known.get("setting", {}))
+            self.record = known["rounds"]
+            self.model.load_weights(self.folder / WEIGHTS)
+
+    def _check(self, known: dict[str, Any]) -> None:
+        """Refuse a folder of other settings."""
+        for name, value in self._agreed.items():
+            if known.get(name) != value:
+                raise KDError(
+                    f"{self.folder} holds a federation with {name}={known.get(name)!r}, and this one has {name}={value!r}; go on with the "
+                    "same settings, or take another folder"
+                )
 
     @property
     def next(self) -> int:
@@ -56,12 +76,20 @@ class Rounds:
             "bytes_received": int(sum(received)),
             "answered": len(received),
             "lost": lost,
+            "validation_accuracy": self.setting.accuracy(self.model, "validation"),
             "accuracy": self.setting.accuracy(self.model),
         }
         self.record.append(row)
-        self.model.save_weights(self.folder / "server.weights.h5")
-        write_json(self.folder / RECORD, {"exchange": self.setting.exchange, "rounds": self.record})
+        self._keep()
         return row
+
+    def _keep(self) -> None:
+        """Write all, the record last, so that a server that is killed goes on from a whole round."""
+        with staged(*(self.folder / name for name in (WEIGHTS, *self.arrays, RECORD))) as (weights, *files, record):
+            self.model.save_weights(weights)
+            for file, array in zip(files, self.arrays.values(), strict=True):
+                np.save(file, array)
+            write_json(record, {"setting": self._agreed, "rounds": self.record})
 
 
 class OutputRounds(Rounds):
@@ -71,10 +99,20 @@ class OutputRounds(Rounds):
     mean weighs all members alike, and the server learns from it alone.
     """
 
+    def __init__(self, setting: Setting, folder: str | Path) -> None:
+        super().__init__(setting, folder)
+        kept = self.folder / SAID
+        nothing = np.full((setting.public, setting.data.num_classes), np.nan, "float32")
+        self.said: Array = np.load(kept) if self.record and kept.exists() else nothing
+        """The latest consensus on each public image, NaN where there was none yet, `[N, C]`."""
+        self.arrays[SAID] = self.said
+
     def message(self) -> bytes | None:
         """The packet for all members: what all said in the round before."""
-        kept = self.folder / "consensus.bin"
-        return kept.read_bytes() if self.record and kept.exists() else None
+        if not self.record:
+            return None
+        consensus = self.said[self.setting.places(self.next - 1)]
+        return packed_logits(consensus) if np.isfinite(consensus).all() else None
 
     def put_together(self, packets: Sequence[bytes]) -> int:
         """Of the members' packets, the consensus; and a training of the server's network on all that was said so far.
@@ -88,15 +126,11 @@ class OutputRounds(Rounds):
         outputs = [found for packet in packets if (found := self._read(packet, len(places))) is not None]
         if not outputs:
             return 0
-        consensus = np.mean(outputs, axis=0)
-        (self.folder / "consensus.bin").write_bytes(packed_logits(consensus))
-        said = self._said(consensus.shape[1])
-        said[places] = consensus
-        np.save(self.folder / SAID, said)
-        known = np.flatnonzero(np.isfinite(said[:, 0]))
+        self.said[places] = np.mean(outputs, axis=0)
+        known = np.flatnonzero(np.isfinite(self.said[:, 0]))
         keras.utils.set_random_seed(self.setting.seed + self.next)
         self.model.fit(
-            self.setting.public_images[known], self.setting.targets(said[known]), batch_size=self.setting.batch_size,
+            self.setting.public_images[known], self.setting.targets(self.said[known]), batch_size=self.setting.batch_size,
             epochs=self.setting.public_epochs, verbose=0,
         )  # fmt: skip
         return len(outputs)
@@ -108,11 +142,6 @@ class OutputRounds(Rounds):
         except FileFormatError:
             return None
         return found if found.shape == (count, self.setting.data.num_classes) else None
-
-    def _said(self, classes: int) -> Array:
-        """The latest consensus on each public image, NaN where there was none yet, `[N, C]`."""
-        kept = self.folder / SAID
-        return np.load(kept) if self.record and kept.exists() else np.full((self.setting.public, classes), np.nan, "float32")
 
 
 class WeightRounds(Rounds):

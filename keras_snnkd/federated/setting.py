@@ -128,9 +128,9 @@ class Setting:
         powers = np.exp((counts - counts.max(axis=1, keepdims=True)) / self.temperature)
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), "float32")
 
-    def accuracy(self, model: keras.Model) -> float:
-        """On the test images of the data set."""
-        images, labels = self.data.test_arrays
+    def accuracy(self, model: keras.Model, part: str = "test") -> float:
+        """On the test images of the data set, or on those of another part: `"validation"`, to choose settings by."""
+        images, labels = getattr(self.data, f"{part}_arrays")
         return float(np.mean(model.predict(_scaled(images), batch_size=256, verbose=0).argmax(-1) == labels))
 
 

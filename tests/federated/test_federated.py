@@ -78,11 +78,18 @@ def test_outputs_are_exchanged_and_a_later_process_goes_on(tmp_path):
     assert again.next == 2
     np.testing.assert_allclose(unpacked(again.message()), np.mean([unpacked(p) for p in packets], axis=0), rtol=1e-3)
     np.testing.assert_array_equal(again.model.get_weights()[0], rounds.model.get_weights()[0])
-    first = OutputMember(SETTING, 0, tmp_path / "0")
-    kept = first.folder / "member.weights.h5"
-    before = kept.read_bytes()
-    first.round(2, again.message())
-    assert kept.read_bytes() != before
+    home = tmp_path / "0"
+    before = (home / "round_1.weights.h5").read_bytes()
+    answer = OutputMember(SETTING, 0, home).round(2, again.message())
+    (kept,) = home.iterdir()
+    after = kept.read_bytes()
+    assert (kept.name, after != before) == ("round_2.weights.h5", True)
+    assert OutputMember(SETTING, 0, home).round(2, again.message()) == answer  # asked once more: not learned twice
+    assert kept.read_bytes() == after
+    assert OutputMember(SETTING, 0, home).round(1, None) == packets[0]  # a new federation in the same folder
+    with pytest.raises(KDError, match="holds a federation with temperature=2.0, and this one has temperature=1.0"):
+        OutputRounds(dataclasses.replace(SETTING, temperature=1.0), tmp_path)
+    assert OutputRounds(dataclasses.replace(SETTING, rounds=99), tmp_path).next == 2
 
 
 def test_a_lost_member_does_not_end_the_run_and_a_round_without_any_does(tmp_path):
