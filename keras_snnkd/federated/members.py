@@ -88,10 +88,19 @@ class OutputMember(Member):
 
 
 class WeightMember(Member):
-    """Learns from its own images, from the weights that came on, and gives back the weights (FedAvg)."""
+    """Learns from its own images, from the weights that came on, and gives back the weights (FedAvg).
+
+    Its optimizer starts anew in every round, as that of a process that lives for one round.
+    """
+
+    def __init__(self, setting: Setting, number: int, folder: str | Path) -> None:
+        super().__init__(setting, number, folder)
+        self._new = [variable.numpy() for variable in self.model.optimizer.variables]
 
     def round(self, number: int, weights: list[Array]) -> tuple[list[Array], int]:
         """The weights after the round, and how many images it owns."""
         self.model.set_weights(weights)
+        for variable, value in zip(self.model.optimizer.variables, self._new, strict=True):
+            variable.assign(value)
         self.learn_own(number)
         return self.model.get_weights(), len(self.labels)

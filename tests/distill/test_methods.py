@@ -209,6 +209,11 @@ def test_a_method_stands_in_the_index(name):
     assert f"| `{name}` |" in (DOCS / "README.md").read_text()
 
 
+@every_method
+def test_a_method_stands_in_related_work(name):
+    assert f"`{name}`" in (DOCS.parent / "related_work.md").read_text()
+
+
 def shown(name):
     """What the block of code under a method's heading says."""
     for page in DOCS.glob("*.md"):
