@@ -26,20 +26,22 @@ class Setting:
         members: How many own a part of its training images.
         alpha: How unequal the parts are; see `dirichlet_split`.
         public: Training images that all members have, without their labels.
-        asked: How many of these a round is about, in turn, so that a message is small where there are many; 0 for all of them.
+        asked: How many of these a round is about, in turn, so that a message is small where there are many; 0 for all of them, as where there
+            are fewer.
         student: Specification of the network; see `keras_snnkd.models.specification`.
         timesteps: T.
         rounds: Exchanges.
         epochs: Over a member's own images, in each round.
         public_epochs: Over the public images, in each round, where outputs are exchanged.
-        temperature: Of the counts that become targets.
+        temperature: Of the counts that become targets. Means over members who know few classes are small numbers, which a temperature above 1
+            makes nearly equal.
         learning_rate: Of Adam.
         batch_size: Of every training.
         seed: Of the split and of initial weights.
 
     Raises:
         UnknownNameError: For another exchange.
-        ValueError: For more public images in a round than there are.
+        ValueError: For a negative number of public images in a round.
 
     Example:
         >>> kd.federated.Setting(dataset="digits", members=4, alpha=0.5)
@@ -49,14 +51,14 @@ class Setting:
     dataset: str = "digits"
     members: int = 4
     alpha: float = 0.5
-    public: int = 200
-    asked: int = 0
+    public: int = 500
+    asked: int = 250
     student: str = "mlp:64"
     timesteps: int = 8
     rounds: int = 10
     epochs: int = 3
-    public_epochs: int = 3
-    temperature: float = 2.0
+    public_epochs: int = 10
+    temperature: float = 0.5
     learning_rate: float = 5e-3
     batch_size: int = 32
     seed: int = 0
@@ -64,8 +66,8 @@ class Setting:
     def __post_init__(self) -> None:
         if self.exchange not in EXCHANGES:
             raise unknown_name("exchange", self.exchange, EXCHANGES)
-        if not 0 <= self.asked <= self.public:
-            raise ValueError(f"asked must be a number of the {self.public} public images, or 0 for all of them, got {self.asked!r}")
+        if self.asked < 0:
+            raise ValueError(f"asked must be a number of public images, or 0 for all of them, got {self.asked!r}")
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Setting":
@@ -96,7 +98,7 @@ class Setting:
 
     def places(self, number: int) -> Array:
         """Which public images a round is about, numbered from 1 on."""
-        if not self.asked:
+        if not 0 < self.asked < self.public:
             return np.arange(self.public)
         first = (number - 1) * self.asked
         return np.arange(first, first + self.asked) % self.public

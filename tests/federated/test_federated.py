@@ -87,7 +87,7 @@ def test_outputs_are_exchanged_and_a_later_process_goes_on(tmp_path):
     assert OutputMember(SETTING, 0, home).round(2, again.message()) == answer  # asked once more: not learned twice
     assert kept.read_bytes() == after
     assert OutputMember(SETTING, 0, home).round(1, None) == packets[0]  # a new federation in the same folder
-    with pytest.raises(KDError, match="holds a federation with temperature=2.0, and this one has temperature=1.0"):
+    with pytest.raises(KDError, match="holds a federation with temperature=0.5, and this one has temperature=1.0"):
         OutputRounds(dataclasses.replace(SETTING, temperature=1.0), tmp_path)
     assert OutputRounds(dataclasses.replace(SETTING, rounds=99), tmp_path).next == 2
 
@@ -133,8 +133,9 @@ def test_rounds_may_be_about_some_of_the_images_in_turn_and_the_server_keeps_wha
     said = np.load(tmp_path / "said.npy")
     assert np.isfinite(said[:40]).all()
     assert np.isnan(said[40:]).all()
+    assert len(dataclasses.replace(setting, asked=60).places(2)) == 50  # all of them
     with pytest.raises(ValueError, match="asked must be"):
-        Setting(public=40, asked=41)
+        Setting(asked=-1)
 
 
 def test_bytes_that_are_no_outputs_of_the_round_count_as_a_lost_member(tmp_path):
