@@ -1,10 +1,10 @@
 """Outputs against weights over several seeds: the members and the server of the app, one after another in one process, without Flower.
 
-    python examples/federated/seeds.py --seeds 5 --out runs/federated_seeds public=400 asked=200
+    python examples/federated/seeds.py --seeds 3 --out runs/federated_seeds weights.learning_rate=0.01 outputs.epochs=5
 
 On Flower the same is learned, round by round; here processes need not start anew for every message. Prints and writes `results.json`: test
 accuracy after the last round and all bytes exchanged, of both kinds of exchange, and the difference of accuracy with its 95 % interval,
-paired by seed. A run that was interrupted goes on.
+paired by seed. Settings may be of one kind alone (`weights.` or `outputs.` before the name). A run that was interrupted goes on.
 """
 
 import argparse
@@ -63,19 +63,27 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/federated_seeds"))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("settings", nargs="*", help="key=value, of keras_snnkd.federated.Setting")
+    parser.add_argument(
+        "settings", nargs="*", help="key=value, of keras_snnkd.federated.Setting; weights.key=value is of that exchange alone"
+    )
     given = parser.parse_args(arguments)
     settings = {name: _value(value) for name, _, value in (part.partition("=") for part in given.settings)}
     found: dict[str, list[list[dict[str, Any]]]] = {exchange: [] for exchange in EXCHANGES}
     for seed in range(given.seeds):
         for exchange in EXCHANGES:
-            setting = Setting.from_config({**settings, "exchange": exchange, "seed": seed})
+            setting = Setting.from_config({**_of(exchange, settings), "exchange": exchange, "seed": seed})
             found[exchange].append(federation(setting, given.out / f"{exchange}_{seed}"))
             print(f"{exchange}, seed {seed}: {found[exchange][-1][-1]['accuracy']:.2%}", flush=True)
     results = {"setting": settings, **summary(found)}
     write_json(given.out / "results.json", results)
     print(json.dumps(results, indent=1))
     return results
+
+
+def _of(exchange: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of all exchanges and of this one."""
+    common = {name: value for name, value in settings.items() if name.partition(".")[0] not in EXCHANGES}
+    return {**common, **{name.partition(".")[2]: value for name, value in settings.items() if name.startswith(f"{exchange}.")}}
 
 
 def _value(text: str) -> Any:

@@ -12,6 +12,31 @@ from keras_snnkd.federated.setting import Setting
 from keras_snnkd.files.staging import staged
 
 
+class Network:
+    """The network of all members in this process, who use it in turn.
+
+    Args:
+        setting: Of the federation.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self.model = setting.model()
+        self.spikes = keras.Model(self.model.inputs[0], self.model.get_layer("output_neuron").output)
+        self._variables = [*self.model.variables, *self.model.optimizer.variables]
+        self._start = [variable.numpy() for variable in self._variables]
+
+    def start(self) -> keras.Model:
+        """The network as it is before the first round, and its optimizer."""
+        for variable, value in zip(self._variables, self._start, strict=True):
+            variable.assign(value)
+        return self.model
+
+
+@functools.lru_cache(maxsize=1)
+def _network(setting: Setting) -> Network:
+    return Network(setting)
+
+
 class Member:
     """One owner of data, between whose rounds nothing stays in memory.
 
@@ -24,7 +49,8 @@ class Member:
     def __init__(self, setting: Setting, number: int, folder: str | Path) -> None:
         self.setting, self.number, self.folder = setting, number, Path(folder)
         self.images, self.labels = setting.own(number)
-        self.model = setting.model()
+        self.network = _network(setting)
+        self.model = self.network.model
 
     def learn(self, images: Array, shares: Array, epochs: int, number: int) -> None:
         """Train on images and shares of classes `[N, C]`; the order is that of the round's number."""
@@ -60,13 +86,14 @@ class OutputMember(Member):
             self.learn_own(number)
             self._keep(number)
         images = self.setting.public_images[self.setting.places(number)]
-        return packed_spikes(self._spikes.predict(images, batch_size=256, verbose=0))
+        return packed_spikes(self.network.spikes.predict(images, batch_size=256, verbose=0))
 
     def _has_learned(self, number: int) -> bool:
-        """Load the latest weights, if any, and tell whether they are those after this round already."""
+        """Load the latest weights, or those of the start, and tell whether they are those after this round already."""
         kept = {int(file.name.split("_")[1].split(".")[0]): file for file in self.folder.glob("round_*.weights.h5")}
         latest = max(kept, default=0)
         if not 0 < latest <= number:  # none, or those of a federation that was before this one
+            self.network.start()
             return False
         self.model.load_weights(kept[latest])
         return latest == number
@@ -81,26 +108,15 @@ class OutputMember(Member):
             if old != final:
                 old.unlink()
 
-    @functools.cached_property
-    def _spikes(self) -> keras.Model:
-        """The network to its output spikes."""
-        return keras.Model(self.model.inputs[0], self.model.get_layer("output_neuron").output)
-
 
 class WeightMember(Member):
     """Learns from its own images, from the weights that came on, and gives back the weights (FedAvg).
 
-    Its optimizer starts anew in every round, as that of a process that lives for one round.
+    Its optimizer starts anew in every round.
     """
-
-    def __init__(self, setting: Setting, number: int, folder: str | Path) -> None:
-        super().__init__(setting, number, folder)
-        self._new = [variable.numpy() for variable in self.model.optimizer.variables]
 
     def round(self, number: int, weights: list[Array]) -> tuple[list[Array], int]:
         """The weights after the round, and how many images it owns."""
-        self.model.set_weights(weights)
-        for variable, value in zip(self.model.optimizer.variables, self._new, strict=True):
-            variable.assign(value)
+        self.network.start().set_weights(weights)
         self.learn_own(number)
         return self.model.get_weights(), len(self.labels)

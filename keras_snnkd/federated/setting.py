@@ -26,15 +26,15 @@ class Setting:
         members: How many own a part of its training images.
         alpha: How unequal the parts are; see `dirichlet_split`.
         public: Training images that all members have, without their labels.
-        asked: How many of these a round is about, in turn, so that a message is small where there are many; 0 for all of them, as where there
-            are fewer.
+        asked: How many of these a round is about, in turn, so that a message is small where there are many; 0 for all of them, as where
+            there are fewer.
         student: Specification of the network; see `keras_snnkd.models.specification`.
         timesteps: T.
         rounds: Exchanges.
         epochs: Over a member's own images, in each round.
         public_epochs: Over the public images, in each round, where outputs are exchanged.
-        temperature: Of the counts that become targets. Means over members who know few classes are small numbers, which a temperature above 1
-            makes nearly equal.
+        temperature: Of the counts that become targets. Means over members who know few classes are small numbers, which a temperature
+            above 1 makes nearly equal.
         learning_rate: Of Adam.
         batch_size: Of every training.
         seed: Of the split and of initial weights.
