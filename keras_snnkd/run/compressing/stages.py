@@ -24,6 +24,9 @@ REVERSE = "reverse"
 PRUNING = ("stds", "unstructured", "magnitude")
 """Words that prune weights; the first is what `reverse` does by itself."""
 
+TRAINS = "tt"
+"""The word that makes new kernels, which have none of the zeros of the old ones."""
+
 VARIANTS = ("approximate",)
 """Words whose students stand beside one another, and not one behind the other."""
 
@@ -66,16 +69,24 @@ def read(entries: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def check_order(entries: Sequence[Mapping[str, Any]]) -> None:
-    """Raise a `NothingToGainError` for an entry that asks for no more than one before it did.
+    """Raise a `NothingToGainError` for an entry that asks for no more than one before it did, or undoes what that did.
 
     Args:
         entries: As `read` gives them.
     """
     asked: dict[Any, tuple[str, float]] = {}
+    pruned_by = None
     for entry in entries:
         if entry[COMPRESS] == REVERSE:  # the student is dense again
             asked.pop(("sparsity", None), None)
+            pruned_by = None
             continue
+        if entry[COMPRESS] in PRUNING:
+            pruned_by = entry[COMPRESS]
+        elif entry[COMPRESS] == TRAINS and pruned_by:
+            raise NothingToGainError(
+                f"the factors of a tensor train are dense, so {TRAINS} behind {pruned_by} undoes the pruning; name {TRAINS} first"
+            )
         for name, rising in (("sparsity", True), ("rate", False), ("synops", False), ("timesteps", False)):
             value = entry.get(name)
             if value is None:

@@ -165,6 +165,14 @@ def test_a_word_that_asks_for_no_more_than_one_before_is_refused_at_once(entries
         compression.read(entries)
 
 
+def test_a_tensor_train_behind_pruning_is_refused_since_it_is_dense():
+    pruned, train = {"compress": "unstructured", "sparsity": 0.9}, {"compress": "tt", "rank": 2}
+    with pytest.raises(NothingToGainError, match="tt behind unstructured undoes the pruning; name tt first"):
+        compression.read([pruned, "int8", train])
+    compression.read([train, pruned])
+    compression.read([pruned, "reverse", train])
+
+
 def test_words_of_other_kinds_or_that_ask_for_more_are_not():
     compression.read([{"compress": "spikes", "rate": 0.05}, {"compress": "spikes", "rate": 0.05, "per": "neuron"}])
     compression.read([{"compress": "stds", "sparsity": 0.9}, "reverse", {"compress": "stds", "sparsity": 0.8}])
