@@ -27,6 +27,9 @@ PRUNING = ("stds", "unstructured", "magnitude")
 TRAINS = "tt"
 """The word that makes new kernels, which have none of the zeros of the old ones."""
 
+CHANNELS = "channels"
+"""The word behind which layers have as many channels as the trained student needs."""
+
 VARIANTS = ("approximate",)
 """Words whose students stand beside one another, and not one behind the other."""
 
@@ -140,6 +143,8 @@ def stages(
     before: str | keras.Model = start
     for name, entry in zip(stage_names(entries, prefix), entries, strict=True):
         step = step_of(entry, images)
+        if entry[COMPRESS] == TRAINS and any(stage.name.startswith(f"{prefix}_{CHANNELS}") for stage in found):
+            step = dataclasses.replace(step, requires=None)  # how many channels there will be, no untrained student tells
         found.append(_stage(name, before, start if step.from_first else before, entry, step, usual))
         before = before if step.beside else name
         if step.demands_of_first is not None and len(found) > 1:

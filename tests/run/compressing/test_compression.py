@@ -165,6 +165,14 @@ def test_a_word_that_asks_for_no_more_than_one_before_is_refused_at_once(entries
         compression.read(entries)
 
 
+def test_how_many_channels_there_will_be_is_not_judged_by_an_untrained_student():
+    def silent():
+        return kd.models.ConvNet((8, 8, 1), 10, widths=(8, "pool", 8), timesteps=2, threshold=100.0, name="student")
+
+    words = [{"compress": "channels", "share": 0.8}, {"compress": "tt", "rank": 2}]
+    one_image(silent)(words).check()  # whose layers would have one channel left
+
+
 def test_a_tensor_train_behind_pruning_is_refused_since_it_is_dense():
     pruned, train = {"compress": "unstructured", "sparsity": 0.9}, {"compress": "tt", "rank": 2}
     with pytest.raises(NothingToGainError, match="tt behind unstructured undoes the pruning; name tt first"):
