@@ -9,7 +9,7 @@ import keras_snnkd as kd
 from keras_snnkd import compress
 from keras_snnkd.run import experiment
 from keras_snnkd.run.recipes.checks import budget_of
-from tests.integration.tiny import TINY, fake_export, run
+from tests.integration.tiny import DATA, TINY, fake_export, run
 
 
 @pytest.fixture
@@ -59,6 +59,38 @@ def test_variants_stand_beside_one_another_and_all_are_exported(made):
         **dict.fromkeys(variants, "student_alone"),
     }
     assert {entry["model"] for entry in results["exports"]} == {"student_alone", *variants}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["channels:share=0.8", "tt:rank=2", "unstructured:sparsity=0.5", "steps:timesteps=1", "ternary"],
+        ["stds:sparsity=0.8", "reverse", "spikes:rate=0.001,per=neuron", "anytime", "device:noise=0.05", "int4"],
+    ],
+    ids=["channels", "stds"],
+)
+def test_words_in_a_row_each_make_a_student_whose_files_compute_the_same(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    asked = [argument for word in words for argument in ("--compress", word)]
+    small = ["--student", "convnet:8,pool,8", "-T", "2", "--epochs", "2"]
+    arguments = ["--mode", "baseline", *DATA, *small, *asked, "--out", "runs/mine"]
+    assert run(*arguments) == 0
+    rows = json.loads(Path("runs/mine/results.json").read_text())["compression"]
+    assert [row["name"] for row in rows[1:]] == [f"student_{named(word)}" for word in words]
+    assert rows[-1]["exported_accuracy"]
+    data = kd.data.load("digits", limit=200)
+    for row in rows:
+        model = kd.models.load(f"runs/mine/{row['name']}/model.keras")
+        kd.export.litert(model, f"{row['name']}.tflite", samples=data.sample(32)[0])  # which raises for other answers than Keras'
+    capsys.readouterr()
+    assert run(*arguments, "--resume") == 0
+    assert " epoch 1/1" not in capsys.readouterr().out  # nothing is trained again
+
+
+def named(word):
+    """What the stage of a word is called."""
+    return word.partition(":")[0].replace("steps", "T1")
 
 
 def test_budgets_of_a_recipe_are_objectives():
