@@ -40,7 +40,7 @@ def dry_run(experiment: Experiment, console: Any, how: str = SHORT) -> int:
         tell(console, "stage", text, **values, seconds=stages[name].seconds, memory_bytes=stages[name].memory_bytes)
         _details(distiller, say, full=how == FULL)
     everything = total(stages, experiment.recipe)
-    text = f"\nin all {_about(everything)}, by counted operations and this machine's speed, if nothing else runs on it"
+    text = f"\nin all {_about(everything)}, by counted operations and the speed that this machine has now"
     tell(console, "estimate", text, seconds=everything.seconds, memory_bytes=everything.memory_bytes)
     if told := beyond_memory(distillers, experiment.data.batch_size):
         say(f"warning: {told}")

@@ -1,12 +1,14 @@
-"""What a run will take, before it takes it: from counted operations, and from how fast this machine multiplies."""
+"""What a run will take, before it takes it: from counted operations, and from how fast this machine computes blocks like its networks'."""
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Mapping
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_snnkd import metrics
 from keras_snnkd.distill.distiller import Distiller
@@ -18,8 +20,8 @@ from keras_snnkd.run.recipes.recipe import TWIN, Recipe
 FORWARD_AND_BACKWARD = 3.0
 """Multiply-accumulates of a training step, where those of the forward pass are 1."""
 
-SHARE_OF_MATMUL = 0.4
-"""How fast convolutions are beside a large matrix product, on the machines that docs/performance.md names."""
+SMALLEST, LARGEST = 8, 128
+"""Channels of the blocks by which this machine is timed; a network of fewer or more is taken for one of these."""
 
 OVERHEAD, COMPILING, AFTERWARDS = 0.005, 5.0, 8.0
 """Seconds: of each step besides its arithmetic, of a stage before its first step, and of a model's files and measurements."""
@@ -49,7 +51,8 @@ def estimate(distillers: Mapping[str, Distiller], recipe: Recipe, steps_per_epoc
 
         seconds = compiling + epochs steps (overhead + batch MACs / rate)
 
-    with three times the multiply-accumulates of the student's forward pass over its T steps, and once those of its teacher's.
+    with three times the multiply-accumulates of the student's forward pass over its T steps, and once those of its teacher's, each at the
+    rate of blocks with as many channels.
 
     Args:
         distillers: What `Experiment.check` gives.
@@ -59,8 +62,7 @@ def estimate(distillers: Mapping[str, Distiller], recipe: Recipe, steps_per_epoc
     Example:
         >>> estimate(experiment.check(), experiment.recipe, experiment.data.steps_per_epoch)["teacher"].seconds
     """
-    rate = SHARE_OF_MATMUL * multiply_accumulates_a_second()
-    return {name: _stage(name, distiller, recipe, steps_per_epoch, rate) for name, distiller in distillers.items()}
+    return {name: _stage(name, distiller, recipe, steps_per_epoch) for name, distiller in distillers.items()}
 
 
 def total(stages: Mapping[str, Estimate], recipe: Recipe) -> Estimate:
@@ -112,14 +114,14 @@ def _epochs(name: str, recipe: Recipe) -> int:
     return epochs or 0
 
 
-def _stage(name: str, distiller: Distiller, recipe: Recipe, steps_per_epoch: int, rate: float) -> Estimate:
+def _stage(name: str, distiller: Distiller, recipe: Recipe, steps_per_epoch: int) -> Estimate:
     batch = recipe.batch_size or 1
     memory = _memory(distiller, batch)
-    work = _work(distiller.student)
-    taught = _work(distiller.teacher) if isinstance(distiller.teacher, keras.Model) and not recipe.cache else 0.0
+    work = _seconds(distiller.student)
+    taught = _seconds(distiller.teacher) if isinstance(distiller.teacher, keras.Model) and not recipe.cache else 0.0
     if work is None or taught is None:
         return Estimate(None, int(memory))
-    step = OVERHEAD + batch * (FORWARD_AND_BACKWARD * work + taught) / rate
+    step = OVERHEAD + batch * (FORWARD_AND_BACKWARD * work + taught)
     return Estimate(COMPILING + _epochs(name, recipe) * steps_per_epoch * step, int(memory))
 
 
@@ -157,6 +159,19 @@ def _work(model: keras.Model) -> float | None:
         return None
 
 
+def _seconds(model: keras.Model) -> float | None:
+    """Of a forward pass over all steps with one image; `None` if its operations cannot be counted."""
+    work = _work(model)
+    return None if work is None else work / multiply_accumulates_a_second(_channels(model))
+
+
+def _channels(model: keras.Model) -> int:
+    """How wide the convolutions are, as a power of two: the mean of those in and out of the widest one."""
+    kernels = [weight.shape[-2:] for weight in model.weights if len(weight.shape) == 4]
+    widest = max((math.sqrt(into * out) for into, out in kernels), default=LARGEST)
+    return int(min(max(2 ** round(math.log2(max(widest, 1))), SMALLEST), LARGEST))
+
+
 def _activations(model: keras.Model) -> int:
     """Numbers that the layers give for one image."""
     found = 0
@@ -169,12 +184,25 @@ def _activations(model: keras.Model) -> int:
     return found
 
 
-def multiply_accumulates_a_second(size: int = 512, rounds: int = 3) -> float:
-    """How fast this machine multiplies matrices, the best of a few rounds of milliseconds."""
-    matrix = np.ones((size, size), "float32")
+@functools.cache
+def multiply_accumulates_a_second(channels: int, rounds: int = 8) -> float:
+    """How fast this machine computes a block of a network: a convolution, batch norm, spikes and pooling; the best of a few rounds.
+
+    Args:
+        channels: Of the block, in and out. Narrow ones take most of their time for moving numbers, so that a large matrix product, or the
+            convolution alone, would promise several times as much.
+        rounds: Of some milliseconds each.
+    """
+    side, batch = 16, max(1, 1024 // channels)
+    numbers = np.random.default_rng(0).random
+    images = ops.convert_to_tensor(numbers((batch, side, side, channels), "float32"))
+    kernel = ops.convert_to_tensor(numbers((3, 3, channels, channels), "float32"))
     best = math.inf
     for _ in range(rounds):
         started = time.perf_counter()
-        matrix @ matrix
+        currents = ops.conv(images, kernel, padding="same")
+        mean, variance = ops.moments(currents, axes=(0, 1, 2))
+        spikes = ops.cast((currents - mean) * ops.rsqrt(variance + 1e-3) > 1, "float32")
+        np.asarray(ops.max_pool(spikes, 2)[0, 0])
         best = min(best, time.perf_counter() - started)
-    return size**3 / best
+    return batch * side**2 * 9 * channels**2 / best

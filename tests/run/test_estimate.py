@@ -15,7 +15,7 @@ from keras_snnkd.run.watching.progress import Counter
 @pytest.fixture(autouse=True)
 def _machine(monkeypatch):
     """A machine of a million multiply-accumulates a second."""
-    monkeypatch.setattr(estimating, "multiply_accumulates_a_second", lambda: 1e6 / estimating.SHARE_OF_MATMUL)
+    monkeypatch.setattr(estimating, "multiply_accumulates_a_second", lambda channels: 1e6)
 
 
 def of(recipe, steps=10):
@@ -80,3 +80,18 @@ def test_what_json_has_no_words_for_is_null_and_spinners_are_silent(capsys):
     assert first["metrics"] == {"loss": None, "more": [None, 1.0]}
     assert (second["event"], second["text"]) == ("message", "words")
     assert (counted["event"], counted["text"], counted["done"]) == ("counted", "teacher: 2 of 2", 2)
+
+
+def test_a_network_is_timed_by_blocks_of_its_own_channels(monkeypatch):
+    asked = []
+    monkeypatch.setattr(estimating, "multiply_accumulates_a_second", lambda channels: asked.append(channels) or 1e6)
+    narrow = kd.models.ConvNet((8, 8, 1), 10, widths=(12, 24), timesteps=2, name="student")  # 12 x 24 is 17 x 17
+    wide = kd.models.ConvNet((8, 8, 1), 10, widths=(600,), timesteps=2, name="teacher")  # of one channel in: 1 x 600 is 24 x 24
+    estimate({"student": kd.Distiller(narrow, wide, ["soft_targets"])}, kd.Recipe(cache=0).resolved(), 1)
+    estimate({"student": kd.Distiller(kd.models.MLP((4, 4, 1), 10, widths=(5,), timesteps=2))}, kd.Recipe().resolved(), 1)
+    assert asked == [16, 32, 128]
+
+
+def test_this_machine_computes_blocks_at_some_rate(monkeypatch):
+    monkeypatch.undo()
+    assert 1e6 < estimating.multiply_accumulates_a_second(8, rounds=2) < 1e13
