@@ -66,6 +66,7 @@ WITH_TENSORFLOW = (
     "data/",
     "export/",
     "metrics/",
+    "layers/rate_activation.py",
     "neurons/currents.py",
     "neurons/fake_quant.py",  # its operator, by which LiteRT's converter learns the ranges
     "neurons/loops.py",
@@ -168,6 +169,7 @@ REGISTERED = {
 REQUIRED = {
     "Channels": lambda: {"channels": 3},
     "OverTime": lambda: {"layer": keras.layers.Dense(3)},
+    "RateActivation": lambda: {"neuron": neurons.LIF(), "timesteps": 3},
     "CausalConv1D": lambda: {"filters": 2, "kernel_size": 3},
     "KeptFrames": lambda: {"kept": [0, 2]},
     "QuantizedConv1D": lambda: {"filters": 2, "kernel_size": 3},

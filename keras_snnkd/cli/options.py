@@ -170,6 +170,9 @@ def _add_distillation(group: Any) -> None:
     )  # fmt: skip
     group.add_argument("--twin-epochs", type=int, metavar="N", help="train the student's ANN twin first, in all arms (default: 0)")
     group.add_argument(
+        "--twin-activation", metavar="NAME", help="of that twin: rates (default), the firing rates of the student's neurons, or relu"
+    )
+    group.add_argument(
         "--rivals", action="store_const", const=True,
         help="the spiking student and its ANN twin, distilled alike, as int8 files; is it worth it? With --mode compare in place of "
         "methods, with several seeds",
@@ -219,7 +222,7 @@ def _add_search(group: Any) -> None:
 def _add_training(group: Any) -> None:
     group.add_argument("--epochs", type=int, metavar="N", help="of students and assistants")
     group.add_argument("--teacher-epochs", type=int, metavar="N", help="of the teacher")
-    group.add_argument("--ann-epochs", type=int, metavar="N", help="of the teacher's ANN twin, with --teacher-start ann")
+    group.add_argument("--ann-epochs", type=int, metavar="N", help="of the ANN that the teacher starts from (--teacher-start)")
     group.add_argument("--batch-size", type=int, metavar="N", help="images per step")
     group.add_argument(
         "--teacher-stop", type=int, metavar="N", help="stop the teacher after N of its epochs, before its learning rate reaches 0"

@@ -13,6 +13,7 @@ from keras_snnkd.layers.numbers import Numbers, in_units, with_numbers
 from keras_snnkd.layers.over_time import OverTime
 from keras_snnkd.layers.pruned import MaskedConv2D, MaskedDense, NeuronMask, ThresholdedConv2D, ThresholdedDense
 from keras_snnkd.layers.quantized import QuantizedConv1D, QuantizedConv2D, QuantizedDense
+from keras_snnkd.layers.rate_activation import RateActivation
 from keras_snnkd.layers.readouts import LastStep, MeanOverTime, SoftmaxSum, SpikeCount
 from keras_snnkd.layers.series import CausalConv1D, Standardize
 from keras_snnkd.layers.tensor_train import TensorTrainConv2D
@@ -46,6 +47,7 @@ __all__ = [
     "QuantizedConv1D",
     "QuantizedConv2D",
     "QuantizedDense",
+    "RateActivation",
     "SoftmaxSum",
     "SpikeCount",
     "Standardize",

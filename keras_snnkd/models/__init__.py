@@ -9,6 +9,7 @@ from keras_snnkd.models.joint import JointNet, without_exits
 from keras_snnkd.models.mlp import MLP
 from keras_snnkd.models.presets import PRESETS
 from keras_snnkd.models.quantize import is_quantize_aware, quantize_aware
+from keras_snnkd.models.rates import with_rates
 from keras_snnkd.models.razor import keep_frames, with_frame_gate
 from keras_snnkd.models.resnet import ResNet
 from keras_snnkd.models.sequence import SequenceNet
@@ -40,6 +41,7 @@ __all__ = [
     "specification",
     "with_clip_floor",
     "with_frame_gate",
+    "with_rates",
     "with_timesteps",
     "without_exits",
 ]

@@ -23,7 +23,7 @@ from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.compressing.finetuning import calibration_images
 from keras_snnkd.run.recipes.checks import budget_of
 from keras_snnkd.run.recipes.modes import Mode
-from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, SHIPPED, TWIN, ResolvedRecipe, teacher_file
+from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, RATES, SHIPPED, TWIN, ResolvedRecipe, teacher_file
 from keras_snnkd.teachers import shipped
 from keras_snnkd.training.task import CLASSES, UNLABELLED, regression_in
 
@@ -127,7 +127,9 @@ class Plan:
         stage = functools.partial(self.student, name) if method is None else functools.partial(self.taught, name, method)
         if not recipe.twin_epochs or "start_from" in more:
             return [stage(**more)]
-        twin = functools.partial(self.student, spec=twin_of(recipe.student), epochs=recipe.twin_epochs)
+        by_rates = self._is_still and recipe.twin_activation == RATES
+        spec = recipe.student if by_rates else twin_of(recipe.student)
+        twin = functools.partial(self.student, spec=spec, rates=by_rates, epochs=recipe.twin_epochs)
         if method is None:
             return [twin(ALONE_TWIN), stage(**more, start_from=ALONE_TWIN)]
         lessons = self._of_twin(method, more.get("teacher"))
@@ -135,6 +137,11 @@ class Plan:
             return [stage(**more, start_from=ALONE_TWIN)]  # nothing in the method can teach a network without time steps
         first = twin(f"{name}_twin", **{**more, **lessons})
         return [first, stage(**more, start_from=first.name)]
+
+    @property
+    def _is_still(self) -> bool:
+        """Whether the data are images, for which networks make time steps; those of signals are their own."""
+        return not (self.data.is_series or self.data.is_events or self.data.is_text)
 
     def rival(self, method: Method, teacher: Any = None) -> list[Stage]:
         """The student's ANN twin as its rival, if the recipe asks for one: taught as the student is, and for as long."""
@@ -229,9 +236,15 @@ class Plan:
         if recipe.teacher_start == "scratch" or recipe.teacher_neuron == "relu":
             return "teacher", [stage("teacher", **length)]
         if recipe.teacher_start == SHIPPED:
-            return "teacher", [stage("teacher", **length, start_from=shipped_ann(recipe.dataset))]
+            rates = self.rates_of_teacher(recipe.teacher, recipe.teacher_neuron)
+            return "teacher", [rates, stage("teacher", **length, start_from=rates.name)]
         twin = stage("teacher_ann", spec=twin_of(recipe.teacher), epochs=recipe.ann_epochs)
         return "teacher", [twin, stage("teacher", **length, start_from="teacher_ann")]
+
+    def rates_of_teacher(self, spec: Any, neuron: str | None) -> Stage:
+        """The ANN that comes with the package, trained on with the firing rates of a spiking teacher's neurons as activations."""
+        start = models.load(shipped.path(shipped.name_of(self.recipe.dataset, spiking=False)))
+        return self.teacher_stage("teacher_rates", spec=spec, neuron=neuron, epochs=self.recipe.ann_epochs, rates=True, start_from=start)
 
     def twin_teacher(self, name: str) -> Stage:
         """The student's ANN twin, trained by labels as the student alone is, as a teacher."""
@@ -259,13 +272,15 @@ class Plan:
         timesteps: int | None = None,
         file: Path | None = None,
         gradient: str = "bptt",
+        rates: bool = False,
         changed: Callable[[keras.Model], keras.Model] | None = None,
         made_by: Callable[..., keras.Model] | None = None,
         **more: Any,
     ) -> Stage:
         """A stage; `file` is where its teacher, a model, comes from, or will be once it is trained.
 
-        What is built is `changed`, or the model is `made_by` a function of the one it starts from.
+        What is built is `changed`, or the model is `made_by` a function of the one it starts from. With `rates` it is the ANN twin whose
+        activations are the firing rates of the neurons.
         """
         recipe = self.recipe
         more = {"task": self.task, **more}
@@ -273,10 +288,13 @@ class Plan:
         spec = models.specification(spec)
         spec["neuron"] = spec.get("neuron", neuron or recipe.neuron)
         spec["timesteps"] = spec.get("timesteps", timesteps or recipe.timesteps)
+        spiking, spec = spec, {**spec, "neuron": "relu"} if rates else spec
 
         def make() -> keras.Model:
             with _policy(recipe.precision):
                 model = build_for(self.data, spec, name)
+                if rates:
+                    model = models.with_rates(model, build_for(self.data, spiking, name), spiking["timesteps"])
                 return changed(model) if changed else model
 
         return Stage(
@@ -292,17 +310,19 @@ class Plan:
             labels=recipe.labels,
             class_weights=weights,
             seed=recipe.seed,
-            settings={**self._settings(spec), **self._teacher_settings(more.get("teacher"), file)},
+            settings={**self._settings(spec, rates), **self._teacher_settings(more.get("teacher"), file)},
             teacher_scale=None,  # given teachers are made to fit the data when they are loaded, see `load_teacher`
             **more,
         )
 
-    def _settings(self, spec: dict[str, Any]) -> dict[str, Any]:
+    def _settings(self, spec: dict[str, Any], rates: bool = False) -> dict[str, Any]:
         """What else a stage's record holds of the model and the data."""
         recipe = self.recipe
         settings: dict[str, Any] = {"model": spec, "precision": recipe.precision, "augment": recipe.augment, "data": self.data.fingerprint}
         if recipe.mixup:
             settings["mixup"] = recipe.mixup
+        if rates:
+            settings["activation"] = RATES
         return settings
 
     def _teacher_settings(self, teacher: Any, file: Path | None) -> dict[str, Any]:
@@ -317,15 +337,6 @@ class Plan:
         if (recipe.teacher_outputs, recipe.teacher_scale) != ("auto", "auto"):
             settings["teacher_form"] = [recipe.teacher_outputs, recipe.teacher_scale]
         return settings
-
-
-def shipped_ann(dataset: str) -> keras.Model:
-    """The trained ANN that the package has for a data set, from whose weights a spiking teacher can start.
-
-    Raises:
-        KDError, FileFormatError: If there is none, or its file is missing.
-    """
-    return models.load(shipped.path(shipped.name_of(dataset, spiking=False)))
 
 
 def twin_of(model: Any) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def test_options_reach_the_recipe(runs):
         "--tuner": "hyperband", "--trials": 4, "--search": "timesteps=1,2", "--max-params": 1, "--max-synops": 2, "--max-bytes": 3,
         "--max-latency-ms": 4, "--strategy": "mirrored", "--on-problem": "stop",
         "--teacher-outputs": "logits", "--gradient": "rate", "--optimizer": "sgd", "--schedule": "one_cycle",
-        "--label-smoothing": 0.1, "--teacher-stop": 2, "--labels": 0.5, "--twin-epochs": 6, "--mixup": 0.2,
+        "--label-smoothing": 0.1, "--teacher-stop": 2, "--labels": 0.5, "--twin-epochs": 6, "--twin-activation": "relu", "--mixup": 0.2,
         "--max-spikes": 0.05, "--max-synops-target": 900, "--compress": "stds:sparsity=0.9",
     }  # fmt: skip
     flags = ["--deterministic", "--teacher-scale", "-1..1"]

@@ -22,7 +22,19 @@ from keras_snnkd.distill.scales import check_scale
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.layers.encoders import check_timesteps
 from keras_snnkd.run.recipes.modes import OF_RECIPES, Mode
-from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, SHIPPED, TWIN, Recipe, ResolvedRecipe, is_file, teacher_file
+from keras_snnkd.run.recipes.recipe import (
+    IMITATION,
+    ITSELF,
+    LONGER,
+    RATES,
+    RELU,
+    SHIPPED,
+    TWIN,
+    Recipe,
+    ResolvedRecipe,
+    is_file,
+    teacher_file,
+)
 from keras_snnkd.run.watching.health import ON_PROBLEM
 from keras_snnkd.training import optimizers, strategy
 from keras_snnkd.training.labels import BALANCED, check_class_weights, check_smoothing
@@ -125,6 +137,7 @@ def _check_names(recipe: ResolvedRecipe) -> None:
         ("tuner", recipe.tuner, TUNERS),
         ("teacher start", recipe.teacher_start, TEACHER_STARTS),
         ("on_problem", recipe.on_problem, ON_PROBLEM),
+        ("activation of the twin", recipe.twin_activation, (RATES, RELU)),
         ("student start", recipe.student_start or methods.STARTS[0], methods.STARTS),
         ("gradient", recipe.gradient or GRADIENTS[0], GRADIENTS),
     ]:

@@ -12,6 +12,7 @@ from keras_snnkd.run.recipes.modes import Mode
 from keras_snnkd.teachers import shipped
 
 SHIPPED, TRAIN = "shipped", "train"
+RATES, RELU = "rates", "relu"
 """In place of a teacher: the one that comes with the package for this data set, and the preset of the data set, trained in the run."""
 
 IMITATION = "imitation"
@@ -80,9 +81,10 @@ class Recipe:
         seeds: In mode `"compare"`, how many seeds each arm is trained with: `seed`, `seed + 1`, ...
         epochs: Of students and assistants.
         teacher_epochs: Of the teacher.
-        teacher_start: `"scratch"`; `"shipped"`: from the weights of the ANN that comes with the package for the data set; or `"ann"`: from
+        teacher_start: `"scratch"`; `"shipped"`: from the weights of the ANN that comes with the package for the data set, trained on for
+            `ann_epochs` with the firing rates of the neurons as activations (see `keras_snnkd.models.with_rates`); or `"ann"`: from
             those of its ANN twin, trained first for `ann_epochs` (level 1 of SAKD, Qiu et al., Neural Networks 178, 2024).
-        ann_epochs: Of that twin.
+        ann_epochs: Of that network.
         batch_size: Images in a step; by default that of `keras_snnkd.data.load`, by the number of training images. A run writes the number
             into its recipe.
         optimizer: `"adamw"`, or `"sgd"` with Nesterov's momentum; of all models (see `keras_snnkd.training.optimizers`).
@@ -102,6 +104,8 @@ class Recipe:
         twin_epochs: Train the student's ANN twin first for so many epochs, and start the student from it: the twin of the student alone
             by labels, that of a taught student by its method, as far as that needs no time steps. 0 for no such phase, the default but of
             some data sets by name, where the student is a spiking one that starts from nothing else.
+        twin_activation: Of that twin: `"rates"`, the firing rates of the student's neurons (see `keras_snnkd.models.with_rates`), or
+            `"relu"`, which it always is for signals, whose time steps are their own.
         mixup: Strength of mixup, 0 for none: training images, and their labels, are mixtures of two (see `keras_snnkd.data.Data`).
         cache: Train students and assistants on so many augmented views of each image, and compute the teacher's outputs on them once
             (see `keras_snnkd.TeacherCache`); 0 for new views in each epoch, and a teacher that runs in each step. By default 1 without
@@ -190,6 +194,7 @@ class Recipe:
     augment: str | None = None
     labels: float = 1.0
     twin_epochs: int | None = None
+    twin_activation: str = RATES
     mixup: float = 0.0
     cache: int | None = None
     precision: str = "float32"

@@ -18,9 +18,10 @@ _TEACHERS = {
     "label_smoothing",
 }
 _DISTILLATION = {"assistants", "objectives", "label_weight", "student_start", "first_objectives", "first_epochs", *_BUDGET}
+_TWIN = {"twin_epochs", "twin_activation"}
 _TUNING = {"tuner", "trials", "search", "max_params", "max_synops", "max_bytes", "max_latency_ms"}
 _BY_MODE: dict[str, set[str]] = {
-    Mode.TEACHER: {*_DISTILLATION, "compress", "pareto", "student", "epochs", "learning_rate", "cache", "seeds"},
+    Mode.TEACHER: {*_DISTILLATION, *_TWIN, "compress", "pareto", "student", "epochs", "learning_rate", "cache", "seeds"},
     Mode.BASELINE: {*_DISTILLATION, *_TEACHERS, "teacher", "seeds"},
     Mode.DISTILL: {"assistants", "seeds"},
     Mode.MULTISTAGE: {"seeds"},
@@ -66,6 +67,8 @@ def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> l
     elif recipe is not None and recipe.sizes:
         without = without | {"compress"}
     if recipe is not None:
+        if not recipe.twin_epochs:
+            without = without | {"twin_activation"}
         if holds_series(recipe.dataset):
             without = without | {"timesteps", "teacher_timesteps"}
         if not is_file(recipe.teacher) or mode in ("teacher", "baseline"):
@@ -76,6 +79,6 @@ def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> l
             without = without | (_TEACHERS - {"teacher_neuron"})
         elif recipe.teacher == ITSELF:
             without = without | (_TEACHERS - {"teacher_timesteps"})
-        elif recipe.teacher_start != "ann" and mode != Mode.COMPARE:
+        elif recipe.teacher_start == "scratch" and mode != Mode.COMPARE:
             without = without | {"ann_epochs"}
     return sorted(without & set(given))

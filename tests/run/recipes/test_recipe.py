@@ -151,9 +151,11 @@ def test_a_spiking_teacher_can_start_from_the_ann_that_ships(shelf):
     recipe = kd.Recipe(**settings).resolved()
     assert (recipe.teacher, recipe.teacher_neuron) == ({"builder": "MLP", "widths": [4]}, "lif")
     data = kd.data.load((np.zeros((40, 28, 28, 1), "uint8"), np.arange(40) % 10))
-    _, (stage,) = Plan(recipe, data, lambda: None).teacher()
+    _, (rates, spiking) = Plan(recipe, data, lambda: None).teacher()
     ann = kd.models.load(shelf / "mnist_teacher" / "model.keras")
-    np.testing.assert_array_equal(stage.start_from.get_weights()[0], ann.get_weights()[0])
+    np.testing.assert_array_equal(rates.start_from.get_weights()[0], ann.get_weights()[0])
+    assert (rates.epochs, spiking.start_from) == (recipe.ann_epochs, rates.name)
+    assert [type(layer).__name__ for layer in rates.student().layers if "neuron" in layer.name] == ["RateActivation"]
     with pytest.raises(ValueError, match="this teacher is an ANN itself"):
         kd.Recipe(**settings, teacher_neuron="relu").resolved()
     with pytest.raises(KDError, match="no teacher 'fashion_mnist_teacher' comes with the package"):
