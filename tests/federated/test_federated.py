@@ -87,7 +87,7 @@ def test_outputs_are_exchanged_and_a_later_process_goes_on(tmp_path):
     assert OutputMember(SETTING, 0, home).round(2, again.message()) == answer  # asked once more: not learned twice
     assert kept.read_bytes() == after
     assert OutputMember(SETTING, 0, home).round(1, None) == packets[0]  # a new federation in the same folder
-    with pytest.raises(KDError, match="holds a federation with temperature=0.5, and this one has temperature=1.0"):
+    with pytest.raises(KDError, match=r"a federation with temperature=0\.5, and this one has temperature=1\.0"):
         OutputRounds(dataclasses.replace(SETTING, temperature=1.0), tmp_path)
     assert OutputRounds(dataclasses.replace(SETTING, rounds=99), tmp_path).next == 2
 
