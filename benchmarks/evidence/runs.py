@@ -96,21 +96,21 @@ STRONG = "--optimizer sgd --schedule one_cycle --weight-decay 5e-3 --teacher-lea
 PLANS = {
     "mnist": Plan(
         5,
-        "--epochs 3 --twin-epochs 10 --augment crop",
+        "--epochs 2 --twin-epochs 8 --augment crop",
         "2e-3,5e-3",
         f"{STRONG} --teacher convnet:32,pool,64,64,pool,96,flatten --augment crop --ann-epochs 12 --teacher-epochs 4",
         few=0.01,
     ),
     "fashion_mnist": Plan(
         5,
-        "--epochs 4 --twin-epochs 14 --augment flip+shift",
+        "--epochs 2 --twin-epochs 10 --augment flip+shift",
         "2e-3,5e-3",
         f"{STRONG} --teacher convnet:32,pool,64,64,pool,128,128,flatten --augment flip+shift+cutout --ann-epochs 16 --teacher-epochs 6",
         few=0.02,
     ),
     "cifar10": Plan(
         3,
-        "--epochs 8 --twin-epochs 32 --augment flip+crop",
+        "--epochs 4 --twin-epochs 24 --augment flip+crop",
         "2e-3,5e-3",
         f"{STRONG} --teacher convnet:48,pool,96,96,pool,192,192,pool,192,flatten --augment flip+crop+cutout --ann-epochs 20 "
         "--teacher-epochs 8",

@@ -73,8 +73,8 @@ BY_DATA_SET: dict[str, dict[str, Any]] = {
     "fashion_mnist": {
         "student": "fashion_mnist_student_32k",
         "assistants": ["fashion_mnist_assistant_79k"],
-        "epochs": 4,
-        "twin_epochs": 14,
+        "epochs": 2,
+        "twin_epochs": 10,
         "teacher_epochs": 5,
         "augment": "flip+shift",
         "cache": 4,
@@ -90,8 +90,8 @@ BY_DATA_SET: dict[str, dict[str, Any]] = {
     "cifar10": {
         "student": "cifar10_student_69k",
         "assistants": ["cifar10_assistant_114k"],
-        "epochs": 8,
-        "twin_epochs": 32,
+        "epochs": 4,
+        "twin_epochs": 24,
         "teacher_epochs": 4,
         "ann_epochs": 10,
         "teacher_start": "ann",

@@ -44,8 +44,8 @@ def test_a_known_data_set_brings_its_own_models_and_schedule(name):
 @pytest.mark.parametrize(
     ("given", "epochs"),
     [
-        ({}, 14),
-        ({"mode": "baseline"}, 14),
+        ({}, 10),
+        ({"mode": "baseline"}, 10),
         ({"mode": "compare"}, 0),
         ({"neuron": "relu"}, 0),
         ({"student_start": "ann_twin"}, 0),
