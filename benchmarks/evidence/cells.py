@@ -29,3 +29,13 @@ def difference(found: Mapping[str, float] | None) -> str:
         return f"{found['mean']:+.2f}, one seed"
     said = verdict({"interval": (found["low"], found["high"])})
     return f"{found['mean']:+.2f} ({found['low']:+.2f} to {found['high']:+.2f}), {said}"
+
+
+def steps(used: Sequence[float | None] | None, accuracies: Sequence[float | None] | None) -> str:
+    """The mean number of steps until an answer is sure, and the accuracy in percent of answers given then.
+
+    Example:
+        >>> steps([12.0, 14.0], [90.0, 92.0])  # "13.0, 91.00 %"
+    """
+    known, right = ([value for value in values or () if value is not None] for values in (used, accuracies))
+    return f"{statistics.fmean(known):.1f}, {accuracy([statistics.fmean(right)])}" if known and right else formats.NOTHING

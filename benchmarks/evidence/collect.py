@@ -7,8 +7,8 @@
 of 95 %; for the rivals, which are files of integers from a run without one, with the student alone of the same words. It is null for
 teachers, the student alone, and where there is nothing to pair with, and its ends are null for a single seed. Of one image: `spikes`,
 `operations` (synaptic, zeros skipped), and `energy` in nJ, an estimate for 8-bit arithmetic. `bytes` is the LiteRT file with 8-bit
-weights, or all in integers where the arm says int8. `seconds` is the training. All but accuracy, spikes and seconds are of the first
-seed; null is what is not known.
+weights, or all in integers where the arm says int8. `seconds` is the training. Arms of series have `steps_used` and `accuracy_early` if
+they stop when they are sure. All but accuracy, spikes and seconds are of the first seed; null is what is not known.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from keras_snnkd import export, metrics, models
 from keras_snnkd.files.staging import read_json, write_json
 from keras_snnkd.metrics.energy import CONSTANTS
 from keras_snnkd.run.comparing.choosing import Setting
-from keras_snnkd.run.finished.evaluation import MEASURED_IMAGES, PARITY_SAMPLES, measure
+from keras_snnkd.run.finished.evaluation import MEASURED_IMAGES, PARITY_SAMPLES, measure, test_images
 from keras_snnkd.run.intervals import paired
 from keras_snnkd.run.plan import ALONE
 from keras_snnkd.run.recipes.recipe import Recipe
@@ -154,6 +154,10 @@ def _difference(accuracies: Sequence[float], others: Sequence[float], points: fl
     return {name: None if value is None else round(points * value, 4) for name, value in (("mean", mean), ("low", low), ("high", high))}
 
 
+TOLERANCE = 0.01
+"""What an answer before a series ends may cost in accuracy, on the validation part."""
+
+
 class _Run:
     """A finished run.
 
@@ -181,7 +185,8 @@ class _Run:
         """Of the run; it is loaded where a model is to be measured."""
         if self._data is None:
             r = self.recipe
-            self._data = datasets.load(r.dataset, batch_size=r.batch_size or 128, data_dir=r.data_dir, limit=r.limit)
+            cut = {"window": r.window, "hop": r.hop, "fold": r.fold}
+            self._data = datasets.load(r.dataset, batch_size=r.batch_size or 128, data_dir=r.data_dir, limit=r.limit, **cut)
         return self._data
 
     def arms(self) -> Iterator[Arm]:
@@ -245,6 +250,7 @@ class _Run:
             bytes=self._size(model),
             seconds=_rounded(row["seconds"]),
             **_costs(measured["synaptic_operations"]),
+            **(_early(model, self.data) if self.data.is_series else {}),
         )
 
     def _rival(self, row: dict[str, Any]) -> Arm:
@@ -281,6 +287,12 @@ class _Run:
         with tempfile.TemporaryDirectory() as folder:
             samples = self.data.sample(PARITY_SAMPLES)[0]
             return export.litert(model, Path(folder) / "model.tflite", "dynamic", samples=samples).bytes
+
+
+def _early(model: keras.Model, data: datasets.Data) -> dict[str, list[float]]:
+    """What a network for series does that stops when it is sure: its mean number of steps, and its accuracy in percent."""
+    early = metrics.anytime(model, *test_images(data), calibration=data.validation_arrays, tolerance=TOLERANCE)
+    return {"steps_used": [round(early.mean_steps, 1)], "accuracy_early": [_points(early.accuracy_at_threshold)]}
 
 
 def _costs(operations: dict[str, Any] | None) -> dict[str, float | None]:

@@ -85,7 +85,8 @@ def _some(arms: Sequence[Arm], wanted: str) -> list[Arm]:
 
 
 def columns(arms: Sequence[Arm]) -> list[Column]:
-    """Header and cells of the table of arms."""
+    """Header and cells of the table of arms; steps until an answer is sure where some arm has them."""
+    early = [[cells.steps(arm.get("steps_used"), arm.get("accuracy_early"))] for arm in arms]
     return [
         ("arm", [[arm["arm"]] for arm in arms]),
         ("seeds", [[formats.count(len(arm["seeds"]))] for arm in arms]),
@@ -93,6 +94,7 @@ def columns(arms: Sequence[Arm]) -> list[Column]:
         ("points above the student alone (95 %)", [[cells.difference(arm["difference"])] for arm in arms]),
         ("parameters", [[formats.count(arm["parameters"])] for arm in arms]),
         ("T", [[formats.count(arm["timesteps"])] for arm in arms]),
+        *([("steps until sure", early)] if any(arm.get("steps_used") for arm in arms) else []),
         ("spikes", [[formats.count(arm["spikes"])] for arm in arms]),
         ("operations", [[formats.large(arm["operations"])] for arm in arms]),
         ("energy", [[formats.nanojoules(arm["energy"])] for arm in arms]),

@@ -37,6 +37,7 @@ def options() -> argparse.ArgumentParser:
     p.add_argument("--window", type=int, default=100)
     p.add_argument("--epochs", type=int, default=30)
     p.add_argument("--teacher-epochs", type=int, default=20)
+    p.add_argument("--without-rivals", dest="rivals", action="store_false", help="no CNN and no GRU")
     p.add_argument("--width", type=int, help="of all students (default: for about 8,000 parameters)")
     p.add_argument("--seed", type=int, default=0)
     return p
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     for fold in given.folds:
         data = kd.data.load(given.data, window=given.window, fold=fold, augment=wrist.AUGMENT, batch_size=64, seed=given.seed)
         results = kd.Chain(stages(data, given), Path(given.out, f"fold{fold}")).run(data, resume=True)
-        rows.append({name: figures(result.model, data) for name, result in results.items()})
+        rows.append({name: {**figures(result.model, data), "seconds": result.record["seconds"]} for name, result in results.items()})
         found = {"arms": arms(rows, given, command)}
         write_json(Path(given.json or Path(given.out, "folds.json")), found)
         print(*(f"fold {fold}, {name}: {row['accuracy']:.1%}" for name, row in rows[-1].items()), sep="\n", flush=True)
@@ -70,7 +71,8 @@ def stages(data: kd.data.Data, given: argparse.Namespace) -> list[kd.Stage]:
 
         found.append(kd.Stage(f"{neuron}_alone", student, **how["student"]))
         found.append(kd.Stage(f"{neuron}_distilled", student, teacher="teacher", objectives=[wrist.SOFT_TARGETS], **how["student"]))
-    return [*found, kd.Stage("cnn", make.cnn, **how["rival"]), kd.Stage("gru", make.gru, **how["rival"])]
+    rivals = {"cnn": make.cnn, "gru": make.gru} if given.rivals else {}
+    return [*found, *(kd.Stage(name, build, **how["rival"]) for name, build in rivals.items())]
 
 
 def figures(model: Any, data: kd.data.Data) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def figures(model: Any, data: kd.data.Data) -> dict[str, Any]:
         "operations": operations and operations["effective_macs"] + operations["effective_acs"],
         "spikes": row["spikes_per_image"],
         "steps_used": early and early.mean_steps,
-        "accuracy_early": early and early.accuracy_at_threshold,
+        "accuracy_early": early and 100 * early.accuracy_at_threshold,
     }
 
 
@@ -106,7 +108,8 @@ def arms(rows: Sequence[dict[str, dict[str, Any]]], given: argparse.Namespace, c
                 "to_lif": difference(accuracy[name], accuracy["lif_alone"]) if name.endswith("_alone") and name != "lif_alone" else None,
                 "timesteps": given.window,
                 **{key: [row[name][key] for row in rows] for key in ("steps_used", "accuracy_early")},
-                **{key: rows[0][name][key] for key in ("parameters", "operations", "spikes")},
+                **{key: rows[0][name][key] for key in ("parameters", "operations", "spikes", "seconds")},
+                **dict.fromkeys(("recipe", "bytes", "energy")),
             }
         )
     return found

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.evidence import collect, pages, runs
+from benchmarks.evidence import cells, collect, pages, runs
 from keras_snnkd.cli.dispatch import _recipe
 from keras_snnkd.cli.options import parser
 from keras_snnkd.files.staging import read_json, write_json
@@ -69,8 +69,9 @@ def test_the_tables_of_a_page_are_those_of_its_data(path):
 def test_data_name_their_command_and_recipe(path):
     for arm in pages.load(ROOT, path.stem):
         assert set(arm) >= FIELDS
-        assert arm["command"].startswith("python train.py")
-        assert Recipe.load(ROOT / arm["recipe"])
+        assert arm["command"].startswith(("python train.py", "python examples/"))
+        assert (arm["recipe"] is None) == arm["command"].startswith("python examples/")
+        assert arm["recipe"] is None or Recipe.load(ROOT / arm["recipe"])
         assert len(arm["seeds"]) == len(arm["accuracy"]) > 0
         assert all(10 < accuracy <= 100 for accuracy in arm["accuracy"])
 
@@ -120,10 +121,14 @@ def test_a_comparison_is_measured_from_its_models(root, tmp_path, monkeypatch):
     monkeypatch.setattr(collect.models, "load", lambda path: loaded.append(path) or SimpleNamespace(count_params=lambda: 7))
     monkeypatch.setattr(collect, "measure", lambda model, data: ({"timesteps": 4, "synaptic_operations": OPERATIONS}, {}))
     monkeypatch.setattr(collect.export, "litert", lambda *arguments, **more: SimpleNamespace(bytes=2000))
+    monkeypatch.setattr(collect.datasets.Data, "is_series", True)
+    early = SimpleNamespace(mean_steps=12.34, accuracy_at_threshold=0.9)
+    monkeypatch.setattr(collect.metrics, "anytime", lambda *arguments, **more: early)
     alone, hinton = read_json(collect.collect("digits", [f"{run}:T = 4"], root))["arms"]
     assert (alone["arm"], hinton["arm"]) == ("student alone, T = 4", "hinton, T = 4")
     assert hinton["difference"] == {"mean": 1.0, "low": 0.2, "high": 1.8}
     assert (hinton["seeds"], hinton["accuracy"], hinton["parameters"], hinton["bytes"]) == ([3, 4], [96.0, 97.0], 7, 2000)
+    assert (hinton["steps_used"], hinton["accuracy_early"]) == ([12.3], [90.0])
     place = tmp_path / "run" / "seed3"
     assert loaded == [place / "student_alone" / "model.keras", place / "rate0.01_weight0.5" / "hinton" / "model.keras"]
 
@@ -248,3 +253,11 @@ def test_a_page_gets_its_tables_and_the_rest_stays(root, tmp_path):
     assert "old" not in table
     assert "student alone 95.0 %" in (root / "docs" / "images" / "accuracy_energy.svg").read_text("utf-8")
     assert pages.rebuild(root) == []
+
+
+def test_steps_until_an_answer_is_sure_have_a_column_where_an_arm_has_them():
+    alone = dict.fromkeys(FIELDS | {"energy"}) | {"arm": "student alone", "seeds": [0, 1], "accuracy": [95.0, 97.0]}
+    early = {**alone, "arm": "taught", "steps_used": [12.0, 14.0], "accuracy_early": [90.0, 92.0]}
+    assert ("steps until sure", [["\N{EN DASH}"], ["13.0, 91.00 %"]]) in pages.columns([alone, early])
+    assert "steps until sure" not in dict(pages.columns([alone]))
+    assert cells.steps([12.0, None], [90.0, None]) == "12.0, 90.00 %"

@@ -76,7 +76,7 @@ def test_the_figures_of_folds_are_paired_with_the_student_alone_and_with_lif(fol
         "adlif_alone": (0.84, 0.62),
         "adlif_distilled": (0.84, 0.62),
     }
-    costs = {"parameters": 10, "operations": 20.0, "spikes": 3.0, "steps_used": 44.0, "accuracy_early": 0.5}
+    costs = {"parameters": 10, "operations": 20.0, "spikes": 3.0, "steps_used": 44.0, "accuracy_early": 50.0, "seconds": 2.0}
     rows = [{name: {"accuracy": values[fold], **costs} for name, values in accuracies.items()} for fold in range(2)]
     found = {arm["arm"]: arm for arm in folds.arms(rows, given, "python folds.py")}
     assert found["teacher"]["difference"] is None
