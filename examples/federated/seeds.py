@@ -2,7 +2,8 @@
 
     python examples/federated/seeds.py --seeds 3 --out runs/federated_seeds weights.learning_rate=0.01 outputs.epochs=5
 
-On Flower the same is learned, round by round; here processes need not start anew for every message. Prints and writes `results.json`: test
+Members and rounds are those of the app on Flower; only the messages go from one to the other here, so that no process has to start anew for
+each of them. Prints and writes `results.json`: test
 accuracy after the last round and all bytes exchanged, of both kinds of exchange, and the difference of accuracy with its 95 % interval,
 paired by seed. Settings may be of one kind alone (`weights.` or `outputs.` before the name). A run that was interrupted goes on.
 """
