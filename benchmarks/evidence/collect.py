@@ -65,9 +65,9 @@ def collect(name: str, runs: Sequence[str], root: Path, more: bool = False) -> P
             shutil.copyfile(first / "recipe.json", root / recipe)
         for arm in _Run(first, [_Run(other) for other in others]).arms():
             arms.append({**arm, "arm": _named(arm["arm"], words), "recipe": recipe.as_posix(), "words": words})
-    arms = _teachers_once(arms)
+    arms = _teachers_once(arms, known)
     for arm in arms:
-        _pair_rival(arm, arms, arm["words"])
+        _pair_rival(arm, [*known, *arms], arm["words"])
     arms = _joined(known, arms)
     names = [arm["arm"] for arm in arms]
     if twice := sorted({one for one in names if names.count(one) > 1}):
@@ -123,17 +123,21 @@ def _named(arm: str, words: str) -> str:
     return ", ".join(filter(None, (arm, words)))
 
 
-def _teachers_once(arms: Sequence[Arm]) -> list[Arm]:
-    """The arms without teachers of later runs that are those of earlier ones."""
+def _teachers_once(arms: Sequence[Arm], known: Sequence[Arm]) -> list[Arm]:
+    """The arms without teachers of later runs that are those of earlier ones, or of known arms."""
     found: list[Arm] = []
-    seen: set[tuple[Any, ...]] = set()
+    seen = {_figures(arm) for arm in known}
     for arm in arms:
-        plain = arm["arm"].removesuffix(f", {arm['words']}")
-        same = plain, arm["parameters"], *arm["accuracy"]
-        if not plain.endswith("teacher") or same not in seen:
+        teacher = arm["arm"].removesuffix(f", {arm['words']}").endswith("teacher")
+        if not teacher or _figures(arm) not in seen:
             found.append(arm)
-        seen.add(same)
+        seen.add(_figures(arm))
     return found
+
+
+def _figures(arm: Arm) -> tuple[Any, ...]:
+    """By which a teacher is known, whatever a run calls it."""
+    return arm["parameters"], arm["timesteps"], *arm["accuracy"]
 
 
 def _pair_rival(arm: Arm, arms: Sequence[Arm], words: str) -> None:

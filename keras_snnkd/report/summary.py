@@ -1,6 +1,6 @@
 """What came out of a run, in sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_snnkd.report import formats
@@ -28,7 +28,6 @@ def summary(run: Mapping[str, Any]) -> list[str]:
     labels = model_labels(rows)
     teacher = next((row for row in rows if row.get("role") == "teacher"), None)
     students = [row for row in rows if row.get("role") == "student"]
-    alone = next((row for row in students if not row.get("taught_by")), None)
     images = formats.number((run.get("dataset") or {}).get("test"))
     sentences = []
     for student in students:
@@ -37,7 +36,7 @@ def summary(run: Mapping[str, Any]) -> list[str]:
         label = labels[student["name"]]
         if teacher:
             sentences.append(f"{label}: {_smaller(student, teacher)}{_compare(student, teacher, labels[teacher['name']], images)}.")
-        if alone:
+        if alone := _alone(student, students):
             same = "same " if alone.get("parameters") == student.get("parameters") else ""
             sentences.append(
                 f"{label}: {_compare(student, alone, f'the {same}student trained alone', images)}. "
@@ -52,6 +51,13 @@ def summary(run: Mapping[str, Any]) -> list[str]:
         sizes = {f"LiteRT {kind}": size for kind, size in files.items()} if isinstance(files, Mapping) else {}
         sentences += [f"{labels[row['name']]}: {sentence}" for sentence in larger_sentences(sizes)]
     return sentences
+
+
+def _alone(student: Mapping[str, Any], students: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The student that no one taught: of a spiking one the spiking one, of its twin without time steps the twin."""
+    untaught = [row for row in students if not row.get("taught_by")]
+    alike = [row for row in untaught if (row.get("timesteps") is None) == (student.get("timesteps") is None)]
+    return next(iter(alike or untaught), None)
 
 
 def _smaller(row: Mapping[str, Any], other: Mapping[str, Any]) -> str:

@@ -104,6 +104,19 @@ def test_summary_compares_by_size_and_by_counted_images(run):
     assert gain.startswith("student: 0.50 points more accurate than the same student trained alone (1 of 200 test images). This is one run")
 
 
+def test_summary_compares_a_twin_with_the_twin_that_was_trained_alone(run):
+    teacher, student, alone = run["models"]
+    twins = [
+        {**alone, "name": "alone_twin", "label": "alone twin", "timesteps": None},
+        {**student, "name": "twin", "label": "twin", "timesteps": None, "accuracy": 0.95},
+    ]
+    sentences = report.summary({**run, "models": [teacher, twins[0], alone, twins[1], student]})
+    assert sentences[1].startswith("twin: 0.50 points less accurate than the same student trained alone")
+    assert sentences[3].startswith("student: 0.50 points more accurate than the same student trained alone")
+    of_other_accuracy = [teacher, {**twins[0], "accuracy": 0.99}, alone, student]
+    assert report.summary({**run, "models": of_other_accuracy})[1].startswith("student: 0.50 points more accurate than the same")
+
+
 def test_summary_says_where_the_last_student_stands_beside_the_break_even(run):
     last = [row["name"] for row in run["models"] if row["role"] == "student"][-1]
     run["activity"] = {last: {"rates": {"a": 0.1}, "rate": 0.1}}
