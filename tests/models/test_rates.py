@@ -61,6 +61,17 @@ def test_a_first_layer_of_spikes_says_just_what_its_rates_said(neuron):
     assert len(twin.weights) == len(student.weights)  # learned time constants are handed over too
 
 
+def test_its_neurons_are_set_as_the_students_are():
+    neuron = {"tau": 3.0, "threshold": 0.4, "reset": "soft"}
+    student = models.ConvNet((8, 8, 1), 5, widths=(6,), timesteps=4, **neuron)
+    twin = models.with_rates(models.ConvNet((8, 8, 1), 5, widths=(6,), neuron="relu"), student, timesteps=4)
+    models.copy_weights(twin, student)
+    np.testing.assert_allclose(student(IMAGES), twin(IMAGES), atol=1e-5)
+    usual = models.with_rates(models.ConvNet((8, 8, 1), 5, widths=(6,), neuron="relu"), models.ConvNet((8, 8, 1), 5, widths=(6,)), 4)
+    models.copy_weights(twin, usual)
+    assert np.abs(np.array(usual(IMAGES)) - np.array(twin(IMAGES))).max() > 0.01
+
+
 def test_a_file_gives_the_same_network(tmp_path):
     student = models.ConvNet(**SHAPE, timesteps=4, neuron="plif")
     twin = models.with_rates(models.ConvNet(**SHAPE, neuron="relu"), student, 4)

@@ -38,6 +38,15 @@ def test_each_student_starts_from_a_twin_that_learned_as_it_does(tmp_path):
     assert not found["student_alone_twin"].objectives
 
 
+@pytest.mark.parametrize(("activation", "layer"), [("rates", "RateActivation"), ("relu", "ReLU")])
+def test_the_twins_activations_are_rates_unless_relu_is_asked_for(activation, layer, tmp_path):
+    found = stages(tmp_path, twin_epochs=1, twin_activation=activation)
+    for name in ("student_alone_twin", "student_distilled_twin"):
+        twin = found[name].student()
+        assert {type(one).__name__ for one in twin.layers if one.name.endswith("neuron")} == {layer}
+        assert (found[name].settings.get("activation") == "rates") == (activation == "rates")
+
+
 @pytest.mark.parametrize(
     ("objectives", "of_twin"),
     [
