@@ -5,6 +5,7 @@ import keras
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.keras_internals import unconnected
 from keras_snnkd.layers import RateActivation
+from keras_snnkd.layers.encoders import Encoder
 from keras_snnkd.neurons import SpikingLayer
 
 
@@ -25,10 +26,18 @@ def with_rates(ann: keras.Model, student: keras.Model, timesteps: int) -> keras.
     Raises:
         ShapeError: If an activation of the ANN has no neurons of its name in the student.
 
+        ValueError: If the ANN has no ReLU, or the student no encoder, since its inputs have time steps already.
+
     Example:
         >>> shape = {"image_shape": (8, 8, 1), "num_classes": 10, "widths": (8, "pool")}
         >>> twin = with_rates(kd.models.ConvNet(**shape, neuron="relu"), kd.models.ConvNet(**shape, timesteps=4), timesteps=4)
     """
+    if not any(isinstance(layer, keras.layers.ReLU) for layer in ann.layers):
+        raise ValueError(f"{ann.name} has no ReLU layers to replace; take the ANN twin of a network, neuron='relu'")
+    if not any(isinstance(layer, Encoder) for layer in student.layers):
+        raise ValueError(
+            f"{student.name} makes no time steps of its own: those of its inputs are no repetitions, of which rates could be told"
+        )
     neurons = {layer.name: layer for layer in student.layers if isinstance(layer, SpikingLayer)}
 
     def place(layer: keras.Layer) -> keras.Layer:

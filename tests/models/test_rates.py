@@ -91,3 +91,8 @@ def test_activations_without_neurons_are_refused():
     student = models.ConvNet(**SHAPE)
     with pytest.raises(ShapeError, match="has no neurons 'mine', an activation of"):
         models.with_rates(ann, student, 4)
+    with pytest.raises(ValueError, match="has no ReLU layers to replace"):
+        models.with_rates(student, student, 4)
+    signals = {"series_shape": (6, 2), "num_classes": 3, "widths": (4,)}
+    with pytest.raises(ValueError, match="makes no time steps of its own"):
+        models.with_rates(models.SequenceNet(**signals, neuron="relu"), models.SequenceNet(**signals), 4)
