@@ -80,6 +80,10 @@ class Models:
         """A temporal convolutional network: causal convolutions that see further back from layer to layer."""
         return self._sequence(widths=(96, 96, 96), kernel=5, dilation=2, neuron="relu", dropout=0.3, name="teacher")
 
+    def spiking_teacher(self) -> keras.Model:
+        """A spiking network of five times the student's size, of adaptive neurons."""
+        return self._sequence(widths=(192, 192), neuron="adlif", norm_scale=5.0, dropout=0.4, name="spiking_teacher")
+
     def student(self, neuron: str | None = None) -> keras.Model:
         """Two layers of neurons; a sample of the sensor is a time step."""
         neuron = neuron or self.given.neuron

@@ -110,9 +110,9 @@ def _unstructured(
     sparsity: float | None = None,
     penalty: float = 0.0,
     neurons: bool = True,
-    schedule: str = "sine",
-    over: float = 0.7,
-    scope: str = "network",
+    schedule: str = "cubic",
+    over: float = 0.5,
+    scope: str = "balanced",
     skip: Sequence[str] = (),
 ) -> Step:
     if not is_number(penalty) or penalty < 0:
