@@ -25,12 +25,12 @@ from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.estimate import beyond_memory
 from keras_snnkd.run.finished.evaluation import describe_data, export_checked, machine, measure, raster, test_images, versions
-from keras_snnkd.run.given_teacher import load_teacher, size_for
+from keras_snnkd.run.given_teacher import load_teacher, lost_by_augmentation, size_for
 from keras_snnkd.run.integers import check_integers, compared
 from keras_snnkd.run.plan import ALONE, ALONE_TWIN, DISTILLED, RIVAL, Plan
 from keras_snnkd.run.recipes.folder import check_folder, check_resume
 from keras_snnkd.run.recipes.modes import Mode
-from keras_snnkd.run.recipes.recipe import Recipe, teacher_file
+from keras_snnkd.run.recipes.recipe import Recipe, is_file, teacher_file
 from keras_snnkd.run.watching.attempt import attempt, reason
 from keras_snnkd.run.watching.board import EpochBoard
 from keras_snnkd.run.watching.health import TrainingHealth
@@ -114,6 +114,9 @@ class Experiment:
         self.folder = Path(folder)
         self.command = command
         self.outlook: list[str] = []  # what is said before the first student is distilled
+        self.warned: list[str] = []  # what was said before anything was trained, and stands in the report too
+        if is_file(self.recipe.teacher) and self.recipe.augment != "none":
+            self._spare_the_teacher(recipe)
 
     @functools.cached_property
     def data(self) -> datasets.Data:
@@ -150,6 +153,23 @@ class Experiment:
         file = teacher_file(self.recipe)
         assert file, "the plan asks for a trained teacher only where there is one"
         return load_teacher(file, self.data, self.recipe, self.console)
+
+    def _spare_the_teacher(self, given: Recipe) -> None:
+        """Leave out an augmentation that nobody asked for and that a given teacher cannot answer; warn of one that was asked for."""
+        loss = lost_by_augmentation(self._trained_teacher, self.data)
+        if self.recipe.strategy != "none":
+            del self._trained_teacher  # which is built anew for the devices
+        if not loss:
+            return
+        if given.augment is None:
+            loss += f". No image is augmented, then; --augment {self.recipe.augment} does it all the same"
+            plain = dataclasses.replace(given, augment="none").resolved()
+            self.recipe = dataclasses.replace(self.recipe, augment="none", cache=plain.cache)
+            del self.data
+        else:
+            loss += ". Try --augment none, or a teacher that was trained with it"
+        self.warned.append(loss)
+        self.console.print(f"warning: {loss}", style="yellow", highlight=False, markup=False)
 
     def check(self) -> dict[str, Distiller]:
         """Build everything, train nothing; the distillers by stage.
@@ -337,7 +357,8 @@ class Experiment:
         teacher = stage.teacher if isinstance(stage.teacher, keras.Model) else models.load(folder / str(stage.teacher) / "model.keras")
         student = models.load(alone / "model.keras")
         twin = models.load(folder / ALONE_TWIN / "model.keras") if (folder / ALONE_TWIN / "stage.json").exists() else None
-        self.outlook.extend(measured(teacher, student, twin, self.data, self.recipe.labels))
+        given = is_file(self.recipe.teacher)
+        self.outlook.extend(measured(teacher, student, twin, self.data, self.recipe.labels, given))
         for line in self.outlook:
             self.console.print(line, style="yellow" if line.startswith("warning") else None, highlight=False, markup=False)
 
@@ -363,7 +384,7 @@ class Experiment:
 
     def _measure(self, trained: dict[str, tuple[Any, ...]]) -> dict[str, Any]:
         rows, activity, exports = [], {}, []
-        notes = warnings_of(self.outlook)
+        notes = [*self.warned, *warnings_of(self.outlook)]
         last = list(trained)[-1]
         device = compression.device_of(self.recipe.compress or ())
         compressed = list(trained)[-1 - len(self.recipe.compress or ()) :] if self.recipe.compress else []

@@ -1,14 +1,16 @@
 """A teacher that is trained already: read from its file, and made to fit the data."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_snnkd import data as datasets
 from keras_snnkd import models
 from keras_snnkd.distill import teachers
-from keras_snnkd.distill.samples import samples_of_data
+from keras_snnkd.distill.samples import LOOKED_AT, Samples, samples_of_data
 from keras_snnkd.distill.taps import tap_names
 from keras_snnkd.errors import KDError
 from keras_snnkd.keras_internals import all_layers
@@ -16,6 +18,9 @@ from keras_snnkd.layers import in_units
 from keras_snnkd.run.finished.card import read_card
 from keras_snnkd.run.plan import units
 from keras_snnkd.run.recipes.recipe import Recipe, is_file
+
+LOST = 0.1
+"""Share of right answers; a teacher that loses more of it by augmentation was trained without that."""
 
 NO_SPIKES = "it has no spiking neurons, so that its student learns from its logits and from no spike trains; --objective gives others"
 """Said of a user's own ANN, without a word from the user on how it teaches."""
@@ -48,6 +53,32 @@ def load_teacher(file: Path, data: datasets.Data, recipe: Recipe, console: Any, 
     model = _in_deviations(found.model, data) if data.gives_numbers else found.model
     model.name = name
     return model
+
+
+def lost_by_augmentation(teacher: keras.Model, data: datasets.Data) -> str:
+    """What there is to say of a teacher that is wrong about augmented images; nothing of one that bears them.
+
+    At most 256 training images are looked at, as they are and in their first view. A teacher that was trained without the augmentation is
+    often wrong about it, and a student learns its mistakes.
+
+    Args:
+        teacher: From the data's images to logits or numbers.
+        data: Of the run.
+    """
+    images, labels = data.train_arrays
+    chosen = np.unique(np.linspace(0, len(images) - 1, LOOKED_AT).astype(int))
+
+    def fit(augment: str) -> float | None:
+        shown = np.asarray(dataclasses.replace(data, augment=augment, mixup=0.0).view(0, chosen))
+        return Samples(shown, labels[chosen]).fit(teachers.predict(teacher, shown))
+
+    clean, changed = fit("none"), fit(data.augment)
+    if clean is None or changed is None or clean - changed < LOST:
+        return ""
+    return (
+        f"the teacher is right on {clean:.1%} of {len(chosen)} training images as they are, and on {changed:.1%} as {data.augment} changes "
+        "them: it was trained without that, and a student would learn its mistakes"
+    )
 
 
 def _check_vocabulary(file: Path, data: datasets.Data) -> None:

@@ -16,6 +16,9 @@ LEAD = 3.0
 GAP = 1.0
 """Points between training and validation images; a student with less of a gap may fit its labels badly already."""
 
+FAR = 10.0
+"""Points by which a student that is behind its teacher even on its own training images has not learned them yet."""
+
 ROOM = 3.0
 """Points from a student's training images to the teacher's validation images; one that is nearer has fitted what there is to fit."""
 
@@ -24,7 +27,9 @@ WAYS = (
 )
 
 
-def measured(teacher: keras.Model, alone: keras.Model, twin: keras.Model | None, data: datasets.Data, labels: float) -> list[str]:
+def measured(
+    teacher: keras.Model, alone: keras.Model, twin: keras.Model | None, data: datasets.Data, labels: float, given: bool = False
+) -> list[str]:
     """`outlook`, and `outlook_of_twin` where there is a twin, of trained models.
 
     Args:
@@ -34,12 +39,15 @@ def measured(teacher: keras.Model, alone: keras.Model, twin: keras.Model | None,
         data: Of the run. As many of its training images are looked at as there are validation images, spread over all, since one class
             may come after the other.
         labels: The share of training images whose labels are known; of these the student alone has learned.
+        given: Whether the teacher was trained elsewhere, perhaps on what validates here.
     """
     images, classes = data.labelled(labels).train_arrays
     shown = np.unique(np.linspace(0, len(classes) - 1, len(data.validation_arrays[1])).astype(int))
     training = dataclasses.replace(data, validation_arrays=(images[shown], classes[shown])).validation
     of_teacher = _accuracy(teacher, data.validation)
     lines = outlook(of_teacher, _accuracy(alone, data.validation), _accuracy(alone, training))
+    if given:
+        lines[0] += "; if the teacher has learned these validation images, its lead on new ones is smaller"
     return lines if twin is None else [*lines, *outlook_of_twin(of_teacher, _accuracy(twin, data.validation))]
 
 
@@ -68,7 +76,12 @@ def outlook(teacher: float, alone: float, alone_on_training: float) -> list[str]
     ]
     if lead < LEAD:
         lines.append(f"warning: a teacher that is ahead by less than {LEAD:g} points has little to give. Try {WAYS}, or a better teacher")
-    if gap < GAP and room >= ROOM:
+    elif room >= FAR:
+        lines.append(
+            f"warning: even on its training images the student alone is {room:.1f} points behind the teacher: it has not learned them yet. "
+            "Try more epochs (--epochs), another learning rate (--learning-rate), or a larger or deeper student (--student)"
+        )
+    elif gap < GAP and room >= ROOM:
         lines.append(
             f"warning: the student alone underfits: it is hardly better on its training images ({gap:+.1f} points), and soft targets "
             f"ask more of a network that cannot fit the labels. Try {WAYS}"

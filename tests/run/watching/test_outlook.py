@@ -29,6 +29,18 @@ def test_a_student_that_underfits_is_told():
     assert warning.startswith("the student alone underfits: it is hardly better on its training images (+0.5 points)")
 
 
+def test_a_student_that_has_not_learned_its_training_images_is_told_what_helps():
+    (warning,) = warnings_of(outlook(teacher=1.0, alone=0.62, alone_on_training=0.756))
+    assert warning.startswith("even on its training images the student alone is 24.4 points behind the teacher")
+    for way in ("--epochs", "--learning-rate", "deeper student"):
+        assert way in warning
+
+
+def test_where_the_teacher_is_hardly_ahead_nothing_else_is_said():
+    (warning,) = warnings_of(outlook(teacher=1.0, alone=0.988, alone_on_training=0.969))
+    assert warning.startswith("a teacher that is ahead by less than 3 points")
+
+
 def test_the_lead_over_the_twin_is_what_a_teacher_can_give():
     assert outlook_of_twin(teacher=0.95, twin=0.90) == [
         "the student's ANN twin has 90.0 % there by labels alone: the teacher is 5.0 points ahead of it"
@@ -55,3 +67,5 @@ def test_training_images_of_all_classes_are_looked_at_also_where_they_stand_in_o
     line = measured(second, second, None, data, 1.0)[0]
     assert "the teacher has 50.0 %, the student alone 50.0 %" in line
     assert "on training images the student alone has 50.0 %" in line
+    assert "its lead on new ones is smaller" not in line
+    assert "its lead on new ones is smaller" in measured(second, second, None, data, 1.0, given=True)[0]
