@@ -64,11 +64,12 @@ def dispatch(options: argparse.Namespace, arguments: Sequence[str], console: Any
         return inspection.evaluate(options, console) if mode == Mode.EVALUATE else inspection.export(options, console, command)
     if mode is not None and mode not in list(Mode):
         raise unknown_name("mode", mode, Mode)
-    recipe = _recipe(options, mode).resolved()
+    asked = _recipe(options, mode)
+    recipe = asked.resolved()
     _warn_of_unused(recipe.mode, options, recipe)
     folder = run_folder(options, recipe)
     kind = _kind_of_run(recipe)
-    experiment = kind(recipe, folder, console, command)
+    experiment = kind(asked, folder, console, command)  # which tells what was asked for from what is a default
     if options.dry_run:
         return dry_run(experiment, console, options.dry_run)
     if kind is Experiment:

@@ -10,7 +10,7 @@ SOFT_TARGETS = {"objective": "soft_targets", "temperature": 4.0, "weight": 0.9}
 OWN_DATA: dict[str, Any] = {
     "teacher": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128], "head": "flatten"},
     "assistants": [{"builder": "ConvNet", "widths": [24, "pool", 48, "pool"], "head": "flatten"}],
-    "student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool", 48, "pool"], "head": "flatten"},
+    "student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool", 32], "head": "flatten"},
     "epochs": 30,  # one's own images are few as a rule, and an epoch is short
     "teacher_epochs": 20,
     "learning_rate": 5e-3,  # of few steps
