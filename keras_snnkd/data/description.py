@@ -37,7 +37,7 @@ def describe(data: Any) -> list[str]:
         f"{data.name}: {data.kind} {data.image_shape}, {_unit(data)} {low:.5g} to "
         f"{high:.5g}, {data.labels_told}; {sizes}; batches of {data.batch_size}",
         *data.notes,
-        *(_of_numbers(data) if data.gives_numbers else _of_classes(data.class_names, found, "sentences" if data.is_text else "images")),
+        *(_of_numbers(data) if data.gives_numbers else _of_classes(data.class_names, found, data.kind)),
         *data.repeats,
     ]
     if data.unlabelled is not None:
@@ -71,5 +71,5 @@ def _of_classes(names: Sequence[str], found: dict[str, list[int]], kind: str) ->
         missing = [name for name, count in zip(names, found[part], strict=True) if not count]
         if missing:
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-            lines.append(f"no {part} {kind[:-1]} of {', '.join(missing[:5])}{more}")
+            lines.append(f"no {kind} of {', '.join(missing[:5])}{more} in {part}")
     return lines

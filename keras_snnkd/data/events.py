@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_snnkd.data.folder import files_of_classes, holds
-from keras_snnkd.data.npz import check_numbers
+from keras_snnkd.data.npz import check_numbers, class_names
 from keras_snnkd.data.series import check_parts, divided
 from keras_snnkd.errors import FileFormatError, unknown_name
 
@@ -206,22 +206,36 @@ def of_arrays(path: Path | str, arrays: dict[str, np.ndarray], name: str) -> Eve
     prefix = "train_" if "train_values" in arrays else ""
     train = _part(path, arrays, prefix)
     test = _part(path, arrays, "test_") if "test_values" in arrays else None
-    groups = next((arrays[f"{prefix}{word}"] for word in ("groups", "subjects") if f"{prefix}{word}" in arrays), None)
+    called = next((word for word in (f"{prefix}groups", f"{prefix}subjects", "groups", "subjects") if word in arrays), None)
     labels = [train[1], *([test[1]] if test else [])]
-    names = arrays.get("class_names", np.arange(max(int(numbers.max(initial=-1)) for numbers in labels) + 1))
-    if len(names) < 2 or min(numbers.min(initial=0) for numbers in labels) < 0 or max(map(np.max, labels)) >= len(names):
+    names = class_names(path, arrays, labels)
+    if len(names) < 2 or min(map(np.min, labels)) < 0 or max(map(np.max, labels)) >= len(names):
         raise FileFormatError(f"{path}: labels must be 0..K-1 of at least two classes, and {len(names)} classes are named.")
     notes = tuple(map(str, np.atleast_1d(arrays["notes"]))) if "notes" in arrays else ()
-    return Events(name, tuple(map(str, names)), train, groups, test, notes)
+    used = {called, "class_names", "notes", *(f"{part}{word}" for part in (prefix, "test_") for word in ("values", "labels"))}
+    groups = None if called is None else arrays[called]
+    return Events(name, names, train, groups, test, (*notes, *not_used(arrays, used)))
+
+
+def not_used(arrays: dict[str, np.ndarray], used: set[Any]) -> tuple[str, ...]:
+    """A word on the arrays of a file that nothing is done with."""
+    left = [name for name in arrays if name not in used]
+    return (f"not used: {', '.join(left)}",) if left else ()
 
 
 def _part(path: Path | str, arrays: dict[str, np.ndarray], prefix: str) -> tuple[np.ndarray, np.ndarray]:
     values, labels = arrays[f"{prefix}values"], arrays.get(f"{prefix}labels")
     if values.ndim != 5 or values.shape[-1] != POLARITIES or 0 in values.shape:
-        raise FileFormatError(f"{path}: {prefix}values must be frames of events [N, T, H, W, 2] and not empty, got shape {values.shape}.")
+        first = values.ndim == 5 and values.shape[2] == POLARITIES
+        turned = f"; of polarities before the pixels save {prefix}values.transpose(0, 1, 3, 4, 2)" if first else ""
+        raise FileFormatError(
+            f"{path}: {prefix}values must be frames of events [N, T, H, W, 2] and not empty, got shape {values.shape}{turned}."
+        )
     if labels is None:
         raise FileFormatError(f"{path}: {prefix}labels must be class numbers [N], integers, got nothing.")
     check_numbers(path, f"{prefix}labels", labels)
+    if len(labels) != len(values):
+        raise FileFormatError(f"{path}: {len(labels)} {prefix}labels for {len(values)} {prefix}values.")
     whole = values.dtype.kind in "iub" or (values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.rint(values)).all())
     if not whole or values.min() < 0:
         raise FileFormatError(f"{path}: {prefix}values must be numbers of events, whole and at least 0, got {values.dtype}.")

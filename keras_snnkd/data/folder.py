@@ -95,7 +95,7 @@ def _classes(path: Path, passed: Counter[str]) -> Files:
             raise FileFormatError(
                 f"{path}: {len(pictures)} pictures and no class folders in it; put those of each class into a folder. {LAYOUTS}."
             )
-        raise FileFormatError(f"{path}: no class folders in it; {LAYOUTS}.")
+        raise FileFormatError(f"{path}: no class folders in it; {LAYOUTS}. Sounds (.wav) and events (.bin) lie in folders of classes too.")
     if empty := [name for name, images in files.items() if not images]:
         raise FileFormatError(f"{path / empty[0]}: no images in it; {LAYOUTS}.")
     return files

@@ -126,7 +126,7 @@ def load(
         num_classes=len(source.class_names),
         class_names=source.class_names,
         batch_size=fitting_batch_size(len(arrays["train_arrays"][0])) if batch_size is None else batch_size,
-        notes=(*_notes(source), *_namesake(name)),
+        notes=(*_notes(source, cut), *_namesake(name)),
         resize=size,
         **settings,
         **arrays,
@@ -211,12 +211,10 @@ def _check_kind(source: Source | Series | Events, cut: Cut, bins: Frames) -> Non
         raise ValueError(f"frames (--frames) cuts lists of events in .bin files, and {source.name} holds none")
 
 
-def _notes(source: Source | Series | Events) -> tuple[str, ...]:
+def _notes(source: Source | Series | Events, cut: Cut) -> tuple[str, ...]:
     """How a source is split, in phrases."""
     if isinstance(source, Series):
-        if source.test and source.validation:
-            return ("validation and test come with the data",)
-        return (series.EACH if source.groups is None else series.GROUPS,)
+        return series.told(source, cut)
     if isinstance(source, Events):
         return (series.EACH if source.groups is None else series.GROUPS, *source.notes)
     tenth = TENTH if source.class_names else TENTH_OF_NUMBERS

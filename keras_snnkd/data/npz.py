@@ -22,6 +22,8 @@ IN_BETWEEN = (
     'task="regression" (--task regression)'
 )
 
+AS_SERIES = "; if they are series [N, T, C], save them as values= and labels=, or load a keras_snnkd.data.Series"
+
 ROUNDING = 1e-3
 """Floats may be so far outside of 0..1."""
 
@@ -92,7 +94,7 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
             names = list(file)
             validation = next((name for name in VALIDATION if {f"x_{name}", f"y_{name}"} & set(names)), None)
             wanted = (*KEYS, f"x_{validation}", f"y_{validation}") if validation else KEYS
-            arrays = {key: _read(file, key) for key in wanted if key in file}
+            arrays = {key: read_array(file, key) for key in wanted if key in file}
     except Exception as error:  # numpy reads headers in Python's syntax and raises what that raises; MemoryError for what they claim
         reason = str(error) if isinstance(error, FileFormatError) else f"{type(error).__name__}: {error}"
         raise FileFormatError(
@@ -104,21 +106,27 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     return arrays, [name for name in names if name not in arrays]
 
 
-def _read(file: Any, key: str) -> np.ndarray:
-    """One array of an open `.npz` file."""
+def read_array(file: Any, key: str) -> np.ndarray:
+    """One array of an open `.npz` file.
+
+    Raises:
+        FileFormatError: If it holds Python objects.
+    """
     try:
         return file[key]
     except ValueError as error:
         if "allow_pickle" not in str(error):
             raise
-        raise FileFormatError(
-            f"{key} holds Python objects, which are not read from files; save numbers, of names numpy.unique({key}, return_inverse=True)[1]"
-        ) from None
+        numbers = f"save numbers, of names numpy.unique({key}, return_inverse=True)[1]"
+        if key.endswith("values"):
+            numbers = f"save series of different lengths one after the other, numpy.concatenate({key}), with lengths"
+        raise FileFormatError(f"{key} holds Python objects, which are not read from files; {numbers}") from None
 
 
 def _images(path: Path | str, key: str, images: np.ndarray) -> np.ndarray:
     """As uint8 `[N, H, W, C]`."""
     _check_shape(path, key, images.shape)
+    flat = images.ndim == 3
     images = images[..., None] if images.ndim == 3 else images
     if not np.issubdtype(images.dtype, np.floating):
         _check_bytes(path, key, images)
@@ -128,7 +136,8 @@ def _images(path: Path | str, key: str, images: np.ndarray) -> np.ndarray:
     low, high = float(images.min()), float(images.max())
     if low < -ROUNDING or high > 1 + ROUNDING:
         raise FileFormatError(
-            f"{path}: floats of {key} must lie between 0 and 1, got {low:g} to {high:g}; {_rescaling(key, low, high)}, in all parts alike."
+            f"{path}: floats of {key} must lie between 0 and 1, got {low:g} to {high:g}; {_rescaling(key, low, high)}, in all parts alike"
+            f"{AS_SERIES if flat else ''}."
         )
     if high < 2 / 255 and low != high:
         raise FileFormatError(f"{path}: floats of {key} reach {high:g} only; were they divided by 255 twice? Expected 0 to 1.")
@@ -146,7 +155,7 @@ def _check_shape(path: Path | str, key: str, shape: tuple[int, ...]) -> None:
     if len(shape) == 3 and min(shape[1:]) <= 4:
         raise FileFormatError(
             f"{path}: {key} must be images [N, H, W] or [N, H, W, C], {came}, which looks like a series of {shape[1]} steps or points with "
-            f"{shape[2]} values each; if they are images, give them a last axis: {key}[..., None]."
+            f"{shape[2]} values each; if they are images, give them a last axis: {key}[..., None]{AS_SERIES}."
         )
 
 
@@ -200,6 +209,23 @@ def check_numbers(path: Path | str, key: str, labels: np.ndarray) -> None:
         raise FileFormatError(f"{said} {labels.dtype}{_remedy(key, labels)}.")
     if labels.size and labels.max() >= MOST_CLASSES:
         raise FileFormatError(f"{said} {labels.min()}..{labels.max()}; renumber them with numpy.unique({key}, return_inverse=True)[1].")
+
+
+def class_names(path: Path | str, arrays: dict[str, np.ndarray], labels: list[np.ndarray]) -> tuple[str, ...]:
+    """The names of the classes in a file, or, where it has none, the class numbers, which must be 0..K-1 then.
+
+    Raises:
+        FileFormatError: For other numbers.
+    """
+    if "class_names" in arrays:
+        return tuple(map(str, arrays["class_names"].ravel()))
+    present = np.unique(np.concatenate(labels))
+    if not np.array_equal(present, np.arange(len(present))):
+        raise FileFormatError(
+            f"{path}: labels must be 0..K-1 for K classes, got {len(present)} numbers from {present[0]} to {present[-1]}; renumber them "
+            "with numpy.unique(labels, return_inverse=True)[1], of all parts together, or name all classes in class_names."
+        )
+    return tuple(map(str, present))
 
 
 def _remedy(key: str, labels: np.ndarray) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_snnkd._types import Array
+from keras_snnkd.data.npz import check_numbers
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files.padding import lengths
 
@@ -67,6 +68,7 @@ class Series(NamedTuple):
         test: Series of the test set and their labels, if it is given; else it is taken off.
         channel_names: What the channels are.
         validation: The same as `test` for the part to choose by, if it is given.
+        notes: What a person should know of how they were read, each a phrase.
 
     Example:
         >>> data = kd.data.load(kd.data.Series("wrist", ("still", "walking"), recordings, labels, groups=people))
@@ -80,13 +82,15 @@ class Series(NamedTuple):
     test: tuple[Sequence[np.ndarray], np.ndarray] | None = None
     channel_names: tuple[str, ...] = ()
     validation: tuple[Sequence[np.ndarray], np.ndarray] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def split(source: Series, limit: int | None = None, cut: Cut | None = None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Divide series, cut them into windows and pad them.
 
     With groups the last fifth of them, in sorted order, is test and the tenth before it validation, at least one each. Without, every tenth
-    series of each class is validation, and every fifth test if no test set is given. Another fold takes the parts before them.
+    series of each class is validation, and every fifth test if no test set is given, at least one each of a class of three. Another fold
+    takes the parts before them.
 
     Args:
         source: What was read.
@@ -104,11 +108,8 @@ def split(source: Series, limit: int | None = None, cut: Cut | None = None) -> d
         >>> split(Series("mine", ("still", "walking"), series, labels, groups=people))["test_arrays"]
     """
     cut = (cut or Cut()).checked()
-    given, given_labels = source.test or ((), np.zeros(0, int))
-    _check(source, "series", source.train, source.labels, source.groups)
-    _check(source, "test series", given, given_labels, None)
-    watched, watched_labels = source.validation or ((), np.zeros(0, int))
-    _check(source, "validation series", watched, watched_labels, None)
+    source = _of_arrays(source)
+    given, watched = (part[0] if part else () for part in (source.test, source.validation))
     channels = {len(one.T) for one in (*source.train, *watched, *given)}
     if len(channels) != 1:
         raise FileFormatError(
@@ -118,14 +119,14 @@ def split(source: Series, limit: int | None = None, cut: Cut | None = None) -> d
         parts = {"train": np.arange(len(source.labels))}
     else:
         parts = divided(source.name, source.labels, source.groups, bool(source.test), cut.fold)
+    if source.validation:
+        parts["train"] = np.sort(np.concatenate([parts["train"], parts.pop("validation", parts["train"][:0])]))
     picked: dict[str, Any] = {part: ([source.train[int(i)] for i in where], source.labels[where]) for part, where in parts.items()}
     if source.validation:
-        picked["validation"] = (watched, watched_labels)
+        picked["validation"] = source.validation
     if source.test:
-        picked["test"] = (given, given_labels)
-    longest = max(len(one) for series, _ in picked.values() for one in series)
-    steps = _steps(source.name, longest, cut.window)
-    hop = cut.hop or (HOP if cut.window is None else max(1, steps // 2))
+        picked["test"] = source.test
+    steps, hop = _windows_of(source, cut)
     arrays = {}
     for part, (series, labels) in picked.items():
         windows = [(window, label) for one, label in zip(series, labels, strict=True) for window in _windows(one, steps, hop)]
@@ -148,7 +149,9 @@ def check_parts(name: str, class_names: Sequence[str], arrays: dict[str, tuple[A
     missing = sorted(set(range(len(class_names))) - set(arrays["train_arrays"][1].tolist()))
     if missing and limit is None:
         names = ", ".join(class_names[label] for label in missing)
-        raise FileFormatError(f"{name}: no training series of the classes {names}; every class must be in several groups.")
+        raise FileFormatError(
+            f"{name}: no training series of the classes {names}; every class needs some, and must be in several groups where there are any."
+        )
 
 
 def statistics(arrays: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -159,8 +162,55 @@ def statistics(arrays: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.nd
     return steps.mean(axis=0, dtype="float64").astype("float32"), np.where(deviation > 0, deviation, 1.0).astype("float32")
 
 
-def _check(source: Any, what: str, series: Any, labels: Any, groups: Any) -> None:
+def told(source: Series, cut: Cut) -> tuple[str, ...]:
+    """How series are divided and cut, in phrases."""
+    if source.test and source.validation:
+        divided_by = "validation and test come with the data"
+    elif source.validation:
+        divided_by = (
+            f"validation comes with the data; test is every fifth {'group' if source.groups is not None else 'series of each class'}"
+        )
+    else:
+        divided_by = EACH if source.groups is None else GROUPS
+    steps, hop = _windows_of(source, cut)
+    windows = f"series of more than {steps} steps are cut into windows of {steps}, one every {hop}"
+    return (divided_by, *((windows,) if _longest(source) > steps else ()), *source.notes)
+
+
+def _of_arrays(source: Series) -> Series:
+    """The same with arrays in place of lists, checked.
+
+    Raises:
+        FileFormatError: See `split`.
+    """
+    groups = source.groups if source.groups is None else np.asarray(source.groups)
+    if not len(source.train):
+        raise FileFormatError(f"{source.name}: there are no series.")
+    train, labels = _part(source, "", source.train, source.labels)
+    if groups is not None and (groups.ndim != 1 or len(groups) != len(train)):
+        came = len(groups) if groups.ndim == 1 else f"an array {groups.shape} of"
+        raise FileFormatError(f"{source.name}: {came} groups for {len(train)} series; each series needs the group it comes from.")
+    test, validation = (
+        None if given is None else _part(source, word, *given)
+        for word, given in (("test ", source.test), ("validation ", source.validation))
+    )
+    return source._replace(train=train, labels=labels, groups=groups, test=test, validation=validation)
+
+
+def _part(source: Series, word: str, series: Any, labels: Any) -> tuple[list[np.ndarray], np.ndarray]:
+    try:
+        series, labels = [np.asarray(one) for one in series], np.asarray(labels)
+    except ValueError as error:  # of lists within lists that are not equally long
+        raise FileFormatError(f"{source.name}: every one of the {word}series must be an array [T, C] ({error}).") from None
+    check_numbers(source.name, f"{word}labels", labels)
+    _check(source, f"{word}series", series, labels)
+    return series, labels
+
+
+def _check(source: Series, what: str, series: list[np.ndarray], labels: np.ndarray) -> None:
     for index, one in enumerate(series):
+        if one.dtype.kind not in "fiu":
+            raise FileFormatError(f"{source.name}: {what} {index} must be numbers, got {one.dtype}.")
         if one.ndim != 2 or 0 in one.shape:
             raise FileFormatError(f"{source.name}: {what} {index} must be [T, C] and not empty, got shape {one.shape}.")
         if not np.isfinite(one).all():
@@ -171,8 +221,6 @@ def _check(source: Any, what: str, series: Any, labels: Any, groups: Any) -> Non
             )
     if len(labels) != len(series):
         raise FileFormatError(f"{source.name}: {len(labels)} labels for {len(series)} {what}.")
-    if groups is not None and len(groups) != len(series):
-        raise FileFormatError(f"{source.name}: {len(groups)} groups for {len(series)} {what}; each series needs the group it comes from.")
     classes = len(source.class_names)
     if classes < 2:
         raise FileFormatError(f"{source.name}: {classes} class; expected at least two.")
@@ -189,11 +237,11 @@ def divided(name: str, labels: np.ndarray, groups: np.ndarray | None, has_test: 
     """
     if groups is None:
         _check_fold(name, fold, 10 if has_test else 5)
-        rank = np.zeros(len(labels), int)  # the how-manieth of its class each sample is
+        test, validation = np.zeros((2, len(labels)), bool)
         for label in np.unique(labels):
-            rank[labels == label] = np.arange((labels == label).sum())
-        test = np.zeros(len(rank), bool) if has_test else (rank + fold) % 5 == 4
-        validation = ((rank + fold) % 10 == 8) & ~test
+            of_class = np.flatnonzero(labels == label)
+            held, watched = _ranks(len(of_class), has_test, fold)
+            test[of_class[held]], validation[of_class[watched]] = True, True
     else:
         _check_each_has_a_group(name, groups)
         known = np.unique(groups)
@@ -212,6 +260,17 @@ def divided(name: str, labels: np.ndarray, groups: np.ndarray | None, has_test: 
         "validation": np.flatnonzero(validation),
         "test": np.flatnonzero(test),
     }
+
+
+def _ranks(count: int, has_test: bool, fold: int) -> tuple[Array, Array]:
+    """Which of the `count` series of a class are test and validation: every fifth and tenth, but one each of few where three are there."""
+    rank = np.arange(count)
+    held = rank[:0] if has_test else rank[(rank + fold) % 5 == 4]
+    if not has_test and not len(held) and count > 2:
+        held = rank[[(count - 1 - fold) % count]]
+    left = np.setdiff1d(rank, held)
+    watched = left[(left + fold) % 10 == 8]
+    return held, left[-1:] if not len(watched) and len(left) > 1 else watched
 
 
 def _check_each_has_a_group(name: str, groups: np.ndarray) -> None:
@@ -235,15 +294,21 @@ def _is_whole(value: Any, least: int) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
-def _steps(name: str, longest: int, window: int | None) -> int:
-    """T of all series, by that of the longest one."""
+def _longest(source: Series) -> int:
+    return max(len(one) for series in (source.train, *(part[0] for part in (source.test, source.validation) if part)) for one in series)
+
+
+def _windows_of(source: Series, cut: Cut) -> tuple[int, int]:
+    """T of all series, by that of the longest one, and the steps from one window to the next."""
+    longest, window = _longest(source), cut.window
     if window is None:
-        return longest if longest <= MAX_STEPS else WINDOW
+        return longest if longest <= MAX_STEPS else WINDOW, HOP
     if window > longest:
         raise ValueError(
-            f"{name}: window={window} is longer than all series, of which the longest has {longest} steps; take at most that (--window)"
+            f"{source.name}: window={window} is longer than all series, of which the longest has {longest} steps; take at most that "
+            "(--window)"
         )
-    return window
+    return window, cut.hop or max(1, window // 2)
 
 
 def _windows(one: np.ndarray, steps: int, hop: int) -> list[np.ndarray]:

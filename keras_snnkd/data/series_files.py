@@ -2,15 +2,16 @@
 
 import csv
 import wave
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_snnkd.data.events import Events, of_arrays
+from keras_snnkd.data.events import Events, not_used, of_arrays
 from keras_snnkd.data.folder import check_test, files_of_classes, holds
-from keras_snnkd.data.npz import check_numbers
+from keras_snnkd.data.npz import check_numbers, class_names, read_array
 from keras_snnkd.data.series import Series
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files.archives import check_archive
@@ -36,36 +37,58 @@ def axes_of_values(path: Path) -> int | None:
     """How many axes the values of a `.npz` file of series or of frames of events have; `None` for another, or a damaged one."""
     try:
         check_archive(path)
-        with np.load(path, allow_pickle=False) as file:
-            return next((file[name].ndim for name in ("values", "train_values") if name in file), None)
+        with zipfile.ZipFile(path) as file:
+            name = next((name for name in ("values.npy", "train_values.npy") if name in file.namelist()), None)
+            return None if name is None else len(_shape(file, name))
     except Exception:  # whatever is wrong with it, the reader of images says it
         return None
+
+
+def _shape(file: zipfile.ZipFile, name: str) -> tuple[int, ...]:
+    """The shape of an array in an archive, by its header alone."""
+    with file.open(name) as array:
+        version = np.lib.format.read_magic(array)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        return read(array)[0]
 
 
 def read_npz(path: Path) -> Series | Events:
     """Series of one `.npz` file, or frames of events.
 
     `values`: `[N, T, C]`, or with `lengths` `[N]` all series one after the other, `[sum of lengths, C]`. `labels` `[N]`. Optional: `groups`
-    or `subjects` `[N]`, `class_names`, `channel_names`. Or the same with `train_` and `test_` before each name, for a given test set. With
-    `values` `[N, T, H, W, 2]` they are frames of events.
+    or `subjects` `[N]`, `class_names`, `channel_names`. Or the same with `train_`, `test_` and perhaps `validation_` before each name, for
+    given parts. With `values` `[N, T, H, W, 2]` they are frames of events. Other arrays are left out, and named in the notes.
 
     Raises:
         FileFormatError: If arrays are missing, damaged or do not fit.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file}
+            arrays = {name: read_array(file, name) for name in file}
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}.") from None
     except Exception as error:  # numpy reads headers in Python's syntax and raises what that raises
         raise FileFormatError(f"{path}: not a readable .npz file of plain arrays ({type(error).__name__}: {error}).") from error
     prefix = "train_" if "train_values" in arrays else ""
     if f"{prefix}values" in arrays and arrays[f"{prefix}values"].ndim == 5:
         return of_arrays(path, arrays, path.stem)
     series, labels = _npz_part(path, arrays, prefix)
-    test = _npz_part(path, arrays, "test_") if "test_values" in arrays else None
-    groups = next((arrays[f"{prefix}{name}"] for name in ("groups", "subjects") if f"{prefix}{name}" in arrays), None)
-    names = arrays.get("class_names", np.arange(int(labels.max(initial=-1)) + 1))
-    channels = arrays.get("channel_names", ())
-    return Series(path.stem, tuple(map(str, names)), series, labels, groups, test, tuple(map(str, channels)))
+    given = {part: _npz_part(path, arrays, f"{part}_") for part in ("test", "validation") if f"{part}_values" in arrays}
+    called = next((name for name in (f"{prefix}groups", f"{prefix}subjects", "groups", "subjects") if name in arrays), None)
+    names = class_names(path, arrays, [labels, *(part[1] for part in given.values())])
+    used = {called, "class_names", "channel_names"}
+    used |= {f"{part}{name}" for part in (prefix, *(f"{part}_" for part in given)) for name in ("values", "labels", "lengths")}
+    return Series(
+        path.stem,
+        names,
+        series,
+        labels,
+        None if called is None else arrays[called],
+        given.get("test"),
+        tuple(map(str, np.ravel(arrays.get("channel_names", ())))),
+        given.get("validation"),
+        not_used(arrays, used),
+    )
 
 
 def _npz_part(path: Path, arrays: Any, prefix: str) -> Any:
@@ -76,7 +99,8 @@ def _npz_part(path: Path, arrays: Any, prefix: str) -> Any:
     check_numbers(path, f"{prefix}labels", labels)
     if values.dtype.kind not in "fiu":
         raise FileFormatError(f"{path}: {prefix}values must be numbers, got {values.dtype}.")
-    values = values.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is infinite is refused later, with the series
+        values = values.astype(np.float32)
     if lengths is None:
         if values.ndim != 3:
             raise FileFormatError(f"{path}: {prefix}values must be [N, T, C], or [sum of lengths, C] with lengths, got {values.shape}.")
@@ -121,6 +145,7 @@ def read_ts(path: Path) -> Series:
 
 def _ts_part(path: Path) -> Any:
     series, labels, in_data, labelled = [], [], False, False
+    listed: set[str] = set()
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -129,11 +154,13 @@ def _ts_part(path: Path) -> Any:
         if not line or line.startswith("#"):
             continue
         if not in_data:
-            word, _, rest = line.partition(" ")
-            labelled |= word.lower() == "@classlabel" and rest.split()[:1] == ["true"]
-            if word.lower() == "@timestamps" and rest.strip().lower() == "true":
+            word, *rest = line.split()
+            word, told = word.lower(), [one.lower() for one in rest[:1]]
+            if word == "@classlabel" and told == ["true"]:
+                labelled, listed = True, set(rest[1:])
+            if word == "@timestamps" and told == ["true"]:
                 raise FileFormatError(f"{path}: its values have time stamps, which are not read; expected evenly spaced values.")
-            in_data = word.lower() == "@data"
+            in_data = word == "@data"
             continue
         *channels, label = line.split(":")
         try:
@@ -143,6 +170,10 @@ def _ts_part(path: Path) -> Any:
         if len(steps := {len(column) for column in columns}) != 1:
             came = ", ".join(map(str, sorted(steps))) or "none"
             raise FileFormatError(f"{path}, line {number}: every channel must have equally many steps, got {came}.")
+        if listed and label.strip() not in listed:
+            raise FileFormatError(
+                f"{path}, line {number}: class {label.strip()!r} is none of {', '.join(sorted(listed))}; is the line whole?"
+            )
         series.append(np.array(columns, np.float32).T)
         labels.append(label.strip())
     if not series or not labelled:
@@ -160,20 +191,28 @@ def read_csv(path: Path) -> Series:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets begin files with a mark of their encoding
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows, columns = list(reader), list(reader.fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise FileFormatError(f"{path}: not a readable CSV file ({error}).") from error
-    columns = list(rows[0]) if rows else []
+    if twice := [name for name in columns if columns.count(name) > 1]:
+        raise FileFormatError(f"{path}: two columns are called {twice[0]!r}; each needs a name of its own.")
     channels = [name for name in columns if name not in ("series", "label", "group")]
     if not {"series", "label"} <= set(columns) or not channels:
         commas = "; columns stand between commas" if len(columns) == 1 else ""
-        came = ", ".join(map(str, columns)) or "nothing"
+        came = ", ".join(columns) or "nothing"
         raise FileFormatError(f"{path}: expected a header with series, label, perhaps group, and channels, got {came}{commas}.")
+    if not rows:
+        raise FileFormatError(f"{path}: no lines after the header.")
     names: list[str] = []
     values: list[Any] = []
     labels: list[Any] = []
     groups: list[Any] = []
     for number, row in enumerate(rows, start=2):
+        if None in row:
+            raise FileFormatError(f"{path}, line {number}: more values than the header's {len(columns)}; decimals stand behind a point.")
+        if not row["label"]:
+            raise FileFormatError(f"{path}, line {number}: series {row['series']!r} has no label.")
         if not names or row["series"] != names[-1]:
             if row["series"] in names:
                 raise FileFormatError(
@@ -242,7 +281,7 @@ class _Rate:
                 width, channels, rate, frames = sound.getsampwidth(), sound.getnchannels(), sound.getframerate(), sound.getnframes()
                 content = sound.readframes(frames)
         except (OSError, EOFError, wave.Error) as error:
-            raise FileFormatError(f"{file}: not a readable WAV file ({error}).") from error
+            raise FileFormatError(f"{file}: not a readable WAV file ({str(error) or 'cut off'}).") from error
         if (width, channels) != (2, 1) or len(content) != 2 * frames or not frames:
             raise FileFormatError(f"{file}: expected 16-bit mono, whole, got {8 * width}-bit, {channels} channels, {len(content)} bytes.")
         if self.rate not in (None, rate):

@@ -48,7 +48,7 @@ def simulate_events(images: Any, frames: int = 10, threshold: float = 0.2, reach
     Source: the pixels' model of Rebecq et al. (2018), "ESIM: an Open Event Camera Simulator"; the movement of Orchard et al. (2015).
     """
     for name, value in (("frames", frames), ("reach", reach), ("steps", steps)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise ValueError(f"{name} must be a whole number above 0, got {value!r}")
     if not 0 < threshold < np.inf:
         raise ValueError(f"threshold must be a number above 0, got {threshold!r}")

@@ -210,7 +210,7 @@ def told_of_ignorance(name: str, found: Adapted, samples: Samples | None, margin
         )
     others = "; ".join(f"{accuracy:.1%} {scale}" for scale, accuracy in found.tried.items() if scale != AS_THEY_ARE)
     return (
-        f"the teacher {name} is right on {found.accuracy:.1%} of {count} images, and guessing the commonest class on {chance:.1%}: it has "
+        f"the teacher {name} is right on {found.accuracy:.1%} of {count} samples, and guessing the commonest class on {chance:.1%}: it has "
         f"nothing to teach{f' (on other scales: {others})' if others else ''}"
     )
 
@@ -329,7 +329,8 @@ def _size_layers(teacher: keras.Model, image_shape: Any) -> list[keras.Layer]:
     if len(taken) != 3 or len(image_shape) != 3 or {taken[2], image_shape[2]} - {None, 1, 3}:
         raise ShapeError(
             f"the teacher {teacher.name} takes inputs {taken_shape(teacher)}, which cannot be made of the data's {tuple(image_shape)}; "
-            "give one that takes grey or coloured images, keras.Model(image, teacher(layers(image))) with what makes its inputs of them"
+            f"give {'one that takes grey or coloured images' if len(image_shape) == 3 else 'one that takes these'}, "
+            "keras.Model(inputs, teacher(layers(inputs))) with what makes its inputs of them"
         )
     height, width = (want or got for want, got in zip(taken[:2], image_shape[:2], strict=True))
     if (height, width) != tuple(image_shape[:2]):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_snnkd import data as datasets
-from keras_snnkd import models
+from keras_snnkd import graphs, models
 from keras_snnkd.distill import teachers
 from keras_snnkd.distill.samples import LOOKED_AT, Samples, samples_of_data
 from keras_snnkd.distill.taps import tap_names
@@ -46,7 +46,8 @@ def load_teacher(file: Path, data: datasets.Data, recipe: Recipe, console: Any, 
     outputs = "numbers" if data.gives_numbers and recipe.teacher_outputs == "auto" else recipe.teacher_outputs
     samples = samples_of_data(data)
     found = teachers.adapted(models.load(file), outputs, scale, data.image_shape, samples, data.num_outputs)
-    changes = [*found.changes, *([NO_SPIKES] if recipe.teacher_neuron == "relu" and is_file(recipe.teacher) else [])]
+    unasked = recipe.teacher_neuron == "relu" and is_file(recipe.teacher)
+    changes = [*found.changes, *([NO_SPIKES] if unasked and not _spikes(found.model) else [])]
     for change in changes:
         console.print(f"teacher {file}: {change}", highlight=False, markup=False, soft_wrap=True)
     teachers.judge(str(file), found, samples)
@@ -79,6 +80,10 @@ def lost_by_augmentation(teacher: keras.Model, data: datasets.Data) -> str:
         f"the teacher is right on {clean:.1%} of {len(chosen)} training images as they are, and on {changed:.1%} as {data.augment} changes "
         "them: it was trained without that, and a student would learn its mistakes"
     )
+
+
+def _spikes(teacher: keras.Model) -> bool:
+    return any(graphs.fires(layer) for layer in all_layers(teacher))
 
 
 def _check_vocabulary(file: Path, data: datasets.Data) -> None:

@@ -1,6 +1,7 @@
 """From the names in a recipe to the stages that are trained: teachers, assistants and students."""
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.compressing.finetuning import calibration_images
 from keras_snnkd.run.recipes.checks import budget_of
 from keras_snnkd.run.recipes.modes import Mode
-from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, RATES, SHIPPED, TWIN, ResolvedRecipe, teacher_file
+from keras_snnkd.run.recipes.recipe import CONVERTED, IMITATION, ITSELF, LONGER, RATES, SHIPPED, TWIN, ResolvedRecipe, teacher_file
 from keras_snnkd.teachers import shipped
 from keras_snnkd.training.task import CLASSES, UNLABELLED, regression_in
 
@@ -59,7 +60,7 @@ class Plan:
     """
 
     def __init__(self, recipe: ResolvedRecipe, data: datasets.Data, trained_teacher: Callable[[], keras.Model]) -> None:
-        self.recipe, self.data = recipe, data
+        self.recipe, self.data = _with_frames(recipe, data), data
         self._trained_teacher = trained_teacher
 
     @property
@@ -191,9 +192,9 @@ class Plan:
             return [self.student("student_ann", spec=twin_of(self.recipe.student))], {"start_from": "student_ann"}
         if start == "shrunk":
             return [], {"start_from": teacher, "transfer": models.shrink_weights}
-        if start == "converted":
-            spec, steps = twin_of(self.recipe.student), self.recipe.teacher_timesteps
-            twin = self.student("student_ann", spec=spec, timesteps=steps, changed=models.with_clip_floor)
+        if start == CONVERTED:
+            longer = self._longer(self.recipe.teacher_timesteps // self.recipe.timesteps, twin_of(self.recipe.student))
+            twin = self.student("student_ann", **longer, changed=models.with_clip_floor)
             return [twin], {"start_from": twin.name, "transfer": models.convert_weights}
         if start == "kept_frames":
             gated = self.student("student_gated", changed=models.with_frame_gate)
@@ -203,24 +204,20 @@ class Plan:
     def curriculum(self, method: Method) -> list[Stage]:
         """The student for many steps by labels, then for fewer, each from the stage before and taught by it."""
         times = max(1, self.recipe.teacher_timesteps // self.recipe.timesteps)
-        stages = [self.student(f"student_x{times}", **self._longer(times))]
+        stages = [self.student(f"student_x{times}", **self._longer(times, self.recipe.student))]
         while times > 1:
             times //= 2
             before, name = stages[-1].name, f"student_x{times}" if times > 1 else "student_distilled"
-            stages.append(self.taught(name, method, teacher=before, start_from=before, **self._longer(times)))
+            stages.append(self.taught(name, method, teacher=before, start_from=before, **self._longer(times, self.recipe.student)))
         return stages
 
-    def _longer(self, times: int) -> dict[str, Any]:
-        """The student for so many times its steps."""
-        spec = models.specification(self.recipe.student)
+    def _longer(self, times: int, spec: Any) -> dict[str, Any]:
+        """The student, or its twin, for so many times its steps, of a series at most for all steps that it has."""
+        spec = models.specification(spec)
         if spec["builder"] != "SequenceNet":
-            return {"timesteps": times * self.recipe.timesteps}
-        if not spec.get("frames"):
-            raise KDError(
-                "the steps of a network for series are those of the series; to train it for many and then for few, give the student's own "
-                'number, such as {"builder": "SequenceNet", "widths": [64, 64], "frames": 25} in a recipe'
-            )
-        return {"spec": {**spec, "frames": times * spec["frames"]}}
+            return {"spec": spec, "timesteps": times * self.recipe.timesteps}
+        frames = spec.get("frames") or self.data.image_shape[0]
+        return {"spec": {**spec, "frames": min(times * frames, self.data.image_shape[0])}}
 
     def teacher(self) -> tuple[Any, list[Stage]]:
         """The teacher as a stage's name, a loaded model or a function of the student, and the stages that train it."""
@@ -373,11 +370,28 @@ def build_for(data: datasets.Data, spec: dict[str, Any], name: str) -> keras.Mod
     return model
 
 
+def _with_frames(recipe: ResolvedRecipe, data: datasets.Data) -> ResolvedRecipe:
+    """With a number of frames for a student of series whose method has it see fewer steps than others, and that was given none.
+
+    Its steps are those of the series, so that none could see more: it gets a half of them, or a quarter, and the others all.
+    """
+    times = recipe.teacher_timesteps // recipe.timesteps
+    if not data.is_series or recipe.student_start not in (CONVERTED, LONGER) or times < 2:
+        return recipe
+    spec = models.specification(recipe.student)
+    if spec["builder"] != "SequenceNet" or spec.get("frames"):
+        return recipe
+    steps = data.image_shape[0]
+    if steps < times:
+        raise KDError(f"{data.name} has series of {steps} steps, and the method divides them by {times}; take another one (--objective)")
+    return dataclasses.replace(recipe, student={**spec, "frames": steps // times})
+
+
 def _check_kind(data: datasets.Data, builder: str) -> None:
     """Raise a `ShapeError` for a network of data of another kind."""
     reads, kind = READS.get(builder, "images"), "images" if data.is_events else data.kind
     if reads != kind:
-        raise ShapeError(f"{data.name} holds {kind} {data.image_shape}, and {builder} takes {reads}; take {USUAL[kind]}")
+        raise ShapeError(f"{data.name} holds {data.kind} {data.image_shape}, and {builder} takes {reads}; take {USUAL[kind]}")
     if data.gives_numbers and (builder == "EncoderDecoder") != (data.train_arrays[1].ndim > 2):
         instead = "maps:8,16,32" if builder != "EncoderDecoder" else "convnet:16,pool,32"
         raise ShapeError(f"{data.name} has {data.labels_told} to learn, which {builder} does not give; take {instead}")

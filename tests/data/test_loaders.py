@@ -142,7 +142,7 @@ def test_what_came_is_said_back():
     assert lines[1] == "  validation is every tenth training image of each class, spread evenly over it"
     assert lines[3].startswith("  images per class (train, validation, test): 0 10/1/8; 1 10/1/6;")
     lacking = dataclasses.replace(load("digits"), num_classes=12, class_names=tuple("0123456789ab"))
-    assert "  no test image of a, b" in describe(lacking)
+    assert "  no images of a, b in test" in describe(lacking)
 
 
 def test_a_folder_that_is_called_as_a_data_set_is_not_passed_over_in_silence(tmp_path, monkeypatch):

@@ -40,7 +40,7 @@ def halves(labels=LABELS):
 def test_a_teacher_that_its_training_taught_nothing_is_stopped_before_its_student(tmp_path):
     told = []
     for resume in (False, True):
-        message = r"the teacher taught_nothing is right on \d+\.\d% of 120 images, and guessing .* on 50\.0%: it has nothing"
+        message = r"the teacher taught_nothing is right on \d+\.\d% of 120 samples, and guessing .* on 50\.0%: it has nothing"
         with pytest.raises(TeacherError, match=message) as error:
             Chain(two_stages(), tmp_path / "run").run(halves(), resume, callbacks=lambda stage: [Names(stage.name, told)])
         assert "--teacher-epochs" in str(error.value)

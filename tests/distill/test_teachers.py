@@ -264,7 +264,7 @@ def test_a_teacher_that_guesses_is_stopped_before_the_first_step():
     teacher, student = guessing(), tiny.plain()
     before = tiny.values(student)
     distiller = tiny.compiled(student, teacher, ["soft_targets"])
-    with pytest.raises(TeacherError, match=r"the teacher untrained is right on 33\.3% of 120 images, and guessing .* on 33\.3%"):
+    with pytest.raises(TeacherError, match=r"the teacher untrained is right on 33\.3% of 120 samples, and guessing .* on 33\.3%"):
         tiny.fit(distiller, IMAGES, CLASSES)
     tiny.assert_equal_weights(student, before)
 

@@ -8,7 +8,7 @@ import pytest
 
 import keras_snnkd as kd
 from keras_snnkd.cli.options import parser
-from keras_snnkd.errors import KDError, ShapeError
+from keras_snnkd.errors import ShapeError
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.finished import inspection
 from keras_snnkd.run.finished.evaluation import _as_picture, describe_data, measure
@@ -124,6 +124,15 @@ def test_hsd_from_end_to_end_converts_an_ann_on_more_frames(tmp_path):
     assert found[-1].transfer is kd.models.convert_weights
 
 
+def test_hsd_of_series_has_an_ann_on_more_steps_too(tmp_path):
+    recipe = kd.Recipe(dataset="japanese_vowels", objectives=["hsd_complete"], student="sequence:8", neuron="if", limit=40)
+    checked = Experiment(recipe, tmp_path / "run").check()
+    assert [frames_of(checked[name]) for name in ("student_alone", "student_ann", "student_distilled")] == [14, 28, 14]
+    student = {"builder": "SequenceNet", "widths": [8], "frames": 25}
+    checked = Experiment(dataclasses.replace(recipe, student=student), tmp_path / "run").check()
+    assert [frames_of(checked[name]) for name in ("student_ann", "student_distilled")] == [29, 25]  # no more than there are
+
+
 def test_razor_trains_a_gate_and_then_the_network_of_the_frames_it_kept(tmp_path):
     found, checked = stages(tmp_path, objectives=["razor"], timesteps=4)
     assert [stage.name for stage in found] == ["teacher", "student_alone", "student_gated", "student_distilled"]
@@ -140,13 +149,17 @@ def test_long_to_short_goes_down_in_stages_each_taught_by_the_one_before(tmp_pat
     assert steps == [2, 8, 4, 2]
 
 
-def test_long_to_short_asks_for_the_frames_of_a_series(tmp_path):
+def frames_of(stage):
+    return stage.student.get_layer("frames").timesteps
+
+
+def test_long_to_short_divides_the_steps_of_a_series(tmp_path):
     recipe = kd.Recipe(dataset="japanese_vowels", objectives=["long_to_short"], student="sequence:8", limit=40)
-    with pytest.raises(KDError, match="give the student's own"):
-        Experiment(recipe, tmp_path / "run").check()
-    student = {"builder": "SequenceNet", "widths": [8], "frames": 7}
+    checked = Experiment(recipe, tmp_path / "run").check()
+    assert [frames_of(checked[name]) for name in ("student_alone", "student_x4", "student_x2", "student_distilled")] == [7, 28, 14, 7]
+    student = {"builder": "SequenceNet", "widths": [8], "frames": 5}
     checked = Experiment(dataclasses.replace(recipe, student=student), tmp_path / "run").check()
-    assert checked["student_x4"].student.get_layer("frames").timesteps == 28
+    assert frames_of(checked["student_x4"]) == 20
     with pytest.raises(ValueError, match="take --mode distill"):
         kd.Recipe(mode="compare", objectives=["long_to_short"]).resolved()
 
@@ -155,7 +168,7 @@ def test_a_student_for_series_is_refused_for_images_and_for_events(tmp_path):
     with pytest.raises(ShapeError, match=r"holds images .* and SequenceNet takes series; take convnet:16,pool,32"):
         Experiment(kd.Recipe(dataset="digits", student="sequence:8", limit=40), tmp_path / "run").check()
     events = kd.data.simulate_events(kd.data.load("digits", batch_size=32, limit=60), frames=2)
-    with pytest.raises(ShapeError, match=r"holds images .* and SequenceNet takes series; take convnet:16,pool,32"):
+    with pytest.raises(ShapeError, match=r"holds frames of events .* and SequenceNet takes series; take convnet:16,pool,32"):
         Experiment(kd.Recipe(student="sequence:8", teacher="mlp:8", timesteps=2), tmp_path / "run", data=events).check()
     assert not (tmp_path / "run").exists()
 

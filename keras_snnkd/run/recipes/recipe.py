@@ -18,6 +18,9 @@ RATES, RELU = "rates", "relu"
 IMITATION = "imitation"
 """As a student's start: itself, after a stage without labels."""
 
+CONVERTED = "converted"
+"""As a student's start: its ANN twin with clip-floor activations, converted."""
+
 LONGER = "longer"
 """As a student's start: itself, trained before for `teacher_timesteps`, then for half as many, and so on."""
 
