@@ -16,7 +16,7 @@ from keras_snnkd.distill.fit_data import check_fit
 from keras_snnkd.distill.gradient import choose
 from keras_snnkd.distill.label_loss import check_label_loss
 from keras_snnkd.distill.naming import named
-from keras_snnkd.distill.objective import Objective, check_positive, taps_of
+from keras_snnkd.distill.objective import Objective, check_positive, counting, taps_of
 from keras_snnkd.distill.objectives import views
 from keras_snnkd.distill.objectives.coached import Coached
 from keras_snnkd.distill.pair import check_pair, is_itself
@@ -331,7 +331,9 @@ class Distiller(Distributed):
             value = objective.compute_loss(outputs[0], outputs[1], y_true=y, sample_weight=sample_weight, **masks)
             value = value * replicas if objective.divided_by_replicas else value
             metric.update_state(value, sample_weight=ops.shape(y)[0])
-            for name, measure in objective.measures(outputs[1]).items():
+            with counting(masks.get("masks", ())):
+                measures = objective.measures(outputs[1])
+            for name, measure in measures.items():
                 self.meters[name].update_state(measure, sample_weight=ops.shape(y)[0])
             loss += self.objective_weights[objective.name] * value / replicas  # as Keras divides its own losses
         return loss

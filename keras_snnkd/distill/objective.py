@@ -142,7 +142,7 @@ class Objective(keras.distillation.DistillationLoss):
         student = _each(lambda x: ops.cast(x, "float32"), student_outputs)
         if self.built_shapes is None:
             self.build(*(_each(lambda x: (None, *x.shape[1:]), outputs) for outputs in (teacher, student)))
-        with _counting(masks):
+        with counting(masks):
             losses = self.losses(teacher, student, y_true)
         if sample_weight is not None:
             losses = losses * ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
@@ -215,7 +215,7 @@ _MASKS: contextvars.ContextVar[tuple[Tensor, ...]] = contextvars.ContextVar("mas
 
 
 @contextlib.contextmanager
-def _counting(masks: Sequence[Tensor]) -> Iterator[None]:
+def counting(masks: Sequence[Tensor]) -> Iterator[None]:
     """While it lasts, means and sums over time leave out padded steps."""
     token = _MASKS.set(tuple(ops.cast(mask, "float32") for mask in masks))
     try:

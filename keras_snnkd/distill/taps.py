@@ -217,6 +217,7 @@ class _Membrane(keras.Layer):
     def __init__(self, neurons: keras.Layer, **kwargs: Any) -> None:
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.neurons = neurons
+        self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
         self.built = True

@@ -28,6 +28,7 @@ from keras_snnkd.errors import UnsupportedError
 from keras_snnkd.layers import OverTime
 from keras_snnkd.layers.encoders import Encoder
 from keras_snnkd.layers.readouts import Readout
+from keras_snnkd.layers.series import Standardize
 from keras_snnkd.models.network import ENCODERS
 from keras_snnkd.models.nir_file import DT, READOUTS, WITHOUT_ENCODER, above, fifteen_digits
 from keras_snnkd.neurons import ALIF, IF, LIF, PLIF, RLIF, AdLIF, LeakyIntegrator, RadLIF, SpikingLayer
@@ -199,6 +200,14 @@ class Writer:
         if maps := self.maps.get(id(layer.input)):
             weight = weight.reshape(*maps, -1).transpose(2, 0, 1, 3).reshape(weight.shape)
         return self.add(layer.name, self.package.Affine(np.ascontiguousarray(weight.T), bias), sources)
+
+    @write.register
+    def _(self, inner: Standardize, layer: keras.Layer, sources: list[str]) -> Any:
+        if inner.padded:
+            raise self.refused(layer, "marks padded steps, which NIR cannot say", "build the model with padded=False, for whole series")
+        scale = 1 / _numpy(inner.deviation)
+        weight, bias = (array.astype("float32") for array in (np.diag(scale), -_numpy(inner.mean) * scale))
+        return self.add(layer.name, self.package.Affine(weight, bias), sources)
 
     @write.register
     def _(self, inner: AveragePooling2D, layer: keras.Layer, sources: list[str]) -> Any:

@@ -8,18 +8,23 @@ import numpy as np
 from keras import ops
 
 from keras_snnkd import graphs
+from keras_snnkd.keras_internals import mask_of
 from keras_snnkd.metrics.measurement import Measurement
+
+MASK = ".mask"
+"""What follows a layer's name for the mask of its steps."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Activity:
     """How much the neurons of a network fire on some images.
 
-    With the spikes ``s[b, t, n]`` of B images, T time steps and the N neurons of a layer (every position of every channel is one)::
+    With the spikes ``s[b, t, n]`` of B images, T time steps and the N neurons of a layer (every position of every channel is one), and K
+    the steps of all images, B T, or of padded series those that are no padding::
 
-        rate      = sum over b, t, n of s / (B T N)
+        rate      = sum over b, t, n of s / (K N)
         silent    = share of the n with  sum over b, t of s[b, t, n] = 0
-        saturated = share of the n with  sum over b, t of s[b, t, n] = B T
+        saturated = share of the n with  sum over b, t of s[b, t, n] = K
 
     Args:
         rates: Mean firing rate of each spiking layer, 0..1 spikes per neuron and time step.
@@ -84,17 +89,19 @@ class ActivityMeter:
         self._spikes = _spikes(model)
         self.layers = {name: layer for name, layer, *_ in graphs.calls(model) if name in self._spikes}
         """The layers that can fire, in the order in which they run."""
-        self._measurement = Measurement(model, self._spikes, _count) if self._spikes else None
+        masks = {f"{name}{MASK}": mask for name, spikes in self._spikes.items() if (mask := mask_of(spikes)) is not None}
+        self._measurement = Measurement(model, {**self._spikes, **masks}, _count) if self._spikes else None
 
     def __call__(self, images: Any, batch_size: int = 128) -> Activity:
         """The activity on some images, as `activity` measures it."""
         if self._measurement is None:
             return Activity({}, 0.0, {}, {})
         counts: dict[str, Any] = dict.fromkeys(self._spikes, 0)
+        steps = dict.fromkeys(self._spikes, 0)
         for batch in self._measurement.batches(images, batch_size):
-            for name, count in batch.items():
+            for name, (count, real) in batch.items():
                 counts[name] = counts[name] + count.astype("int64")
-        steps = {name: len(images) * tensor.shape[1] for name, tensor in self._spikes.items()}
+                steps[name] += int(real)
         neuron_steps = sum(steps[name] * count.size for name, count in counts.items())
         return Activity(
             rate=float(sum(count.sum() for count in counts.values()) / neuron_steps),
@@ -143,6 +150,11 @@ def _spikes(model: keras.Model) -> dict[str, Any]:
     return {name: output for name, layer, _, output in graphs.calls(model) if graphs.fires(layer)}
 
 
-def _count(spikes: dict[str, Any]) -> dict[str, Any]:
-    """Spikes of each neuron, summed over batch and time: `[B, T, ...] -> [...]`."""
-    return {name: ops.sum(ops.cast(train, "float32"), axis=(0, 1)) for name, train in spikes.items()}
+def _count(values: dict[str, Any]) -> dict[str, Any]:
+    """Spikes of each neuron, summed over batch and time, `[B, T, ...] -> [...]`, and the steps that are no padding."""
+    spikes = {name: train for name, train in values.items() if not name.endswith(MASK)}
+    found = {}
+    for name, train in spikes.items():
+        real = values.get(f"{name}{MASK}", ops.ones(ops.shape(train)[:2]))
+        found[name] = ops.sum(ops.cast(train, "float32"), axis=(0, 1)), ops.sum(ops.cast(real, "float32"))
+    return found

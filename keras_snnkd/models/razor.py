@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_snnkd import graphs
-from keras_snnkd.keras_internals import call_again
+from keras_snnkd.keras_internals import call_again, unconnected
 from keras_snnkd.layers import FrameGate, Frames, KeptFrames, Standardize
 from keras_snnkd.layers.frame_gate import KEPT_AT
 
@@ -33,7 +33,7 @@ def with_frame_gate(model: keras.Model, penalty: float = 0.1) -> keras.Model:
     gate = FrameGate(penalty, name=GATE)
 
     def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
-        outputs = layer(*args, **kwargs)
+        outputs = unconnected(layer)(*args, **kwargs)
         return gate(outputs) if layer is last else outputs
 
     image = keras.Input(model.inputs[0].shape[1:], name=model.inputs[0].name)

@@ -24,6 +24,19 @@ def test_rates_spikes_silent_and_saturated_of_a_hand_computed_layer():
     assert metrics.activity(_direct_neurons(), images[:1]).silent == {"hidden": 0.5}
 
 
+def test_padded_steps_are_none_in_which_a_neuron_could_have_fired():
+    long, short = (models.SequenceNet((steps, 2), 3, widths=(6, 5), norm_scale=3.0) for steps in (9, 4))
+    short.set_weights(long.get_weights())
+    series = np.random.default_rng(0).normal(size=(5, 9, 2)).astype("float32")
+    series[:, 4:] = 0
+    measured = metrics.activity(long, series, batch_size=2)
+    assert measured == metrics.activity(short, series[:, :4])
+    assert measured.rates["block1_neuron"] > 0
+    series[0, 4:] = 1  # one of them whole: 4 series of 4 steps and one of 9
+    spikes = keras.Model(long.inputs[0], long.get_layer("block1_neuron").output)(series)
+    assert metrics.activity(long, series).rates["block1_neuron"] == pytest.approx(np.sum(spikes) / (25 * 6))
+
+
 def test_the_batch_size_does_not_matter():
     model = models.ConvNet((8, 8, 1), 10, widths=(4, "pool", 4), timesteps=3)
     images = np.random.default_rng(0).random((7, 8, 8, 1), "float32") * 3

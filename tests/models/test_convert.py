@@ -60,6 +60,13 @@ def gated():
     return model
 
 
+def test_a_gated_network_has_a_file_of_its_own(tmp_path):
+    assert litert(gated(), tmp_path / "gated.tflite", samples=EVENTS).agreement == 1.0
+    series = models.with_frame_gate(models.SequenceNet((8, 3), 2, widths=(4,)))
+    shown = np.random.default_rng(0).normal(size=(8, 8, 3)).astype("float32")
+    assert litert(series, tmp_path / "series.tflite", samples=shown).agreement == 1.0
+
+
 def test_a_gate_drops_frames_and_pays_for_those_it_keeps():
     model = gated()
     gate = model.get_layer("gate")

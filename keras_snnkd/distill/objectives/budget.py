@@ -9,7 +9,7 @@ from keras import ops
 from keras_snnkd import graphs
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shapes, Tensor
-from keras_snnkd.distill.objective import Objective, Tap, check_positive, taps_of
+from keras_snnkd.distill.objective import Objective, Tap, check_positive, has_time, real_steps, taps_of
 from keras_snnkd.errors import NothingToGainError, unknown_name
 from keras_snnkd.layers.synapses import Synapse, parts
 
@@ -32,6 +32,8 @@ class SpikeBudget(Objective):
         synops:             loss = max(0, mean over B of o / synops - 1)
         rate per operation: loss = max(0, mean over B of o / (rate N_o) - 1),  N_o the operations if all neurons fired in all steps
         rate per neuron:    loss = max(0, mean over B of n / (rate N T) - 1),  n the spikes of N neurons in T steps
+
+    Steps that are padding are none in which a neuron could have fired: they count neither in ``N_o`` nor in ``T``.
 
     Below the budget the loss is 0 and has no gradient; above, the gradient does not fade towards the budget, so that a large enough
     weight holds it exactly. A tight budget is better reached slowly: `weight={"schedule": "ramp", "start": 0.0, "end": 1.0}`. What counts
@@ -137,21 +139,30 @@ class SpikeBudget(Objective):
 
     def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         counts = self.counted(student_outputs)
-        budget = self.synops if self.rate is None else self.rate * sum(self.possible)
+        budget = self.synops if self.rate is None else self.rate * sum(self.possible) * share_of_real_steps(student_outputs)
         excess = ops.maximum(ops.mean(counts) / budget - 1.0, 0.0)
         return ops.broadcast_to(excess, ops.shape(counts))
 
     def measures(self, student_outputs: Tensor) -> dict[str, Tensor]:
         counts = ops.mean(self.counted(student_outputs))
-        return {SYNOPS: counts} if self.per == "operation" else {RATE: counts / sum(self.possible)}
+        return {SYNOPS: counts} if self.per == "operation" else {RATE: counts / (sum(self.possible) * share_of_real_steps(student_outputs))}
 
     def get_config(self) -> Config:
         rate, synops = self.given
         return {**super().get_config(), "student_tap": self.chosen, "rate": rate, "synops": synops, "per": self.per}
 
 
+def share_of_real_steps(student_outputs: Any) -> Any:
+    """The share of a batch's steps that are no padding."""
+    outputs = student_outputs if isinstance(student_outputs, (list, tuple)) else [student_outputs]
+    real = next((real for x in outputs if has_time(x) and (real := real_steps(x)) is not None), None)
+    return 1.0 if real is None else ops.mean(real)
+
+
 def _count(reader: Synapse | None, x: Tensor) -> Tensor:
     x = ops.cast(x, "float32")
+    real = real_steps(x) if has_time(x) else None
+    x = x if real is None else x * real
     return ops.sum(ops.reshape(x, (ops.shape(x)[0], -1)), axis=1) if reader is None else reader.operations(x)
 
 

@@ -5,7 +5,7 @@ from keras import ops
 from keras_snnkd._public import public
 from keras_snnkd._types import Shape, Tensor
 from keras_snnkd.distill.align import Alignment
-from keras_snnkd.distill.objective import has_time, mean_of_sample
+from keras_snnkd.distill.objective import has_time, mean_of_sample, mean_of_steps
 from keras_snnkd.distill.objectives.pairs import LayerPairs
 
 
@@ -49,4 +49,4 @@ class Membrane(LayerPairs):
 
     def pair_losses(self, teacher: Tensor, student: Tensor, align: Alignment) -> Tensor:
         teacher, student = align(teacher, student)
-        return mean_of_sample(ops.square(student - teacher))
+        return mean_of_sample(mean_of_steps(ops.square(student - teacher)))

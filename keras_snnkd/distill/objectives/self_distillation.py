@@ -171,6 +171,7 @@ class ConfidentSteps(StepTeaching):
         weak_to_strong    loss = tau^2  mean over B of  KL(p[w] || p[s])
 
     With `cascade`, steps are sorted by confidence, and the loss is the mean over all pairs of neighbours. With a single step it is 0.
+    Padded steps of a series are no steps.
 
     From the paper (Ding et al., NeurIPS 2025, arXiv:2510.07924; there is no official code), whose text leaves two things open. Whether
     the teaching step gets gradient: its pseudocode stops none, and so do we; `detach=True` does. Whether ``tau^2`` is a factor: it is
@@ -208,14 +209,21 @@ class ConfidentSteps(StepTeaching):
         self.detach = detach
 
     def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
-        confidence = ops.mean(ops.max(ops.softmax(student_outputs), axis=-1), axis=0)
-        order = ops.argsort(confidence)
+        real = real_steps(student_outputs)
+        counted = ops.ones_like(student_outputs[..., 0]) if real is None else real[..., 0] * ops.ones_like(student_outputs[..., 0])
+        confident = ops.sum(ops.max(ops.softmax(student_outputs), axis=-1) * counted, axis=0)
+        of_step = ops.sum(counted, axis=0)  # of how many samples it is no padding
+        confidence = ops.where(of_step > 0, confident / ops.maximum(of_step, 1.0), -1.0)
+        order = ops.argsort(confidence)  # steps that are padding in all samples come first
+        first = ops.sum(ops.cast(of_step == 0, "int32"))
         pairs = self.cascade and student_outputs.shape[1] > 1
-        weaker, stronger = (order[:-1], order[1:]) if pairs else (order[:1], order[-1:])
+        weaker, stronger = (order[:-1], order[1:]) if pairs else (ops.take(order, first[None]), order[-1:])
         teaching, taught = (stronger, weaker) if self.direction == "strong_to_weak" else (weaker, stronger)
         target = ops.take(student_outputs, teaching, axis=1)
         target = ops.stop_gradient(target) if self.detach else target
-        return ops.mean(self.divergence(target, ops.take(student_outputs, taught, axis=1)), axis=1)
+        divergence = self.divergence(target, ops.take(student_outputs, taught, axis=1))
+        counts = ops.take(counted, teaching, axis=1) * ops.take(counted, taught, axis=1)
+        return ops.sum(divergence * counts, axis=1) / ops.maximum(ops.sum(counts, axis=1), 1.0)
 
     def get_config(self) -> Config:
         names = ("direction", "cascade", "detach")

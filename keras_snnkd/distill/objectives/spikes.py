@@ -9,7 +9,7 @@ from keras import ops
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shapes, Tensor
 from keras_snnkd.distill.align import Alignment
-from keras_snnkd.distill.objective import Objective, check_positive, has_time, mean_of_sample
+from keras_snnkd.distill.objective import Objective, check_positive, has_time, mean_of_sample, mean_of_steps, real_steps
 
 
 @public
@@ -36,7 +36,8 @@ class SpikeTrain(Objective):
     Reads:
         Spikes `[B, T, N]` or `[B, T, H, W, D]` of both models, output or hidden. A teacher with ``T_teacher = m T`` is compared over
         windows ``m`` times as long. Larger maps are averaged down to the smaller ones; where widths differ, a trained projection brings
-        the student's to the teacher's (see `keras_snnkd.distill.align`). Steps at the end that fill no window do not count.
+        the student's to the teacher's (see `keras_snnkd.distill.align`). Steps at the end that fill no window do not count. In padded
+        series a window's rate is that of its steps that are no padding, and a window without any does not count.
 
     Raises:
         ShapeError: If a tap has no time axis, a window does not fit, or the T's do not.
@@ -90,16 +91,19 @@ class SpikeTrain(Objective):
 
     def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         if self.filter_tau:
-            teacher, student = self._filtered(teacher_outputs), self._filtered(student_outputs)
-        else:
-            steps = student_outputs.shape[1]
-            window = self.window or steps
-            stride = self.stride or window
-            ratio = teacher_outputs.shape[1] // steps
-            teacher = _window_rates(teacher_outputs, window * ratio, stride * ratio)
-            student = _window_rates(student_outputs, window, stride)
+            teacher, student = self.align(self._filtered(teacher_outputs), self._filtered(student_outputs))
+            return mean_of_sample(mean_of_steps(ops.square(student - teacher)))
+        steps = student_outputs.shape[1]
+        window = self.window or steps
+        stride = self.stride or window
+        ratio = teacher_outputs.shape[1] // steps
+        teacher, _ = _window_rates(teacher_outputs, window * ratio, stride * ratio)
+        student, real = _window_rates(student_outputs, window, stride)
         teacher, student = self.align(teacher, student)
-        return mean_of_sample(ops.square(student - teacher))
+        squares = ops.square(student - teacher)
+        if real is None:
+            return mean_of_sample(squares)
+        return ops.sum(_of_windows(squares) * real, axis=1) / ops.sum(real, axis=1)
 
     def _filtered(self, spikes: Tensor) -> Tensor:
         assert self.filter_tau is not None
@@ -114,8 +118,20 @@ class SpikeTrain(Objective):
         return {**super().get_config(), "window": self.window, "stride": self.stride, "filter_tau": self.filter_tau}
 
 
-def _window_rates(spikes: Tensor, window: int, stride: int) -> Tensor:
-    """Rates `[B, K, ...]` of the windows that fit into `[B, T, ...]`."""
-    steps = ops.unstack(spikes, axis=1)  # once: the gradient of a slice writes the whole tensor for each window
+def _window_rates(spikes: Tensor, window: int, stride: int) -> tuple[Tensor, Tensor | None]:
+    """Rates `[B, K, ...]` of the windows that fit into `[B, T, ...]`; and if there is padding, which hold more than it, `[B, K]`."""
+    real = real_steps(spikes)
+    steps = ops.unstack(
+        spikes if real is None else spikes * real, axis=1
+    )  # once: a slice's gradient writes the whole tensor for each window
     starts = range(0, len(steps) - window + 1, stride)
-    return ops.stack([sum(steps[start : start + window]) / window for start in starts], axis=1)
+    sums = ops.stack([sum(steps[start : start + window]) for start in starts], axis=1)
+    if real is None:
+        return sums / window, None
+    counts = ops.stack([ops.sum(real[:, start : start + window], axis=1) for start in starts], axis=1)
+    return sums / ops.maximum(counts, 1.0), ops.cast(_of_windows(counts) > 0, sums.dtype)
+
+
+def _of_windows(x: Tensor) -> Tensor:
+    """The mean of each window `[B, K, ...]`, `[B, K]`."""
+    return ops.mean(ops.reshape(x, (-1, x.shape[1], math.prod(x.shape[2:]))), axis=-1)

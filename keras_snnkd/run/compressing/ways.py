@@ -13,7 +13,9 @@ from keras_snnkd.compress.plain import TRAINS
 from keras_snnkd.compress.pruning import check_sparsity
 from keras_snnkd.compress.tensor_trains import check_truncation
 from keras_snnkd.distill import methods, schedules
+from keras_snnkd.distill.objective import counting
 from keras_snnkd.distill.objectives import SpikeBudget
+from keras_snnkd.distill.objectives.budget import share_of_real_steps
 from keras_snnkd.distill.taps import TapModel
 from keras_snnkd.errors import NothingToGainError, unknown_name
 from keras_snnkd.export.freeze import timesteps as steps_of
@@ -283,8 +285,11 @@ def check_budget(student: keras.Model, budget: SpikeBudget, images: Any) -> None
     """
     budget.prepare(student)
     taps = TapModel(student, budget.student_tap)(keras.ops.convert_to_tensor(images))
-    ((_, now),) = budget.measures([taps[tap] for tap in budget.student_tap]).items()
-    now = float(now) / (sum(budget.possible) if budget.synops is None and budget.per == "operation" else 1.0)
+    spikes = [taps[tap] for tap in budget.student_tap]
+    with counting(TapModel.masks(taps, budget.student_tap)):
+        ((_, now),) = budget.measures(spikes).items()
+        possible = sum(budget.possible) * float(share_of_real_steps(spikes))
+    now = float(now) / (possible if budget.synops is None and budget.per == "operation" else 1.0)
     limit = budget.rate or budget.synops or 0.0  # one of the two is there
     if now <= limit:
         unit = "operations a sample" if budget.rate is None else f"of its spikes (per {budget.per})"
