@@ -25,7 +25,7 @@ from keras.layers import (
 from keras_snnkd._types import Array, Shape, Tensor
 from keras_snnkd._version import __version__
 from keras_snnkd.errors import UnsupportedError
-from keras_snnkd.layers import OverTime
+from keras_snnkd.layers import Frames, OverTime
 from keras_snnkd.layers.encoders import Encoder
 from keras_snnkd.layers.readouts import Readout
 from keras_snnkd.layers.series import Standardize
@@ -65,6 +65,8 @@ class Writer:
         """
         kinds = {kind for kind in (Encoder, SpikingLayer) for layer in self.model.layers if isinstance(layer, kind)}
         for layer in self.model.layers:
+            if isinstance(layer, Frames):
+                raise self.refused(layer, "puts several steps into one, which NIR cannot say", "give it as many steps as it has frames")
             output, *more = keras.tree.flatten(layer.output)
             reads = [] if isinstance(layer, InputLayer) else keras.tree.flatten(layer.input)
             if more or any(self.sources.get(id(tensor)) is None for tensor in reads):

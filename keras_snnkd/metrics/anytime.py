@@ -5,12 +5,13 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_snnkd import graphs
-from keras_snnkd._types import Array
+from keras_snnkd._types import Array, Tensor
 from keras_snnkd.edge.readout import likeliest, so_far, softmax
 from keras_snnkd.errors import ShapeError
-from keras_snnkd.keras_internals import producer, read_by
+from keras_snnkd.keras_internals import mask_of, producer, read_by
 from keras_snnkd.layers import FakeQuant
 from keras_snnkd.layers.readouts import Readout
 from keras_snnkd.metrics.measurement import Measurement
@@ -80,9 +81,9 @@ def anytime(
     time Li et al. (2023), "SEENN", arXiv:2304.01230.
     """
     threshold = confidence_threshold(answers(model, calibration[0], batch_size), calibration[1], tolerance)
-    over_time = answers(model, images, batch_size)
+    over_time, lengths = _answers(model, images, batch_size)
     right = _right(over_time, labels)
-    steps = steps_used(over_time, threshold)
+    steps = steps_used(over_time, threshold, lengths)
     return Anytime(
         accuracy=right.mean(axis=0).tolist(),
         threshold=threshold,
@@ -103,7 +104,7 @@ def answers(model: keras.Model, images: np.ndarray, batch_size: int = 128) -> np
         batch_size: Images at a time.
 
     Returns:
-        Float64 `[N, T, C]`; the last step's are the model's output.
+        Float64 `[N, T, C]`; the last step's are the model's output. Of a padded series the answer stays as it is at its end.
 
     Raises:
         ShapeError, ValueError: See `anytime`.
@@ -111,11 +112,27 @@ def answers(model: keras.Model, images: np.ndarray, batch_size: int = 128) -> np
     Example:
         >>> accuracy_by_step = (answers(student, images).argmax(-1) == labels[:, None]).mean(0)
     """
+    return _answers(model, images, batch_size)[0]
+
+
+def _answers(model: keras.Model, images: np.ndarray, batch_size: int) -> tuple[Array, Array]:
+    """As `answers`, and the steps of each sample that are no padding, `[N]`."""
     model = graphs.flat(model)
     readout = final_readout(model)
-    measurement = Measurement(model, {"steps": read_by(readout)}, lambda values: readout.of_steps(values["steps"]))
-    steps = np.concatenate(list(measurement.batches(images, batch_size))).astype("float64")
-    return so_far(np.cumsum(steps, axis=1), steps, np.arange(1, steps.shape[1] + 1)[:, None], readout.over_time)
+    read = read_by(readout)
+    masks = {} if mask_of(read) is None else {"real": mask_of(read)}
+
+    def reduce(values: dict[str, Tensor]) -> Any:
+        steps = readout.of_steps(values["steps"])
+        return steps, ops.cast(values.get("real", ops.ones(ops.shape(steps)[:2])), "float32")
+
+    batches = list(Measurement(model, {"steps": read, **masks}, reduce).batches(images, batch_size))
+    steps, real = (np.concatenate(parts).astype("float64") for parts in zip(*batches, strict=True))
+    lengths = real.sum(axis=1).astype(int)
+    steps = steps * real[..., None]
+    place = np.minimum(np.arange(steps.shape[1]), lengths[:, None] - 1)  # of the latest step that is there
+    latest = np.take_along_axis(steps, place[..., None], axis=1)
+    return so_far(np.cumsum(steps, axis=1), latest, np.cumsum(real, axis=1)[..., None], readout.over_time), lengths
 
 
 def confidence_threshold(answers: np.ndarray, labels: np.ndarray, tolerance: float = 0.005) -> float | None:
@@ -144,10 +161,11 @@ def confidence_threshold(answers: np.ndarray, labels: np.ndarray, tolerance: flo
     return float(levels[good[0]]) if len(good) else None
 
 
-def steps_used(answers: np.ndarray, threshold: float | None) -> np.ndarray:
-    """Time steps until a network is as sure as `threshold`, `[N]` from answers `[N, T, C]`; T where it never is, or for `None`."""
+def steps_used(answers: np.ndarray, threshold: float | None, lengths: np.ndarray | None = None) -> np.ndarray:
+    """Time steps until a network is as sure as `threshold`, `[N]` from answers `[N, T, C]`; where it never is, or for `None`, T, or the
+    `lengths` `[N]` of padded series."""
     sure = np.zeros(answers.shape[:2], bool) if threshold is None else _confidence(answers) >= threshold
-    sure[:, -1] = True
+    sure[np.arange(len(sure)), -1 if lengths is None else lengths - 1] = True
     return sure.argmax(axis=1) + 1
 
 

@@ -147,6 +147,9 @@ REFUSED = {
         lambda: models.build("mlp:4", SHAPE, 10, neuron="radlif"),
         r"'block1_neuron' \(RadLIF\) has an adaptation current or recurrent",
     ),
+    "padding": (lambda: models.SequenceNet((6, 2), 3, widths=(4,)), r"'standardize' \(Standardize\) marks padded steps.*padded=False"),
+    "frames": (lambda: models.SequenceNet((6, 2), 3, widths=(4,), padded=False, frames=3), r"'frames'.*puts several steps into one"),
+    "votes": (lambda: models.SequenceNet((6, 2), 3, widths=(4,), padded=False, readout="softmax_sum"), "readout"),
     "maximum": (lambda: models.build("convnet:4,pool", SHAPE, 10), r"'pool1'.*takes maxima.*pooling='average'"),
     "twin": (lambda: models.build("mlp:4", SHAPE, 10, neuron="relu"), r"'block1_neuron' \(ReLU\) is no spiking neuron"),
     "same": (lambda: flat_conv(padding="same", strides=2), r"'conv' \(Conv2D\) pads one side more.*ZeroPadding2D"),
@@ -178,6 +181,18 @@ def test_what_nir_cannot_say_is_refused_by_the_layers_name(name, tmp_path):
     with pytest.raises(ExportError, match=match):
         kd.export.nir(model, tmp_path / "student.nir", samples=np.ones((2, *model.input_shape[1:]), "float32"))
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("more", [{}, {"learn_tau": "neuron"}, {"readout": "membrane"}, {"neuron": "if"}], ids=str)
+def test_networks_of_whole_series_come_back_from_their_files(more, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = models.SequenceNet((6, 2), 3, widths=(8, 8), padded=False, norm_scale=3.0, **more)
+    model.get_layer("standardize").set_statistics(np.array([1.0, -2.0]), np.array([0.5, 4.0]))
+    series = np.random.default_rng(0).normal([1.0, -2.0], [0.5, 4.0], (16, 6, 2)).astype("float32")
+    report = kd.export.nir(model, tmp_path / "student.nir", samples=series)
+    assert report.agreement == 1.0
+    assert report.operators["Affine"] == 4  # the scale, and three synapses
+    np.testing.assert_allclose(models.from_nir(tmp_path / "student.nir")(series), model(series), atol=1e-4)
 
 
 def test_a_model_whose_inputs_have_time_and_whose_neurons_read_flattened_maps(tmp_path):

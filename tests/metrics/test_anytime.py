@@ -34,6 +34,22 @@ def test_the_answer_after_t_steps_is_the_output_of_the_model_with_so_many(readou
     assert np.ptp(found, axis=1).max() > 0.1
 
 
+@pytest.mark.parametrize("readout", ["mean", "last", "spike_count", "membrane", "softmax_sum"])
+def test_padding_is_no_time(readout):
+    keras.utils.set_random_seed(0)
+    long, short = (models.SequenceNet((steps, 2), 3, widths=(6,), readout=readout, norm_scale=3.0) for steps in (9, 4))
+    long.get_layer("classifier").layer.bias.assign([1.0, -1.0, 0.5])
+    short.set_weights(long.get_weights())
+    series = np.random.default_rng(0).normal(size=(12, 9, 2)).astype("float32")
+    series[:, 4:] = 0
+    found, labels = answers(long, series), np.arange(12) % 3
+    np.testing.assert_allclose(found[:, :4], answers(short, series[:, :4]), atol=1e-6)
+    np.testing.assert_allclose(found[:, -1], long.predict(series, verbose=0), atol=1e-5)
+    measured, expected = (anytime(one, x, labels, (x, labels), 0.0) for one, x in ((long, series), (short, series[:, :4])))
+    assert (measured.mean_steps, measured.threshold) == (expected.mean_steps, expected.threshold)
+    assert np.array_equal(steps_used(found, None, np.full(12, 4)), np.full(12, 4))
+
+
 def test_the_threshold_by_hand():
     over_time = np.stack(
         [
