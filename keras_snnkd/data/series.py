@@ -240,8 +240,8 @@ def divided(name: str, labels: np.ndarray, groups: np.ndarray | None, has_test: 
         test, validation = np.zeros((2, len(labels)), bool)
         for label in np.unique(labels):
             of_class = np.flatnonzero(labels == label)
-            held, watched = _ranks(len(of_class), has_test, fold)
-            test[of_class[held]], validation[of_class[watched]] = True, True
+            of_test, of_validation = _ranks(len(of_class), has_test, fold)
+            test[of_class[of_test]], validation[of_class[of_validation]] = True, True
     else:
         _check_each_has_a_group(name, groups)
         known = np.unique(groups)

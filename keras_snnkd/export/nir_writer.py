@@ -64,9 +64,9 @@ class Writer:
             UnsupportedError: At the first layer that NIR cannot say.
         """
         kinds = {kind for kind in (Encoder, SpikingLayer) for layer in self.model.layers if isinstance(layer, kind)}
+        if frames := [layer for layer in self.model.layers if isinstance(layer, Frames)]:
+            raise self.refused(frames[0], "puts several steps into one, which NIR cannot say")
         for layer in self.model.layers:
-            if isinstance(layer, Frames):
-                raise self.refused(layer, "puts several steps into one, which NIR cannot say", "give it as many steps as it has frames")
             output, *more = keras.tree.flatten(layer.output)
             reads = [] if isinstance(layer, InputLayer) else keras.tree.flatten(layer.input)
             if more or any(self.sources.get(id(tensor)) is None for tensor in reads):
