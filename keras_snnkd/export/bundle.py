@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_snnkd.export.freeze import timesteps
+from keras_snnkd.export.freeze import takes_padding, timesteps
 from keras_snnkd.export.litert import UNROLLED_STEPS, check_form, write_litert
 from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
@@ -28,7 +28,7 @@ def export_all(
     """Write `saved_model/` and `<name>_<quantization>.tflite` for each quantization, all of them or, if one fails its check, none.
 
     A model of more than `UNROLLED_STEPS` time steps gets `<name>_streaming_<quantization>.tflite` in place of all these: files of one
-    step, whose size does not depend on T. A warning says so.
+    step, whose size does not depend on T; so does one of padded series in integers, which cannot tell padding. A warning says so.
 
     Args:
         model: A functional Keras model with one input and one output.
@@ -55,11 +55,14 @@ def export_all(
     check_form("int8" if "int8" in quantizations else "float32", io)
     reference = Reference(model, samples)
     T = timesteps(model)
+    why = None
     if T is not None and T > UNROLLED_STEPS:
+        why = f"{model.name} has T = {T}, and files that hold every step end at {UNROLLED_STEPS}"
+    elif "int8" in quantizations and takes_padding(reference.model):
+        why = f"{model.name} takes padded series, and a file of integers that holds every step cannot tell padding"
+    if why:
         warnings.warn(
-            f"{model.name} has T = {T}, and files that hold every step end at {UNROLLED_STEPS}: it is written as one step "
-            "(keras_snnkd.export.streaming), which keras_snnkd.edge.Runner runs T times.",
-            stacklevel=2,
+            f"{why}: it is written as one step (keras_snnkd.export.streaming), which keras_snnkd.edge.Runner runs T times.", stacklevel=2
         )
         finals = [Path(folder, f"{name}_streaming_{quantize}.tflite") for quantize in quantizations]
         with staged(*finals) as files:

@@ -11,7 +11,7 @@ from keras_snnkd.compress import is_plain, plain
 from keras_snnkd.errors import ExportError, unknown_name
 from keras_snnkd.files.logits import LOGITS
 from keras_snnkd.keras_internals import all_layers
-from keras_snnkd.layers import Poisson, logits_of
+from keras_snnkd.layers import Poisson, Standardize, logits_of
 from keras_snnkd.neurons import SpikingLayer
 
 
@@ -101,6 +101,11 @@ def timesteps(model: keras.Model) -> int | None:
     """T of a model with neurons; `None` for an ANN, or if T is open."""
     layers = graphs.flat(model).layers
     return next((graphs.first_output(layer).shape[1] for layer in layers if isinstance(layer, SpikingLayer) or graphs.fires(layer)), None)
+
+
+def takes_padding(model: keras.Model) -> bool:
+    """Whether a model takes series that are padded at the end, and has to tell where they end."""
+    return any(isinstance(layer, Standardize) and layer.padded for layer in graphs.flat(model).layers)
 
 
 def is_float32(model: keras.Model) -> bool:

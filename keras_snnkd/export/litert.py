@@ -11,7 +11,7 @@ from keras_snnkd.edge.images import check_images
 from keras_snnkd.errors import UnsupportedError, unknown_name
 from keras_snnkd.export import _convert
 from keras_snnkd.export.contents import check_contents
-from keras_snnkd.export.freeze import freeze, timesteps
+from keras_snnkd.export.freeze import freeze, takes_padding, timesteps
 from keras_snnkd.export.parity import EXACT, HALF, INTEGER, INTEGER_AWARE, QUANTIZED, Reference, verify
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import LiteRT
@@ -94,6 +94,11 @@ def write_litert(
         raise UnsupportedError(
             f"{finals[0]} not written: {reference.model.name} has T = {T}, and a file that holds every step grows with T; the limit is "
             f"{UNROLLED_STEPS}. Write the file of one step: keras_snnkd.export.streaming(model, path, samples=...)."
+        )
+    if "int8" in files and takes_padding(reference.model):
+        raise UnsupportedError(
+            f"{finals[0]} not written: {reference.model.name} takes padded series, and a file of integers that holds every step cannot "
+            "tell padding. Write the file of one step: keras_snnkd.export.streaming(model, path, 'int8', samples=...)."
         )
     models = {"plain": freeze(reference.model, batch_size=1)}
     if reference.taps:

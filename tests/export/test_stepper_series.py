@@ -87,6 +87,15 @@ def test_the_file_with_weights_of_8_bits_is_checked_on_whole_series(tmp_path):
 
 
 @pytest.mark.slow
+def test_integers_of_padded_series_are_a_file_of_one_step(tmp_path):
+    aware = models.quantize_aware(student(neuron="lif", tau=3.0), series())
+    with pytest.warns(UserWarning, match="takes padded series, .* written as one step"):
+        (report,) = kd.export.export_all(aware, tmp_path, series(), quantizations=("int8",))
+    assert Path(report.path).name == "model_streaming_int8.tflite"
+    with pytest.raises(UnsupportedError, match=r"takes padded series.*keras_snnkd\.export\.streaming"):
+        kd.export.litert(aware, tmp_path / "whole.tflite", "int8", samples=series())
+
+
 def test_the_file_of_integers_does_what_the_model_with_the_rounding_does(tmp_path):
     aware = models.quantize_aware(student(neuron="lif", tau=3.0), series())
     report = streaming(aware, tmp_path / "step.tflite", "int8", samples=series())
