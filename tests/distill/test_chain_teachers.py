@@ -66,7 +66,7 @@ def test_how_often_a_trained_teacher_has_to_be_right(right, stopped):
     teacher = keras.Model(image, keras.layers.Activation("linear")(image), name="known")
     pairs = (np.eye(2, dtype="float32")[answers], labels)
     if stopped:
-        with pytest.raises(TeacherError, match=f"{right}.0% of 100 images"):
+        with pytest.raises(TeacherError, match=f"{right}.0% of 100 samples"):
             judge_trained(teacher, pairs)
     else:
         judge_trained(teacher, pairs)

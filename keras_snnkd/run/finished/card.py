@@ -175,7 +175,7 @@ def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
 
 def _target(entry: Mapping[str, Any], cost: dict[str, Any]) -> dict[str, Any]:
     """The card's entry of a file that a run has exported, with its energy."""
-    target = TARGETS[str(entry["target"]).removeprefix("litert ")]
+    target = TARGETS[str(entry["target"]).removeprefix("litert ").removesuffix(" float32").replace(" ", "_")]
     known = {"state": "written", "label": target.label, "path": Path(entry["path"]).name, "arithmetic": target.arithmetic}
     return {**entry, **known, "energy": energy_of(cost, target.arithmetic)}
 

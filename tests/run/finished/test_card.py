@@ -15,6 +15,7 @@ from keras_snnkd.files.manifest import RUN, Manifest
 from keras_snnkd.files.staging import read_json
 from keras_snnkd.metrics import Operations
 from keras_snnkd.report import formats, plots
+from keras_snnkd.run.finished import card
 from keras_snnkd.run.finished.card import read_card, save_card, write_card
 from tests import chromium
 
@@ -377,3 +378,19 @@ def test_no_card_and_a_damaged_one(tmp_path):
     (tmp_path / "card.json").write_text("{")
     with pytest.raises(FileFormatError, match=r"card\.json is not a JSON file"):
         read_card(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ("saved_model", "SavedModel"),
+        ("litert float32", "LiteRT float32"),
+        ("litert int8", "LiteRT int8"),
+        ("streaming float32", "LiteRT streaming float32"),
+        ("streaming dynamic", "LiteRT streaming dynamic"),
+        ("streaming int8", "LiteRT streaming int8"),
+    ],
+)
+def test_every_file_that_a_run_writes_has_its_entry(said, label):
+    entry = card._target({"target": said, "path": "export/model.tflite"}, {})
+    assert (entry["label"], entry["path"], entry["state"]) == (label, "model.tflite", "written")
