@@ -15,7 +15,7 @@ from keras_snnkd.files.manifest import RUN, Manifest
 from keras_snnkd.files.staging import read_json
 from keras_snnkd.metrics import Operations
 from keras_snnkd.report import formats, plots
-from keras_snnkd.run.finished import card
+from keras_snnkd.run.finished import card as writing
 from keras_snnkd.run.finished.card import read_card, save_card, write_card
 from tests import chromium
 
@@ -392,5 +392,5 @@ def test_no_card_and_a_damaged_one(tmp_path):
     ],
 )
 def test_every_file_that_a_run_writes_has_its_entry(said, label):
-    entry = card._target({"target": said, "path": "export/model.tflite"}, {})
+    entry = writing._target({"target": said, "path": "export/model.tflite"}, {})
     assert (entry["label"], entry["path"], entry["state"]) == (label, "model.tflite", "written")
