@@ -392,5 +392,5 @@ def test_no_card_and_a_damaged_one(tmp_path):
     ],
 )
 def test_every_file_that_a_run_writes_has_its_entry(said, label):
-    entry = writing._target({"target": said, "path": "export/model.tflite"}, {})
+    entry = writing._target({"target": said, "path": "export/model.tflite"}, {"synaptic_operations": None})
     assert (entry["label"], entry["path"], entry["state"]) == (label, "model.tflite", "written")
