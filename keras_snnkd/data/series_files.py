@@ -22,6 +22,9 @@ VOWELS = Path(__file__).parent / "files" / "japanese_vowels.npz"
 MELS, FRAME_SECONDS, HOP_SECONDS = 40, 0.025, 0.010
 """Of sound: the bands of its spectrum, and the length of a frame and of the way to the next one."""
 
+LOWEST_HZ = 60.0
+"""Where the lowest band of sounds begins."""
+
 LOG_FLOOR = 1e-6
 
 SOUND = ".wav"
@@ -284,6 +287,10 @@ class _Rate:
             raise FileFormatError(f"{file}: not a readable WAV file ({str(error) or 'cut off'}).") from error
         if (width, channels) != (2, 1) or len(content) != 2 * frames or not frames:
             raise FileFormatError(f"{file}: expected 16-bit mono, whole, got {8 * width}-bit, {channels} channels, {len(content)} bytes.")
+        if rate <= 2 * LOWEST_HZ:
+            raise FileFormatError(
+                f"{file}: {rate} samples per second; the lowest band begins at {LOWEST_HZ:g} Hz and takes more than twice that."
+            )
         if self.rate not in (None, rate):
             raise FileFormatError(f"{file}: {rate} samples per second, and {self.first} has {self.rate}; bring all sounds to one rate.")
         self.rate, self.first = rate, self.first or file
@@ -302,7 +309,7 @@ def log_mel(sound: np.ndarray, rate: int) -> np.ndarray:
     frame, hop = round(FRAME_SECONDS * rate), round(HOP_SECONDS * rate)
     sound = np.pad(sound, (0, max(0, frame - len(sound))))
     spectrum = tf.square(tf.abs(tf.signal.stft(sound, frame, hop)))
-    weights = tf.signal.linear_to_mel_weight_matrix(MELS, spectrum.shape[-1], rate, 60.0, min(7600.0, rate / 2))
+    weights = tf.signal.linear_to_mel_weight_matrix(MELS, spectrum.shape[-1], rate, LOWEST_HZ, min(7600.0, rate / 2))
     mels = np.log(np.asarray(spectrum @ weights) + LOG_FLOOR) - np.log(LOG_FLOOR)
     mels[-1] += np.float32(1e-6)  # a silent end is no padding
     return mels.astype(np.float32)

@@ -145,16 +145,26 @@ class TapModel:
         """What the model takes of a batch: all of it, or with `named` its own inputs.
 
         Raises:
-            ShapeError: If one of them is not there.
+            ShapeError: If one of them is not there, or is of another shape.
         """
         if not self.named:
+            if isinstance(self.input_shape[0], (int, type(None))):
+                self._check_shape(x, self.input_shape)
             return x
         names = list(self.named_shapes)
         missing = [name for name in names if not isinstance(x, dict) or name not in x]
         if missing:
             came = ", ".join(x) if isinstance(x, dict) else type(x).__name__
             raise ShapeError(f"{self.model.name} takes the inputs {', '.join(names)}, and the batch has {came}")
+        for name in names:
+            self._check_shape(x[name], self.named_shapes[name], f" as {name!r}")
         return x[names[0]] if len(names) == 1 else [x[name] for name in names]
+
+    def _check_shape(self, x: Tensor, shape: Any, called: str = "") -> None:
+        """Refuse inputs of another size; of another rank Keras makes what it can."""
+        came, taken = tuple(getattr(x, "shape", ()))[1:], tuple(shape)[1:]
+        if len(came) == len(taken) and any(None not in pair and pair[0] != pair[1] for pair in zip(came, taken, strict=True)):
+            raise ShapeError(f"the model {self.model.name} takes inputs {taken}{called}, and the batch brings {came}")
 
     def shape(self, tap: Any) -> Shapes:
         """The shape of a tap, batch axis `None`; of several taps, a tuple of their shapes."""

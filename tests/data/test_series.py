@@ -220,6 +220,13 @@ def test_sounds_of_another_rate_are_refused(tmp_path):
         data.load(tmp_path)
 
 
+def test_sounds_of_too_low_a_rate_are_refused(tmp_path):
+    for label in "ab":
+        write_wav(tmp_path / label / "1.wav", rate=100, seconds=2)
+    with pytest.raises(FileFormatError, match=r"1\.wav: 100 samples per second; bands begin at 60 Hz, which takes twice that"):
+        data.load(tmp_path)
+
+
 def test_a_truncated_sound_is_refused(tmp_path):
     write_wav(tmp_path / "a" / "1.wav")
     whole = (tmp_path / "a" / "1.wav").read_bytes()

@@ -48,6 +48,12 @@ def test_without_the_word_other_inputs_are_refused_and_without_inputs_of_its_own
         distiller(EVENTS, training=True)
 
 
+def test_inputs_of_another_size_are_told_by_the_name_of_the_network(pair):
+    distiller = compiled(*pair, inputs="own")
+    with pytest.raises(ShapeError, match=rf"the model {pair[1].name} takes inputs \(8, 8, 1\), and the batch brings \(8, 6, 1\)"):
+        distiller.fit({"inputs": EVENTS, "teacher_inputs": IMAGES[:, :, :6]}, LABELS, verbose=0)
+
+
 def test_it_is_kept_in_the_file(pair, tmp_path):
     distiller = compiled(*pair, inputs="own")
     distiller.save(tmp_path / "distiller.keras")
