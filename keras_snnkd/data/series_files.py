@@ -288,9 +288,7 @@ class _Rate:
         if (width, channels) != (2, 1) or len(content) != 2 * frames or not frames:
             raise FileFormatError(f"{file}: expected 16-bit mono, whole, got {8 * width}-bit, {channels} channels, {len(content)} bytes.")
         if rate <= 2 * LOWEST_HZ:
-            raise FileFormatError(
-                f"{file}: {rate} samples per second; the lowest band begins at {LOWEST_HZ:g} Hz and takes more than twice that."
-            )
+            raise FileFormatError(f"{file}: {rate} samples per second; bands begin at {LOWEST_HZ:g} Hz, which takes twice that and more.")
         if self.rate not in (None, rate):
             raise FileFormatError(f"{file}: {rate} samples per second, and {self.first} has {self.rate}; bring all sounds to one rate.")
         self.rate, self.first = rate, self.first or file
