@@ -58,6 +58,7 @@ class Plan:
         rates: Learning rates of which each arm takes the best.
         spiking_teacher: Arguments that train a spiking teacher from an ANN of the same shape.
         few: The share of labels in the arms with few.
+        views: Of each image, of which the teacher's logits are cached; features of as many would be gigabytes.
     """
 
     seeds: int
@@ -65,31 +66,30 @@ class Plan:
     rates: str
     spiking_teacher: str
     few: float = 0.1
+    views: int = 4
 
     def runs(self) -> tuple[Planned, ...]:
         """All runs, the cheapest and most telling first."""
         chosen = f"--mode compare {self.length} --rates {self.rates}"
-        each = f"{self.length} --objective hinton {VIEWS}"
+        cached = f"--cache {self.views}"
+        each = f"{self.length} --objective hinton {cached}"
         spiking = f"--mode teacher --teacher-neuron lif --teacher-start ann {self.spiking_teacher}"
         return (
             Planned("distill", "what the command does by itself", "--mode distill", "defaults", each_seed=True),
             Planned(
-                "few_labels", f"{self.few:.0%} of the labels", f"{chosen} --objective hinton {VIEWS} --labels {self.few}", "few labels"
+                "few_labels", f"{self.few:.0%} of the labels", f"{chosen} --objective hinton {cached} --labels {self.few}", "few labels"
             ),
             Planned("methods", "the best logit, feature and self methods, a combination", f"{chosen} --objective {METHODS}"),
             Planned("twin", "the rival as an int8 file", f"--mode compare --rivals {each}"),
             Planned("chain", "through an assistant, and directly", f"--mode multistage {each}", "chain", each_seed=True),
             Planned("steps", "T 8, 4, 2, 1", f"--mode distill --timesteps 8,4,2,1 {each}", "from T = 8", each_seed=True),
-            Planned("one_step", "T = 1 at once", f"{chosen} --objective hinton {VIEWS} --timesteps 1", "T = 1"),
+            Planned("one_step", "T = 1 at once", f"{chosen} --objective hinton {cached} --timesteps 1", "T = 1"),
             Planned("spiking_teacher", "a spiking teacher", spiking, collected=False),
             Planned("spikes", "the founding paper's objectives", f"{chosen} --objective {SPIKES}", "spiking teacher", "spiking_teacher"),
         )
 
 
 METHODS = "hinton,logit_standardization,bkdsnn,w2s,dkd+bkdsnn"
-
-VIEWS = "--cache 4"
-"""Of logits alone; features of four views of every image would be gigabytes."""
 
 STRONG = "--optimizer sgd --schedule one_cycle --weight-decay 5e-3 --teacher-learning-rate 0.1 --precision mixed_bfloat16"
 
@@ -103,10 +103,11 @@ PLANS = {
     ),
     "fashion_mnist": Plan(
         5,
-        "--epochs 2 --twin-epochs 10 --augment flip+shift",
-        "2e-3,5e-3",
-        f"{STRONG} --teacher convnet:32,pool,64,64,pool,128,128,flatten --augment flip+shift+cutout --ann-epochs 16 --teacher-epochs 6",
+        "--epochs 2 --twin-epochs 14 --augment flip",
+        "0.05,0.1",
+        f"{STRONG} --teacher convnet:48,pool,96,96,pool,192,192,flatten --augment flip+shift+cutout --ann-epochs 28 --teacher-epochs 6",
         few=0.02,
+        views=2,  # an image and its mirror image
     ),
     "cifar10": Plan(
         3,

@@ -227,8 +227,10 @@ def _add_training(group: Any) -> None:
     group.add_argument(
         "--teacher-stop", type=int, metavar="N", help="stop the teacher after N of its epochs, before its learning rate reaches 0"
     )
-    group.add_argument("--optimizer", metavar="NAME", help="adamw (default) | sgd, with Nesterov's momentum")
-    group.add_argument("--schedule", metavar="NAME", help="how the learning rate changes: cosine (default) | warmup_cosine | one_cycle")
+    group.add_argument("--optimizer", metavar="NAME", help="adamw | sgd, with Nesterov's momentum (default: by data set)")
+    group.add_argument(
+        "--schedule", metavar="NAME", help="how the learning rate changes: cosine | warmup_cosine | one_cycle (default: by data set)"
+    )
     group.add_argument("--learning-rate", type=float, metavar="R", help="the highest, of students and assistants")
     group.add_argument("--teacher-learning-rate", type=float, metavar="R", help="the highest, of the teacher")
     group.add_argument("--weight-decay", type=float, metavar="W", help="decoupled from the gradient (default: 1e-4)")

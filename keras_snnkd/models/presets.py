@@ -19,8 +19,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "fashion_mnist_assistant": {"builder": "ConvNet", "widths": [24, "pool", 48, "pool"], "head": "flatten"},
     "fashion_mnist_student": {"builder": "ConvNet", "widths": [16, "pool", 32, "pool"], "head": "flatten"},
     # a tenth of the shipped teacher, large enough to fit its labels
-    "fashion_mnist_student_32k": {"builder": "ConvNet", "widths": [16, "pool", 36, "pool", 64, "pool"], "head": "flatten"},
-    "fashion_mnist_assistant_79k": {"builder": "ConvNet", "widths": [24, "pool", 64, "pool", 96, "pool"], "head": "flatten"},
+    "fashion_mnist_student_65k": {"builder": "ConvNet", "widths": [24, "pool", 56, "pool", 88, "pool"], "head": "flatten"},
+    "fashion_mnist_assistant_189k": {"builder": "ConvNet", "widths": [40, "pool", 96, "pool", 160, "pool"], "head": "flatten"},
     # CIFAR-10: 32x32x3
     "cifar10_teacher": {"builder": "ConvNet", "widths": [32, "pool", 64, "pool", 128, 128, "pool"], "head": "flatten"},
     "cifar10_assistant": {"builder": "ConvNet", "widths": [24, "pool", 48, "pool", 96, "pool"], "head": "flatten"},

@@ -68,17 +68,25 @@ NUMBERS: dict[str, Any] = {
 }
 """Of all regressions: students learn the teacher's numbers, both in deviations of the labels."""
 
+OF_OPTIMIZER = ("optimizer", "schedule", "learning_rate", "teacher_learning_rate", "weight_decay")
+"""Defaults that belong together: who asks for another optimizer than that of the data set gets none of them."""
+
 BY_DATA_SET: dict[str, dict[str, Any]] = {
     "digits": {"batch_size": 32, "epochs": 30, "teacher_epochs": 10, "learning_rate": 5e-3, "teacher_learning_rate": 2e-3},
     "mnist": {"epochs": 8, "teacher_epochs": 4, "augment": "shift"},
     "fashion_mnist": {
-        "student": "fashion_mnist_student_32k",
-        "assistants": ["fashion_mnist_assistant_79k"],
+        "student": "fashion_mnist_student_65k",
+        "assistants": ["fashion_mnist_assistant_189k"],
         "epochs": 2,
-        "twin_epochs": 10,
+        "twin_epochs": 14,
         "teacher_epochs": 5,
-        "augment": "flip+shift",
-        "cache": 4,
+        "optimizer": "sgd",
+        "schedule": "one_cycle",
+        "learning_rate": SGD_RATE,
+        "teacher_learning_rate": SGD_RATE,
+        "weight_decay": 2e-3,
+        "augment": "flip",
+        "cache": 2,  # an image and its mirror image
     },
     "japanese_vowels": {
         "batch_size": 32,

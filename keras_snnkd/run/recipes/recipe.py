@@ -185,11 +185,11 @@ class Recipe:
     teacher_start: str | None = None
     ann_epochs: int | None = None
     batch_size: int | None = None
-    optimizer: str = "adamw"
-    schedule: str = "cosine"
+    optimizer: str | None = None
+    schedule: str | None = None
     learning_rate: float | None = None
     teacher_learning_rate: float | None = None
-    weight_decay: float = 1e-4
+    weight_decay: float | None = None
     label_smoothing: float = 0.0
     class_weights: str | list | None = None
     teacher_stop: int | None = None
@@ -276,8 +276,11 @@ if TYPE_CHECKING:
         teacher_epochs: int
         teacher_start: str
         ann_epochs: int
+        optimizer: str
+        schedule: str
         learning_rate: float
         teacher_learning_rate: float
+        weight_decay: float
         augment: str
         cache: int
 

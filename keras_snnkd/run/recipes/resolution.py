@@ -169,7 +169,7 @@ def _defaults(recipe: Recipe) -> dict[str, Any]:
         **_general(recipe),
         **(defaults.SERIES if data.holds_series(recipe.dataset) else {}),
         **({"assistants": [f"{name}_assistant"], "student": f"{name}_student"} if _has_presets(recipe) else _of_own_data(recipe)),
-        **defaults.BY_DATA_SET.get(name, {}),
+        **_of_data_set(recipe, name),
         **(defaults.NUMBERS if _gives_numbers(recipe) else {}),
     }
     if recipe.optimizer == "sgd":
@@ -184,11 +184,19 @@ def _defaults(recipe: Recipe) -> dict[str, Any]:
         values.pop("twin_epochs", None)
     if recipe.mode == Mode.COMPARE:
         del values["teacher_neuron"]  # each method has its own
-    if recipe.mode in (Mode.COMPARE, Mode.TUNE):  # many students are trained
-        values["epochs"] = max(1, values["epochs"] // 3)
+    if recipe.mode in (Mode.COMPARE, Mode.TUNE):  # many students are trained, and no twins, of which an epoch is worth half a student's
+        values["epochs"] = max(1, (values["epochs"] + _of_data_set(recipe, name).get("twin_epochs", 0) // 2) // 3)
     else:
         values.update(label_weight=1.0, student_start=methods.STARTS[0], gradient=GRADIENTS[0])
     return values
+
+
+def _of_data_set(recipe: Recipe, name: str) -> dict[str, Any]:
+    """The defaults of a data set that is known by name; without those of its optimizer, where another is asked for."""
+    values = defaults.BY_DATA_SET.get(name, {})
+    if recipe.optimizer in (None, values.get("optimizer", ADAMW)):
+        return values
+    return {key: value for key, value in values.items() if key not in defaults.OF_OPTIMIZER}
 
 
 def _may_start_from_twin(recipe: Recipe) -> bool:
@@ -212,11 +220,16 @@ def _general(recipe: Recipe) -> dict[str, Any]:
         "teacher_epochs": 10,
         "teacher_start": "scratch",
         "ann_epochs": 10,
+        "optimizer": ADAMW,
+        "schedule": "cosine",
         "learning_rate": 2e-3,
         "teacher_learning_rate": 1e-3,
+        "weight_decay": 1e-4,
         "augment": "none",
     }
 
+
+ADAMW = "adamw"
 
 _OF_ITS_TRAINING = ("teacher_epochs", "teacher_stop", "teacher_learning_rate", "teacher_start", "ann_epochs")
 """Settings of a teacher that is trained in the run: whoever gives one of them wants to train one."""

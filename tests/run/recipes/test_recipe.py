@@ -26,7 +26,7 @@ def test_the_teacher_that_there_is_teaches_where_one_of_the_package_is_asked_for
 
 
 SIZED = {
-    "fashion_mnist": ("fashion_mnist_assistant_79k", "fashion_mnist_student_32k"),
+    "fashion_mnist": ("fashion_mnist_assistant_189k", "fashion_mnist_student_65k"),
     "cifar10": ("cifar10_assistant_114k", "cifar10_student_69k"),
 }
 """Where the student is a tenth of the teacher that comes with the package, and the assistant between them."""
@@ -44,8 +44,8 @@ def test_a_known_data_set_brings_its_own_models_and_schedule(name):
 @pytest.mark.parametrize(
     ("given", "epochs"),
     [
-        ({}, 10),
-        ({"mode": "baseline"}, 10),
+        ({}, 14),
+        ({"mode": "baseline"}, 14),
         ({"mode": "compare"}, 0),
         ({"neuron": "relu"}, 0),
         ({"student_start": "ann_twin"}, 0),
@@ -342,6 +342,20 @@ def test_objectives_that_take_mixed_labels_go_with_mixup(objective):
 def test_sgd_has_a_learning_rate_of_its_own():
     recipe = kd.Recipe(optimizer="sgd", teacher_learning_rate=0.2).resolved()
     assert (recipe.learning_rate, recipe.teacher_learning_rate) == (0.1, 0.2)
+
+
+def test_a_data_set_has_an_optimizer_of_its_own_with_all_that_belongs_to_it():
+    def settings(**given):
+        recipe = kd.Recipe(dataset="fashion_mnist", **given).resolved()
+        return recipe.optimizer, recipe.schedule, recipe.learning_rate, recipe.weight_decay
+
+    assert settings() == settings(optimizer="sgd") == ("sgd", "one_cycle", 0.1, 2e-3)
+    assert settings(optimizer="adamw") == ("adamw", "cosine", 2e-3, 1e-4)
+    assert settings(weight_decay=0.0, learning_rate=0.05) == ("sgd", "one_cycle", 0.05, 0.0)
+
+
+def test_a_comparison_without_twins_has_epochs_in_their_place():
+    assert kd.Recipe(dataset="fashion_mnist", mode="compare").resolved().epochs == 3
 
 
 def test_a_whole_number_is_a_learning_rate_too():
