@@ -129,5 +129,6 @@ def logits_of(model: keras.Model, probabilities: bool = False) -> keras.Model:
 
 
 def _with_logits(model: keras.Model, kind: str) -> keras.Model:
-    image = keras.Input(model.inputs[0].shape[1:], dtype=model.inputs[0].dtype, name=model.inputs[0].name)
-    return graphs.flat(keras.Model(image, Logits(kind, name="logits_of_output")(model(image)), name=model.name))
+    starts = [keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name) for tensor in model.inputs]
+    inputs = starts[0] if len(starts) == 1 else starts
+    return graphs.flat(keras.Model(inputs, Logits(kind, name="logits_of_output")(model(inputs)), name=model.name))
