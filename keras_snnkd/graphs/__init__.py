@@ -1,7 +1,7 @@
 """Graphs of functional models: their calls in order, models inside laid open, what they end in, and which layers fire."""
 
 from keras_snnkd.graphs.endings import apart, before_activation, gives_numbers, last_activation
-from keras_snnkd.graphs.flat import calls, check_built, fires, first_output, flat, handle, in_order, inputs_of, is_graph, producer, remade, sized
+from keras_snnkd.graphs.flat import calls, check_built, fires, first_output, flat, fresh_inputs, handle, in_order, inputs_of, is_graph, producer, remade, sized, taken
 
 __all__ = [
     "apart",
@@ -12,6 +12,7 @@ __all__ = [
     "first_output",
     "flat",
     "gives_numbers",
+    "fresh_inputs",
     "handle",
     "in_order",
     "inputs_of",
@@ -20,4 +21,5 @@ __all__ = [
     "producer",
     "remade",
     "sized",
+    "taken",
 ]

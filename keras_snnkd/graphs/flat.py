@@ -26,9 +26,24 @@ def inputs_of(model: keras.Model) -> Any:
     return inputs[0] if len(inputs) == 1 else inputs  # a list of one makes Keras warn
 
 
+def fresh_inputs(model: keras.Model) -> Any:
+    """New inputs of the same shapes, types and names, on which a functional model can be called: one, or the list of several."""
+    inputs = [keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name) for tensor in model.inputs]
+    return inputs[0] if len(inputs) == 1 else inputs
+
+
+def taken(model: keras.Model, samples: Samples) -> Samples:
+    """What a functional model takes of samples of several inputs: those of its own, by name, or of one input the array."""
+    if not isinstance(samples, Mapping):
+        return samples
+    own = {tensor.name: samples[tensor.name] for tensor in model.inputs}
+    return own if len(own) > 1 else next(iter(own.values()))
+
+
 def in_order(model: keras.Model, samples: Samples) -> Any:
-    """Samples as a functional model is called with them: an array, or of a mapping by input the list in the model's order."""
-    return [samples[tensor.name] for tensor in model.inputs] if isinstance(samples, Mapping) else samples
+    """Samples as a functional model is called with them: an array, or of several inputs the list in the model's order."""
+    given = taken(model, samples)
+    return list(given.values()) if isinstance(given, Mapping) else given
 
 
 def check_built(model: keras.Model, what: str = "the model") -> None:
@@ -146,7 +161,7 @@ def sized(model: keras.Model, image_shape: Sequence[int] | Mapping[str, Sequence
         >>> sized(keras.Sequential([keras.Input((None, None, 3)), backbone, keras.layers.Dense(10)]), (32, 32, 3))
     """
     by_name = isinstance(image_shape, Mapping)
-    if not is_graph(model) or by_name != (len(model.inputs) > 1):
+    if not is_graph(model) or (len(model.inputs) > 1 and not by_name):
         return model
     wanted = [tuple(image_shape[tensor.name] if by_name else image_shape) for tensor in model.inputs]
     taken = [tuple(tensor.shape[1:]) for tensor in model.inputs]

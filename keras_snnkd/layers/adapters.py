@@ -129,6 +129,5 @@ def logits_of(model: keras.Model, probabilities: bool = False) -> keras.Model:
 
 
 def _with_logits(model: keras.Model, kind: str) -> keras.Model:
-    starts = [keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name) for tensor in model.inputs]
-    inputs = starts[0] if len(starts) == 1 else starts
+    inputs = graphs.fresh_inputs(model)
     return graphs.flat(keras.Model(inputs, Logits(kind, name="logits_of_output")(model(inputs)), name=model.name))
