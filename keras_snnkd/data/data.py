@@ -13,53 +13,14 @@ import numpy as np
 from keras_snnkd._types import Tensor
 from keras_snnkd.data.augment import augmentation, check_axes
 from keras_snnkd.data.few_labels import UNLABELLED, check_share, is_labelled
-from keras_snnkd.data.mixup import check_mixup, shares
+from keras_snnkd.data.mixup import shares
 from keras_snnkd.data.pipeline import augmented, on_cpu, to_float
 from keras_snnkd.data.repeats import repeats
+from keras_snnkd.data.settings import check_settings
 from keras_snnkd.files.pictures import Resize
 from keras_snnkd.files.samples import Samples, arrays, count, of_each, rows
 
 Arrays = tuple[Samples, np.ndarray]
-
-STEPS = 16
-"""Steps that an epoch has at least, if `fitting_batch_size` can have it so."""
-
-
-def fitting_batch_size(count: int) -> int:
-    """The largest of 8, 16, 32, 64 and 128 with which `count` training images make at least `STEPS` steps per epoch, or else 8.
-
-    Example:
-        >>> fitting_batch_size(260)  # 16
-    """
-    return next((size for size in (128, 64, 32, 16) if count >= STEPS * size), 8)
-
-
-def check_settings(batch_size: Any, augment: Any, seed: Any, views: Any = None, mixup: Any = 0.0) -> None:
-    """Refuse settings that cannot give batches.
-
-    Raises:
-        ValueError: `batch_size` or `views` is not an integer of at least 1, `seed` is not an integer of 32 bits, or `mixup` is not a
-            number of at least 0.
-        UnknownNameError: A part of `augment` is not known.
-    """
-    if not _is_whole(batch_size) or batch_size < 1:
-        raise ValueError(f"batch_size must be an integer of at least 1, got {batch_size!r}.")
-    if not _is_whole(seed) or not 0 <= seed < 2**31:
-        raise ValueError(f"seed must be an integer from 0 to 2**31 - 1, got {seed!r}.")
-    if views is not None and (not _is_whole(views) or views < 1):
-        raise ValueError(f"views must be an integer of at least 1, or None for a new view each epoch, got {views!r}.")
-    check_mixup(mixup)
-    augmentation(augment)
-
-
-def check_limit(limit: Any) -> None:
-    """Refuse a number of images that cannot be divided.
-
-    Raises:
-        ValueError: If it is no integer of at least 2.
-    """
-    if limit is not None and (not _is_whole(limit) or limit < 2):
-        raise ValueError(f"limit must be at least 2 (one image to train on, one to validate), got {limit!r}.")
 
 
 def _gathered(images: Samples, indices: Tensor) -> Samples:
@@ -67,10 +28,6 @@ def _gathered(images: Samples, indices: Tensor) -> Samples:
     import tensorflow as tf
 
     return of_each(lambda values: tf.gather(values, indices), images)
-
-
-def _is_whole(number: object) -> bool:
-    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +38,16 @@ class Data:
 
     Args:
         name: Short name of the data set.
-        image_shape: (H, W, C) of images, (T, C) of series, (T, H, W, 2) of frames of events, (L,) of sentences; of several inputs a mapping of such shapes.
+        image_shape: (H, W, C) of images, (T, C) of series, (T, H, W, 2) of frames of events, (L,) of sentences; of several inputs a
+            mapping of such shapes.
         num_classes: Number of classes; 0 where labels are numbers.
         class_names: What label 0, 1, ... stands for.
         batch_size: Images in a batch.
         augment: Names of `AUGMENTATIONS` joined with `+`; only training images are augmented.
         seed: Decides the order and the augmentation of the training images, together with the epoch, and nothing else does.
         train_arrays, validation_arrays, test_arrays: Images uint8 `[N, H, W, C]`, series float32 `[N, T, C]` or frames uint8
-            `[N, T, H, W, 2]` or token ids int32 `[N, L]`, of several inputs a mapping of uint8 images and float32 vectors and series; and labels int32 `[N]`, or of a regression float32 `[N, K]` or `[N, H, W, K]`.
+            `[N, T, H, W, 2]` or token ids int32 `[N, L]`, of several inputs a mapping of uint8 images and
+            float32 vectors and series; and labels int32 `[N]`, or of a regression float32 `[N, K]` or `[N, H, W, K]`.
         views: How many augmented versions of each training image there are: epoch e shows view `e % views`. `None` for a new one each
             epoch.
         mixup: Strength a of mixup, 0 for none: a view mixes each training image, once augmented, with another one (see

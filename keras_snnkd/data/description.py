@@ -34,7 +34,11 @@ def describe(data: Any) -> list[str]:
     lines = [
         f"{data.name}: {_samples(data)}, {data.labels_told}; {sizes}; batches of {data.batch_size}",
         *data.notes,
-        *(_of_numbers(data) if data.gives_numbers else _of_classes(data.class_names, found, data.kind if data.is_text or data.is_named else "images")),
+        *(
+            _of_numbers(data)
+            if data.gives_numbers
+            else _of_classes(data.class_names, found, data.kind if data.is_text or data.is_named else "images")
+        ),
         *data.repeats,
     ]
     if data.unlabelled is not None:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd.data import events, folder, npz, own, prepared, series, series_files, text
-from keras_snnkd.data.data import Data, check_limit, check_settings, fitting_batch_size
+from keras_snnkd.data.data import Data
 from keras_snnkd.data.events import Events, Frames
 from keras_snnkd.data.series import Cut, Series
+from keras_snnkd.data.settings import check_limit, check_settings, fitting_batch_size
 from keras_snnkd.data.splits import TENTH, TENTH_OF_NUMBERS, Source, every_fifth, split
 from keras_snnkd.errors import DatasetUnavailableError, FileFormatError, unknown_name
 from keras_snnkd.files.pictures import Resize

@@ -110,16 +110,18 @@ def _of_pixels(given: Any, kept: Samples) -> list[str]:
 def _check_shapes(path: Path | str, parts: dict[str, Samples]) -> None:
     """Refuse parts whose samples have other inputs, or other shapes, than those of the training part."""
     if any(isinstance(images, Mapping) for images in parts.values()):
-        names = {part: sorted(images) if isinstance(images, Mapping) else "one input" for part, images in parts.items()}
+        names = {part: ", ".join(sorted(images)) if isinstance(images, Mapping) else "one input" for part, images in parts.items()}
         if other := [part for part in parts if names[part] != names["train"]]:
-            raise FileFormatError(f"{path}: the {other[0]} part has {names[other[0]]}, and the train part {names['train']}; give all the same.")
+            raise FileFormatError(
+                f"{path}: the {other[0]} part has {names[other[0]]}, and the train part {names['train']}; give all the same."
+            )
         for name in parts["train"]:
             _check_shapes(path, {f"{part}_{name}": images[name] for part, images in parts.items()})
         return
     shapes = {part: images.shape[1:] for part, images in parts.items()}
     if len(set(shapes.values())) > 1:
-        names, found = (" and ".join(map(str, items)) for items in ([f"x_{part}" for part in shapes], shapes.values()))
-        raise FileFormatError(f"{path}: images of {names} must have one shape, got {found}.")
+        keys, found = (" and ".join(map(str, items)) for items in ([f"x_{part}" for part in shapes], shapes.values()))
+        raise FileFormatError(f"{path}: images of {keys} must have one shape, got {found}.")
 
 
 def _several(path: Path | str, key: str, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -130,7 +132,9 @@ def _several(path: Path | str, key: str, given: Mapping[str, np.ndarray]) -> dic
     counts = {name: len(values) for name, values in found.items()}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{key}_{name} {number:,}" for name, number in counts.items())
-        raise FileFormatError(f"{path}: different numbers of samples, {told}; the i-th of each input make one sample, so give as many of each.")
+        raise FileFormatError(
+            f"{path}: different numbers of samples, {told}; the i-th of each input make one sample, so give as many of each."
+        )
     return found
 
 
@@ -160,7 +164,7 @@ def _arrays(path: Path) -> tuple[dict[str, Any], list[str]]:
             validation = next((name for name in VALIDATION if {f"x_{name}", f"y_{name}"} & set(names)), None)
             wanted = (*KEYS, f"x_{validation}", f"y_{validation}") if validation else KEYS
             arrays = {key: _read(file, key) for key in wanted if key in file}
-    except _Keys as error:
+    except _KeysError as error:
         raise FileFormatError(f"{path}: {error}") from None
     except Exception as error:  # numpy reads headers in Python's syntax and raises what that raises; MemoryError for what they claim
         reason = str(error) if isinstance(error, FileFormatError) else f"{type(error).__name__}: {error}"
@@ -183,13 +187,13 @@ def _arrays_of_inputs(path: Path, file: Any, inputs: list[str]) -> tuple[dict[st
     other = [key for key in names if key not in wanted and key.startswith(tuple(f"x_{part}_" for part in parts))]
     if missing or other:
         told = f"{', '.join(missing)} missing" if missing else f"{', '.join(other)} without {INPUT}{other[0].split('_', 2)[2]}"
-        raise _Keys(f"{told}; the inputs of x_train are {', '.join(inputs)}: expected {', '.join(wanted)}, got {', '.join(names)}.")
+        raise _KeysError(f"{told}; the inputs of x_train are {', '.join(inputs)}: expected {', '.join(wanted)}, got {', '.join(names)}.")
     arrays: dict[str, Any] = {f"x_{part}": {name: _read(file, f"x_{part}_{name}") for name in inputs} for part in parts}
     arrays |= {f"y_{part}": _read(file, f"y_{part}") for part in parts}
     return arrays, [name for name in names if name not in wanted]
 
 
-class _Keys(Exception):
+class _KeysError(Exception):
     """Keys that a readable file lacks."""
 
 

@@ -71,7 +71,7 @@ def has_inputs(data: Any) -> bool:
 def _pair(part: Any, name: str, numbers: bool) -> tuple[Samples, np.ndarray]:
     """Images, and class numbers or numbers, of one part."""
     if has_inputs(part):
-        images = {str(key): _array(values, f"samples of {key} of the {name} part") for key, values in part[0].items()}
+        images: Samples = {str(key): _array(values, f"samples of {key} of the {name} part") for key, values in part[0].items()}
         _check_counts(images, part[1], name)
         labels = _array(part[1], f"labels of the {name} part")
     elif isinstance(part, (tuple, list)) and len(part) == 2:

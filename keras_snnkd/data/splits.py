@@ -20,7 +20,8 @@ class Source(NamedTuple):
     Args:
         name: Short name of the data set.
         class_names: What label 0, 1, ... stands for.
-        train: Images uint8 `[N, H, W, C]`, or a mapping of several inputs, and labels int `[N]`, or numbers float32 `[N, ...]`, before validation is taken off.
+        train: Images uint8 `[N, H, W, C]`, or a mapping of several inputs, and
+            labels int `[N]`, or numbers float32 `[N, ...]`, before validation is taken off.
         test: The same for the test set.
         validation: The same where the files have some of their own; else `None`.
         notes: What a person should know of how they were read, each a phrase.
@@ -45,8 +46,8 @@ def split(source: Source, limit: int | None = None) -> dict[str, Arrays]:
         limit: At most this many images of the training part, before the split, and of the test set, with all classes alike.
 
     Returns:
-        `train_arrays`, `validation_arrays` and `test_arrays`, each uint8 images `[N, H, W, C]`, or a mapping of several inputs, and int32 labels
-        `[N]`, or numbers float32 `[N, ...]`, read-only. Numbers are spread as classes are, by the tenth of them that they fall into.
+        `train_arrays`, `validation_arrays` and `test_arrays`, each uint8 images `[N, H, W, C]`, or a mapping of several inputs, and int32
+        labels `[N]`, or numbers float32 `[N, ...]`, read-only. Numbers are spread as classes are, by the tenth of them that they fall into.
 
     Raises:
         FileFormatError: Fewer than two training images, or no test image; or a class without an image to train on.

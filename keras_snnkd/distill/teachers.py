@@ -12,6 +12,7 @@ import numpy as np
 from keras_snnkd import graphs
 from keras_snnkd._outputs import looks_like_probabilities
 from keras_snnkd._types import Config, Tensor
+from keras_snnkd.distill.named_inputs import check_inputs, scale_of_several, sees
 from keras_snnkd.distill.samples import Samples, samples_of
 from keras_snnkd.distill.scales import AUTO, SCALE_LAYER, Scale, check_scale, scale_of, scales
 from keras_snnkd.distill.taps import one_output
@@ -123,7 +124,7 @@ def adapted(
     _check_one_output(teacher)
     several = isinstance(image_shape, Mapping) or (samples is not None and isinstance(samples.images, Mapping))
     if several:
-        scale = _of_several(scale)
+        scale = scale_of_several(scale)
         samples = samples if samples is not None and sees(teacher, samples) else None
     elif image_shape is not None or samples is not None:
         _check_one_input(teacher)
@@ -254,43 +255,6 @@ def _check_one_input(teacher: keras.Model) -> None:
         )
 
 
-def sees(model: keras.Model, samples: Samples) -> bool:
-    """Whether a model can be called on samples: an array, or of several inputs a mapping with those of its input layers' names."""
-    if not isinstance(samples.images, Mapping):
-        return True
-    return graphs.is_graph(model) and all(tensor.name in samples.images for tensor in model.inputs)
-
-
-def check_inputs(model: keras.Model, called: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise a `ShapeError` for a model that takes an input that the data does not have, or one of another shape.
-
-    Args:
-        model: The model.
-        called: What to call it.
-        shapes: Of one sample of each input of the data, by name.
-    """
-    told = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
-    if not graphs.is_graph(model):
-        raise ShapeError(f"{called} is a {type(model).__name__}, whose inputs have no names; build it by the functional API, for {told}")
-    for tensor in model.inputs:
-        taken, shape = tuple(tensor.shape[1:]), shapes.get(tensor.name)
-        if shape is None or len(shape) != len(taken) or any(want not in (None, got) for want, got in zip(taken, shape, strict=True)):
-            raise ShapeError(
-                f"{called} takes the input {tensor.name} {taken}, and the data has {told}; give the input layers the names and shapes of "
-                f"the data's inputs, keras.Input(shape, name=...)"
-            )
-
-
-def _of_several(scale: Any) -> Any:
-    """The scale of a teacher that sees several inputs: each as it is."""
-    if scale not in (AUTO, None):
-        raise ValueError(
-            f"teacher_scale={scale!r} (--teacher-scale) is that of images as the one input, and this data has several, which a teacher "
-            "takes as they are; leave it out, and put the scaling into the teacher"
-        )
-    return None
-
-
 def _as_logits(teacher: keras.Model, outputs: Any) -> tuple[keras.Model, list[str]]:
     """The teacher without the activation that it ends in, where its graph tells one."""
     if outputs in ("logits", "numbers"):
@@ -396,7 +360,7 @@ def taken_shape(teacher: keras.Model) -> tuple[int | None, ...] | None:
     return None if shape is None else tuple(shape[1:])
 
 
-def _around(model: keras.Model, before: list[keras.Layer], behind: list[keras.Layer], shape: tuple[int, ...] | None = None) -> keras.Model:
+def _around(model: keras.Model, before: list[keras.Layer], behind: list[keras.Layer], shape: Any = None) -> keras.Model:
     """A model with layers before and behind it, for inputs of this shape, or its own."""
     if not before and not behind:
         return model

@@ -49,7 +49,8 @@ class Answer:
 class Runner:
     """A `.tflite` file in the LiteRT interpreter, one image at a time.
 
-    Files of `keras_snnkd.export.litert` take an image, or several inputs by name, and give logits. Files of `keras_snnkd.export.streaming` compute one time step, with
+    Files of `keras_snnkd.export.litert` take an image, or several inputs by name, and give logits. Files
+    of `keras_snnkd.export.streaming` compute one time step, with
     the neurons' state as inputs and outputs; the runner keeps that state from `step` to `step`. Integer inputs and outputs are converted
     by the file's own scales and zero points.
 

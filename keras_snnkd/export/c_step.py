@@ -74,7 +74,9 @@ def c_step(model: keras.Model, path: str | Path, *, samples: np.ndarray, name: s
     if compiler is None:
         raise MissingPackageError(f"{path} not written: checking it takes a C compiler, one of {', '.join(COMPILERS)}")
     reference = Reference(model, samples)
-    check_one_input(reference.model, "C of one step", "export it with keras_snnkd.export.litert; its int8 file fits keras_snnkd.export.c_array")
+    check_one_input(
+        reference.model, "C of one step", "export it with keras_snnkd.export.litert; its int8 file fits keras_snnkd.export.c_array"
+    )
     source = Source(freeze(reference.model, batch_size=1), called)
     text = source.header()
     with tempfile.TemporaryDirectory() as work, staged(path) as (file,):

@@ -7,9 +7,7 @@ import numpy as np
 from keras_snnkd.files.samples import Samples, count, rows
 
 
-def in_batches(
-    run: Callable[[Samples], Mapping[str, np.ndarray]], images: Samples, size: int, fixed: int | None
-) -> dict[str, np.ndarray]:
+def in_batches(run: Callable[[Samples], Mapping[str, np.ndarray]], images: Samples, size: int, fixed: int | None) -> dict[str, np.ndarray]:
     """All outputs of all images, by name.
 
     Args:

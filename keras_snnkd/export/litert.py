@@ -15,8 +15,8 @@ from keras_snnkd.export.parity import EXACT, HALF, INTEGER, INTEGER_AWARE, QUANT
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import LiteRT
 from keras_snnkd.export.saved_model import write_archive
-from keras_snnkd.files.samples import Samples
 from keras_snnkd.files.processes import run_converter
+from keras_snnkd.files.samples import Samples
 from keras_snnkd.files.staging import scratch, seal, staged
 from keras_snnkd.layers import Latency, Standardize
 from keras_snnkd.models import is_quantize_aware

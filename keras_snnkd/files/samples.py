@@ -73,7 +73,9 @@ def check_counts(counts: Mapping[str, int], whose: str) -> None:
     """A `ShapeError` if inputs have different numbers of samples."""
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{name} {number:,}" for name, number in counts.items())
-        raise ShapeError(f"the inputs of {whose} have different numbers of samples: {told}; the i-th of each make one sample, so give as many of each")
+        raise ShapeError(
+            f"the inputs of {whose} have different numbers of samples: {told}; the i-th of each make one sample, so give as many of each"
+        )
 
 
 def _told(samples: Any) -> str:

@@ -117,7 +117,7 @@ def quantize_aware(
     """
     if len(getattr(model, "inputs", None) or ()) > 1:
         raise ValueError(
-            f"{model.name} has the inputs {', '.join(tensor.name for tensor in model.inputs)}, and training with 8-bit integers is for one; "
+            f"{model.name} has the inputs {', '.join(tensor.name for tensor in model.inputs)}, and an 8-bit network has one; "
             "of several take keras_snnkd.export.litert(model, path, 'int8', samples=..., calibration=...)"
         )
     if not getattr(model, "outputs", None) or len(model.inputs) != 1 or len(model.outputs) != 1:

@@ -380,7 +380,7 @@ class Experiment:
                 with attempt(f"what {name.replace('_', ' ')} costs was not measured", notes):
                     row.update(compression.costs(model, row))
                     if device is not None:
-                        row["on_device"] = device_accuracy(model, *test_images(self.data, model), device).to_dict()
+                        row["on_device"] = device_accuracy(model, *test_images(self.data), device).to_dict()
             files: dict[str, Any] = {}
             found: list[Any] = []
             if name not in between:  # of what a student goes through, the ends and its variants are written as files

@@ -50,7 +50,7 @@ def as_integers(
         ExportError: If the file does not do what the network does.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    images, truth = test_images(data, model)
+    images, truth = test_images(data)
     tuned = finetuned_int8(model, data, folder / f"{name}_int8", INT8_EPOCHS, labels=labels)
     path = folder / f"{name}_int8.tflite"
     try:

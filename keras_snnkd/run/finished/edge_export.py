@@ -112,7 +112,7 @@ class EdgeExport:
 
     def _write(self, folder: Path) -> dict[str, Any]:
         """Write all files and the card into a folder."""
-        images, labels = evaluation.test_images(self.data, self.model)
+        images, labels = evaluation.shown_to(self.model, self.data)
         with working(f"measuring {self.label}", self.console):
             row, activity = evaluation.measure(self.model, self.data)
             self.notes += row.pop("notes", [])

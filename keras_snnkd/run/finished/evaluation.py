@@ -16,7 +16,7 @@ from keras_snnkd import data as datasets
 from keras_snnkd import export, graphs, metrics
 from keras_snnkd._types import Array
 from keras_snnkd._version import __version__
-from keras_snnkd.distill import teachers
+from keras_snnkd.distill.named_inputs import check_inputs
 from keras_snnkd.errors import ExportError, ShapeError
 from keras_snnkd.export.freeze import timesteps
 from keras_snnkd.files.samples import Samples, arrays, rows
@@ -48,7 +48,7 @@ def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], di
         InputError: If it gives NaN.
     """
     check_fits(model, data)
-    images, labels = test_images(data, model)
+    images, labels = shown_to(model, data)
     restart_random_layers(model, 0)
     few = rows(images, slice(MEASURED_IMAGES))
     notes: list[str] = []
@@ -103,8 +103,10 @@ def check_fits(model: keras.Model, data: datasets.Data, called: str = "") -> Non
         raise ShapeError(f"{called} has {len(inputs)} inputs and {len(outputs)} outputs; expected one of each, for {expected}")
     image, logits = tuple(inputs[0].shape[1:]), tuple(outputs[0].shape[1:])
     if data.is_named:
-        teachers.check_inputs(model, called, data.image_shape)
-    fits = data.is_named or len(image) == len(data.image_shape) and all(size in (None, want) for size, want in zip(image, data.image_shape, strict=True))
+        check_inputs(model, called, data.image_shape)
+    fits = data.is_named or (
+        len(image) == len(data.image_shape) and all(size in (None, want) for size, want in zip(image, data.image_shape, strict=True))
+    )
     if data.gives_numbers:
         if not fits or logits != data.train_arrays[1].shape[1:]:
             raise ShapeError(f"{called} makes {logits} of samples {image}; {data.name} has {expected}")
@@ -136,7 +138,7 @@ def export_checked(
     Raises:
         ExportError: If an exported file does not do what the model does.
     """
-    images, labels = test_images(data, model)
+    images, labels = shown_to(model, data)
     logits = predict(model, images)
     row: dict[str, Any] = {"bytes": {}, "exported_accuracy": {}}
     found = []
@@ -170,10 +172,15 @@ def _final_names(folder: Path, place: Path) -> Iterator[None]:
         raise type(error)(str(error).replace(str(folder), str(place))) from error
 
 
-def test_images(data: datasets.Data, model: keras.Model | None = None) -> tuple[Samples, np.ndarray]:
-    """The test set, images as float32 in [0, 1), `[N, H, W, C]`, and labels `[N]`; of several inputs a mapping, or what `model` takes."""
-    images, labels = data.sample(len(data.test_arrays[1]))
-    return images if model is None else graphs.taken(model, images), labels
+def test_images(data: datasets.Data) -> tuple[Samples, np.ndarray]:
+    """The test set, images as float32 in [0, 1), `[N, H, W, C]`, or a mapping of several inputs, and labels `[N]`."""
+    return data.sample(len(data.test_arrays[1]))
+
+
+def shown_to(model: keras.Model, data: datasets.Data) -> tuple[Samples, np.ndarray]:
+    """As `test_images`, of several inputs those that a model takes."""
+    images, labels = test_images(data)
+    return graphs.taken(model, images), labels
 
 
 def predict(model: keras.Model, images: Samples, batch_size: int = 250) -> np.ndarray:

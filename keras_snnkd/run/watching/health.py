@@ -49,7 +49,8 @@ class TrainingHealth(Divergence):
     model gets the weights of the last epoch that was well, or those it started with.
 
     Args:
-        images: A sample `[N, ...]`, or of several inputs a mapping of such, on which the layers are looked at, some 64 images; `None` to watch the loss alone. Works for functional
+        images: A sample `[N, ...]`, or of several inputs a mapping of such, on
+            which the layers are looked at, some 64 images; `None` to watch the loss alone. Works for functional
             models, and for the student of a `Distiller`.
         on_problem: `"warn"`, once for each problem, or `"stop"`.
 
