@@ -16,7 +16,9 @@ TRAINS_INPUTS = (Mode.BASELINE, Mode.DISTILL, Mode.MULTISTAGE)
 
 def neuron_of(recipe: Recipe) -> Any:
     """The neuron of a recipe's student; of one from a file the recipe's, which `fitted` has taken from the file."""
-    return recipe.neuron if is_file(recipe.student) else models.specification(recipe.student or {}).get("neuron", recipe.neuron)
+    if recipe.student is None or is_file(recipe.student):
+        return recipe.neuron
+    return models.specification(recipe.student).get("neuron", recipe.neuron)
 
 
 def fitted(recipe: Recipe) -> Recipe:
