@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_snnkd import graphs
+from keras_snnkd.files import samples
 from keras_snnkd.keras_internals import mask_of
 from keras_snnkd.metrics.measurement import Measurement
 
@@ -54,7 +55,7 @@ def activity(model: keras.Model, images: Any, batch_size: int = 128) -> Activity
 
     Args:
         model: A functional model, images `[B, H, W, C]` to anything.
-        images: `[B, H, W, C]`, prepared as for the model.
+        images: `[B, H, W, C]`, prepared as for the model; of several inputs a mapping by name.
         batch_size: Images at a time.
 
     Returns:
@@ -96,6 +97,7 @@ class ActivityMeter:
         """The activity on some images, as `activity` measures it."""
         if self._measurement is None:
             return Activity({}, 0.0, {}, {})
+        total = samples.count(images)
         counts: dict[str, Any] = dict.fromkeys(self._spikes, 0)
         steps = dict.fromkeys(self._spikes, 0)
         for batch in self._measurement.batches(images, batch_size):
@@ -106,7 +108,7 @@ class ActivityMeter:
         return Activity(
             rate=float(sum(count.sum() for count in counts.values()) / neuron_steps),
             rates={name: float(count.sum() / (steps[name] * count.size)) for name, count in counts.items()},
-            spikes_per_image=float(sum(count.sum() for count in counts.values()) / len(images)),
+            spikes_per_image=float(sum(count.sum() for count in counts.values()) / total),
             silent={name: float(np.mean(count == 0)) for name, count in counts.items()},
             saturated={name: float(np.mean(count == steps[name])) for name, count in counts.items()},
         )
@@ -136,7 +138,8 @@ def raster(model: keras.Model, image: Any, neurons: int = 100) -> dict[str, np.n
     spikes = _spikes(model)
     if not spikes:
         return {}
-    (trains,) = Measurement(model, spikes, lambda values: values).batches(np.asarray(image)[None], batch_size=1)
+    one = samples.of_each(lambda values: np.asarray(values)[None], image)
+    (trains,) = Measurement(model, spikes, lambda values: values).batches(one, batch_size=1)
     rows = {}
     for name, train in trains.items():
         train = train[0].reshape(train.shape[1], -1)

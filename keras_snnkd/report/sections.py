@@ -7,11 +7,13 @@ from typing import Any
 
 from keras_snnkd.report import formats, markup, plots
 
+TIMES = "\N{MULTIPLICATION SIGN}"
+
 
 def facts(content: Mapping[str, Any]) -> str:
     """The data set, and how long it took, in one line."""
     data = content.get("dataset") or {}
-    kind = "sentences" if data.get("vocabulary") else "images"
+    kind = "sentences" if data.get("vocabulary") else "samples" if isinstance(data.get("image_shape"), Mapping) else "images"
     parts = [("train", "to train on"), ("validation", "to choose by"), ("test", "to test on")]
     found = [
         str(data.get("name") or ""),
@@ -28,7 +30,9 @@ def _shape(data: Mapping[str, Any]) -> str:
     shape = data.get("image_shape")
     if not shape:
         return ""
-    return "\N{MULTIPLICATION SIGN}".join(map(str, shape)) + (" tokens" if data.get("vocabulary") else " pixels")
+    if isinstance(shape, Mapping):
+        return ", ".join(f"{name} {TIMES.join(map(str, one))}" for name, one in shape.items())
+    return TIMES.join(map(str, shape)) + (" tokens" if data.get("vocabulary") else " pixels")
 
 
 def described(content: Mapping[str, Any]) -> str:

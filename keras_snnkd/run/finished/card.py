@@ -6,7 +6,8 @@ A card is plain JSON data. All parts may be missing, and so may any value in the
     title, command, machine: str      versions: {package: version}      notes: [str]
     dataset    {name, source, image_shape, num_classes, class_names, train, validation, test}; the last three are numbers of images,
                `source` is what `--dataset` takes; of sentences `vocabulary` [token], by their ids; of numbers `task` "regression"; where
-               pictures were brought to one size, `resize` {width, height, keep_aspect}; all of that in words, `described` [str]
+               samples have several inputs, `image_shape` is a mapping {input: shape}; where pictures were brought to one size, `resize`
+               {width, height, keep_aspect}; all of that in words, `described` [str]
     model      {name, label, accuracy, parameters, timesteps, spikes_per_image, ...}; T and spikes are null for an ANN, and the accuracy
                where there are `errors` {mae, rmse, r2} of numbers
     targets    [{target, label, state, ...}], in the order of the page. `state` is "written"; "left out" for what cannot be, with a
@@ -215,6 +216,9 @@ def _samples(data: Mapping[str, Any]) -> str:
     told = f"{data['num_classes']} classes" if data["num_classes"] else "numbers"
     if data.get("vocabulary"):
         return f"Token ids `{data['image_shape']}` as int32, of the {len(data['vocabulary']):,} tokens that `card.json` lists, {told}"
+    if isinstance(data["image_shape"], Mapping):
+        inputs = ", ".join(f"`{name}` `{shape}`" for name, shape in data["image_shape"].items())
+        return f"The inputs {inputs} as float32, images in 0..1, {told}"
     return f"Images `{data['image_shape']}` as float32 in 0..1, {told}"
 
 

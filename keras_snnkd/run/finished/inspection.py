@@ -50,6 +50,8 @@ def evaluate(options: argparse.Namespace, console: Any) -> int:
     attacks = read_attacks(options.attacks or (), options.variants or ())
     card = read_card(path) or {}
     data = _data(options, path, card)
+    if attacks and data.is_named:
+        raise KDError(f"--attack changes the pixels of single images, and {data.name} has samples of several inputs; leave it out")
     variants = [_model(_path(Mode.EVALUATE, variant), data) for variant in options.variants or ()]
     model, folder = _model(path, data), _folder(Mode.EVALUATE, path, options, FIGURES)
     with claimed(folder, FIGURES) as manifest:
