@@ -19,6 +19,7 @@ from keras_snnkd._version import __version__
 from keras_snnkd.errors import ExportError, ShapeError
 from keras_snnkd.export.freeze import timesteps
 from keras_snnkd.files.staging import staged
+from keras_snnkd.metrics.firing import shown_neurons
 from keras_snnkd.run.watching.attempt import attempt
 from keras_snnkd.training.compilation import outside_xla
 from keras_snnkd.weights.transfer import restart_random_layers
@@ -178,22 +179,19 @@ def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np
 def raster(model: keras.Model, data: datasets.Data, name: str) -> dict[str, Any] | None:
     """The spikes of one test image, for the report; `None` for an ANN."""
     images, labels = data.sample(1)
-    trains = metrics.raster(model, images[0])
+    trains = metrics.raster(model, images[0], neurons=None)
     if not trains or data.is_text:  # token ids are no picture
         return None
-    if data.gives_numbers:
-        return {
-            "image": _as_picture(images[0]).round(3).tolist(), "model": name.replace("_", " "),
-            "layers": {layer: train.tolist() for layer, train in trains.items()},
-        }  # fmt: skip
-    (guess,) = metrics.predictions(predict(model, images))
-    return {
+    shown = {
         "image": _as_picture(images[0]).round(3).tolist(),
-        "label": data.class_names[int(labels[0])],
-        "predicted": data.class_names[guess],
         "model": name.replace("_", " "),
-        "layers": {layer: train.tolist() for layer, train in trains.items()},
+        "layers": {layer: train[:, shown_neurons(train)].tolist() for layer, train in trains.items()},
+        "never_fire": {layer: [int((~train.any(axis=0)).sum()), train.shape[1]] for layer, train in trains.items()},
     }
+    if data.gives_numbers:
+        return shown
+    (guess,) = metrics.predictions(predict(model, images))
+    return {**shown, "label": data.class_names[int(labels[0])], "predicted": data.class_names[guess]}
 
 
 def _as_picture(sample: np.ndarray) -> np.ndarray:
