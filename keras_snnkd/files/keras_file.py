@@ -255,7 +255,8 @@ def check_model_file(path: Path) -> None:
 
 
 def meant_beside(path: str | Path) -> str:
-    """The question after the `.keras` file that lies where a path points and is most like it; empty if none is there."""
+    """The question after the `.keras` file that lies where a path points, of several that which is most like it; empty if none is there."""
     path = Path(path)
-    found = nearest(path.name, [file.name for file in path.parent.glob(f"*{KERAS}") if file.is_file() and file != path])
+    names = [file.name for file in path.parent.glob(f"*{KERAS}") if file.is_file() and file != path]
+    found = names[0] if len(names) == 1 else nearest(path.name, names)
     return f". Did you mean {str(path.with_name(found))!r}?" if found else ""

@@ -257,7 +257,7 @@ def test_a_path_that_cannot_be_written_is_told(run, tmp_path):
         (lambda: plots.firing_rates({"student": {"block1_neuron": 0.125}}), ["block1", "12.5", "student"]),
         (lambda: plots.raster(np.zeros((4, 4, 3)), {f"l{i}_neuron": np.eye(3) for i in range(6)}, "a cat"), ["l5", "a cat", "time step"]),
         (lambda: plots.raster(np.zeros((4, 4)), {"silent": np.zeros((3, 2))}), ["silent"]),
-        (lambda: plots.accuracy_by_size([{"name": "a", "label": "A & $b$", "size": 5034, "accuracy": 0.5}]), ["A & $b$ 50.0 %"]),
+        (lambda: plots.accuracy_by_size([{"name": "a", "label": "A & $b$", "size": 5034, "accuracy": 0.5}]), ["A & $b$ 50.00 %"]),
     ],
 )
 def test_pictures_are_svg_with_their_texts(draw, texts):

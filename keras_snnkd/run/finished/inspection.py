@@ -49,9 +49,10 @@ def evaluate(options: argparse.Namespace, console: Any) -> int:
     """
     path = _path(Mode.EVALUATE, options.model)
     attacks = read_attacks(options.attacks or (), options.variants or ())
+    variant_paths = [_path(Mode.EVALUATE, variant) for variant in options.variants or ()]
     card = read_card(path) or {}
     data = _data(options, path, card)
-    variants = [_model(_path(Mode.EVALUATE, variant), data) for variant in options.variants or ()]
+    variants = [_model(variant, data) for variant in variant_paths]
     model, folder = _model(path, data), _folder(Mode.EVALUATE, path, options, FIGURES)
     with claimed(folder, FIGURES) as manifest:
         check_folder(folder)
@@ -82,12 +83,14 @@ def export(options: argparse.Namespace, console: Any, command: str) -> int:
     """
     from keras_snnkd.run.finished.edge_export import EdgeExport
 
-    path, targets = _path(Mode.EXPORT, options.model), (options.target or "all").split(",")
+    targets = (options.target or "all").split(",")
     _check(options, select(targets))  # before anything takes time
+    path = _path(Mode.EXPORT, options.model)
+    twin_path = _path(Mode.EXPORT, options.twin) if options.twin else None
     card = read_card(path) or {}
     data = _data(options, path, card)
     model, folder = _model(path, data), _folder(Mode.EXPORT, path, options, FILES)
-    twin = _twin(model, _path(Mode.EXPORT, options.twin), data) if options.twin else None
+    twin = _twin(model, twin_path, data) if twin_path else None
     facts = {"command": command, "dataset": {"source": _dataset(options, path, card)}}
     facts.update({part: card[part] for part in ("training", "beside") if card.get(part)})
     with claimed(folder, FILES, command, kinds=(STUDENT,)) as manifest:
