@@ -114,16 +114,17 @@ class ActivityMeter:
         )
 
 
-def raster(model: keras.Model, image: Any, neurons: int = 100) -> dict[str, np.ndarray]:
+def raster(model: keras.Model, image: Any, neurons: int | None = 100) -> dict[str, np.ndarray]:
     """The spikes of each layer on one image, for looking at.
 
     Args:
         model: A functional model.
         image: One image `[H, W, C]`, prepared as for the model.
-        neurons: At most so many neurons of each layer, chosen evenly over the flattened layer.
+        neurons: At most so many neurons of each layer; of a larger layer those that fire, evenly over the flattened layer, and silent
+            ones where there are fewer of them. `None` for all.
 
     Returns:
-        By layer, an array `[T, N]` of 0 and 1.
+        By layer, an array `[T, N]` of 0 and 1, neurons in the layer's order.
 
     Raises:
         ShapeError: If the image does not fit the model.
@@ -132,7 +133,7 @@ def raster(model: keras.Model, image: Any, neurons: int = 100) -> dict[str, np.n
     Example:
         >>> kd.metrics.raster(student, images[0])["block1_neuron"].shape  # (4, 100)
     """
-    if neurons < 1:
+    if neurons is not None and neurons < 1:
         raise ValueError(f"neurons must be at least 1, got {neurons}")
     model = graphs.flat(model)
     spikes = _spikes(model)
@@ -143,9 +144,22 @@ def raster(model: keras.Model, image: Any, neurons: int = 100) -> dict[str, np.n
     rows = {}
     for name, train in trains.items():
         train = train[0].reshape(train.shape[1], -1)
-        chosen = np.linspace(0, train.shape[1] - 1, min(neurons, train.shape[1])).round().astype(int)
-        rows[name] = train[:, chosen].astype("uint8")
+        rows[name] = (train if neurons is None else train[:, shown_neurons(train, neurons)]).astype("uint8")
     return rows
+
+
+def shown_neurons(train: np.ndarray, neurons: int = 100) -> np.ndarray:
+    """Which neurons of a spike train `[T, N]` are shown if only so many can be: see `raster`."""
+    fires = train.any(axis=0)
+    order = [_evenly(np.flatnonzero(fires), neurons)]
+    order.append(_evenly(np.flatnonzero(~fires), neurons - len(order[0])))
+    return np.sort(np.concatenate(order))
+
+
+def _evenly(numbers: np.ndarray, count: int) -> np.ndarray:
+    """At most so many of these numbers, from the first to the last."""
+    places = np.linspace(0, len(numbers) - 1, min(count, len(numbers))).round().astype(int)
+    return numbers[places]
 
 
 def _spikes(model: keras.Model) -> dict[str, Any]:

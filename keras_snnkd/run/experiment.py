@@ -20,6 +20,7 @@ from keras_snnkd.distill.samples import Samples as Shown
 from keras_snnkd.distill.samples import commonest
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import DifferentSizesError, ExportError, OutputError
+from keras_snnkd.files.keras_file import check_model_file
 from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, Manifest, claimed
 from keras_snnkd.files.samples import Samples, of_each
@@ -109,6 +110,8 @@ class Experiment:
                 task = datasets.REGRESSION if data.gives_numbers else recipe.task
                 recipe = dataclasses.replace(recipe, task=task)
         self.recipe = recipe.resolved()
+        if is_file(self.recipe.teacher):  # before any data are read
+            check_model_file(Path(str(self.recipe.teacher)))
         self.console = console or make_console()
         if self.recipe.batch_size is None or Path(self.recipe.dataset).is_dir():  # which is data of one's own
             batch_size = self.data.batch_size  # reading the data may set `resize`
@@ -370,6 +373,7 @@ class Experiment:
             "title": f"{self.data.name}: {what}",
             "dataset": describe_data(self.data),
             "command": self.command,
+            "folder": self.folder.as_posix(),
             "recipe": self.recipe.to_dict(),
             "machine": machine(),
             "versions": versions(),
@@ -424,6 +428,7 @@ class Experiment:
                 fit = teachers.Adapted(model, accuracy=row["accuracy"], chance=commonest(seen.labels))
                 notes += filter(None, [teachers.told_of_ignorance(name, fit, seen)])
             rows[-1].update(validation_accuracy=record.get("validation_accuracy"), seconds=record.get("seconds"))
+            rows[-1]["best_epoch"] = record.get("best_epoch")
             exports += [{"model": name, **entry} for entry in found]
         shown = None
         with attempt("no image is shown as spikes", notes):

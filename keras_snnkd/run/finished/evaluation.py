@@ -21,6 +21,7 @@ from keras_snnkd.errors import ExportError, ShapeError
 from keras_snnkd.export.freeze import timesteps
 from keras_snnkd.files.samples import Samples, arrays, rows
 from keras_snnkd.files.staging import staged
+from keras_snnkd.metrics.firing import shown_neurons
 from keras_snnkd.run.watching.attempt import attempt
 from keras_snnkd.training.compilation import outside_xla
 from keras_snnkd.weights.transfer import restart_random_layers
@@ -192,23 +193,20 @@ def raster(model: keras.Model, data: datasets.Data, name: str) -> dict[str, Any]
     """The spikes of one test image, for the report; `None` for an ANN."""
     images, labels = data.sample(1)
     images = graphs.taken(model, images)
-    trains = metrics.raster(model, rows(images, 0))
-    shown = _shown(images)
-    if not trains or data.is_text or shown is None:  # token ids are no picture
+    trains = metrics.raster(model, rows(images, 0), neurons=None)
+    picture = _shown(images)
+    if not trains or data.is_text or picture is None:  # token ids are no picture
         return None
-    if data.gives_numbers:
-        return {
-            "image": _as_picture(shown).round(3).tolist(), "model": name.replace("_", " "),
-            "layers": {layer: train.tolist() for layer, train in trains.items()},
-        }  # fmt: skip
-    (guess,) = metrics.predictions(predict(model, images))
-    return {
-        "image": _as_picture(shown).round(3).tolist(),
-        "label": data.class_names[int(labels[0])],
-        "predicted": data.class_names[guess],
+    shown = {
+        "image": _as_picture(picture).round(3).tolist(),
         "model": name.replace("_", " "),
-        "layers": {layer: train.tolist() for layer, train in trains.items()},
+        "layers": {layer: train[:, shown_neurons(train)].tolist() for layer, train in trains.items()},
+        "never_fire": {layer: [int((~train.any(axis=0)).sum()), train.shape[1]] for layer, train in trains.items()},
     }
+    if data.gives_numbers:
+        return shown
+    (guess,) = metrics.predictions(predict(model, images))
+    return {**shown, "label": data.class_names[int(labels[0])], "predicted": data.class_names[guess]}
 
 
 def _shown(images: Samples) -> np.ndarray | None:
