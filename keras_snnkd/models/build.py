@@ -94,8 +94,8 @@ def _of_file(text: str) -> str:
     """What is said of a file that is there and stands for a model to be built."""
     if text.endswith(KERAS):
         return (
-            f"{text} is a trained model, and only a teacher can be one (--teacher); students and assistants are trained here, of a preset "
-            f"or a form such as {FORMS}"
+            f"{text} is a model in a file, and a preset or a form such as {FORMS} is expected here; load it by keras_snnkd.models.load, or "
+            "give it as a teacher, an assistant or a student (--teacher, --assistant, --student)"
         )
     return f"{text} is a file, and no {KERAS} file, as model.save('name{KERAS}') writes a trained model{meant_beside(text)}"
 

@@ -11,7 +11,7 @@ from keras_snnkd.report import formats
 from keras_snnkd.run.estimate import Estimate, beyond_memory, estimate, total
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.recipes.modes import Mode
-from keras_snnkd.run.recipes.recipe import ITSELF, RELU, SHIPPED, TWIN, ResolvedRecipe, teacher_file
+from keras_snnkd.run.recipes.recipe import ITSELF, RELU, SHIPPED, TWIN, ResolvedRecipe, is_file, teacher_file
 from keras_snnkd.run.watching.json_log import tell
 
 SHORT, FULL = "short", "full"
@@ -94,7 +94,9 @@ def _teacher(recipe: ResolvedRecipe) -> str:
 
 
 def _layers(model: Any, neuron: str) -> str:
-    """A model's specification in words, with the preset's name where it has one."""
+    """A model's specification in words, with the preset's name where it has one; of a file its path."""
+    if is_file(model):
+        return f"the network of {model}"
     spec = {"neuron": neuron, **models.specification(model)}
     builder, widths = spec.pop("builder"), spec.pop("widths", None)
     layers = "" if widths is None else f" {'-'.join(map(str, widths))}"

@@ -351,7 +351,7 @@ def _with_frames(recipe: ResolvedRecipe, data: datasets.Data) -> ResolvedRecipe:
     Its steps are those of the series, so that none could see more: it gets a half of them, or a quarter, and the others all.
     """
     times = recipe.teacher_timesteps // recipe.timesteps
-    if not data.is_series or recipe.student_start not in (CONVERTED, LONGER) or times < 2:
+    if not data.is_series or is_file(recipe.student) or recipe.student_start not in (CONVERTED, LONGER) or times < 2:
         return recipe
     spec = models.specification(recipe.student)
     if spec["builder"] != "SequenceNet" or spec.get("frames"):
