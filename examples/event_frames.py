@@ -42,3 +42,5 @@ for frames in (2, 3, 6):
     right = model.evaluate(data.test, verbose=0, return_dict=True)["accuracy"]
     print(f"student on {frames} frames: {right:.1%} of {len(data.test_arrays[1])} tests on {data.name}")
 print(f"teacher on 6 frames: {teacher.evaluate(data.test, verbose=0, return_dict=True)['accuracy']:.1%}")
+if QUICK:
+    print("--quick trains on few images for a moment, too short for a good accuracy; leave it out for one")

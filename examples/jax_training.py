@@ -36,6 +36,8 @@ distiller = kd.Distiller(student, teacher, ["soft_targets"])
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 distiller.compile(keras.optimizers.Adam(5e-3), loss, metrics=["accuracy"])
 history = distiller.fit(images, labels, validation_split=0.2, epochs=1 if QUICK else 15, batch_size=32, verbose=0).history
+if QUICK:
+    print("--quick trains on few images for a moment, too short for a good accuracy; leave it out for one")
 print(f"validation accuracy {history['val_accuracy'][-1]:.1%}; TensorFlow imported: {'tensorflow' in sys.modules}")
 
 # %% The file is read on either backend, and spikes alike. Files for devices are written on TensorFlow.

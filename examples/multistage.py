@@ -37,3 +37,5 @@ for name, result in results.items():
 # %% A second run finds all of it done.
 again = kd.Chain(stages, folder).run(data, resume=True)
 print("trained again:", [name for name, result in again.items() if result.seconds])
+if QUICK:
+    print("--quick trains on few images for a moment, too short for a good accuracy; leave it out for one")

@@ -46,3 +46,5 @@ history = distiller.fit(data.train, validation_data=data.validation, epochs=2 if
 print(distiller.describe())
 print("angle, first and last epoch:", history["angle"][0], history["angle"][-1])
 print(f"{history['val_accuracy'][-1]:.1%} of the validation images")
+if QUICK:
+    print("--quick trains on few images for a moment, too short for a good accuracy; leave it out for one")

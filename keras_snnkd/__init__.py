@@ -1,12 +1,14 @@
 """Knowledge distillation for spiking neural networks in Keras, from teacher to edge device.
 
 Where Keras can be imported, this imports it and registers all classes that may appear in a saved file, so that
-`keras.saving.load_model` finds them. Where it cannot, as on a small device, `keras_snnkd.edge` works all the same. The other parts are
-imported when they are first used (PEP 562).
+`keras.saving.load_model` finds them. Where it cannot, as on a small device, `keras_snnkd.edge` works all the same; and the command
+`python -m keras_snnkd.edge`, which loads no such file, never does. The other parts are imported when they are first used (PEP 562).
 """
 
 import importlib
 import importlib.util
+import itertools
+import sys
 from typing import Any
 
 from keras_snnkd._version import __version__
@@ -126,4 +128,5 @@ def _register() -> None:
         importlib.import_module(f"{__name__}.{name}")
 
 
-_register()
+if ("-m", f"{__name__}.edge") not in itertools.pairwise(sys.orig_argv):  # Keras takes seconds, and that command has no use for it
+    _register()

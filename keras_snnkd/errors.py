@@ -91,19 +91,23 @@ def wrong_kind(what: str, came: object, expected: str) -> KindError:
     return KindError(f"{what} must be {expected}; got {shown} ({type(came).__name__})")
 
 
-def unknown_name(kind: str, name: object, names: Iterable[str]) -> UnknownNameError:
+def unknown_name(kind: str, name: object, names: Iterable[str], all_by: str = "") -> UnknownNameError:
     """The error for `name`, which is not one of `names`.
 
     Args:
         kind: What the name stands for, in the singular: `"data set"`, `"objective"`.
         name: What came.
         names: What was possible.
+        all_by: Of many names, what shows them: where one is near, this takes the place of them all.
 
     Returns:
         The error, to be raised by the caller.
     """
     names = sorted(map(str, names))
-    return UnknownNameError(f"unknown {kind} {name!r}.{did_you_mean(name, names)} Known: {', '.join(names) or 'none'}.")
+    meant = did_you_mean(name, names)
+    if meant and all_by:
+        return UnknownNameError(f"unknown {kind} {name!r}.{meant} All: {all_by}.")
+    return UnknownNameError(f"unknown {kind} {name!r}.{meant} Known: {', '.join(names) or 'none'}.")
 
 
 def did_you_mean(name: object, names: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from keras_snnkd import report
 from keras_snnkd.cli.folders import check_shelf, run_folder
 from keras_snnkd.cli.imports import import_classes
-from keras_snnkd.cli.listing import listing
+from keras_snnkd.cli.listing import NOTES, listing
 from keras_snnkd.cli.options import OPTIONS, RUN_OPTIONS, parser
 from keras_snnkd.cli.values import read_named, read_objective, read_setting
 from keras_snnkd.distill.methods import COACHED
@@ -24,7 +24,6 @@ from keras_snnkd.run.experiment import INTEGERS, Experiment
 from keras_snnkd.run.finished import inspection
 from keras_snnkd.run.finished.attacks import KIND
 from keras_snnkd.run.finished.card import write_card
-from keras_snnkd.run.plan import ALONE
 from keras_snnkd.run.recipes.modes import WITHOUT_TRAINING, Mode
 from keras_snnkd.run.recipes.recipe import Recipe
 from keras_snnkd.run.recipes.unused import unused
@@ -49,6 +48,8 @@ def dispatch(options: argparse.Namespace, arguments: Sequence[str], console: Any
     """
     if options.listed:
         console.print(listing(options.listed))
+        if note := NOTES.get(options.listed):
+            console.print(note, highlight=False, markup=False)
         return 0
     if options.dry_run not in (None, SHORT, FULL):
         raise unknown_name("form of --dry-run", options.dry_run, (SHORT, FULL))
@@ -131,20 +132,12 @@ def _short(objective: dict[str, Any]) -> Any:
     return "all" if objective == {"objective": "all"} else objective
 
 
-def _better_alone(rows: list[dict[str, Any]], folder: Path) -> list[str]:
-    """Where the files of the student alone are, if it is more accurate than the last student."""
-    last, alone = rows[-1], next((row for row in rows if row["name"] == ALONE), None)
-    if alone is None or None in (alone["accuracy"], last["accuracy"]) or alone["accuracy"] <= last["accuracy"]:
-        return []
-    return [f"The student alone is the more accurate one; its files are in {folder / 'export' / ALONE}."]
-
-
 def _finish(results: dict[str, Any], folder: Path, shelf: Path, console: Any) -> None:
     """Print the table, and put the last student on the shelf."""
     console.print()
     if results["models"]:
         console.print(report.table(results["models"]))
-        for sentence in [*report.summary(results), *_better_alone(results["models"], folder)]:
+        for sentence in report.summary(results):
             console.print(sentence, highlight=False, markup=False, soft_wrap=True)
     if results.get("comparison"):
         console.print(report.comparison_table(results["comparison"]))

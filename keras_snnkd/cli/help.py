@@ -7,7 +7,8 @@ from typing import Any
 from keras_snnkd.errors import unknown_name
 
 INTRODUCTION = """\
-Compress a spiking network by knowledge distillation, for edge devices.
+Teach a small spiking network what a large network knows, spiking or an
+ordinary one, and write it as files for edge devices.
 
   python train.py                                        digits, no network
   python train.py --dataset my_images/                   your own pictures

@@ -1,5 +1,6 @@
 """What `--list` shows: the names that options take, as tables."""
 
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,15 @@ from keras_snnkd.report.fitting import Fitting
 
 WITHOUT_NETWORK = ("digits", "japanese_vowels")
 NO_DEFAULT = "by the paper"
+
+SOURCE, SUMMARY = 28, 54
+"""Letters in a line of these columns: a table of 80 columns holds one of them beside the names."""
+
+NOTES = {
+    "methods": "With an ANN teacher, such as a .keras file of yours: the methods whose teacher is ann or any, hinton first, the plainest.\n"
+    "--mode compare --objective hinton,... ranks several on your data; docs/methods/README.md has equations and measured gains."
+}
+"""What is said below a table."""
 
 
 def listing(kind: str) -> Any:
@@ -37,12 +47,13 @@ def _methods() -> list[Column]:
         ("method", [[method.name] for method in found]),
         ("teacher", [[method.teacher if method.needs_teacher else "none"] for method in found]),
         ("rests on", [[method.trust] for method in found]),
-        ("objectives", [[_entry(part) for part in method.objectives] for method in found]),
+        ("source", [textwrap.wrap(method.source.partition(", arXiv")[0].partition(";")[0], SOURCE) for method in found]),
+        ("what it does", [textwrap.wrap(_first_sentence(method.summary), SUMMARY) for method in found]),
     ]
 
 
-def _entry(part: Any) -> str:
-    return part if isinstance(part, str) else str(part["objective"])
+def _first_sentence(text: str) -> str:
+    return text.partition(". ")[0].rstrip(".")
 
 
 def _objectives() -> list[Column]:

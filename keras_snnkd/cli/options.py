@@ -110,7 +110,9 @@ def _add_models(group: Any) -> None:
     group.add_argument(
         "--assistant", metavar="MODEL", action="append", dest="assistants", help="for multistage; may be given several times, largest first"
     )
-    group.add_argument("--student", metavar="MODEL", help="default: by data set, such as <dataset>_student")
+    group.add_argument(
+        "--student", metavar="MODEL", help="default: by data set, such as <dataset>_student; or a .keras file, a network of your own"
+    )
     group.add_argument(
         "--timesteps", "-T", type=read_timesteps, metavar="T[,T...]",
         help="time steps of the student (default: 4); 8,4,2,1: trained with 8, then step by step with fewer, each taught by the one before",

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_snnkd._types import Logs
+from keras_snnkd.files.samples import of_each
 from keras_snnkd.files.staging import read_json, staged, write_json
 from keras_snnkd.metrics.operations import synaptic_operations
 from keras_snnkd.metrics.pareto import front
@@ -43,7 +44,7 @@ class ParetoFront(keras.callbacks.Callback):
 
     def __init__(self, folder: str | Path, images: Any, monitor: str = "val_accuracy", finish: Any = None) -> None:
         super().__init__()
-        self.folder, self.images, self.monitor = Path(folder), np.asarray(images), monitor
+        self.folder, self.images, self.monitor = Path(folder), of_each(np.asarray, images), monitor
         self.finish = finish or (lambda student: student)
         self.front: list[Mapping[str, Any]] = []
 

@@ -8,14 +8,15 @@ from keras_snnkd.data.loaders import (
     check_resize,
     check_task,
     holds_events,
+    holds_inputs,
     holds_maps,
     holds_series,
     holds_text,
     load,
+    name_in_memory,
     names,
     takes_numbers,
 )
-from keras_snnkd.data.own import NAME as IN_MEMORY
 from keras_snnkd.data.scenes import synthetic_scenes
 from keras_snnkd.data.series import Series
 from keras_snnkd.data.simulate import simulate_events
@@ -23,7 +24,6 @@ from keras_snnkd.data.text import Sentences, TextData, load_text, read_sentences
 
 __all__ = [
     "AUGMENTATIONS",
-    "IN_MEMORY",
     "REGRESSION",
     "Data",
     "Sentences",
@@ -33,11 +33,13 @@ __all__ = [
     "check_task",
     "describe",
     "holds_events",
+    "holds_inputs",
     "holds_maps",
     "holds_series",
     "holds_text",
     "load",
     "load_text",
+    "name_in_memory",
     "names",
     "read_sentences",
     "simulate_events",

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -13,73 +13,41 @@ import numpy as np
 from keras_snnkd._types import Tensor
 from keras_snnkd.data.augment import augmentation, check_axes
 from keras_snnkd.data.few_labels import UNLABELLED, check_share, is_labelled
-from keras_snnkd.data.mixup import check_mixup, shares
+from keras_snnkd.data.mixup import shares
 from keras_snnkd.data.pipeline import augmented, on_cpu, to_float
 from keras_snnkd.data.repeats import repeats
+from keras_snnkd.data.settings import check_settings
 from keras_snnkd.files.pictures import Resize
+from keras_snnkd.files.samples import Samples, arrays, count, of_each, rows
 
-Arrays = tuple[np.ndarray, np.ndarray]
-
-STEPS = 16
-"""Steps that an epoch has at least, if `fitting_batch_size` can have it so."""
+Arrays = tuple[Samples, np.ndarray]
 
 
-def fitting_batch_size(count: int) -> int:
-    """The largest of 8, 16, 32, 64 and 128 with which `count` training images make at least `STEPS` steps per epoch, or else 8.
+def _gathered(images: Samples, indices: Tensor) -> Samples:
+    """Some of the images, tensors `[N, ...]`, or of each input."""
+    import tensorflow as tf
 
-    Example:
-        >>> fitting_batch_size(260)  # 16
-    """
-    return next((size for size in (128, 64, 32, 16) if count >= STEPS * size), 8)
-
-
-def check_settings(batch_size: Any, augment: Any, seed: Any, views: Any = None, mixup: Any = 0.0) -> None:
-    """Refuse settings that cannot give batches.
-
-    Raises:
-        ValueError: `batch_size` or `views` is not an integer of at least 1, `seed` is not an integer of 32 bits, or `mixup` is not a
-            number of at least 0.
-        UnknownNameError: A part of `augment` is not known.
-    """
-    if not _is_whole(batch_size) or batch_size < 1:
-        raise ValueError(f"batch_size must be an integer of at least 1, got {batch_size!r}.")
-    if not _is_whole(seed) or not 0 <= seed < 2**31:
-        raise ValueError(f"seed must be an integer from 0 to 2**31 - 1, got {seed!r}.")
-    if views is not None and (not _is_whole(views) or views < 1):
-        raise ValueError(f"views must be an integer of at least 1, or None for a new view each epoch, got {views!r}.")
-    check_mixup(mixup)
-    augmentation(augment)
-
-
-def check_limit(limit: Any) -> None:
-    """Refuse a number of images that cannot be divided.
-
-    Raises:
-        ValueError: If it is no integer of at least 2.
-    """
-    if limit is not None and (not _is_whole(limit) or limit < 2):
-        raise ValueError(f"limit must be at least 2 (one image to train on, one to validate), got {limit!r}.")
-
-
-def _is_whole(number: object) -> bool:
-    return isinstance(number, int | np.integer) and not isinstance(number, bool)
+    return of_each(lambda values: tf.gather(values, indices), images)
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
     """Images, series, frames of events or sentences, and labels, split and ready to train with. Made by `load`. What is said of images
     holds for the others too, but for the scaling: series are float32 as they were read, frames the numbers of events, sentences token ids.
+    Samples may have several inputs; then a mapping by the input's name stands in place of one array, and batches are such mappings.
 
     Args:
         name: Short name of the data set.
-        image_shape: (H, W, C) of images, (T, C) of series, (T, H, W, 2) of frames of events, (L,) of sentences.
+        image_shape: (H, W, C) of images, (T, C) of series, (T, H, W, 2) of frames of events, (L,) of sentences; of several inputs a
+            mapping of such shapes.
         num_classes: Number of classes; 0 where labels are numbers.
         class_names: What label 0, 1, ... stands for.
         batch_size: Images in a batch.
         augment: Names of `AUGMENTATIONS` joined with `+`; only training images are augmented.
         seed: Decides the order and the augmentation of the training images, together with the epoch, and nothing else does.
         train_arrays, validation_arrays, test_arrays: Images uint8 `[N, H, W, C]`, series float32 `[N, T, C]` or frames uint8
-            `[N, T, H, W, 2]` or token ids int32 `[N, L]`; and labels int32 `[N]`, or of a regression float32 `[N, K]` or `[N, H, W, K]`.
+            `[N, T, H, W, 2]` or token ids int32 `[N, L]`, of several inputs a mapping of uint8 images and
+            float32 vectors and series; and labels int32 `[N]`, or of a regression float32 `[N, K]` or `[N, H, W, K]`.
         views: How many augmented versions of each training image there are: epoch e shows view `e % views`. `None` for a new one each
             epoch.
         mixup: Strength a of mixup, 0 for none: a view mixes each training image, once augmented, with another one (see
@@ -99,7 +67,7 @@ class Data:
     """
 
     name: str
-    image_shape: tuple[int, ...]
+    image_shape: Any
     num_classes: int
     class_names: tuple[str, ...]
     batch_size: int
@@ -117,28 +85,45 @@ class Data:
 
     def __post_init__(self) -> None:
         check_settings(self.batch_size, self.augment, self.seed, self.views, self.mixup)
-        check_axes(self.augment, len(self.image_shape))
+        if self.is_named and (self.augment != "none" or self.mixup):
+            raise ValueError(
+                f"augment={self.augment!r}, mixup={self.mixup:g} (--augment, --mixup) change single images, and {self.name} has the inputs "
+                f"{', '.join(self.image_shape)}; leave them out"
+            )
+        check_axes(self.augment, self._axes)
         if self.mixup and (self.is_text or self.gives_numbers):
             raise ValueError(f"mixup (--mixup) mixes images and their classes, and {self.name} has {self.kind} of {self.labels_told}")
 
     @property
+    def is_named(self) -> bool:
+        """Whether samples have several inputs, by name."""
+        return isinstance(self.image_shape, Mapping)
+
+    @property
+    def _axes(self) -> int:
+        """Of one sample; 0 where there are several inputs."""
+        return 0 if self.is_named else len(self.image_shape)
+
+    @property
     def is_series(self) -> bool:
         """Whether these are series `[T, C]`, and no images."""
-        return len(self.image_shape) == 2
+        return self._axes == 2
 
     @property
     def is_events(self) -> bool:
         """Whether these are frames of events `[T, H, W, 2]`."""
-        return len(self.image_shape) == 4
+        return self._axes == 4
 
     @property
     def is_text(self) -> bool:
         """Whether these are sentences, token ids `[L]`."""
-        return len(self.image_shape) == 1
+        return self._axes == 1
 
     @property
     def kind(self) -> str:
         """What a sample is called, of many."""
+        if self.is_named:
+            return "samples"
         if self.is_events:
             return "frames of events"
         return "series" if self.is_series else "sentences" if self.is_text else "images"
@@ -166,7 +151,7 @@ class Data:
     @property
     def steps_per_epoch(self) -> int:
         """Batches in one pass over the training images. All are full; fewer images than `batch_size` make one smaller batch."""
-        return max(1, len(self.train_arrays[0]) // self.batch_size)
+        return max(1, count(self.train_arrays[0]) // self.batch_size)
 
     @property
     def train(self) -> Any:
@@ -229,7 +214,7 @@ class Data:
         import tensorflow as tf
 
         with tf.device("CPU:0"):
-            images = functools.partial(np.take, self.train_arrays[0], axis=0)
+            images = lambda places: rows(self.train_arrays[0], np.asarray(places))  # noqa: E731
             look = tf.nest.map_structure(lambda drawn: tf.gather(drawn, indices), self._look(number))
             return self._shown(images, np.asarray(indices), look)
 
@@ -258,7 +243,7 @@ class Data:
         if count < 1:
             raise ValueError(f"count must be at least 1, got {count}.")
         images, labels = self.test_arrays
-        return np.array(to_float(images[:count])), labels[:count]
+        return of_each(lambda values: np.array(to_float(values[:count])), images), labels[:count]
 
     def labelled(self, share: float) -> "Data":
         """The same data with the labelled training images alone, each as often as makes an epoch as long as before.
@@ -276,7 +261,7 @@ class Data:
         images, labels = self.train_arrays
         known = np.flatnonzero(is_labelled(self.train_arrays[1], share, self.seed))
         places = np.resize(known, max(len(known), len(labels)))
-        return replace(self, train_arrays=(images[places], labels[places]))
+        return replace(self, train_arrays=(rows(images, places), labels[places]))
 
     def partly_labelled(self, share: float) -> "Data":
         """The same data, with -1 as the label of training images that are not labelled; see `labelled`.
@@ -305,7 +290,10 @@ class Data:
         """SHA-256, in hex, of the name and of every image and label: equal for equal data."""
         digest = hashlib.sha256(self.name.encode())
         more = () if self.unlabelled is None else (self.unlabelled,)
-        for array in (*self.train_arrays, *self.validation_arrays, *self.test_arrays, *more):
+        for name in self.image_shape if self.is_named else ():
+            digest.update(name.encode())
+        parts = [array for part in (self.train_arrays, self.validation_arrays, self.test_arrays) for array in (*arrays(part[0]), part[1])]
+        for array in (*parts, *more):
             digest.update(f"{array.shape}{array.dtype}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
@@ -320,22 +308,23 @@ class Data:
         """Shuffled, augmented batches of each of `epochs`, a dataset of numbers; or some parts of each batch."""
         import tensorflow as tf
 
-        count, steps = len(self.train_arrays[0]), self.steps_per_epoch
-        size = min(self.batch_size, count)
+        total, steps = count(self.train_arrays[0]), self.steps_per_epoch
+        size = min(self.batch_size, total)
         if size % of:
             raise ValueError(f"{size} images in a batch cannot be divided evenly among {of} devices; choose a --batch-size that can")
         images, labels = on_cpu(self.train_arrays)
 
         def plan(epoch: Tensor) -> Any:
             view = epoch if self.views is None else epoch % self.views
-            order = tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), self._seed(epoch, 0))
+            order = tf.random.experimental.stateless_shuffle(tf.range(total, dtype=tf.int64), self._seed(epoch, 0))
             parts = tf.reshape(order[: steps * size], [steps, of, size // of])[:, replicas.start : replicas.stop]
             indices = tf.reshape(parts, [steps * len(replicas), size // of])
             look = tf.nest.map_structure(lambda drawn: tf.gather(drawn, indices), self._look(view))
-            return tf.data.Dataset.from_tensor_slices((indices, look, view * count + indices))
+            return tf.data.Dataset.from_tensor_slices((indices, look, view * total + indices))
 
         def batch(indices: Tensor, look: dict[str, Tensor], place: Tensor) -> Any:
-            content = self._shown(functools.partial(tf.gather, images), indices, look), self._labelled(labels, indices, look)
+            some = functools.partial(_gathered, images)
+            content = self._shown(some, indices, look), self._labelled(labels, indices, look)
             return (*content, place) if places else content
 
         batches = epochs.flat_map(plan).apply(tf.data.experimental.assert_cardinality(cardinality))
@@ -346,19 +335,21 @@ class Data:
         and the share of the image itself, `[N]`."""
         import tensorflow as tf
 
-        count = len(self.train_arrays[0])
-        shape = (*self.image_shape, 1) if self.is_text else self.image_shape[-3:]
-        integers = augmentation(self.augment).draw(count, shape, self._seed(view, 1))
+        total = count(self.train_arrays[0])
+        shape = (1, 1, 1) if self.is_named else (*self.image_shape, 1) if self.is_text else self.image_shape[-3:]
+        integers = augmentation(self.augment).draw(total, shape, self._seed(view, 1))
         if not self.mixup:
             return {"integers": integers}
-        partner = tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), self._seed(view, 2))
-        share = shares(self.mixup, count, self._seed(view, 3))
+        partner = tf.random.experimental.stateless_shuffle(tf.range(total, dtype=tf.int64), self._seed(view, 2))
+        share = shares(self.mixup, total, self._seed(view, 3))
         return {"integers": integers, "partner": partner, "partner_integers": tf.gather(integers, partner), "share": share}
 
-    def _shown(self, images: Tensor, indices: Tensor, look: dict[str, Tensor]) -> Tensor:
+    def _shown(self, images: Callable[[Tensor], Samples], indices: Tensor, look: dict[str, Tensor]) -> Tensor:
         """The pixels of training images; `images` gives those of some indices, as bytes."""
         import tensorflow as tf
 
+        if self.is_named:  # nothing changes these
+            return of_each(to_float, images(indices))
         augment = functools.partial(augmented, augmentation(self.augment).apply)
         own = augment(to_float(images(indices)), look["integers"])
         if not self.mixup:
@@ -385,15 +376,15 @@ class Data:
         fold = tf.random.experimental.stateless_fold_in
         return fold(fold([self.seed, 0], tf.cast(number, tf.int64)), purpose)  # 0 as int32 would give another seed
 
-    def _in_order(self, arrays: Arrays) -> Any:
-        """Batches of all of `arrays`, the last one perhaps smaller."""
+    def _in_order(self, part_arrays: Arrays) -> Any:
+        """Batches of all of them, the last one perhaps smaller."""
         import tensorflow as tf
 
-        images, labels = on_cpu(arrays)
+        images, labels = on_cpu(part_arrays)
 
         def batch(start: Tensor) -> Any:
             part = slice(start, start + self.batch_size)
-            return to_float(images[part]), labels[part]
+            return of_each(lambda values: to_float(values[part]), images), labels[part]
 
-        starts = tf.data.Dataset.range(0, len(arrays[0]), self.batch_size)
+        starts = tf.data.Dataset.range(0, len(labels), self.batch_size)
         return starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

@@ -18,10 +18,9 @@ def counts(data: Any) -> dict[str, list[int]]:
     return {part: np.bincount(getattr(data, f"{part}_arrays")[1], minlength=data.num_classes).tolist() for part in PARTS}
 
 
-def value_range(data: Any) -> tuple[int | float, int | float]:
-    """The smallest and the largest byte of the training images, or number of the training series."""
-    images = data.train_arrays[0]
-    return images.min().item(), images.max().item()
+def value_range(values: np.ndarray) -> tuple[int | float, int | float]:
+    """The smallest and the largest byte of images, or number of series."""
+    return values.min().item(), values.max().item()
 
 
 def describe(data: Any) -> list[str]:
@@ -32,10 +31,8 @@ def describe(data: Any) -> list[str]:
     """
     found = counts(data)
     sizes = ", ".join(f"{sum(found[part]):,} {part}" for part in PARTS)
-    low, high = value_range(data)
     lines = [
-        f"{data.name}: {data.kind} {data.image_shape}, {_unit(data)} {low:.5g} to "
-        f"{high:.5g}, {data.labels_told}; {sizes}; batches of {data.batch_size}",
+        f"{data.name}: {_samples(data)}, {data.labels_told}; {sizes}; batches of {data.batch_size}",
         *data.notes,
         *(_of_numbers(data) if data.gives_numbers else _of_classes(data.class_names, found, data.kind)),
         *data.repeats,
@@ -43,6 +40,18 @@ def describe(data: Any) -> list[str]:
     if data.unlabelled is not None:
         lines.append(f"{len(data.unlabelled):,} more without labels")
     return [f"data: {lines[0]}", *[f"  {line}" for line in lines[1:]]]
+
+
+def _samples(data: Any) -> str:
+    """What a sample is, and between which numbers: of several inputs each of them."""
+    if not data.is_named:
+        low, high = value_range(data.train_arrays[0])
+        return f"{data.kind} {data.image_shape}, {_unit(data)} {low:.5g} to {high:.5g}"
+    told = []
+    for name, values in data.train_arrays[0].items():
+        low, high = value_range(values)
+        told.append(f"{name} {data.image_shape[name]}, {'bytes' if values.dtype == np.uint8 else 'values'} {low:.5g} to {high:.5g}")
+    return f"{data.kind} of {len(told)} inputs, {'; '.join(told)}"
 
 
 def _unit(data: Any) -> str:

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd.data import events, folder, npz, own, prepared, series, series_files, text
-from keras_snnkd.data.data import Data, check_limit, check_settings, fitting_batch_size
+from keras_snnkd.data.data import Data
 from keras_snnkd.data.events import Events, Frames
 from keras_snnkd.data.series import Cut, Series
+from keras_snnkd.data.settings import check_limit, check_settings, fitting_batch_size
 from keras_snnkd.data.splits import TENTH, TENTH_OF_NUMBERS, Source, every_fifth, split
 from keras_snnkd.errors import DatasetUnavailableError, FileFormatError, unknown_name
 from keras_snnkd.files.pictures import Resize
+from keras_snnkd.files.samples import of_each
 
 CLASSES = "classes"
 REGRESSION = "regression"
@@ -64,7 +66,9 @@ def load(
             `train/<class>/*.png|jpg` with `test/<class>/*`, and perhaps `val/<class>/*`, or `<class>/*`, where every fifth image of a
             class is test. Of series: a `Series`, a `.npz` file with values and labels, a `.ts` file, a CSV file, or a folder of WAV files;
             see `keras_snnkd.data.series_files`. Of events: a `.npz` file with values `[N, T, H, W, 2]`, or a folder of N-MNIST. Of
-            sentences: a `.tsv` or `.csv` file, see `keras_snnkd.data.read_sentences`.
+            sentences: a `.tsv` or `.csv` file, see `keras_snnkd.data.read_sentences`. Of several inputs: a `.npz` file with x_train_left,
+            x_train_right and so on, x_test_left, ..., y_train and y_test; or `({"left": ..., "right": ...}, y)` in memory. Each is an
+            image as above, or floats `[N, K]` or `[N, T, C]`, as its shape says.
         batch_size: Images in a batch; by the number of training images by default: 128, or fewer, so that an epoch has at least 16 steps,
             but not fewer than 8.
         augment: Names of `AUGMENTATIONS`, joined with `+`, for training images.
@@ -122,10 +126,10 @@ def load(
     arrays = _split(source, limit, cut)
     return Data(
         name=source.name,
-        image_shape=arrays["train_arrays"][0].shape[1:],
+        image_shape=of_each(lambda values: values.shape[1:], arrays["train_arrays"][0]),
         num_classes=len(source.class_names),
         class_names=source.class_names,
-        batch_size=fitting_batch_size(len(arrays["train_arrays"][0])) if batch_size is None else batch_size,
+        batch_size=fitting_batch_size(len(arrays["train_arrays"][1])) if batch_size is None else batch_size,
         notes=(*_notes(source, cut), *_namesake(name)),
         resize=size,
         **settings,
@@ -174,6 +178,20 @@ def takes_numbers(name: Any) -> bool:
     if own.is_own(name):
         return not isinstance(name, Series)
     return holds_text(name) or (Path(name).suffix == ".npz" and not holds_series(name) and not holds_events(name))
+
+
+def holds_inputs(name: Any) -> bool:
+    """Whether what `load` would read under this name are samples of several inputs, found out without reading them."""
+    if own.is_own(name):
+        return own.has_inputs(name)
+    path = Path(name).expanduser()
+    return os.fspath(name) == own.NAME_OF_INPUTS or (path.suffix == ".npz" and path.is_file() and bool(npz.inputs_in(path)))
+
+
+def name_in_memory(data: Any) -> str:
+    """What a recipe calls data in memory."""
+    named = data.is_named if isinstance(data, Data) else holds_inputs(data)
+    return own.NAME_OF_INPUTS if named else data.name if isinstance(data, Data) else own.NAME
 
 
 def holds_maps(name: Any) -> bool:

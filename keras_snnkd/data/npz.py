@@ -1,5 +1,7 @@
 """Data sets in one `.npz` file."""
 
+import contextlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,12 @@ import numpy as np
 from keras_snnkd.data.splits import Arrays, Source
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.files.archives import check_archive
+from keras_snnkd.files.samples import Samples, count
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
+
+INPUT = "x_train_"
+"""What the keys of several inputs begin with: `x_train_left`, `x_train_right`."""
 
 VALIDATION = ("val", "valid", "validation")
 """What the part to choose by may be called: `x_val` and `y_val`, and so on."""
@@ -36,7 +42,7 @@ def read(path: Path, numbers: bool = False) -> Source:
         numbers: Whether labels are numbers, of a regression.
 
     Returns:
-        Images as uint8 `[N, H, W, C]` and labels.
+        Images as uint8 `[N, H, W, C]` and labels; of keys such as x_train_left and x_train_right a mapping of several inputs.
 
     Raises:
         FileFormatError: The file is damaged, holds other things or holds them in another form.
@@ -45,13 +51,25 @@ def read(path: Path, numbers: bool = False) -> Source:
     return source_of(path, path.stem, arrays, unused, numbers)
 
 
-def source_of(path: Path | str, name: str, arrays: dict[str, np.ndarray], unused: list[str], numbers: bool = False) -> Source:
+def inputs_in(path: Path) -> list[str]:
+    """The inputs that a file holds under keys such as x_train_left, by its names alone; none of a file with one input, or of no `.npz`."""
+    with contextlib.suppress(Exception), np.load(path, allow_pickle=False) as file:  # whatever is wrong with it, its reader says it
+        return _inputs_of(file)
+    return []
+
+
+def _inputs_of(keys: Iterable[str]) -> list[str]:
+    names = list(keys)
+    return [] if "x_train" in names else [key.removeprefix(INPUT) for key in names if key.startswith(INPUT) and key != INPUT]
+
+
+def source_of(path: Path | str, name: str, arrays: dict[str, Any], unused: list[str], numbers: bool = False) -> Source:
     """The source of arrays x_train, y_train and so on.
 
     Args:
         path: Where they come from, for messages.
         name: Of the data set.
-        arrays: By name.
+        arrays: By name; of several inputs x_train, x_test and so on are mappings.
         unused: Names of others that were there.
         numbers: Whether labels are numbers, of a regression.
 
@@ -60,21 +78,18 @@ def source_of(path: Path | str, name: str, arrays: dict[str, np.ndarray], unused
     """
     parts: dict[str, Arrays] = {}
     for part in [name.removeprefix("x_") for name in arrays if name.startswith("x_")]:
-        images = _images(path, f"x_{part}", arrays[f"x_{part}"])
+        given = arrays[f"x_{part}"]
+        images = _several(path, f"x_{part}", given) if isinstance(given, Mapping) else _images(path, f"x_{part}", given)
         labels = arrays[f"y_{part}"]
         if numbers:
             labels = _numbers(path, f"y_{part}", labels, images)
         else:
-            _check_labels(path, f"y_{part}", labels, len(images))
+            _check_labels(path, f"y_{part}", labels, count(images))
         parts[part] = images, labels
-    shapes = {part: images.shape[1:] for part, (images, _) in parts.items()}
-    if len(set(shapes.values())) > 1:
-        names, found = (" and ".join(map(str, items)) for items in ([f"x_{part}" for part in shapes], shapes.values()))
-        raise FileFormatError(f"{path}: images of {names} must have one shape, got {found}.")
+    _check_shapes(path, {part: images for part, (images, _) in parts.items()})
     by_part = {part: labels for part, (_, labels) in parts.items()}
     classes = _check_outputs(path, by_part) if numbers else _check_classes(path, by_part)
-    kind = arrays["x_train"].dtype
-    notes = [f"pixels were {kind} from 0 to 1, and are kept in 8 bits"] if kind != np.uint8 else []
+    notes = _of_pixels(arrays["x_train"], parts["train"][0])
     notes += [f"not used: {', '.join(unused)}"] if unused else []
     return Source(
         name=name,
@@ -86,15 +101,73 @@ def source_of(path: Path | str, name: str, arrays: dict[str, np.ndarray], unused
     )
 
 
-def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
+def _of_pixels(given: Any, kept: Samples) -> list[str]:
+    """What is to be said of images that were floats."""
+    if not isinstance(given, Mapping):
+        return [f"pixels were {given.dtype} from 0 to 1, and are kept in 8 bits"] if given.dtype != np.uint8 else []
+    floats = [name for name, values in given.items() if kept[name].dtype == np.uint8 != values.dtype]
+    return [f"pixels of {', '.join(floats)} were floats from 0 to 1, and are kept in 8 bits"] if floats else []
+
+
+def _check_shapes(path: Path | str, parts: dict[str, Samples]) -> None:
+    """Refuse parts whose samples have other inputs, or other shapes, than those of the training part."""
+    if any(isinstance(images, Mapping) for images in parts.values()):
+        names = {part: ", ".join(sorted(images)) if isinstance(images, Mapping) else "one input" for part, images in parts.items()}
+        if other := [part for part in parts if names[part] != names["train"]]:
+            raise FileFormatError(
+                f"{path}: the {other[0]} part has {names[other[0]]}, and the train part {names['train']}; give all the same."
+            )
+        for name in parts["train"]:
+            _check_shapes(path, {f"{part}_{name}": images[name] for part, images in parts.items()})
+        return
+    shapes = {part: images.shape[1:] for part, images in parts.items()}
+    if len(set(shapes.values())) > 1:
+        keys, found = (" and ".join(map(str, items)) for items in ([f"x_{part}" for part in shapes], shapes.values()))
+        raise FileFormatError(f"{path}: images of {keys} must have one shape, got {found}.")
+
+
+def _several(path: Path | str, key: str, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Several inputs, each by its own shape: images as uint8 `[N, H, W, C]`, vectors `[N, K]` and series `[N, T, C]` as float32."""
+    if len(given) < 2:
+        raise FileFormatError(f"{path}: {key} has the input {', '.join(given)} alone; one input is called {key}, several {key}_<input>.")
+    found = {name: _input(path, f"{key}_{name}", np.asarray(values)) for name, values in given.items()}
+    counts = {name: len(values) for name, values in found.items()}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{key}_{name} {number:,}" for name, number in counts.items())
+        raise FileFormatError(
+            f"{path}: different numbers of samples, {told}; the i-th of each input make one sample, so give as many of each."
+        )
+    return found
+
+
+def _input(path: Path | str, key: str, values: np.ndarray) -> np.ndarray:
+    """One of several inputs."""
+    if values.ndim == 4 or (values.ndim == 3 and values.dtype == np.uint8):
+        return _images(path, key, values)
+    expected = f"{path}: {key} must be images [N, H, W, C] (uint8, or floats from 0 to 1), or floats [N, K] or [N, T, C], got"
+    if values.ndim not in (2, 3) or 0 in values.shape:
+        more = f"; of one number each save {key}[:, None]" if values.ndim == 1 and values.size else ""
+        raise FileFormatError(f"{expected} shape {values.shape}{more}.")
+    if values.dtype.kind != "f":
+        raise FileFormatError(f"{expected} {values.dtype} of shape {values.shape}; of numbers save {key}.astype('float32').")
+    if not np.isfinite(values).all():
+        raise FileFormatError(f"{path}: {key} holds NaN or infinite values; fill or leave out what is missing.")
+    return values.astype("float32")
+
+
+def _arrays(path: Path) -> tuple[dict[str, Any], list[str]]:
     """The arrays, and the names of those that are not used; objects are refused, because reading them would run code from the file."""
     try:
         check_archive(path)
         with np.load(path, allow_pickle=False) as file:
             names = list(file)
+            if inputs := _inputs_of(names):
+                return _arrays_of_inputs(path, file, inputs)
             validation = next((name for name in VALIDATION if {f"x_{name}", f"y_{name}"} & set(names)), None)
             wanted = (*KEYS, f"x_{validation}", f"y_{validation}") if validation else KEYS
             arrays = {key: read_array(file, key) for key in wanted if key in file}
+    except _KeysError as error:
+        raise FileFormatError(f"{path}: {error}") from None
     except Exception as error:  # numpy reads headers in Python's syntax and raises what that raises; MemoryError for what they claim
         reason = str(error) if isinstance(error, FileFormatError) else f"{type(error).__name__}: {error}"
         raise FileFormatError(
@@ -104,6 +177,26 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     if missing := [key for key in wanted if key not in arrays]:
         raise FileFormatError(f"{path}: {', '.join(missing)} missing; expected {', '.join(wanted)}, got {', '.join(names) or 'nothing'}.")
     return arrays, [name for name in names if name not in arrays]
+
+
+def _arrays_of_inputs(path: Path, file: Any, inputs: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """As `_arrays`, of a file with several inputs, whose x_train, x_test and so on are mappings."""
+    names = list(file)
+    validation = [name for name in VALIDATION if f"y_{name}" in names or any(key.startswith(f"x_{name}_") for key in names)][:1]
+    parts = ["train", "test", *validation]
+    wanted = [*(f"x_{part}_{name}" for part in parts for name in inputs), *(f"y_{part}" for part in parts)]
+    missing = [key for key in wanted if key not in names]
+    other = [key for key in names if key not in wanted and key.startswith(tuple(f"x_{part}_" for part in parts))]
+    if missing or other:
+        told = f"{', '.join(missing)} missing" if missing else f"{', '.join(other)} without {INPUT}{other[0].split('_', 2)[2]}"
+        raise _KeysError(f"{told}; the inputs of x_train are {', '.join(inputs)}: expected {', '.join(wanted)}, got {', '.join(names)}.")
+    arrays: dict[str, Any] = {f"x_{part}": {name: read_array(file, f"x_{part}_{name}") for name in inputs} for part in parts}
+    arrays |= {f"y_{part}": read_array(file, f"y_{part}") for part in parts}
+    return arrays, [name for name in names if name not in wanted]
+
+
+class _KeysError(Exception):
+    """Keys that a readable file lacks."""
 
 
 def read_array(file: Any, key: str) -> np.ndarray:
@@ -237,16 +330,17 @@ def _remedy(key: str, labels: np.ndarray) -> str:
     return IN_BETWEEN if labels.dtype.kind == "f" else ""
 
 
-def _numbers(path: Path | str, key: str, labels: np.ndarray, images: np.ndarray) -> np.ndarray:
+def _numbers(path: Path | str, key: str, labels: np.ndarray, images: Samples) -> np.ndarray:
     """Labels as numbers, float32 `[N, K]`, or `[N, H, W, K]` of maps that are as large as the images `[N, H, W, C]`."""
+    labels, total, shape = np.asarray(labels), count(images), () if isinstance(images, Mapping) else images.shape[1:]
     expected = f"{path}: {key} must be numbers [N] or [N, K], or maps [N, H, W] or [N, H, W, K] as large as the images, got"
     if labels.dtype.kind not in "fiu":
         raise FileFormatError(f"{expected} {labels.dtype}.")
-    if len(labels) != len(images):
-        raise FileFormatError(f"{path}: {key} has {len(labels)} labels for {len(images)} images.")
-    is_map = labels.ndim in (3, 4) and labels.shape[1:3] == images.shape[1:3]
+    if len(labels) != total:
+        raise FileFormatError(f"{path}: {key} has {len(labels)} labels for {total} images.")
+    is_map = labels.ndim in (3, 4) and labels.shape[1:3] == shape[:2]
     if 0 in labels.shape or not (labels.ndim in (1, 2) or is_map):
-        raise FileFormatError(f"{expected} shape {labels.shape} for images {images.shape[1:]}.")
+        raise FileFormatError(f"{expected} shape {labels.shape} for images {shape}.")
     if not np.isfinite(labels).all():
         raise FileFormatError(f"{path}: {key} holds NaN or infinite values; leave out images whose numbers are not known.")
     return labels.astype("float32")[..., None] if labels.ndim in (1, 3) else labels.astype("float32")

@@ -9,9 +9,13 @@ import numpy as np
 from keras_snnkd.data.npz import source_of
 from keras_snnkd.data.splits import Source, spread, strata
 from keras_snnkd.errors import FileFormatError, did_you_mean
+from keras_snnkd.files.samples import Samples, rows
 
 NAME = "arrays"
 """The name of such a data set."""
+
+NAME_OF_INPUTS = "arrays_by_input"
+"""What a recipe calls one with several inputs."""
 
 PARTS = {"train": "train", "validation": "val", "test": "test"}
 """The keys of a mapping, and what the arrays are called in messages."""
@@ -28,7 +32,8 @@ def read(data: Any, numbers: bool = False) -> Source:
     Args:
         data: `(x, y)`, a `tf.data.Dataset` of pairs, batched or not, or a mapping of such with the keys `"train"`, and perhaps
             `"validation"` and `"test"`. Images uint8, or floats from 0 to 1, `[N, H, W]` or `[N, H, W, C]`; labels 0..K-1, `[N]`, or
-            one-hot. Without a test part, a fifth of each class is test.
+            one-hot. Without a test part, a fifth of each class is test. Of several inputs `({"left": ..., "right": ...}, y)`, each
+            images as above, or floats `[N, K]` or `[N, T, C]`.
         numbers: Whether labels are numbers, of a regression, `[N]`, `[N, K]` or `[N, H, W]`.
 
     Raises:
@@ -53,13 +58,23 @@ def read(data: Any, numbers: bool = False) -> Source:
         test = spread(strata(arrays["y_train"]), len(arrays["y_train"]) // 5)
         for key in ("x", "y"):
             both = arrays[f"{key}_train"]
-            arrays[f"{key}_train"], arrays[f"{key}_test"] = both[~test], both[test]
+            arrays[f"{key}_train"], arrays[f"{key}_test"] = rows(both, ~test), rows(both, test)
     return source_of("data in memory", NAME, arrays, [], numbers)
 
 
-def _pair(part: Any, name: str, numbers: bool) -> tuple[np.ndarray, np.ndarray]:
+def has_inputs(data: Any) -> bool:
+    """Whether samples in memory have several inputs."""
+    part = data.get("train") if isinstance(data, Mapping) else data
+    return isinstance(part, (tuple, list)) and len(part) == 2 and isinstance(part[0], Mapping)
+
+
+def _pair(part: Any, name: str, numbers: bool) -> tuple[Samples, np.ndarray]:
     """Images, and class numbers or numbers, of one part."""
-    if isinstance(part, (tuple, list)) and len(part) == 2:
+    if has_inputs(part):
+        images: Samples = {str(key): _array(values, f"samples of {key} of the {name} part") for key, values in part[0].items()}
+        _check_counts(images, part[1], name)
+        labels = _array(part[1], f"labels of the {name} part")
+    elif isinstance(part, (tuple, list)) and len(part) == 2:
         images, labels = (_array(array, f"{what} of the {name} part") for array, what in zip(part, ("images", "labels"), strict=True))
     elif hasattr(part, "element_spec"):
         images, labels = _read_dataset(part, name)
@@ -68,6 +83,14 @@ def _pair(part: Any, name: str, numbers: bool) -> tuple[np.ndarray, np.ndarray]:
     if labels.ndim == 2 and not numbers:
         labels = _numbers(labels, name) if labels.shape[1] > 1 else labels.reshape(-1)
     return images, labels
+
+
+def _check_counts(images: dict[str, np.ndarray], labels: Any, name: str) -> None:
+    """Refuse inputs, or labels, of different numbers, before any are taken for test."""
+    counts = {**{key: len(values) if values.ndim else 0 for key, values in images.items()}, "labels": len(labels)}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{key} {number:,}" for key, number in counts.items())
+        raise FileFormatError(f"the {name} part has different numbers of samples, {told}; give as many of each input, and as many labels")
 
 
 def _array(values: Any, what: str) -> np.ndarray:

@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd._types import Tensor
+from keras_snnkd.files.samples import Samples, of_each
 
 FRAMES_RANK = 5
 """Axes of frames of events, `[N, T, H, W, 2]`."""
 
 
-def on_cpu(arrays: tuple[np.ndarray, np.ndarray]) -> tuple[Tensor, ...]:
+def on_cpu(arrays: tuple[Samples, np.ndarray]) -> tuple[Any, ...]:
     """The arrays as tensors in main memory, where the pipeline gathers from them; a GPU would otherwise hold the whole set."""
     import tensorflow as tf
 
     with tf.device("CPU:0"):
-        return tuple(tf.convert_to_tensor(array) for array in arrays)
+        return tuple(of_each(tf.convert_to_tensor, part) for part in arrays)
 
 
 def to_float(images: Tensor) -> Tensor:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-Arrays = tuple[np.ndarray, np.ndarray]
+from keras_snnkd.files.samples import Samples, arrays, rows
+
+Arrays = tuple[Samples, np.ndarray]
 
 
 def repeats(parts: Mapping[str, Arrays], kind: str = "images") -> list[str]:
@@ -19,7 +21,7 @@ def repeats(parts: Mapping[str, Arrays], kind: str = "images") -> list[str]:
     Example:
         >>> repeats({"train": (images, labels), "validation": (few, theirs), "test": (images, labels)})
     """
-    digests = {part: [_digest(image) for image in images] for part, (images, _) in parts.items()}
+    digests = {part: [_digest(rows(images, place)) for place in range(len(labels))] for part, (images, labels) in parts.items()}
     if len(set(digests["train"])) == 1 < len(digests["train"]):
         return [f"all training {kind} are alike, so that there is nothing to learn from them"]
     alike = {"sentences": "token by token", "images": "pixel by pixel"}.get(kind, "number by number")
@@ -42,5 +44,5 @@ def repeats(parts: Mapping[str, Arrays], kind: str = "images") -> list[str]:
     return lines
 
 
-def _digest(image: np.ndarray) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+def _digest(image: Samples) -> bytes:
+    return hashlib.blake2b(b"".join(np.ascontiguousarray(values).data for values in arrays(image)), digest_size=16).digest()

@@ -70,7 +70,7 @@ def simulate_events(images: Any, frames: int = 10, threshold: float = 0.2, reach
 
 
 def _of_data(data: Data, *settings: Any) -> Data:
-    if len(data.image_shape) != 3:
+    if data.is_named or len(data.image_shape) != 3:
         raise ShapeError(f"events are simulated from images (H, W, C), and {data.name} holds {data.image_shape}")
     arrays: dict[str, Any] = {}
     for part in ("train_arrays", "validation_arrays", "test_arrays"):

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_snnkd.errors import FileFormatError
+from keras_snnkd.files.samples import Samples, count, of_each, rows
 
-Arrays = tuple[np.ndarray, np.ndarray]
+Arrays = tuple[Samples, np.ndarray]
 
 TENTH = "validation is every tenth training image of each class, spread evenly over it"
 
@@ -19,7 +20,8 @@ class Source(NamedTuple):
     Args:
         name: Short name of the data set.
         class_names: What label 0, 1, ... stands for.
-        train: Images uint8 `[N, H, W, C]` and labels int `[N]`, or numbers float32 `[N, ...]`, before validation is taken off.
+        train: Images uint8 `[N, H, W, C]`, or a mapping of several inputs, and
+            labels int `[N]`, or numbers float32 `[N, ...]`, before validation is taken off.
         test: The same for the test set.
         validation: The same where the files have some of their own; else `None`.
         notes: What a person should know of how they were read, each a phrase.
@@ -44,23 +46,23 @@ def split(source: Source, limit: int | None = None) -> dict[str, Arrays]:
         limit: At most this many images of the training part, before the split, and of the test set, with all classes alike.
 
     Returns:
-        `train_arrays`, `validation_arrays` and `test_arrays`, each uint8 images `[N, H, W, C]` and int32 labels `[N]`, or numbers float32
-        `[N, ...]`, read-only. Numbers are spread as classes are, by the tenth of them that they fall into.
+        `train_arrays`, `validation_arrays` and `test_arrays`, each uint8 images `[N, H, W, C]`, or a mapping of several inputs, and int32
+        labels `[N]`, or numbers float32 `[N, ...]`, read-only. Numbers are spread as classes are, by the tenth of them that they fall into.
 
     Raises:
         FileFormatError: Fewer than two training images, or no test image; or a class without an image to train on.
     """
     labels = strata(source.train[1])
     kept = first(labels, limit)
-    if len(kept) < 2 or len(source.test[0]) < 1:
+    if len(kept) < 2 or count(source.test[0]) < 1:
         raise FileFormatError(
-            f"{source.name}: got {len(kept)} training and {len(source.test[0])} test images; "
+            f"{source.name}: got {len(kept)} training and {count(source.test[0])} test images; "
             f"training and validation need at least 2, test at least 1."
         )
     chosen = np.zeros(len(kept), bool) if source.validation else spread(labels[kept], len(kept) // 10)
     if not source.validation and not chosen.any():
         chosen[-1] = True  # one image of each class
-    validation = source.validation or tuple(array[kept[chosen]] for array in source.train)
+    validation = source.validation or tuple(rows(part, kept[chosen]) for part in source.train)
     held = source.validation and first(strata(source.validation[1]), limit)
     return {
         "train_arrays": _read_only(source.train, kept[~chosen]),
@@ -89,8 +91,8 @@ def mixed(labels: np.ndarray) -> np.ndarray:
     """An order in which each class, itself in order, is spread evenly over the whole."""
     labels = np.asarray(labels)
     by_class = np.argsort(labels, kind="stable")
-    counts = np.unique(labels, return_counts=True)[1]
-    places = np.concatenate([(np.arange(count) + 0.5) / count for count in counts])
+    sizes = np.unique(labels, return_counts=True)[1]
+    places = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes])
     return by_class[np.lexsort((labels[by_class], places))]
 
 
@@ -114,9 +116,9 @@ def spread(labels: np.ndarray, total: int) -> np.ndarray:
     wanted[most] += 1
     wanted = np.minimum(np.maximum(wanted, counts > 1), counts - 1)
     chosen = np.zeros(len(labels), bool)
-    for number, count, part in zip(classes, counts, wanted, strict=True):
+    for number, of_class, part in zip(classes, counts, wanted, strict=True):
         if part:
-            positions = np.floor((np.arange(part) + 0.5) * count / part).astype(int)
+            positions = np.floor((np.arange(part) + 0.5) * of_class / part).astype(int)
             chosen[np.flatnonzero(labels == number)[positions]] = True
     return chosen
 
@@ -127,8 +129,8 @@ def every_fifth(count: int) -> np.ndarray:
 
 
 def _read_only(arrays: Arrays, part: slice | np.ndarray) -> Arrays:
-    images = np.ascontiguousarray(arrays[0][part], np.uint8)
+    images = of_each(lambda values: np.ascontiguousarray(values[part], np.float32 if values.dtype.kind == "f" else np.uint8), arrays[0])
     labels = np.ascontiguousarray(arrays[1][part], np.float32 if arrays[1].dtype.kind == "f" else np.int32)
-    images.setflags(write=False)
+    of_each(lambda values: values.setflags(write=False), images)
     labels.setflags(write=False)
     return images, labels

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import urllib.parse
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from keras_snnkd.distill.samples import samples_of
 from keras_snnkd.distill.taps import INPUTS, TEACHER, TapModel
 from keras_snnkd.errors import FileFormatError, ForeignFolderError, KDError, OutputError, wrong_kind
 from keras_snnkd.files.manifest import CACHE, MANIFEST, Manifest, claimed
+from keras_snnkd.files.samples import of_each
 from keras_snnkd.files.staging import as_path, check_space, read_json, write_json
 from keras_snnkd.weights.transfer import fingerprint, restart_random_layers
 
@@ -78,10 +79,10 @@ class TeacherCache:
         if not self.taps:
             raise ValueError("there are no taps to cache; give those that the objectives read, distiller.teacher_taps")
         self.folder = as_path(folder, "the folder of a TeacherCache")
-        taps_of_teacher = TapModel(self.teacher, self.taps)
+        taps_of_teacher = TapModel(self.teacher, self.taps, named=isinstance(data.train_arrays[0], Mapping))
         self._of_no_sample = [tap for tap in self.taps if taps_of_teacher.shapes[tap][0] is not None]
         self._forward = _compiled(taps_of_teacher)
-        count = len(data.train_arrays[0])
+        count = len(data.train_arrays[1])
         self._parts = [
             range(view * count + first, view * count + min(first + PART, count))
             for view in range(self.data.views)
@@ -256,9 +257,9 @@ class TeacherCache:
 
     def _run(self, places: Any) -> dict[str, Array]:
         """The taps of images of one view."""
-        count = len(self.data.train_arrays[0])
+        count = len(self.data.train_arrays[1])
         images = self.data.view(places.start // count, np.arange(places.start, places.stop) % count)
-        outputs = self._forward(ops.convert_to_tensor(np.asarray(images)))
+        outputs = self._forward(of_each(lambda values: ops.convert_to_tensor(np.asarray(values)), images))
         return {tap: ops.convert_to_numpy(outputs[tap]) for tap in self.taps}
 
     def _file(self, tap: str) -> Path:

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd._types import Array
+from keras_snnkd.distill.batches import brings
+from keras_snnkd.distill.taps import TEACHER, TEACHER_INPUTS
 from keras_snnkd.errors import ShapeError
+from keras_snnkd.files.samples import Samples as Inputs
+from keras_snnkd.files.samples import arrays, count, of_each, rows
 
 LOOKED_AT, READ = 256, 16_384
 """Images on which a teacher is looked at, at most, and of how many they are taken."""
@@ -18,12 +22,15 @@ class Samples:
     """Some real images on which a teacher is looked at.
 
     Args:
-        images: `[N, ...]`, as the student gets them.
+        images: `[N, ...]`, as the student gets them; of several inputs a mapping by name.
         labels: Class numbers `[N]` or `[N, 1]`, one-hot `[N, C]`, or numbers of any shape `[N, ...]`; `None` where they are not known.
     """
 
-    images: np.ndarray
+    images: Inputs
     labels: Any = None
+
+    def __len__(self) -> int:
+        return count(self.images)
 
     def of_classes(self, outputs: Array) -> bool:
         """Whether the labels are classes, and outputs `[N, C]` can be right about them."""
@@ -78,15 +85,15 @@ def samples_of_data(data: Any) -> Samples | None:
     if not hasattr(data, "train_arrays"):
         return samples_of(data.validation)
 
-    def training(count: int) -> tuple[Array, Array]:
-        chosen = np.unique(np.linspace(0, len(data.train_arrays[1]) - 1, count).astype(int))
+    def training(number: int) -> tuple[Inputs, Array]:
+        chosen = np.unique(np.linspace(0, len(data.train_arrays[1]) - 1, number).astype(int))
         clean = dataclasses.replace(data, augment="none", mixup=0.0)  # as validation images are
-        return np.asarray(clean.view(0, chosen)), data.train_arrays[1][chosen]
+        return of_each(np.asarray, clean.view(0, chosen)), data.train_arrays[1][chosen]
 
     return samples_of(data.validation, training)
 
 
-def samples_of(source: Any, fill_up: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None) -> Samples | None:
+def samples_of(source: Any, fill_up: Callable[[int], tuple[Inputs, np.ndarray]] | None = None) -> Samples | None:
     """At most `LOOKED_AT` images and labels, evenly spread over the source: in many files one class comes after the other.
 
     Args:
@@ -94,45 +101,47 @@ def samples_of(source: Any, fill_up: Callable[[int], tuple[np.ndarray, np.ndarra
         fill_up: Gives so many more images and labels, where the source has fewer.
 
     Returns:
-        The samples, or `None` for what cannot be read twice or holds something else, such as several inputs.
+        The samples, or `None` for what cannot be read twice or holds something else, such as the teacher's own inputs.
     """
     found = _spread([source] if _is_pair(source) else _batches(source))
     if found is None:
         return None
     images, labels = [found[0]], [found[1]]
-    count = len(found[0])
-    if fill_up is not None and count < LOOKED_AT:
-        more = fill_up(LOOKED_AT - count)
+    if fill_up is not None and len(labels[0]) < LOOKED_AT:
+        more = fill_up(LOOKED_AT - len(labels[0]))
         images.append(more[0])
         labels.append(np.asarray(more[1]))
-    images, labels = ([part for part in parts if len(part)] for parts in (images, labels))
+    images, labels = ([part for part, some in zip(parts, labels, strict=True) if len(some)] for parts in (images, labels))
     if not images:
         return None
     if len({part.ndim for part in labels}) > 1:
         labels = [class_numbers(part) for part in labels]
-    return Samples(np.concatenate(images), np.concatenate(labels))
+    return Samples(of_each(lambda *parts: np.concatenate(parts), *images), np.concatenate(labels))
 
 
-def _spread(pairs: Iterable[Any]) -> tuple[Array, Array] | None:
+def _spread(pairs: Iterable[Any]) -> tuple[Inputs, Array] | None:
     """At most `LOOKED_AT` images and labels of the first `READ` of all pairs; `None` if one holds something else."""
-    images: list[Array] = []
+    images: list[Inputs] = []  # of single samples
     labels: list[Array] = []
     step, seen = 1, 0  # every how-manieth is kept, and how many have passed
     for pair in pairs:
         if not _is_pair(pair):
             return None
-        if len(pair[0]) != len(pair[1]):
-            raise ShapeError(f"got {len(pair[0])} images and {len(pair[1])} labels; expected one label for each image")
-        chosen = np.flatnonzero((seen + np.arange(len(pair[0]))) % step == 0)
-        images.extend(np.asarray(pair[0])[chosen])
+        if count(pair[0]) != len(pair[1]):
+            raise ShapeError(f"got {count(pair[0])} images and {len(pair[1])} labels; expected one label for each image")
+        shown = of_each(np.asarray, pair[0])
+        chosen = np.flatnonzero((seen + np.arange(count(shown))) % step == 0)
+        images.extend(rows(shown, place) for place in chosen)
         labels.extend(np.asarray(pair[1])[chosen])
-        seen += len(pair[0])
+        seen += count(shown)
         while len(images) > 2 * LOOKED_AT:
             images, labels, step = images[::2], labels[::2], 2 * step
         if seen >= READ:
             break
     kept = np.unique(np.linspace(0, len(images) - 1, min(LOOKED_AT, len(images))).astype(int))
-    return np.array([images[place] for place in kept]), np.array([labels[place] for place in kept])
+    few = [images[place] for place in kept]
+    together = of_each(lambda *each: np.array(each), *few) if few else np.array(few)
+    return together, np.array([labels[place] for place in kept])
 
 
 def class_numbers(labels: Any) -> np.ndarray:
@@ -144,7 +153,11 @@ def class_numbers(labels: Any) -> np.ndarray:
 
 
 def _is_pair(source: Any) -> bool:
-    return isinstance(source, (tuple, list)) and len(source) in (2, 3) and all(hasattr(part, "shape") for part in source[:2])
+    if not isinstance(source, (tuple, list)) or len(source) not in (2, 3) or not hasattr(source[1], "shape"):
+        return False
+    if isinstance(source[0], dict) and (brings(source[0], TEACHER) or brings(source[0], TEACHER_INPUTS)):
+        return False
+    return bool(arrays(source[0])) and all(hasattr(part, "shape") for part in arrays(source[0]))
 
 
 def _batches(source: Any) -> Iterable[Any]:

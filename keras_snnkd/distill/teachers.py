@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -12,10 +12,12 @@ import numpy as np
 from keras_snnkd import graphs
 from keras_snnkd._outputs import looks_like_probabilities
 from keras_snnkd._types import Config, Tensor
+from keras_snnkd.distill.named_inputs import check_inputs, scale_of_several, sees
 from keras_snnkd.distill.samples import Samples, samples_of
 from keras_snnkd.distill.scales import AUTO, SCALE_LAYER, Scale, check_scale, scale_of, scales
 from keras_snnkd.distill.taps import one_output
 from keras_snnkd.errors import InputError, KDError, ShapeError, unknown_name, wrong_kind
+from keras_snnkd.files.samples import count, rows
 from keras_snnkd.layers import Channels, Logits, logits_of
 
 OUTPUTS = (AUTO, "logits", "probabilities", "numbers")
@@ -110,14 +112,21 @@ def adapted(
     teacher: keras.Model,
     outputs: str = AUTO,
     scale: str | Iterable[float] | None = AUTO,
-    image_shape: tuple[int, ...] | None = None,
+    image_shape: tuple[int, ...] | Mapping[str, tuple[int, ...]] | None = None,
     samples: Samples | None = None,
     classes: int | None = None,
 ) -> Adapted:
-    """As `adapt_teacher`, with what was changed and measured, and without a verdict; `classes` are those of the data."""
+    """As `adapt_teacher`, with what was changed and measured, and without a verdict; `classes` are those of the data.
+
+    Of data of several inputs a teacher takes those of its input layers' names, as they are.
+    """
     graphs.check_built(teacher, "the teacher")
     _check_one_output(teacher)
-    if image_shape is not None or samples is not None:
+    several = isinstance(image_shape, Mapping) or (samples is not None and isinstance(samples.images, Mapping))
+    if several:
+        scale = scale_of_several(scale)
+        samples = samples if samples is not None and sees(teacher, samples) else None
+    elif image_shape is not None or samples is not None:
         _check_one_input(teacher)
     if outputs not in OUTPUTS:
         raise unknown_name("kind of teacher outputs", outputs, OUTPUTS)
@@ -129,7 +138,9 @@ def adapted(
             f"the teacher {teacher.name} gives {given} classes and the data has {classes}; give one that was trained on these classes, in "
             "their order"
         )
-    size = _size_layers(teacher, image_shape)
+    if isinstance(image_shape, Mapping):
+        check_inputs(teacher, f"the teacher {teacher.name}", image_shape)
+    size = [] if several else _size_layers(teacher, image_shape)
     if image_shape is not None:
         model = graphs.sized(model, image_shape)
     if size:
@@ -138,7 +149,7 @@ def adapted(
     if samples is not None:
         model, more = _by_its_looks(model, outputs, samples)
         changes += more
-    if scale == AUTO and samples is not None and graphs.is_graph(teacher) and teacher.inputs[0].dtype == "uint8":
+    if scale == AUTO and samples is not None and graphs.is_graph(teacher) and teacher.inputs[0].dtype == "uint8" and not several:
         scale = "0..255"  # in numbers from 0 to 1 it would see nothing but zeros
     if scale == AUTO and _is_scaled(teacher):
         scale = None
@@ -180,7 +191,7 @@ def judge_trained(model: keras.Model, validation: Any) -> None:
         validation: Images and labels that it was not trained on, see `samples_of`.
     """
     samples = samples_of(validation)
-    if samples is None or len(samples.images) < FEWEST_TO_STOP:
+    if samples is None or len(samples) < FEWEST_TO_STOP or not sees(model, samples):
         return
     outputs = predict(model, samples.images)
     if not samples.of_classes(outputs):
@@ -195,9 +206,9 @@ def judge_trained(model: keras.Model, validation: Any) -> None:
 
 def told_of_ignorance(name: str, found: Adapted, samples: Samples | None, margin: float = MARGIN) -> str:
     """What there is to say of a teacher that is to be refused; nothing of any other."""
-    if found.accuracy is None or samples is None or len(samples.images) < FEWEST:
+    if found.accuracy is None or samples is None or len(samples) < FEWEST:
         return ""
-    chance, count = found.chance, len(samples.images)
+    chance, count = found.chance, len(samples)
     if chance == 1:
         return ""  # of one class alone, nobody can be better than guessing
     needed = min(1.0, chance + max(margin * (1 - chance), 2.33 * math.sqrt(chance * (1 - chance) / count)))
@@ -302,11 +313,13 @@ def _known(fits: dict[str, float | None]) -> dict[str, float]:
     return {name: fit for name, fit in fits.items() if fit is not None}
 
 
-def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
+def predict(model: keras.Model, images: Any) -> np.ndarray:
     """Outputs `[N, C]` in float32, in inference mode; the model is not compiled for it, and its random layers stay where they are."""
     states = [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
     before = [keras.ops.convert_to_numpy(state) for state in states]
-    parts = [one_output(model, model(images[start : start + 64], training=False)) for start in range(0, len(images), 64)]
+    shown = graphs.taken(model, images)
+    batches = [rows(shown, slice(start, start + 64)) for start in range(0, count(shown), 64)]
+    parts = [one_output(model, model(graphs.in_order(model, batch), training=False)) for batch in batches]
     for state, value in zip(states, before, strict=True):
         state.assign(value)
     return np.concatenate([keras.ops.convert_to_numpy(keras.ops.cast(part, "float32")) for part in parts])
@@ -348,13 +361,13 @@ def taken_shape(teacher: keras.Model) -> tuple[int | None, ...] | None:
     return None if shape is None else tuple(shape[1:])
 
 
-def _around(model: keras.Model, before: list[keras.Layer], behind: list[keras.Layer], shape: tuple[int, ...] | None = None) -> keras.Model:
+def _around(model: keras.Model, before: list[keras.Layer], behind: list[keras.Layer], shape: Any = None) -> keras.Model:
     """A model with layers before and behind it, for inputs of this shape, or its own."""
     if not before and not behind:
         return model
     if not graphs.is_graph(model):
         return Surrounded(model, before, behind, shape, name=model.name)
-    x = image = keras.Input(shape or model.inputs[0].shape[1:], name="image")
+    x = image = graphs.fresh_inputs(model) if len(model.inputs) > 1 else keras.Input(shape or model.inputs[0].shape[1:], name="image")
     for layer in before:
         x = layer(x)
     x = model(x)

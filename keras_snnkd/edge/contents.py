@@ -73,7 +73,8 @@ def _contents(model: Any, builtin: Any, floats: Any) -> Contents:
         names.append(name)
     operators: Counter[str] = Counter()
     elements, in_float = 0, set()
-    images = {entry.tensorIndex for one in model.signatureDefs or () for entry in one.inputs if entry.name == b"image"}
+    states = {entry.name for one in model.signatureDefs or () for entry in one.outputs}  # of a file of one step: in and out
+    images = {entry.tensorIndex for one in model.signatureDefs or () for entry in one.inputs if entry.name not in states}
     for graph in model.subgraphs:
         outside = {*graph.inputs, *graph.outputs}
         constants = {index for index, tensor in enumerate(graph.tensors) if _is_filled(model, tensor)}

@@ -1,21 +1,50 @@
 """Images for a model: checked arrays, and arrays from files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 from keras_snnkd.errors import FileFormatError, InputError, ShapeError
 from keras_snnkd.files.pictures import Resize, read_picture
+from keras_snnkd.files.samples import Samples, arrays, by_input
+
+Place: TypeAlias = tuple[Sequence[int | None], np.dtype | str]
+"""Of an input the shape of a sample, `None` for an axis of any length, and the type that it takes besides floating-point numbers."""
 
 
-def check_images(images: np.ndarray, image_shape: Sequence[int | None], dtype: np.dtype | str = "float32") -> np.ndarray:
+def check_samples(samples: Samples, places: Mapping[str, Place], whose: str, in_order: bool = False) -> Samples:
+    """Images, or of several inputs the samples of each, as `check_images` gives them.
+
+    Args:
+        samples: One array, or a mapping by input.
+        places: By input, the shape of a sample and its type.
+        whose: What takes them, for messages.
+        in_order: Whether several inputs may come as a list in the order of `places` too.
+
+    Raises:
+        ShapeError, UnknownNameError: If they do not fit; see `check_images` and `keras_snnkd.files.samples.by_input`.
+    """
+    if len(places) == 1:
+        if isinstance(samples, Mapping):
+            raise ShapeError(f"{whose} has one input; expected its samples as an array, got a mapping of {', '.join(map(str, samples))}")
+        ((shape, dtype),) = places.values()
+        return check_images(samples, shape, dtype)
+    found = by_input(samples, list(places), whose, in_order)
+    return {name: check_images(values, *places[name], what=f"samples for the input {name}") for name, values in found.items()}
+
+
+def check_images(
+    images: np.ndarray, image_shape: Sequence[int | None], dtype: np.dtype | str = "float32", what: str = "images"
+) -> np.ndarray:
     """Images as a contiguous array `[N, *image_shape]`.
 
     Args:
         images: What came.
         image_shape: Shape of one; `None` for an axis of any length.
         dtype: What the model takes besides floating-point numbers.
+        what: What they are called in messages.
 
     Returns:
         Float32, or what came where that is of `dtype`.
@@ -27,7 +56,7 @@ def check_images(images: np.ndarray, image_shape: Sequence[int | None], dtype: n
     expected = f"[N, {', '.join('?' if n is None else str(n) for n in image_shape)}]"
     fits = images.ndim == 1 + len(image_shape) and all(n in (None, m) for n, m in zip(image_shape, images.shape[1:], strict=True))
     if not fits or not len(images):
-        raise ShapeError(f"expected images {expected} with N of at least 1, got shape {images.shape}{_turned(images, image_shape)}")
+        raise ShapeError(f"expected {what} {expected} with N of at least 1, got shape {images.shape}{_turned(images, image_shape)}")
     if images.dtype == dtype:
         return np.ascontiguousarray(images)
     if images.dtype.kind in "iu" and np.dtype(dtype) == np.int32:  # token ids
@@ -37,7 +66,7 @@ def check_images(images: np.ndarray, image_shape: Sequence[int | None], dtype: n
             raise ShapeError(f"expected token ids {expected} as whole numbers, got {images.dtype}")
         other = "" if np.dtype(dtype).kind == "f" else f" (or {np.dtype(dtype)}, as the file stores them)"
         raise ShapeError(
-            f"expected images {expected} of float32{other}, scaled as in training, got {images.dtype}; for bytes try images / 256"
+            f"expected {what} {expected} of float32{other}, scaled as in training, got {images.dtype}; for bytes try images / 256"
         )
     return np.ascontiguousarray(images, "float32")
 
@@ -50,10 +79,11 @@ def _turned(images: np.ndarray, image_shape: Sequence[int | None]) -> str:
     return ""
 
 
-def check_finite(images: np.ndarray) -> np.ndarray:
+def check_finite(images: Samples) -> Samples:
     """`images`, or an `InputError` if they hold NaN or infinite values."""
-    if images.dtype.kind == "f" and not np.isfinite(images).all():
-        raise InputError("the image holds NaN or infinite values; check the sensor or the preprocessing before the model")
+    for values in arrays(images):
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise InputError("the image holds NaN or infinite values; check the sensor or the preprocessing before the model")
     return images
 
 

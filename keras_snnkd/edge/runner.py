@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ import numpy as np
 
 from keras_snnkd._types import Array
 from keras_snnkd.edge.contents import read_contents
-from keras_snnkd.edge.images import check_finite, check_images
+from keras_snnkd.edge.images import check_finite, check_images, check_samples
 from keras_snnkd.edge.readout import likeliest, so_far, softmax
-from keras_snnkd.edge.tensors import signature
+from keras_snnkd.edge.tensors import Tensor, signature
 from keras_snnkd.errors import FileFormatError, InputError, ShapeError
 from keras_snnkd.files.logits import LOGITS, NUMBERS, check_answers
 from keras_snnkd.files.output import without_lines
 from keras_snnkd.files.padding import lengths
+from keras_snnkd.files.samples import Samples, count, rows
 from keras_snnkd.files.staging import as_path, check_seal
 
 MOST_THREADS = 1024
@@ -48,7 +49,8 @@ class Answer:
 class Runner:
     """A `.tflite` file in the LiteRT interpreter, one image at a time.
 
-    Files of `keras_snnkd.export.litert` take an image and give logits. Files of `keras_snnkd.export.streaming` compute one time step, with
+    Files of `keras_snnkd.export.litert` take an image, or several inputs by name, and give logits. Files
+    of `keras_snnkd.export.streaming` compute one time step, with
     the neurons' state as inputs and outputs; the runner keeps that state from `step` to `step`. Integer inputs and outputs are converted
     by the file's own scales and zero points.
 
@@ -62,11 +64,12 @@ class Runner:
     Raises:
         InputError: For a number of threads that cannot be.
         FileFormatError: If the file is missing, truncated, damaged (it is not as it was written) or foreign, or takes something else than
-            one image of batch 1.
+            images of batch 1.
 
     Example:
         >>> runner = Runner("student.tflite")
         >>> accuracy = kd.metrics.accuracy(runner.predict(images), labels)
+        >>> Runner("fused.tflite").predict({"left": left, "right": right})
         >>> Runner("student_streaming.tflite").run(images[0], until_confidence=0.9).prediction
     """
 
@@ -82,16 +85,15 @@ class Runner:
         self.readout, self.timesteps, self.padded = found.readout, found.timesteps, found.padded
         names = [name for name in found.inputs if name in found.outputs] if self.streaming else []
         self._states = {name: (found.inputs[name], found.outputs[name]) for name in names}
-        images = [tensor for name, tensor in found.inputs.items() if name not in self._states]
+        self._inputs = {name: tensor for name, tensor in found.inputs.items() if name not in self._states}
+        images = list(self._inputs.values())
         if open_sizes := [tensor for tensor in images if tensor.open_sizes]:
             raise FileFormatError(
                 f"{self.path} leaves the size of its images open, {open_sizes[0].shape} for now; fix height and width when you convert it"
             )
-        known = len(images) == 1 and (images[0].dtype == np.float32 or images[0].scale or images[0].takes_bytes or images[0].takes_ids)
-        if not known or images[0].shape[:1] != (1,):
+        if not images or (self.streaming and len(images) > 1) or not all(map(_is_known, images)):
             came = ", ".join(f"{tensor.dtype} {tensor.shape}" for tensor in images)
-            raise FileFormatError(f"{self.path} takes {came}; expected one image of batch 1, as keras_snnkd.export.litert writes it")
-        (self._image,) = images
+            raise FileFormatError(f"{self.path} takes {came}; expected images of batch 1, as keras_snnkd.export.litert writes them")
         self._outputs = {name: tensor for name, tensor in found.outputs.items() if name not in self._states}
         self.gives_numbers = list(self._outputs) == [NUMBERS]
         if len(self._outputs) == 1:
@@ -100,26 +102,43 @@ class Runner:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """Shape of one image."""
-        return self._image.shape[1:]
+        """Shape of one image.
+
+        Raises:
+            FileFormatError: Of a file of several inputs, which have a shape each; see `input_shapes`.
+        """
+        if len(self._inputs) > 1:
+            told = ", ".join(f"{name} {shape}" for name, shape in self.input_shapes.items())
+            raise FileFormatError(f"{self.path} takes several inputs, {told}, and no single image; give predict a mapping of them by name")
+        return next(iter(self.input_shapes.values()))
+
+    @property
+    def input_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of one sample of each input, by name; of a streaming file without its state."""
+        return {name: tensor.shape[1:] for name, tensor in self._inputs.items()}
+
+    @property
+    def _image(self) -> Tensor:
+        """The one input of a file that has one."""
+        return next(iter(self._inputs.values()))
 
     @property
     def streaming(self) -> bool:
         """Whether the file computes one time step."""
         return self.readout is not None
 
-    def predict(self, batch: np.ndarray) -> np.ndarray:
+    def predict(self, batch: Samples) -> np.ndarray:
         """Run images one after the other, each from rest and for all T time steps.
 
         Args:
             batch: Images `[N, ...]`, scaled as in training, or already in the file's integers; for a streaming file also sequences of
-                frames, `[N, T, ...]`.
+                frames, `[N, T, ...]`; for a file of several inputs a mapping of such by the input's name.
 
         Returns:
             Logits, float32 `[N, C]`; numbers `[N, ...]` of a file that gives these.
 
         Raises:
-            ShapeError, InputError: If the images do not fit, or hold NaN.
+            ShapeError, InputError, UnknownNameError: If the images do not fit, or hold NaN.
             FileFormatError: If the file has several outputs and none is called logits, or gives no logits, as behind an argmax.
         """
         if LOGITS not in self._outputs:
@@ -128,7 +147,7 @@ class Runner:
         answers = self._collect(batch, [LOGITS])[LOGITS]
         return check_answers({NUMBERS if self.gives_numbers else LOGITS: answers}, self.path)
 
-    def outputs(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+    def outputs(self, batch: Samples) -> dict[str, np.ndarray]:
         """As `predict`, all outputs by name, `[N, ...]`; those of a streaming file `[N, T, ...]`, but for the logits."""
         return self._collect(batch, list(self._outputs))
 
@@ -196,14 +215,19 @@ class Runner:
                 break
         return Answer(logits.astype("float32"), int(likeliest(logits)), confidence, used)
 
-    def _check_range(self, batch: Array) -> None:
+    def _check_range(self, batch: Samples) -> None:
         """Refuse images in 0..1 for a file that takes 0..255."""
-        batch = np.asarray(batch)
-        largest = self._image.largest
-        if batch.dtype.kind == "f" and 16 < largest < np.inf and batch.size and 0 < batch.max() <= 1:
-            raise InputError(
-                f"{self.path} takes values up to {largest:.0f}, and the images reach {batch.max():g} only; scale them the same way"
-            )
+        given = batch if isinstance(batch, Mapping) else {name: batch for name in self._inputs if len(self._inputs) == 1}
+        for name, tensor in self._inputs.items():
+            values, largest = np.asarray(given.get(name, ())), tensor.largest
+            if values.dtype.kind == "f" and 16 < largest < np.inf and values.size and 0 < values.max() <= 1:
+                raise InputError(
+                    f"{self.path} takes values up to {largest:.0f}, and the images reach {values.max():g} only; scale them the same way"
+                )
+
+    def _checked(self, batch: Samples) -> Samples:
+        """Samples that fit the inputs of the file."""
+        return check_finite(check_samples(batch, {name: (one.shape[1:], one.dtype) for name, one in self._inputs.items()}, str(self.path)))
 
     def _check_streaming(self) -> None:
         if not self.streaming:
@@ -226,20 +250,21 @@ class Runner:
             steps = int(lengths(frames[np.newaxis])[0]) if self.padded else len(frames)
             yield min(max_steps or steps, steps), iter(frames)
 
-    def _collect(self, batch: Array, names: Sequence[str]) -> dict[str, Array]:
+    def _collect(self, batch: Samples, names: Sequence[str]) -> dict[str, Array]:
         """Outputs by name for a batch."""
-        rows = []
+        found = []
         if not self.streaming:
-            for image in check_finite(check_images(batch, self.image_shape, self._image.dtype)):
-                rows.append(self._invoke(image, names))
+            batch = self._checked(batch)
+            for place in range(count(batch)):
+                found.append(self._invoke(rows(batch, place), names))
         else:
             for steps, frames in self._sequences(np.asarray(batch), None):
                 self.reset()
-                rows.append(self._over_time([self._invoke(frame, names) for frame in itertools.islice(frames, steps)]))
+                found.append(self._over_time([self._invoke(frame, names) for frame in itertools.islice(frames, steps)]))
                 if self.padded:
-                    rows[-1] = {name: _filled_up(array, np.asarray(batch).shape[1], name) for name, array in rows[-1].items()}
+                    found[-1] = {name: _filled_up(array, np.asarray(batch).shape[1], name) for name, array in found[-1].items()}
             self.reset()
-        return {name: np.concatenate([row[name] for row in rows]) for name in names}
+        return {name: np.concatenate([row[name] for row in found]) for name in names}
 
     def _over_time(self, steps: Any) -> dict[str, Array]:
         """The outputs of one sample from those of its steps."""
@@ -249,14 +274,17 @@ class Runner:
             together[LOGITS] = so_far(logits.sum(0), logits[-1], len(steps), str(self.readout)).astype("float32")
         return together
 
-    def _invoke(self, image: Array, names: Sequence[str]) -> dict[str, Array]:
+    def _invoke(self, image: Samples, names: Sequence[str]) -> dict[str, Array]:
         """Outputs by name for one image, `[1, ...]` each; moves the state of this thread's sequence on."""
         with self._turn:
-            return self._run_once(image[np.newaxis], self._state, names)
+            return self._run_once(image, self._state, names)
 
-    def _run_once(self, image: Array, state: dict[str, Array], names: Sequence[str]) -> dict[str, Array]:
+    def _run_once(self, image: Samples, state: dict[str, Array], names: Sequence[str]) -> dict[str, Array]:
         """As `_invoke`, of a thread whose turn it is."""
-        self._interpreter.set_tensor(self._image.index, image if image.dtype == self._image.dtype else self._image.encode(image))
+        given = image if isinstance(image, dict) else {next(iter(self._inputs)): image}
+        for name, tensor in self._inputs.items():
+            values = given[name][np.newaxis]
+            self._interpreter.set_tensor(tensor.index, values if values.dtype == tensor.dtype else tensor.encode(values))
         for name, (before, _) in self._states.items():
             self._interpreter.set_tensor(before.index, state[name])
         try:
@@ -267,6 +295,11 @@ class Runner:
             stored = self._interpreter.get_tensor(after.index)
             state[name] = stored if before.same_numbers(after) else before.encode(after.decode(stored))
         return {name: self._outputs[name].decode(self._interpreter.get_tensor(self._outputs[name].index)) for name in names}
+
+
+def _is_known(tensor: Tensor) -> bool:
+    """Whether an input takes one sample, of numbers that a runner can give it."""
+    return bool(tensor.shape[:1] == (1,) and (tensor.dtype == np.float32 or tensor.scale or tensor.takes_bytes or tensor.takes_ids))
 
 
 def _filled_up(array: Array, steps: int, name: str) -> Array:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from keras_snnkd.export.freeze import takes_padding, timesteps
 from keras_snnkd.export.litert import UNROLLED_STEPS, check_form, write_litert
@@ -13,16 +12,17 @@ from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.saved_model import check_replaceable, write_saved_model
 from keras_snnkd.export.stepper import write_streaming
+from keras_snnkd.files.samples import Samples
 from keras_snnkd.files.staging import staged
 
 
 def export_all(
     model: keras.Model,
     folder: str | Path,
-    samples: np.ndarray,
+    samples: Samples,
     name: str = "model",
     quantizations: Sequence[str] = ("float32", "dynamic"),
-    calibration: np.ndarray | None = None,
+    calibration: Samples | None = None,
     io: str = "float32",
 ) -> list[ExportReport]:
     """Write `saved_model/` and `<name>_<quantization>.tflite` for each quantization, all of them or, if one fails its check, none.
@@ -31,9 +31,9 @@ def export_all(
     step, whose size does not depend on T; so does one of padded series in integers, which cannot tell padding. A warning says so.
 
     Args:
-        model: A functional Keras model with one input and one output.
+        model: A functional Keras model with one output.
         folder: Where to; made if need be.
-        samples: Real images to compare on, float `[N, ...]`.
+        samples: Real images to compare on, float `[N, ...]`; of several inputs as in `litert`.
         name: Start of the files' names.
         quantizations: Which `.tflite` files to write; see `litert`.
         calibration, io: For `"int8"`; see `litert`.

@@ -17,7 +17,7 @@ from keras_snnkd._types import Array
 from keras_snnkd.errors import ExportError
 from keras_snnkd.export.c_array import identifier
 from keras_snnkd.export.c_source import Source
-from keras_snnkd.export.freeze import freeze
+from keras_snnkd.export.freeze import check_one_input, freeze
 from keras_snnkd.export.parity import EXACT, Reference, verify
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.files.extras import MissingPackageError
@@ -74,6 +74,9 @@ def c_step(model: keras.Model, path: str | Path, *, samples: np.ndarray, name: s
     if compiler is None:
         raise MissingPackageError(f"{path} not written: checking it takes a C compiler, one of {', '.join(COMPILERS)}")
     reference = Reference(model, samples)
+    check_one_input(
+        reference.model, "C of one step", "export it with keras_snnkd.export.litert; its int8 file fits keras_snnkd.export.c_array"
+    )
     source = Source(freeze(reference.model, batch_size=1), called)
     text = source.header()
     with tempfile.TemporaryDirectory() as work, staged(path) as (file,):

@@ -1,5 +1,6 @@
 """From a model as it was trained to the model that exporters start from."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,11 +9,14 @@ import numpy as np
 
 from keras_snnkd import graphs
 from keras_snnkd.compress import is_plain, plain
-from keras_snnkd.errors import ExportError, unknown_name
+from keras_snnkd.errors import ExportError, UnsupportedError, unknown_name
 from keras_snnkd.files.logits import LOGITS
 from keras_snnkd.keras_internals import all_layers
 from keras_snnkd.layers import Poisson, Standardize, logits_of
 from keras_snnkd.neurons import SpikingLayer
+
+IMAGE = "image"
+"""What files call the input of a model that has one."""
 
 
 def freeze(model: keras.Model, batch_size: int | None = None, taps: Sequence[str] = ()) -> keras.Model:
@@ -22,16 +26,17 @@ def freeze(model: keras.Model, batch_size: int | None = None, taps: Sequence[str
     converter would write operators that edge runtimes do not have. T is static in our models and stays as it is.
 
     Args:
-        model: A functional (or built sequential) Keras model with one input and one output.
+        model: A functional (or built sequential) Keras model with one output.
         batch_size: Fixed batch size B, or `None` to leave it open.
         taps: Names of layers whose outputs become outputs too.
 
     Returns:
-        A functional model, input `[B, ...]` to output `[B, C]`; with taps to a dict of `"logits"` and each tap's name.
+        A functional model, input `[B, ...]` to output `[B, C]`; with taps to a dict of `"logits"` and each tap's name. One input is
+        called `image`; several keep their names.
 
     Raises:
-        ExportError: If Keras does not run on TensorFlow, or the model is not functional, has more than one input or output, encodes with
-            random numbers, or has weights that are not finite.
+        ExportError: If Keras does not run on TensorFlow, or the model is not functional, has more than one output, encodes with random
+            numbers, or has weights that are not finite.
         UnknownNameError: If there is no layer of a tap's name.
 
     Example:
@@ -41,10 +46,13 @@ def freeze(model: keras.Model, batch_size: int | None = None, taps: Sequence[str
     model = functional(model)
     _check_deterministic(model)
     _check_finite(model)
-    tensor = model.inputs[0]
-    start = keras.Input(batch_shape=(batch_size, *tensor.shape[1:]), dtype=tensor.dtype, name="image")
+    names = input_names(model)
+    starts = [
+        keras.Input(batch_shape=(batch_size, *tensor.shape[1:]), dtype=tensor.dtype, name=name)
+        for name, tensor in zip(names, model.inputs, strict=True)
+    ]
     try:
-        frozen = keras.models.clone_model(model, input_tensors=[start], clone_function=_in_float32)
+        frozen = keras.models.clone_model(model, input_tensors=starts, clone_function=_in_float32)
         for source, layer in zip(model.layers, frozen.layers, strict=True):
             layer.set_weights(source.get_weights())
     except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
@@ -52,11 +60,11 @@ def freeze(model: keras.Model, batch_size: int | None = None, taps: Sequence[str
             f"{model.name} cannot be rebuilt from its config in float32: {first_line(error)}. Every layer has to give all its constructor "
             "arguments in get_config(), and a model quantized with model.quantize() has to be exported before that."
         ) from error
-    return tapped(frozen, taps) if taps else keras.Model(frozen.inputs[0], frozen.outputs[0], name=model.name)
+    return tapped(frozen, taps) if taps else keras.Model(graphs.inputs_of(frozen), frozen.outputs[0], name=model.name)
 
 
 def functional(model: keras.Model) -> keras.Model:
-    """The same layers as a functional model of one input and one output, the logits.
+    """The same layers as a functional model of one output, the logits.
 
     Models inside it are laid open, a softmax or sigmoid at its end is left out, and masks and tensor trains become plain kernels.
 
@@ -69,13 +77,37 @@ def functional(model: keras.Model) -> keras.Model:
             f"{getattr(model, 'name', model)!r} ({type(model).__name__}) is not a functional model, so its layers are not known to an "
             "exporter. Build it as keras.Model(inputs, outputs), as keras_snnkd.models does; of a Distiller export its student."
         )
-    if len(inputs) != 1 or len(outputs) != 1:
+    if len(outputs) != 1:
         raise ExportError(
-            f"{model.name} has {len(inputs)} inputs and {len(outputs)} outputs; an exporter takes one image and gives one vector of logits."
+            f"{model.name} has {len(outputs)} outputs, and a file gives one, such as a vector of logits; export "
+            "keras.Model(model.inputs, model.outputs[0])."
         )
+    for name in input_names(model) if len(inputs) > 1 else ():
+        if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
+            raise ExportError(
+                f"{model.name} has an input called {name!r}, and files call several inputs by their names; take letters, digits and _, "
+                "keras.Input(shape, name=...)."
+            )
     logits = logits_of(graphs.flat(model))
     logits = logits if is_plain(logits) else plain(logits, strict=False)
     return keras.Model(list(logits.inputs), list(logits.outputs), name=model.name)
+
+
+def input_names(model: keras.Model) -> list[str]:
+    """What a file calls the inputs of a model, in the model's order: `image`, or of several the names of the input layers."""
+    return [IMAGE] if len(model.inputs) == 1 else [tensor.name for tensor in model.inputs]
+
+
+def check_one_input(model: keras.Model, target: str, instead: str) -> None:
+    """An `UnsupportedError` for a model of several inputs.
+
+    Args:
+        model: A functional model.
+        target: What takes one input.
+        instead: What to do.
+    """
+    if len(model.inputs) > 1:
+        raise UnsupportedError(f"{model.name} has the inputs {', '.join(input_names(model))}, and {target} takes one; {instead}.")
 
 
 def tapped(model: keras.Model, taps: Sequence[str]) -> keras.Model:
@@ -89,7 +121,7 @@ def tapped(model: keras.Model, taps: Sequence[str]) -> keras.Model:
         if name not in layers:
             raise unknown_name("layer to tap", name, layers)
     outputs = {name: graphs.first_output(layers[name]) for name in taps}
-    return keras.Model(model.inputs[0], {LOGITS: model.outputs[0], **outputs}, name=model.name)
+    return keras.Model(graphs.inputs_of(model), {LOGITS: model.outputs[0], **outputs}, name=model.name)
 
 
 def spiking_layers(model: keras.Model) -> list[str]:

@@ -7,16 +7,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_snnkd.edge.images import check_images
 from keras_snnkd.errors import UnsupportedError, unknown_name
 from keras_snnkd.export import _convert
 from keras_snnkd.export.contents import check_contents
-from keras_snnkd.export.freeze import freeze, takes_padding, timesteps
+from keras_snnkd.export.freeze import IMAGE, freeze, takes_padding, timesteps
 from keras_snnkd.export.parity import EXACT, HALF, INTEGER, INTEGER_AWARE, QUANTIZED, Reference, verify
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import LiteRT
 from keras_snnkd.export.saved_model import write_archive
 from keras_snnkd.files.processes import run_converter
+from keras_snnkd.files.samples import Samples
 from keras_snnkd.files.staging import scratch, seal, staged
 from keras_snnkd.layers import Latency, Standardize
 from keras_snnkd.models import is_quantize_aware
@@ -39,17 +39,18 @@ def litert(
     path: str | Path,
     quantize: str = "float32",
     *,
-    samples: np.ndarray,
-    calibration: np.ndarray | None = None,
+    samples: Samples,
+    calibration: Samples | None = None,
     io: str = "float32",
 ) -> ExportReport:
     """Write one `.tflite` file, compare it with the model, and only then give it its name.
 
     The file takes one image, float32 `[1, ...]`, gives `logits` `[1, C]`, and needs LiteRT's built-in operators only. It ends in its
-    SHA-256, which interpreters pass over and `LiteRT` compares.
+    SHA-256, which interpreters pass over and `LiteRT` compares. Of a model with several inputs it takes one sample of each, under the names
+    of the input layers.
 
     Args:
-        model: A functional Keras model with one input and one output.
+        model: A functional Keras model with one output.
         path: The file; one that exists is replaced.
         quantize: `"float32"`;
             `"float16"`: weights stored in 16 bits, computed in float32;
@@ -58,9 +59,10 @@ def litert(
             `"int8"`: integers throughout, also membranes, for microcontrollers. Of a model that `keras_snnkd.models.quantize_aware` made
             the file computes the same numbers. Of any other model the ranges of all tensors are those seen on `calibration`, and rounded
             membranes change spikes: measure the accuracy.
-        samples: Real images to compare on, float `[N, ...]`.
-        calibration: For `"int8"` of a model that is not quantization-aware, some hundred images of the training set, `[N, ...]`; by
-            default the samples.
+        samples: Real images to compare on, float `[N, ...]`; of several inputs a mapping by the input's name, or a list in the order of
+            the model's inputs.
+        calibration: For `"int8"` of a model that is not quantization-aware, some hundred images of the training set, as `samples`; by
+            default these.
         io: For `"int8"`: `"int8"` for a file whose input and output are integers, so that nothing in it is float.
             ``real = scale (integer - zero point)``, with both in the file; of images that are bytes / 256, ``integer = byte - 128``.
 
@@ -72,11 +74,12 @@ def litert(
         ValueError: For integers in and out of a file that computes with floats.
         UnsupportedError: For integers of a model with latency encoding.
         ExportError: If the model cannot be exported, or the file does not do what the model does. Nothing is written then.
-        ShapeError: If the samples do not fit the model.
+        ShapeError, UnknownNameError: If the samples do not fit the model.
         OutputError: If the file cannot be written.
 
     Example:
         >>> kd.export.litert(student, "student.tflite", quantize="dynamic", samples=images)
+        >>> kd.export.litert(fused, "fused.tflite", samples={"left": left, "right": right})
     """
     check_form(quantize, io)
     reference = Reference(model, samples)
@@ -86,7 +89,7 @@ def litert(
 
 
 def write_litert(
-    reference: Reference, files: dict[str, Path], finals: list[Path], calibration: np.ndarray | None = None, io: str = "float32"
+    reference: Reference, files: dict[str, Path], finals: list[Path], calibration: Samples | None = None, io: str = "float32"
 ) -> list[ExportReport]:
     """Write and verify a file for each quantization, which will be renamed to `finals`."""
     T = timesteps(reference.model)
@@ -103,7 +106,10 @@ def write_litert(
     models = {"plain": freeze(reference.model, batch_size=1)}
     if reference.taps:
         models["tapped"] = freeze(reference.model, batch_size=1, taps=reference.taps)
-    seen = {"image": calibration_samples(reference, calibration)} if needs_calibration(reference, files) else None
+    seen = None
+    if needs_calibration(reference, files):
+        shown = calibration_samples(reference, calibration)
+        seen = shown if isinstance(shown, dict) else {IMAGE: shown}
     return write_files(reference, models, files, finals, target="litert", endpoint="serve", calibration=seen, io=io)
 
 
@@ -122,9 +128,9 @@ def needs_calibration(reference: Reference, files: Iterable[str]) -> bool:
     return "int8" in files and not is_quantize_aware(reference.model)
 
 
-def calibration_samples(reference: Reference, calibration: np.ndarray | None) -> np.ndarray:
+def calibration_samples(reference: Reference, calibration: Samples | None) -> Samples:
     """What the ranges are found on: the samples, if nothing else is given."""
-    return reference.samples if calibration is None else check_images(calibration, reference.samples.shape[1:])
+    return reference.samples if calibration is None else reference.checked(calibration)
 
 
 def check_form(quantize: str, io: str) -> None:

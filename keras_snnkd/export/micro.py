@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_snnkd._types import Array
-from keras_snnkd.edge import read_contents
+from keras_snnkd.edge import Runner, read_contents
 from keras_snnkd.errors import ExportError, UnsupportedError
 from keras_snnkd.export import _micro
 from keras_snnkd.export.c_array import hybrid_weights
@@ -84,7 +84,13 @@ def micro(path: str | Path, samples: np.ndarray) -> MicroReport:
     Example:
         >>> kd.export.micro("student_int8.tflite", images[:20]).fits(ram_kib=256)
     """
-    path, samples = as_path(path, "the .tflite file"), np.asarray(samples, "float32")
+    path = as_path(path, "the .tflite file")
+    if path.is_file() and len(shapes := Runner(path).input_shapes) > 1:
+        raise UnsupportedError(
+            f"{path} takes the inputs {', '.join(shapes)}, and this comparison shows one; run the file with keras_snnkd.edge.Runner, or "
+            "compare it on the device"
+        )
+    samples = np.asarray(samples, "float32")
     if hybrid := hybrid_weights(path):
         raise UnsupportedError(
             f"{path} has int8 weights and float activations (quantize='dynamic'; {hybrid}), which LiteRT for Microcontrollers does not "

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_snnkd.errors import ExportError, FileFormatError
-from keras_snnkd.export.freeze import freeze, tapped
+from keras_snnkd.export.freeze import check_one_input, freeze, tapped
 from keras_snnkd.export.nir_writer import Writer
 from keras_snnkd.export.parity import EXACT, Reference, verify
 from keras_snnkd.export.report import ExportReport
@@ -56,6 +56,7 @@ def nir(model: keras.Model, path: str | Path, *, samples: np.ndarray) -> ExportR
 def write_nir(reference: Reference, file: Path, final: Path) -> ExportReport:
     """Write and verify `file`, which will be renamed to `final`."""
     (package,) = extra("nir", "nir")
+    check_one_input(reference.model, "NIR", "export it with keras_snnkd.export.litert, saved_model or onnx")
     graph = Writer(package, freeze(reference.model), final).graph()
     check_space(file.parent, 2 * sum(weight.nbytes for weight in reference.model.get_weights()) + 2**20)
     package.write(file, graph)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_snnkd.export import _convert_onnx
 from keras_snnkd.export.freeze import freeze
@@ -14,29 +13,30 @@ from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.saved_model import write_archive
 from keras_snnkd.files.extras import extra
 from keras_snnkd.files.processes import run_converter
+from keras_snnkd.files.samples import Samples
 from keras_snnkd.files.staging import scratch, staged
 
 TIMEOUT_SECONDS = 600
 """How long the converter may take."""
 
 
-def onnx(model: keras.Model, path: str | Path, *, samples: np.ndarray) -> ExportReport:
+def onnx(model: keras.Model, path: str | Path, *, samples: Samples) -> ExportReport:
     """Write one `.onnx` file, compare it with the model in onnxruntime, and only then give it its name.
 
-    The file takes `image`, float32 `[batch, ...]` with any batch size, gives `logits` `[batch, C]`, and needs ONNX' own operators only, in
-    their version 18. It ends in its SHA-256, which `ONNX` compares.
+    The file takes `image`, float32 `[batch, ...]` with any batch size, or several inputs by the names of the input layers, gives
+    `logits` `[batch, C]`, and needs ONNX' own operators only, in their version 18. It ends in its SHA-256, which `ONNX` compares.
 
     Args:
-        model: A functional Keras model with one input and one output.
+        model: A functional Keras model with one output.
         path: The file; one that exists is replaced.
-        samples: Real images to compare on, float `[N, ...]`.
+        samples: Real images to compare on, float `[N, ...]`; of several inputs as in `litert`.
 
     Returns:
         What the comparison found.
 
     Raises:
         ExportError: If the model cannot be exported, or the file does not do what the model does. Nothing is written then.
-        ShapeError: If the samples do not fit the model.
+        ShapeError, UnknownNameError: If the samples do not fit the model.
         OutputError: If the file cannot be written.
         MissingPackageError: Without the packages of the extra `onnx`.
 

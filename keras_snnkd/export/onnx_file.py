@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from keras_snnkd.edge import Contents
-from keras_snnkd.edge.images import check_images
+from keras_snnkd.edge.images import Place, check_samples
 from keras_snnkd.errors import ExportError, FileFormatError
 from keras_snnkd.export.foreign import in_batches
 from keras_snnkd.files.extras import extra
 from keras_snnkd.files.logits import check_answers
+from keras_snnkd.files.samples import Samples
 from keras_snnkd.files.staging import check_seal, seal, seal_length
 
 BUILT_IN = ("", "ai.onnx")
@@ -43,24 +44,26 @@ class ONNX:
         except Exception as error:  # onnxruntime's errors have no common class but Exception
             raise FileFormatError(f"{self.path} does not run in onnxruntime: {str(error).strip()[:300]}") from error
         inputs = self._session.get_inputs()
-        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) < 2:
+        if not inputs or any(entry.type != "tensor(float)" or len(entry.shape) < 2 for entry in inputs):
             found = ", ".join(f"{entry.type} {entry.shape}" for entry in inputs)
             raise FileFormatError(f"{self.path} takes {found}; expected float32 images, as keras_snnkd.export.onnx writes it")
-        self._name = inputs[0].name
-        self._batch, *shape = (size if isinstance(size, int) and size > 0 else None for size in inputs[0].shape)
-        self.image_shape = tuple(shape)
+        sizes = {entry.name: [size if isinstance(size, int) and size > 0 else None for size in entry.shape] for entry in inputs}
+        self._batch = next(iter(sizes.values()))[0]
+        self._places: dict[str, Place] = {name: (tuple(shape), "float32") for name, (_, *shape) in sizes.items()}
 
-    def predict(self, images: np.ndarray, batch_size: int = 128) -> np.ndarray:
-        """Logits, float32 `[N, C]`, of images `[N, ...]`; raises ShapeError if they do not fit."""
+    def predict(self, images: Samples, batch_size: int = 128) -> np.ndarray:
+        """Logits, float32 `[N, C]`, of images `[N, ...]`, or of several inputs a mapping by name; raises ShapeError or UnknownNameError if
+        they do not fit."""
         return check_answers(self.outputs(images, batch_size), self.path)
 
-    def outputs(self, images: np.ndarray, batch_size: int = 128) -> dict[str, np.ndarray]:
+    def outputs(self, images: Samples, batch_size: int = 128) -> dict[str, np.ndarray]:
         """As `predict`, all outputs by name."""
-        images = check_images(images, self.image_shape)
+        images = check_samples(images, self._places, str(self.path))
         names = [entry.name for entry in self._session.get_outputs()]
 
-        def run(batch: np.ndarray) -> dict[str, np.ndarray]:
-            return dict(zip(names, self._session.run(names, {self._name: batch}), strict=True))
+        def run(batch: Samples) -> dict[str, np.ndarray]:
+            given = batch if isinstance(batch, dict) else {next(iter(self._places)): batch}
+            return dict(zip(names, self._session.run(names, given), strict=True))
 
         return in_batches(run, images, batch_size, self._batch)
 

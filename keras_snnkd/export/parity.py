@@ -35,14 +35,15 @@ import numpy as np
 
 from keras_snnkd import graphs
 from keras_snnkd._outputs import looks_like_probabilities
-from keras_snnkd._types import Array
-from keras_snnkd.edge.images import check_images
+from keras_snnkd._types import Array, Tensor
+from keras_snnkd.edge.images import check_samples
 from keras_snnkd.edge.readout import likeliest
 from keras_snnkd.errors import ExportError
 from keras_snnkd.export.freeze import freeze, functional, is_float32, spiking_layers, tapped
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.rounding import unexplained
 from keras_snnkd.files.logits import LOGITS
+from keras_snnkd.files.samples import Samples, arrays, count, of_each, rows
 from keras_snnkd.layers import logits_of
 from keras_snnkd.training.compilation import outside_xla
 
@@ -92,22 +93,22 @@ class Reference:
     Args:
         model: A functional model. One trained in another precision is compared in float32, as it is exported. One for images of any size
             becomes one for those of the samples.
-        samples: Float images `[N, ...]`.
+        samples: Float images `[N, ...]`; of several inputs a mapping by the input's name, or a list in the model's order.
 
     Raises:
         ExportError: If the model cannot be exported, or the samples are not finite.
         ShapeError: If the samples do not fit.
+        UnknownNameError: For samples of an input that there is not.
     """
 
-    def __init__(self, model: keras.Model, samples: np.ndarray) -> None:
+    def __init__(self, model: keras.Model, samples: Samples) -> None:
         self.model = functional(model)
-        taken = keras.backend.standardize_dtype(self.model.inputs[0].dtype)
-        self.samples = check_images(samples, self.model.inputs[0].shape[1:], "int32" if taken == "int32" else "float32")
-        self.model = outside_xla(graphs.sized(self.model, self.samples.shape[1:]))
+        self.samples = self.checked(samples)
+        self.model = outside_xla(graphs.sized(self.model, of_each(lambda values: values.shape[1:], self.samples)))
         self.numbers = graphs.gives_numbers(self.model)
-        if not np.all(np.isfinite(self.samples)):
+        if not all(np.all(np.isfinite(values)) for values in arrays(self.samples)):
             raise ExportError("the samples hold NaN or infinite values; a comparison needs real images.")
-        if not self.numbers and looks_like_probabilities(self.model([self.samples[:CHUNK]], training=False)):
+        if not self.numbers and looks_like_probabilities(self._called(rows(self.samples, slice(CHUNK)))):
             self.model = logits_of(self.model, probabilities=True)
         frozen = freeze(self.model)
         self.taps = spiking_layers(self.model)
@@ -115,19 +116,29 @@ class Reference:
         self.compared = self.model if is_float32(self.model) else frozen
         self._tapped = outside_xla(tapped(self.compared, self.taps))
 
+    def checked(self, samples: Samples) -> Samples:
+        """Samples as the model takes them, one array or a mapping by input; raises as the class does if they do not fit."""
+        places = {tensor.name: (tensor.shape[1:], _taken(tensor)) for tensor in self.model.inputs}
+        return check_samples(samples, places, f"the model {self.model.name}", in_order=True)
+
+    def _called(self, samples: Samples) -> Array:
+        return self.model(graphs.in_order(self.model, samples) if isinstance(samples, dict) else [samples], training=False)
+
     @functools.cached_property
     def span(self) -> float:
         """Largest less smallest output over all samples."""
         rows = [(logits.min(), logits.max()) for _, logits, _ in self.chunks()]
         return float(max(high for _, high in rows) - min(low for low, _ in rows))
 
-    def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]:
+    def chunks(self) -> Iterator[tuple[Samples, np.ndarray, dict[str, np.ndarray]]]:
         """Images `[n, ...]`, logits `[n, C]`, and the spikes `[n, T, ...]` of each layer that fires."""
-        size = min(CHUNK, len(self.samples))
-        for start in range(0, len(self.samples), size):
-            images = self.samples[start : start + size]
-            batch = np.concatenate([images, self.samples[: size - len(images)]])  # one batch size, so that it is compiled once
-            outputs = {name: array[: len(images)] for name, array in self._tapped.predict_on_batch(batch).items()}
+        size = min(CHUNK, count(self.samples))
+        for start in range(0, count(self.samples), size):
+            images = rows(self.samples, slice(start, start + size))
+            here = count(images)
+            batch = rows(self.samples, np.r_[start : start + here, : size - here])  # one batch size, so that it is compiled once
+            outputs = self._tapped.predict_on_batch(graphs.in_order(self._tapped, batch))
+            outputs = {name: array[:here] for name, array in outputs.items()}
             if not np.all(np.isfinite(outputs[LOGITS])):
                 raise ExportError(f"{self.model.name} itself gives NaN or infinite logits; are the samples scaled as in training?")
             yield images, outputs[LOGITS], {name: outputs[name] for name in self.taps}
@@ -140,8 +151,8 @@ def verify(
     path: Path,
     size: int,
     operators: dict[str, int],
-    predict: Callable[[np.ndarray], np.ndarray],
-    outputs: Callable[[np.ndarray], dict[str, np.ndarray]] | None,
+    predict: Callable[[Samples], np.ndarray],
+    outputs: Callable[[Samples], dict[str, np.ndarray]] | None,
     limits: Limits,
 ) -> ExportReport:
     """Compare a file with the reference.
@@ -152,7 +163,7 @@ def verify(
         path: The final name, for messages and the report.
         size: In bytes.
         operators: See `ExportReport`.
-        predict: Runs the file: images `[n, ...]` to logits `[n, C]`.
+        predict: Runs the file: images `[n, ...]`, or a mapping by input, to logits `[n, C]`.
         outputs: Runs its twin, written from the same model with the spikes as further outputs; `None` where no layer fires.
         limits: What is demanded.
 
@@ -184,6 +195,11 @@ def verify(
         parts.append({**compared, **{name: where.reshape(len(where), -1).mean(1) for name, where in differs.items()}})
     found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     return _judged(target, path, size, operators, found, reference.taps, limits)
+
+
+def _taken(tensor: Tensor) -> str:
+    """What an input takes besides floating-point numbers: token ids, or nothing else."""
+    return "int32" if keras.backend.standardize_dtype(tensor.dtype) == "int32" else "float32"
 
 
 def _malformed(found: Any, expected: Any) -> list[str]:

@@ -6,13 +6,16 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_snnkd import graphs
 from keras_snnkd._types import Array
+from keras_snnkd.files.samples import Samples, count
+from keras_snnkd.files.samples import rows as some
 from keras_snnkd.keras_internals import read_by
 from keras_snnkd.neurons import SpikingLayer
 from keras_snnkd.surrogates import step
 
 
-def unexplained(model: keras.Model, images: np.ndarray, differs: dict[str, np.ndarray], rounding: float) -> list[str]:
+def unexplained(model: keras.Model, images: Samples, differs: dict[str, np.ndarray], rounding: float) -> list[str]:
     """Find spikes that differ although the membrane potential was not at the threshold.
 
     Only a sample's first differing layer is judged, and in it each neuron's first differing step: up to there both runtimes saw the same
@@ -20,7 +23,7 @@ def unexplained(model: keras.Model, images: np.ndarray, differs: dict[str, np.nd
 
     Args:
         model: The reference.
-        images: `[n, ...]`.
+        images: `[n, ...]`, or a mapping by input.
         differs: Where the spikes of each layer differ, booleans `[n, T, ...]`, in the order in which the layers are computed.
         rounding: Largest ``|h - theta|`` as a share of ``theta + max |x|``. Membranes that are kept on a grid may be one of its steps
             further away for each time step: a current that falls between two steps is rounded to one or the other.
@@ -28,14 +31,15 @@ def unexplained(model: keras.Model, images: np.ndarray, differs: dict[str, np.nd
     Returns:
         A sentence for each layer with a fault.
     """
-    faults, pending = [], np.ones(len(images), bool)
+    faults, pending = [], np.ones(count(images), bool)
     for name, where in differs.items():
         rows = pending & where.reshape(len(where), -1).any(1)
         if not rows.any():
             continue
         pending &= ~rows
         layer = model.get_layer(name)
-        currents = keras.Model(model.inputs[0], read_by(layer))(images[rows], training=False)
+        shown = graphs.in_order(model, some(images, rows))
+        currents = keras.Model(graphs.inputs_of(model), read_by(layer))(shown, training=False)
         if not can_be_judged(layer):
             continue
         distance = distance_to_threshold(layer, currents)

@@ -5,14 +5,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keras_snnkd.edge import Runner
-from keras_snnkd.edge.images import check_images
+from keras_snnkd.edge.images import check_samples
 from keras_snnkd.errors import FileFormatError
 from keras_snnkd.export.foreign import in_batches
 from keras_snnkd.files.logits import check_answers
+from keras_snnkd.files.samples import Samples
 from keras_snnkd.files.staging import is_pattern
 
 LiteRT = Runner
@@ -26,10 +28,11 @@ class SavedModel:
         path: The folder.
 
     Raises:
-        FileFormatError: If the folder holds no SavedModel with one input.
+        FileFormatError: If the folder holds no SavedModel with named inputs.
 
     Example:
         >>> logits = SavedModel("student").predict(images)
+        >>> logits = SavedModel("fused").predict({"left": left, "right": right})
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -40,23 +43,29 @@ class SavedModel:
             with _readable(self.path) as folder:
                 self._loaded = tf.saved_model.load(str(folder))  # kept: it owns the variables
             self.signature = self._loaded.signatures["serving_default"]
-            ((self._name, spec),) = self.signature.structured_input_signature[1].items()
+            specs = self.signature.structured_input_signature[1]
+            self._batch = {spec.shape[0] for spec in specs.values()}.pop()
+            self._places = {name: (tuple(spec.shape[1:]), spec.dtype.as_numpy_dtype) for name, spec in specs.items()}
         except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
             reason = (str(error).strip().splitlines() or [""])[0][:300]
             raise FileFormatError(f"{self.path} is not a SavedModel as keras_snnkd.export.saved_model writes it: {reason}") from error
-        self._batch, *shape = spec.shape
-        self.image_shape, self._dtype = tuple(shape), spec.dtype.as_numpy_dtype
 
-    def predict(self, images: np.ndarray, batch_size: int = 128) -> np.ndarray:
-        """Logits, float32 `[N, C]`, or numbers `[N, ...]`, of images `[N, ...]`; raises ShapeError if they do not fit."""
+    def predict(self, images: Samples, batch_size: int = 128) -> np.ndarray:
+        """Logits, float32 `[N, C]`, or numbers `[N, ...]`, of images `[N, ...]`, or of several inputs a mapping by name; raises ShapeError
+        or UnknownNameError if they do not fit."""
         return check_answers(self.outputs(images, batch_size), self.path)
 
-    def outputs(self, images: np.ndarray, batch_size: int = 128) -> dict[str, np.ndarray]:
+    def outputs(self, images: Samples, batch_size: int = 128) -> dict[str, np.ndarray]:
         """As `predict`, all outputs by name."""
         import tensorflow as tf
 
-        images = check_images(images, self.image_shape, self._dtype)
-        return in_batches(lambda batch: self.signature(**{self._name: tf.constant(batch)}), images, batch_size, self._batch)
+        images = check_samples(images, self._places, str(self.path))
+
+        def run(batch: Samples) -> dict[str, Any]:
+            given = batch if isinstance(batch, dict) else {next(iter(self._places)): batch}
+            return self.signature(**{name: tf.constant(values) for name, values in given.items()})
+
+        return in_batches(run, images, batch_size, self._batch)
 
 
 @contextlib.contextmanager

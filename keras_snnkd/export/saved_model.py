@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_snnkd import graphs
 from keras_snnkd._types import Tensor
@@ -15,6 +14,7 @@ from keras_snnkd.export.parity import EXACT, Reference, verify
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import SavedModel
 from keras_snnkd.files.logits import LOGITS, NUMBERS
+from keras_snnkd.files.samples import Samples
 from keras_snnkd.files.staging import scratch, staged
 from keras_snnkd.neurons.dynamics import export_form
 
@@ -22,23 +22,24 @@ MEMBERS = ("saved_model.pb", "variables", "assets", "assets.extra", "fingerprint
 """What TensorFlow writes into the folder of a SavedModel."""
 
 
-def saved_model(model: keras.Model, path: str | Path, *, samples: np.ndarray) -> ExportReport:
+def saved_model(model: keras.Model, path: str | Path, *, samples: Samples) -> ExportReport:
     """Write a SavedModel that TensorFlow loads without this package, compare it with the model, and only then give it its name.
 
-    Its signature `serving_default` (also `serve`) takes `image`, float32 `[B, ...]` with any B, and gives `logits`, `[B, C]`. The neurons
+    Its signature `serving_default` (also `serve`) takes `image`, float32 `[B, ...]` with any B, or several inputs by the names of the input
+    layers, and gives `logits`, `[B, C]`. The neurons
     are written in plain operators: the folder is for inference, training goes on from the `.keras` file.
 
     Args:
-        model: A functional Keras model with one input and one output.
+        model: A functional Keras model with one output.
         path: The folder; one that holds a SavedModel and nothing else is replaced.
-        samples: Real images to compare on, float `[N, ...]`.
+        samples: Real images to compare on, float `[N, ...]`; of several inputs as in `litert`.
 
     Returns:
         What the comparison found.
 
     Raises:
         ExportError: If the model cannot be exported, or the folder does not do what the model does. Nothing is written then.
-        ShapeError: If the samples do not fit the model.
+        ShapeError, UnknownNameError: If the samples do not fit the model.
         OutputError: If the folder cannot be written, or holds anything but a SavedModel.
 
     Example:

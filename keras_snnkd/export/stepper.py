@@ -14,7 +14,7 @@ from keras_snnkd import graphs
 from keras_snnkd._types import Array, Shape, Tensor
 from keras_snnkd.edge.tensors import PADDED_STEP_SIGNATURE, STEP_SIGNATURE
 from keras_snnkd.errors import UnsupportedError
-from keras_snnkd.export.freeze import first_line, freeze, timesteps
+from keras_snnkd.export.freeze import check_one_input, first_line, freeze, timesteps
 from keras_snnkd.export.litert import calibration_samples, check_form, needs_calibration, write_files
 from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.report import ExportReport
@@ -73,7 +73,8 @@ def streaming(
     Raises:
         UnknownNameError: For an unknown `quantize` or `io`.
         ValueError: For integers in and out of a file that computes with floats.
-        UnsupportedError: If the model cannot be run step by step: no neurons, no readout, a layer with another state.
+        UnsupportedError: If the model cannot be run step by step: no neurons, no readout, a layer with another state, several
+            inputs.
         ExportError: If the model cannot be exported at all (random encoding, weights that are not finite), or the
             file does not do what the model does. Nothing is written then.
         ShapeError: If the samples do not fit the model.
@@ -94,6 +95,7 @@ def write_streaming(
     reference: Reference, files: dict[str, Path], finals: list[Path], calibration: np.ndarray | None = None, io: str = "float32"
 ) -> list[ExportReport]:
     """Write and verify a file of one time step for each quantization, which will be renamed to `finals`."""
+    check_one_input(reference.model, "a file of one time step", "write all steps, keras_snnkd.export.litert, with T of at most 64")
     last = producer(reference.model.outputs[0])
     if isinstance(last, FakeQuant):  # rounds the answer of all steps, which is not in the file
         whole = keras.Model(reference.model.inputs[0], last.input, name=reference.model.name)

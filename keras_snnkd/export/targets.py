@@ -21,11 +21,12 @@ from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.runtime import LiteRT, SavedModel
 from keras_snnkd.export.saved_model import write_saved_model
 from keras_snnkd.export.stepper import write_streaming
+from keras_snnkd.files.samples import Samples
 from keras_snnkd.files.staging import staged
 from keras_snnkd.models import from_nir
 
-Predict = Callable[[np.ndarray], np.ndarray]
-"""Images `[N, ...]` to logits `[N, C]`."""
+Predict = Callable[[Samples], np.ndarray]
+"""Images `[N, ...]`, or a mapping by input, to logits `[N, C]`."""
 
 
 Arithmetic = Literal["float32", "int8"]
@@ -46,7 +47,7 @@ class Order:
     """
 
     reference: Reference
-    calibration: np.ndarray
+    calibration: Samples
     io: str = "float32"
     aware: Reference | None = None
     written: dict[str, ExportReport] = dataclasses.field(default_factory=dict)

@@ -17,7 +17,7 @@ import h5py
 import keras
 import numpy as np
 
-from keras_snnkd.errors import FileFormatError
+from keras_snnkd.errors import FileFormatError, nearest
 from keras_snnkd.files.archives import check_archive
 from keras_snnkd.keras_internals import FUNCTIONAL, OPERATIONS, without_memory
 
@@ -233,3 +233,30 @@ def other_format(path: str | Path) -> str | None:
     if plain.lower().endswith(KERAS) and not plain.endswith(KERAS):
         return f"{name} has an ending that Keras does not know; rename it to {plain[: -len(KERAS)]}.keras"
     return None
+
+
+def check_model_file(path: Path) -> None:
+    """Refuse what cannot be the file of a model: one that is not there, or of another kind; the file itself is not read.
+
+    Raises:
+        FileFormatError: With what to do, and the `.keras` file beside it that may have been meant.
+    """
+    folder = path.parent if path.name == "model.keras" and not path.exists() else path  # of a folder that was given
+    if told := other_format(folder):
+        raise FileFormatError(told)
+    if not path.is_file():
+        raise FileFormatError(
+            f"there is no model file {path}; train one first (train.py --mode teacher), or check the path{meant_beside(path)}"
+        )
+    if path.suffix != KERAS or not zipfile.is_zipfile(path):
+        raise FileFormatError(
+            f"{path} is not a .keras file, or it is cut short; models are saved with model.save('name.keras'){meant_beside(path)}"
+        )
+
+
+def meant_beside(path: str | Path) -> str:
+    """The question after the `.keras` file that lies where a path points, of several that which is most like it; empty if none is there."""
+    path = Path(path)
+    names = [file.name for file in path.parent.glob(f"*{KERAS}") if file.is_file() and file != path]
+    found = names[0] if len(names) == 1 else nearest(path.name, names)
+    return f". Did you mean {str(path.with_name(found))!r}?" if found else ""

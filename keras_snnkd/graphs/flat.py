@@ -8,6 +8,7 @@ import keras
 
 from keras_snnkd._types import Tensor
 from keras_snnkd.errors import wrong_kind
+from keras_snnkd.files.samples import Samples
 from keras_snnkd.keras_internals import call_again, nodes, unconnected
 
 Place = Callable[[keras.Operation], Sequence[keras.Operation] | None]
@@ -17,6 +18,32 @@ Place = Callable[[keras.Operation], Sequence[keras.Operation] | None]
 def is_graph(model: object) -> bool:
     """Whether a model is functional or a built `Sequential`, so that its layers can be seen."""
     return isinstance(model, keras.Model) and bool(getattr(model, "outputs", None)) and nodes(model) is not None
+
+
+def inputs_of(model: keras.Model) -> Any:
+    """What a graph of the same inputs begins with: the one input of a functional model, or the list of several."""
+    inputs = list(model.inputs)
+    return inputs[0] if len(inputs) == 1 else inputs  # a list of one makes Keras warn
+
+
+def fresh_inputs(model: keras.Model) -> Any:
+    """New inputs of the same shapes, types and names, on which a functional model can be called: one, or the list of several."""
+    inputs = [keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name) for tensor in model.inputs]
+    return inputs[0] if len(inputs) == 1 else inputs
+
+
+def taken(model: keras.Model, samples: Samples) -> Samples:
+    """What a functional model takes of samples of several inputs: those of its own, by name, or of one input the array."""
+    if not isinstance(samples, Mapping):
+        return samples
+    own = {tensor.name: samples[tensor.name] for tensor in model.inputs}
+    return own if len(own) > 1 else next(iter(own.values()))
+
+
+def in_order(model: keras.Model, samples: Samples) -> Any:
+    """Samples as a functional model is called with them: an array, or of several inputs the list in the model's order."""
+    given = taken(model, samples)
+    return list(given.values()) if isinstance(given, Mapping) else given
 
 
 def check_built(model: keras.Model, what: str = "the model") -> None:
@@ -119,25 +146,33 @@ def remade(model: keras.Model, place: Place = lambda operation: None, name: str 
     return _run_again(model, [tensor.shape for tensor in model.inputs], place, name)
 
 
-def sized(model: keras.Model, image_shape: Sequence[int]) -> keras.Model:
+def sized(model: keras.Model, image_shape: Sequence[int] | Mapping[str, Sequence[int]]) -> keras.Model:
     """The same network for images of one shape, where it takes images of several.
 
     Args:
-        model: A functional or sequential model of one input, such as one that begins with `keras.Input((None, None, 3))`.
-        image_shape: Of one image, which fits the model.
+        model: A functional or sequential model, such as one that begins with `keras.Input((None, None, 3))`.
+        image_shape: Of one image, which fits the model; of several inputs a mapping by the input's name.
 
     Returns:
-        The model itself, if its input leaves nothing open, has other sizes, or its graph cannot be seen; else one with the same variables,
-        without models inside, not compiled.
+        The model itself, if its inputs leave nothing open, have other sizes, or its graph cannot be seen; else one with the same
+        variables, without models inside, not compiled.
 
     Example:
         >>> sized(keras.Sequential([keras.Input((None, None, 3)), backbone, keras.layers.Dense(10)]), (32, 32, 3))
     """
-    if not is_graph(model) or len(model.inputs) != 1:
+    by_name = isinstance(image_shape, Mapping)
+    if not is_graph(model) or (len(model.inputs) > 1 and not by_name):
         return model
-    taken = tuple(model.inputs[0].shape[1:])
-    fits = len(taken) == len(image_shape) and all(want in (None, got) for want, got in zip(taken, image_shape, strict=True))
-    return _run_again(model, [(model.inputs[0].shape[0], *image_shape)]) if None in taken and fits else model
+    wanted = [tuple(image_shape[tensor.name] if by_name else image_shape) for tensor in model.inputs]
+    taken = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    if not all(map(_fits, taken, wanted)) or not any(None in shape for shape in taken):
+        return model
+    return _run_again(model, [(tensor.shape[0], *shape) for tensor, shape in zip(model.inputs, wanted, strict=True)])
+
+
+def _fits(taken: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
+    """Whether an input takes samples of a shape."""
+    return len(taken) == len(shape) and all(want in (None, got) for want, got in zip(taken, shape, strict=True))
 
 
 def _run_again(model: keras.Model, shapes: Sequence[Any], place: Place = lambda operation: None, name: str | None = None) -> keras.Model:

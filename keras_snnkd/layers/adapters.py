@@ -129,5 +129,5 @@ def logits_of(model: keras.Model, probabilities: bool = False) -> keras.Model:
 
 
 def _with_logits(model: keras.Model, kind: str) -> keras.Model:
-    image = keras.Input(model.inputs[0].shape[1:], dtype=model.inputs[0].dtype, name=model.inputs[0].name)
-    return graphs.flat(keras.Model(image, Logits(kind, name="logits_of_output")(model(image)), name=model.name))
+    inputs = graphs.fresh_inputs(model)
+    return graphs.flat(keras.Model(inputs, Logits(kind, name="logits_of_output")(model(inputs)), name=model.name))

@@ -66,8 +66,7 @@ def with_numbers(model: keras.Model) -> keras.Model:
     """
     if not graphs.is_graph(model) or len(model.outputs) != 1 or graphs.gives_numbers(model):
         return model
-    inputs = list(model.inputs)
-    return keras.Model(inputs[0] if len(inputs) == 1 else inputs, Numbers(name="numbers")(model.outputs[0]), name=model.name)
+    return keras.Model(graphs.inputs_of(model), Numbers(name="numbers")(model.outputs[0]), name=model.name)
 
 
 def in_units(model: keras.Model, deviation: Sequence[float], mean: Sequence[float]) -> keras.Model:
@@ -80,4 +79,4 @@ def in_units(model: keras.Model, deviation: Sequence[float], mean: Sequence[floa
     Example:
         >>> model = kd.layers.in_units(model, labels.std(axis=0), labels.mean(axis=0))
     """
-    return keras.Model(model.inputs[0], Numbers(deviation, mean, name="units")(model.outputs[0]), name=model.name)
+    return keras.Model(graphs.inputs_of(model), Numbers(deviation, mean, name="units")(model.outputs[0]), name=model.name)

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_snnkd import graphs
+from keras_snnkd.files import samples
 from keras_snnkd.keras_internals import mask_of
 from keras_snnkd.metrics.measurement import Measurement
 
@@ -54,7 +55,7 @@ def activity(model: keras.Model, images: Any, batch_size: int = 128) -> Activity
 
     Args:
         model: A functional model, images `[B, H, W, C]` to anything.
-        images: `[B, H, W, C]`, prepared as for the model.
+        images: `[B, H, W, C]`, prepared as for the model; of several inputs a mapping by name.
         batch_size: Images at a time.
 
     Returns:
@@ -96,6 +97,7 @@ class ActivityMeter:
         """The activity on some images, as `activity` measures it."""
         if self._measurement is None:
             return Activity({}, 0.0, {}, {})
+        total = samples.count(images)
         counts: dict[str, Any] = dict.fromkeys(self._spikes, 0)
         steps = dict.fromkeys(self._spikes, 0)
         for batch in self._measurement.batches(images, batch_size):
@@ -106,22 +108,23 @@ class ActivityMeter:
         return Activity(
             rate=float(sum(count.sum() for count in counts.values()) / neuron_steps),
             rates={name: float(count.sum() / (steps[name] * count.size)) for name, count in counts.items()},
-            spikes_per_image=float(sum(count.sum() for count in counts.values()) / len(images)),
+            spikes_per_image=float(sum(count.sum() for count in counts.values()) / total),
             silent={name: float(np.mean(count == 0)) for name, count in counts.items()},
             saturated={name: float(np.mean(count == steps[name])) for name, count in counts.items()},
         )
 
 
-def raster(model: keras.Model, image: Any, neurons: int = 100) -> dict[str, np.ndarray]:
+def raster(model: keras.Model, image: Any, neurons: int | None = 100) -> dict[str, np.ndarray]:
     """The spikes of each layer on one image, for looking at.
 
     Args:
         model: A functional model.
         image: One image `[H, W, C]`, prepared as for the model.
-        neurons: At most so many neurons of each layer, chosen evenly over the flattened layer.
+        neurons: At most so many neurons of each layer; of a larger layer those that fire, evenly over the flattened layer, and silent
+            ones where there are fewer of them. `None` for all.
 
     Returns:
-        By layer, an array `[T, N]` of 0 and 1.
+        By layer, an array `[T, N]` of 0 and 1, neurons in the layer's order.
 
     Raises:
         ShapeError: If the image does not fit the model.
@@ -130,19 +133,33 @@ def raster(model: keras.Model, image: Any, neurons: int = 100) -> dict[str, np.n
     Example:
         >>> kd.metrics.raster(student, images[0])["block1_neuron"].shape  # (4, 100)
     """
-    if neurons < 1:
+    if neurons is not None and neurons < 1:
         raise ValueError(f"neurons must be at least 1, got {neurons}")
     model = graphs.flat(model)
     spikes = _spikes(model)
     if not spikes:
         return {}
-    (trains,) = Measurement(model, spikes, lambda values: values).batches(np.asarray(image)[None], batch_size=1)
+    one = samples.of_each(lambda values: np.asarray(values)[None], image)
+    (trains,) = Measurement(model, spikes, lambda values: values).batches(one, batch_size=1)
     rows = {}
     for name, train in trains.items():
         train = train[0].reshape(train.shape[1], -1)
-        chosen = np.linspace(0, train.shape[1] - 1, min(neurons, train.shape[1])).round().astype(int)
-        rows[name] = train[:, chosen].astype("uint8")
+        rows[name] = (train if neurons is None else train[:, shown_neurons(train, neurons)]).astype("uint8")
     return rows
+
+
+def shown_neurons(train: np.ndarray, neurons: int = 100) -> np.ndarray:
+    """Which neurons of a spike train `[T, N]` are shown if only so many can be: see `raster`."""
+    fires = train.any(axis=0)
+    order = [_evenly(np.flatnonzero(fires), neurons)]
+    order.append(_evenly(np.flatnonzero(~fires), neurons - len(order[0])))
+    return np.sort(np.concatenate(order))
+
+
+def _evenly(numbers: np.ndarray, count: int) -> np.ndarray:
+    """At most so many of these numbers, from the first to the last."""
+    places = np.linspace(0, len(numbers) - 1, min(count, len(numbers))).round().astype(int)
+    return numbers[places]
 
 
 def _spikes(model: keras.Model) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_snnkd import graphs
 from keras_snnkd._types import Tensor
 from keras_snnkd.errors import ShapeError
+from keras_snnkd.files.samples import Samples, by_input, count, rows
 from keras_snnkd.training.compilation import outside_xla
 
 
@@ -22,7 +24,7 @@ class Measurement(keras.Model):
 
     def __init__(self, model: keras.Model, tensors: Mapping[str, Any], reduce: Callable[[dict[str, Any]], Any]) -> None:
         super().__init__(name="measurement")
-        self.taps = keras.Model(model.inputs[0], dict(tensors))
+        self.taps = keras.Model(graphs.inputs_of(model), dict(tensors))
         self.reduce = reduce
         outside_xla(self)
 
@@ -39,19 +41,26 @@ class Measurement(keras.Model):
         images = check_images(self.taps, images)
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        for start in range(0, len(images), batch_size):
-            yield self.predict_on_batch(images[start : start + batch_size])
+        for start in range(0, count(images), batch_size):
+            yield self.predict_on_batch(graphs.in_order(self.taps, rows(images, slice(start, start + batch_size))))
 
 
-def check_images(model: keras.Model, images: Any) -> np.ndarray:
-    """`images` as an array that fits the model's input `[B, ...]`.
+def check_images(model: keras.Model, images: Any) -> Samples:
+    """`images` as an array that fits the model's input `[B, ...]`, or of several inputs a mapping of such by name.
 
     Raises:
-        ShapeError: If they do not fit.
+        ShapeError, UnknownNameError: If they do not fit.
         ValueError: If there are none.
     """
+    if len(model.inputs) > 1:
+        given = by_input(images, [tensor.name for tensor in model.inputs], "the model")
+        return {tensor.name: _checked(given[tensor.name], tensor) for tensor in model.inputs}
+    return _checked(images, model.inputs[0])
+
+
+def _checked(images: Any, taken: Tensor) -> np.ndarray:
     images = np.asarray(images)
-    expected = tuple(model.inputs[0].shape[1:])
+    expected = tuple(taken.shape[1:])
     fits = images.ndim == len(expected) + 1 and all(want in (None, got) for want, got in zip(expected, images.shape[1:], strict=True))
     if not fits:
         raise ShapeError(f"the model takes images [B, {', '.join(map(str, expected))}], got an array of shape {images.shape}")

@@ -8,6 +8,7 @@ import keras
 from keras_snnkd import graphs
 from keras_snnkd._types import Tensor
 from keras_snnkd.errors import ShapeError
+from keras_snnkd.files import samples
 from keras_snnkd.layers import Attend, AttentionScore
 from keras_snnkd.layers.synapses import parts
 from keras_snnkd.metrics.attention import Product
@@ -57,7 +58,7 @@ def synaptic_operations(model: keras.Model, images: Any, batch_size: int = 128) 
     Args:
         model: A functional model whose synapses are `Dense`, `Conv`, `DepthwiseConv`, `SeparableConv` (counted as its two) and
             `ConvTranspose` layers, bare or in `OverTime`; models inside it are laid open.
-        images: `[B, H, W, C]`, prepared as for the model.
+        images: `[B, H, W, C]`, prepared as for the model; of several inputs a mapping by name.
         batch_size: Images at a time.
 
     Returns:
@@ -91,9 +92,9 @@ def synaptic_operations(model: keras.Model, images: Any, batch_size: int = 128) 
             effective[name] += float(used.sum(dtype="float64"))  # float32 counts exactly only up to 2**24
             dense[name] = float(connections.sum(dtype="float64"))
             binary[name] &= bool(is_binary)
-    layers = {}
+    layers, total = {}, samples.count(images)
     for name in counters:
-        mean = effective[name] / len(images)
+        mean = effective[name] / total
         macs, acs = (0.0, mean) if binary[name] else (mean, 0.0)
         layers[name] = {"dense": dense[name], "effective_macs": macs, "effective_acs": acs}
     totals = {kind: sum(layer[kind] for layer in layers.values()) for kind in ("dense", "effective_macs", "effective_acs")}
@@ -113,8 +114,8 @@ def twin_operations(model: keras.Model) -> float:
     Example:
         >>> kd.metrics.twin_operations(student)
     """
-    taken = tuple(model.inputs[0].shape[1:]) if graphs.is_graph(model) else ()
-    if None in taken:
+    shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs] if graphs.is_graph(model) else []
+    if taken := next((shape for shape in shapes if None in shape), None):
         raise ShapeError(
             f"{model.name} takes images {taken}, and how many operations one costs depends on its size; give "
             "keras_snnkd.graphs.sized(model, image_shape)"

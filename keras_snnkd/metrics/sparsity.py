@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_snnkd import graphs
 from keras_snnkd._types import Tensor
+from keras_snnkd.files import samples
 from keras_snnkd.layers import OverTime
 from keras_snnkd.layers.synapses import synapses
 from keras_snnkd.metrics.measurement import Measurement
@@ -52,7 +53,7 @@ def activation_sparsity(model: keras.Model, images: Any, batch_size: int = 128) 
 
     Args:
         model: A functional model.
-        images: `[B, H, W, C]`, prepared as for the model.
+        images: `[B, H, W, C]`, prepared as for the model; of several inputs a mapping by name.
         batch_size: Images at a time.
 
     Returns:
@@ -65,7 +66,7 @@ def activation_sparsity(model: keras.Model, images: Any, batch_size: int = 128) 
     Example:
         >>> kd.metrics.activation_sparsity(student, images)
     """
-    model = graphs.sized(graphs.flat(model), np.shape(images)[1:])
+    model = graphs.sized(graphs.flat(model), samples.of_each(lambda values: np.shape(values)[1:], images))
     outputs = {name: output for name, layer, _, output in graphs.calls(model) if _is_activation(layer)}
     if not outputs:
         return None
@@ -75,7 +76,7 @@ def activation_sparsity(model: keras.Model, images: Any, batch_size: int = 128) 
 
     batches = Measurement(model, outputs, count).batches(images, batch_size)
     active = sum(float(counts.sum(dtype="float64")) for batch in batches for counts in batch.values())
-    neuron_steps = len(images) * sum(int(np.prod(output.shape[1:])) for output in outputs.values())
+    neuron_steps = samples.count(images) * sum(int(np.prod(output.shape[1:])) for output in outputs.values())
     return (neuron_steps - active) / neuron_steps
 
 

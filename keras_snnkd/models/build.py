@@ -3,12 +3,13 @@
 import inspect
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
 
-from keras_snnkd.errors import FileFormatError, ShapeError, unknown_name
-from keras_snnkd.files.keras_file import other_format
+from keras_snnkd.errors import FileFormatError, ShapeError, did_you_mean, unknown_name
+from keras_snnkd.files.keras_file import KERAS, meant_beside, other_format
 from keras_snnkd.models.convnet import HEADS, ConvNet
 from keras_snnkd.models.encoder_decoder import EncoderDecoder
 from keras_snnkd.models.mlp import MLP
@@ -33,6 +34,9 @@ OF_DATA = ("image_shape", "num_classes", "length", "outputs")
 SHORT = {"sequence": "SequenceNet", "transformer": "SpikingTransformer", "maps": "EncoderDecoder"}
 """Builders that have a shorter name in short forms."""
 
+
+POOL = "pool"
+"""Among widths, a pooling."""
 
 FORMS = "convnet:16,pool,32,flatten or mlp:256 or resnet:64,128/2,2"
 """Examples of short forms."""
@@ -69,8 +73,11 @@ def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"the builder {text} needs its widths, such as {FORMS}")
     elif told := other_format(text):
         raise FileFormatError(told)
-    elif "/" in text or os.sep in text:
-        raise FileFormatError(f"there is no model {text}; give the path of a trained .keras file, a preset, or a form such as {FORMS}")
+    elif Path(text).is_file():
+        raise FileFormatError(_of_file(text))
+    elif "/" in text or os.sep in text or text.endswith(KERAS):
+        instead = f"give the path of a trained {KERAS} file, a preset, or a form such as {FORMS}"
+        raise FileFormatError(f"there is no model {text}; {instead}{meant_beside(text)}")
     else:
         raise unknown_name("model preset", text, PRESETS)
     builder = spec.get("builder")
@@ -81,6 +88,16 @@ def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
         if name not in ("builder", *known):
             raise unknown_name(f"argument of {builder}", name, known)
     return spec
+
+
+def _of_file(text: str) -> str:
+    """What is said of a file that is there and stands for a model to be built."""
+    if text.endswith(KERAS):
+        return (
+            f"{text} is a model in a file, and a preset or a form such as {FORMS} is expected here; load it by keras_snnkd.models.load, or "
+            "give it as a teacher, an assistant or a student (--teacher, --assistant, --student)"
+        )
+    return f"{text} is a file, and no {KERAS} file, as model.save('name{KERAS}') writes a trained model{meant_beside(text)}"
 
 
 def _short_names() -> dict[str, str]:
@@ -107,14 +124,20 @@ def _read_short_form(text: str) -> dict[str, Any]:
     try:
         spec = {
             "builder": builders[kind.lower()],
-            "widths": [part if part == "pool" else int(part) for part in parts],
+            "widths": [part if part == POOL else int(part) for part in parts],
             **head,
         }
         if blocks:
             spec["blocks"] = [int(part) for part in blocks.split(",")]
     except ValueError:
-        raise ValueError(f"cannot read the model {text!r}; expected something like {FORMS}") from None
+        raise ValueError(f"cannot read the model {text!r}; expected something like {FORMS}{_odd_word(parts)}") from None
     return spec
+
+
+def _odd_word(parts: list[str]) -> str:
+    """The first word of a short form that is neither a width nor a word that it may have, with the one that was meant."""
+    odd = next((part for part in parts if part.isalpha() and part != POOL), None)
+    return f". The word {odd!r} is unknown.{did_you_mean(odd, (POOL, *HEADS))}" if odd else ""
 
 
 def _read_transformer(text: str, width: str, depth: str) -> dict[str, Any]:

@@ -115,6 +115,11 @@ def quantize_aware(
 
     Source: folding and rounding as in Jacob et al. (CVPR 2018, arXiv:1712.05877) and Krishnamoorthi (arXiv:1806.08342).
     """
+    if len(getattr(model, "inputs", None) or ()) > 1:
+        raise ValueError(
+            f"{model.name} has the inputs {', '.join(tensor.name for tensor in model.inputs)}, and an 8-bit network has one; "
+            "of several take keras_snnkd.export.litert(model, path, 'int8', samples=..., calibration=...)"
+        )
     if not getattr(model, "outputs", None) or len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(f"{getattr(model, 'name', model)!r} must be a functional or Sequential model with one input and one output")
     expected = tuple(model.inputs[0].shape[1:])

@@ -2,15 +2,15 @@
 
 A run is plain JSON data. All parts but `models` may be missing, and so may any value in them; what is missing is left out::
 
-    title, command, machine: str      versions: {package: version}      seconds: float      notes: [str]
+    title, command, folder, machine: str      versions: {package: version}      seconds: float      notes: [str]
     dataset    {name, image_shape, num_classes, train, validation, test}, the last three numbers of images
     recipe     the resolved recipe
     models     [{name, role ("teacher", "assistant", "student"), label, taught_by, accuracy, validation_accuracy, parameters, timesteps,
                spikes_per_image, synaptic_operations {dense, effective_macs, effective_acs}, bytes {keras, float32, dynamic},
-               exported_accuracy {float32, dynamic}, seconds}]
+               exported_accuracy {float32, dynamic}, seconds, best_epoch (from 1, whose weights were kept)}]
     histories  {model: {val_accuracy, val_loss, ...}}, a number for each epoch
     activity   {model: what Activity.to_dict() gives}
-    raster     {image, label, predicted, model, layers {layer: [T][N] of 0 and 1}}
+    raster     {image, label, predicted, model, layers {layer: [T][N] of 0 and 1}, never_fire {layer: [silent, all]}}
     comparison [{name, label, taught_by, trust, source, loss, seeds [int], accuracies [float], accuracy, accuracy_sd, difference,
                interval [low, high], validation_accuracy, spikes_per_image, seconds, parameters}], what
                `keras_snnkd.run.comparing.ranking.ranked` gives: one row an arm, the most accurate first; the student alone has no
@@ -34,11 +34,13 @@ from keras_snnkd.report.compression import compression_markdown, compression_tab
 from keras_snnkd.report.page import write_report
 from keras_snnkd.report.search import search_markdown, search_table
 from keras_snnkd.report.sizes import larger_sentences
-from keras_snnkd.report.summary import summary
+from keras_snnkd.report.summary import better_alone, summary, untaught
 from keras_snnkd.report.table import comparison_markdown, comparison_table, markdown, rivals_table, table
 from keras_snnkd.report.targets import target_markdown, target_table
+from keras_snnkd.report.usage import usage_markdown
 
 __all__ = [
+    "better_alone",
     "card_summary",
     "comparison_markdown",
     "comparison_table",
@@ -53,6 +55,8 @@ __all__ = [
     "table",
     "target_markdown",
     "target_table",
+    "untaught",
+    "usage_markdown",
     "write_card_page",
     "write_report",
 ]

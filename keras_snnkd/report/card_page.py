@@ -12,6 +12,7 @@ from keras_snnkd.report.columns import Column
 from keras_snnkd.report.faults import of_plain_data
 from keras_snnkd.report.plots.figure import COLOR_NAMES, TWIN
 from keras_snnkd.report.targets import label, milliseconds, target_columns, written
+from keras_snnkd.report.usage import usage
 
 Card = Mapping[str, Any]
 
@@ -48,6 +49,7 @@ def _page(card: Card) -> str:
         sections.described(card),
         f'<div class="gain">{said}</div>' if said else "",
         _targets(card),
+        markup.section("How to run this", "", *(markup.paragraph(words) + markup.code(code) for words, _, code in usage(card))),
         _missing(card, "refused", "Refused", "These files failed their check, so that they were not written."),
         _missing(card, "left out", "Left out", ""),
         _cost(card, name),

@@ -13,7 +13,7 @@ from keras_snnkd.report.targets import label, milliseconds, written
 @of_plain_data
 def card_summary(card: Mapping[str, Any]) -> list[str]:
     """What a card says: its smallest file, that file's energy beside the ANN twin's, whether it is quiet enough, files that
-    rounding made no smaller, early answers.
+    rounding made no smaller, early answers, and how good the teacher and the student alone were.
 
     Args:
         card: See `keras_snnkd.run.finished.card`.
@@ -32,6 +32,7 @@ def card_summary(card: Mapping[str, Any]) -> list[str]:
         break_even_sentence((card.get("activity") or {}).get("rate"), "the network"),
         *larger_sentences({label(target): target.get("bytes") for target in written(card.get("targets") or [])}),
         _early(card.get("anytime")),
+        *_beside(card),
     ]
     return [sentence for sentence in sentences if sentence]
 
@@ -86,6 +87,15 @@ def _winner(ours: float, twin: float) -> str:
     if twin == ours:
         return "the same"
     return "there the ANN wins" if twin < ours else "there the spiking network wins"
+
+
+def _beside(card: Mapping[str, Any]) -> list[str]:
+    """The teacher and the student alone of the same run, as far as they are known."""
+    beside = card.get("beside") or {}
+    names = {"the teacher": beside.get("teacher"), "the student alone": beside.get("student_alone")}
+    told = [f"{name} {formats.percent(accuracy)}" for name, accuracy in names.items() if formats.number(accuracy) is not None]
+    same = f"In the run that made it, of the same test images: {', '.join(told)} correctly classified." if told else ""
+    return [str(beside.get("better") or ""), same]
 
 
 def _early(found: Mapping[str, Any] | None) -> str:

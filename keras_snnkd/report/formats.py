@@ -50,10 +50,11 @@ def figures(value: Any) -> str:
 
 
 def nanojoules(value: Any) -> str:
-    """12.345 -> 12.3 nJ."""
+    """12.345 -> 12.3 nJ, and 1300 -> 1.3 \N{GREEK SMALL LETTER MU}J."""
     if number(value) is None:
         return NOTHING
-    return f"{value:.3g} nJ" if value < 1000 else f"{value / 1000:.3g} \N{GREEK SMALL LETTER MU}J"
+    shown = f"{value:.3g} nJ", f"{value / 1e3:.3g} \N{GREEK SMALL LETTER MU}J"
+    return next((text for text in shown if "e+" not in text and float(text.split()[0]) < 1000), f"{value / 1e6:.3g} mJ")
 
 
 def weight(value: Any) -> str:

@@ -195,8 +195,12 @@ def _curves(run: Run, labels: Names, colors: Names) -> str:
             histories[name] = history
     if not histories:
         return ""
-    draw = functools.partial(plots.learning_curves, *_labelled(histories, labels, colors))
-    said = "On the validation images, after each epoch. A dot marks the best epoch of each curve."
+    kept = {labels[row["name"]]: row.get("best_epoch") for row in run.get("models") or []}
+    draw = functools.partial(plots.learning_curves, *_labelled(histories, labels, colors), kept)
+    said = (
+        "On the validation images, after each epoch. A dot marks the epoch whose weights are used: that of the highest accuracy, the last "
+        "of several; a network that gets smaller as it trains is judged from the epoch on at which it is as small as it will be."
+    )
     return markup.section("Learning curves", said, markup.picture(draw, "Validation accuracy and loss by epoch"))
 
 

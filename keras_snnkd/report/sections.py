@@ -7,11 +7,13 @@ from typing import Any
 
 from keras_snnkd.report import formats, markup, plots
 
+TIMES = "\N{MULTIPLICATION SIGN}"
+
 
 def facts(content: Mapping[str, Any]) -> str:
     """The data set, and how long it took, in one line."""
     data = content.get("dataset") or {}
-    kind = "sentences" if data.get("vocabulary") else "images"
+    kind = "sentences" if data.get("vocabulary") else "samples" if isinstance(data.get("image_shape"), Mapping) else "images"
     parts = [("train", "to train on"), ("validation", "to choose by"), ("test", "to test on")]
     found = [
         str(data.get("name") or ""),
@@ -28,7 +30,9 @@ def _shape(data: Mapping[str, Any]) -> str:
     shape = data.get("image_shape")
     if not shape:
         return ""
-    return "\N{MULTIPLICATION SIGN}".join(map(str, shape)) + (" tokens" if data.get("vocabulary") else " pixels")
+    if isinstance(shape, Mapping):
+        return ", ".join(f"{name} {TIMES.join(map(str, one))}" for name, one in shape.items())
+    return TIMES.join(map(str, shape)) + (" tokens" if data.get("vocabulary") else " pixels")
 
 
 def described(content: Mapping[str, Any]) -> str:
@@ -43,9 +47,18 @@ def raster(shown: Mapping[str, Any] | None, model: str) -> str:
         return ""
     words = [("true class", "label"), ("predicted", "predicted")]
     caption = "\n".join(f"{word}: {shown[key]}" for word, key in words if shown.get(key) is not None)
-    said = f"What the neurons of {model} do with one image. A row is a neuron (at most 100 a layer, evenly chosen), a mark is a spike."
+    said = (
+        f"What the neurons of {model} do with one image. A row is a neuron (at most 100 a layer, evenly chosen among those that fire for "
+        f"this image, if there are as many), a mark is a spike.{_silent(shown.get('never_fire') or {})}"
+    )
     draw = functools.partial(plots.raster, shown["image"], shown["layers"], caption)
     return markup.section("One image as spikes", said, markup.picture(draw, "Spike raster of one image"))
+
+
+def _silent(never: Mapping[str, Any]) -> str:
+    """How many neurons of each layer do not fire for the image that is shown."""
+    told = ", ".join(f"{formats.count(silent)} of {formats.count(of)} in {layer}" for layer, (silent, of) in never.items())
+    return f" Neurons that never fire for it: {told}." if told else ""
 
 
 def agreement(export: Mapping[str, Any]) -> list[str]:
@@ -58,7 +71,7 @@ def agreement(export: Mapping[str, Any]) -> list[str]:
 
 def spike_differences(differences: Mapping[str, float] | None) -> list[str]:
     """The largest share of differing spikes in a layer, and in how many layers there are any."""
-    if differences is None:
+    if not differences:  # unknown, or of a network without spikes
         return [formats.NOTHING]
     differing = [share for share in differences.values() if share]
     if not differing:

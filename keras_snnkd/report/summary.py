@@ -13,7 +13,8 @@ from keras_snnkd.report.sizes import larger_sentences
 @of_plain_data
 def summary(run: Mapping[str, Any]) -> list[str]:
     """What came out of a run in sentences: how much smaller each student is than the teacher, what distillation gave, whether the last
-    student is quiet enough to need less energy than its ANN twin, and which files of fewer bits are no smaller.
+    student is quiet enough to need less energy than its ANN twin, which files of fewer bits are no smaller, and where the student alone
+    is if it is the more accurate one.
 
     Args:
         run: See `keras_snnkd.report`.
@@ -36,12 +37,13 @@ def summary(run: Mapping[str, Any]) -> list[str]:
         label = labels[student["name"]]
         if teacher:
             sentences.append(f"{label}: {_smaller(student, teacher)}{_compare(student, teacher, labels[teacher['name']], images)}.")
-        if alone := _alone(student, students):
+        if alone := untaught(student, students):
             same = "same " if alone.get("parameters") == student.get("parameters") else ""
             sentences.append(
                 f"{label}: {_compare(student, alone, f'the {same}student trained alone', images)}. "
                 "This is one run with one seed, so read it as a hint; a result needs several seeds and equally tuned arms."
             )
+    sentences += filter(None, [better_alone(run)])
     if students and not run.get("verdict"):  # which says it too
         last = students[-1]["name"]
         rate = ((run.get("activity") or {}).get(last) or {}).get("rate")
@@ -53,7 +55,22 @@ def summary(run: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
-def _alone(student: Mapping[str, Any], students: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def better_alone(run: Mapping[str, Any]) -> str:
+    """Where the student alone is, if it is more accurate than the last student, which is the one that is kept; else nothing."""
+    students = [row for row in run.get("models") or [] if row.get("role") == "student" and formats.number(row.get("accuracy")) is not None]
+    last = students[-1] if students else {}
+    alone = untaught(last, students)
+    if alone is None or alone["accuracy"] <= last["accuracy"]:
+        return ""
+    exported = any(entry and entry.get("model") == alone["name"] for entry in run.get("exports") or [])
+    place = "/".join(filter(None, [run.get("folder"), "export" if exported else "", alone["name"]]))
+    return (
+        f"The student alone is the more accurate one, {formats.percent(alone['accuracy'])} against {formats.percent(last['accuracy'])}; "
+        f"its files are in {place}."
+    )
+
+
+def untaught(student: Mapping[str, Any], students: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The student that no one taught: of a spiking one the spiking one, of its twin without time steps the twin."""
     untaught = [row for row in students if not row.get("taught_by")]
     alike = [row for row in untaught if (row.get("timesteps") is None) == (student.get("timesteps") is None)]

@@ -144,7 +144,7 @@ def beyond_memory(distillers: Mapping[str, Distiller], batch: int) -> str:
     most, there = max(needed, key=lambda name: needed[name], default=None), physical_memory()
     if most is None or there is None or needed[most] <= there:
         return ""
-    shape = tuple(distillers[most].student.inputs[0].shape[1:])
+    shape = " and ".join(str(tuple(tensor.shape[1:])) for tensor in distillers[most].student.inputs)
     return (
         f"a step of {most} takes about {gigabytes(needed[most])} of memory, in batches of {batch} of {shape}, and this machine has "
         f"{gigabytes(there)}. Make the images smaller (--resize), or the batches (--batch-size), or the network"

@@ -16,11 +16,14 @@ from keras_snnkd.compress import ParetoFront, device_accuracy
 from keras_snnkd.distill import teachers
 from keras_snnkd.distill.chain import Chain, StageResult
 from keras_snnkd.distill.distiller import Distiller
-from keras_snnkd.distill.samples import Samples, commonest
+from keras_snnkd.distill.samples import Samples as Shown
+from keras_snnkd.distill.samples import commonest
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import DifferentSizesError, ExportError, OutputError
+from keras_snnkd.files.keras_file import check_model_file
 from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, Manifest, claimed
+from keras_snnkd.files.samples import Samples, of_each
 from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.estimate import beyond_memory
@@ -102,11 +105,13 @@ class Experiment:
     def __init__(self, recipe: Recipe, folder: str | Path, console: Any = None, command: str = "", data: Any = None) -> None:
         self._in_memory = data
         if data is not None:
-            recipe = dataclasses.replace(recipe, dataset=datasets.IN_MEMORY)
+            recipe = dataclasses.replace(recipe, dataset=datasets.name_in_memory(data))
             if isinstance(data, datasets.Data):
                 task = datasets.REGRESSION if data.gives_numbers else recipe.task
-                recipe = dataclasses.replace(recipe, dataset=data.name, task=task)
+                recipe = dataclasses.replace(recipe, task=task)
         self.recipe = recipe.resolved()
+        if is_file(self.recipe.teacher):  # before any data are read
+            check_model_file(Path(str(self.recipe.teacher)))
         self.console = console or make_console()
         if self.recipe.batch_size is None or Path(self.recipe.dataset).is_dir():  # which is data of one's own
             batch_size = self.data.batch_size  # reading the data may set `resize`
@@ -344,9 +349,9 @@ class Experiment:
             return []
         return [ParetoFront(self.folder / FRONTS / stage.name, self._watched(), finish=stage.finished)]
 
-    def _watched(self) -> np.ndarray:
+    def _watched(self) -> Samples:
         """The validation images on which a student is looked at after each epoch."""
-        return np.asarray(next(iter(self.data.validation))[0])[:WATCHED_IMAGES]
+        return of_each(lambda values: np.asarray(values)[:WATCHED_IMAGES], next(iter(self.data.validation))[0])
 
     def _say_outlook(self, stage: Stage, folder: Path) -> None:
         """Before the first student is distilled, say how far its teacher is ahead of the student alone, and what that means."""
@@ -368,6 +373,7 @@ class Experiment:
             "title": f"{self.data.name}: {what}",
             "dataset": describe_data(self.data),
             "command": self.command,
+            "folder": self.folder.as_posix(),
             "recipe": self.recipe.to_dict(),
             "machine": machine(),
             "versions": versions(),
@@ -418,10 +424,11 @@ class Experiment:
                 }
             )
             if rows[-1]["role"] == "teacher" and row["accuracy"] is not None:
-                seen = Samples(*self.data.test_arrays)
+                seen = Shown(*self.data.test_arrays)
                 fit = teachers.Adapted(model, accuracy=row["accuracy"], chance=commonest(seen.labels))
                 notes += filter(None, [teachers.told_of_ignorance(name, fit, seen)])
             rows[-1].update(validation_accuracy=record.get("validation_accuracy"), seconds=record.get("seconds"))
+            rows[-1]["best_epoch"] = record.get("best_epoch")
             exports += [{"model": name, **entry} for entry in found]
         shown = None
         with attempt("no image is shown as spikes", notes):

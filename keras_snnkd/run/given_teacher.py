@@ -16,7 +16,7 @@ from keras_snnkd.errors import KDError
 from keras_snnkd.keras_internals import all_layers
 from keras_snnkd.layers import in_units
 from keras_snnkd.run.finished.card import read_card
-from keras_snnkd.run.plan import units
+from keras_snnkd.run.networks import READOUT, units
 from keras_snnkd.run.recipes.recipe import Recipe, is_file
 
 LOST = 0.1
@@ -42,7 +42,7 @@ def load_teacher(file: Path, data: datasets.Data, recipe: Recipe, console: Any, 
     if data.is_text:
         _check_vocabulary(file, data)
     ours = trained_on is not None or data.is_text  # one with our card was trained on this data, and token ids have no scale
-    scale = None if ours else recipe.teacher_scale
+    scale = None if ours and not data.is_named else recipe.teacher_scale
     outputs = "numbers" if data.gives_numbers and recipe.teacher_outputs == "auto" else recipe.teacher_outputs
     samples = samples_of_data(data)
     found = teachers.adapted(models.load(file), outputs, scale, data.image_shape, samples, data.num_outputs)
@@ -66,8 +66,8 @@ def lost_by_augmentation(teacher: keras.Model, data: datasets.Data) -> str:
         teacher: From the data's images to logits or numbers.
         data: Of the run.
     """
-    images, labels = data.train_arrays
-    chosen = np.unique(np.linspace(0, len(images) - 1, LOOKED_AT).astype(int))
+    labels = data.train_arrays[1]
+    chosen = np.unique(np.linspace(0, len(labels) - 1, LOOKED_AT).astype(int))
 
     def fit(augment: str) -> float | None:
         shown = np.asarray(dataclasses.replace(data, augment=augment, mixup=0.0).view(0, chosen))
@@ -100,12 +100,12 @@ def _check_vocabulary(file: Path, data: datasets.Data) -> None:
 
 def _in_deviations(model: keras.Model, data: datasets.Data) -> keras.Model:
     """A teacher of numbers that gives them in deviations of the labels at its tap `readout`, as students do; itself, if it does."""
-    if "readout" in tap_names(model):
+    if READOUT in tap_names(model):
         return model
     deviation, mean = units(data)
     scale, offset = [1 / one for one in deviation], [-low / one for low, one in zip(mean, deviation, strict=True)]
-    readout = keras.layers.Rescaling(scale, offset, dtype="float32", name="readout")(model.outputs[0])
-    return in_units(keras.Model(model.inputs[0], readout, name=model.name), deviation, mean)
+    readout = keras.layers.Rescaling(scale, offset, dtype="float32", name=READOUT)(model.outputs[0])
+    return in_units(keras.Model(graphs.inputs_of(model), readout, name=model.name), deviation, mean)
 
 
 def size_for(teacher: Any) -> str | None:

@@ -1,9 +1,8 @@
 """From the names in a recipe to the stages that are trained: teachers, assistants and students."""
 
-import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,18 @@ import keras
 
 from keras_snnkd import data as datasets
 from keras_snnkd import models
-from keras_snnkd.data.series import statistics
 from keras_snnkd.distill import methods, objectives
 from keras_snnkd.distill.gradient import GRADIENTS
 from keras_snnkd.distill.methods import Method
 from keras_snnkd.distill.stage import Stage
-from keras_snnkd.errors import KDError, ShapeError
-from keras_snnkd.files.padding import lengths
+from keras_snnkd.errors import KDError
 from keras_snnkd.files.staging import sha256
-from keras_snnkd.layers import in_units
 from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.compressing.finetuning import calibration_images
+from keras_snnkd.run.networks import build_for, in_policy, own_network, units
 from keras_snnkd.run.recipes.checks import budget_of
 from keras_snnkd.run.recipes.modes import Mode
-from keras_snnkd.run.recipes.recipe import CONVERTED, IMITATION, ITSELF, LONGER, RATES, SHIPPED, TWIN, ResolvedRecipe, teacher_file
+from keras_snnkd.run.recipes.recipe import CONVERTED, IMITATION, ITSELF, LONGER, RATES, SHIPPED, TWIN, ResolvedRecipe, is_file, teacher_file
 from keras_snnkd.teachers import shipped
 from keras_snnkd.training.task import CLASSES, UNLABELLED, regression_in
 
@@ -33,12 +30,6 @@ ALONE = "student_alone"
 
 ALONE_TWIN = "student_alone_twin"
 """The stage of the ANN twin that learns from labels."""
-
-READS = {"SequenceNet": "series", "SpikingTransformer": "sentences"}
-"""What builders read that do not read images."""
-
-USUAL = {"series": "sequence:64,64", "sentences": "transformer:32/1", "images": "convnet:16,pool,32"}
-"""What to take instead of a network that reads something else."""
 
 DISTILLED = "student_distilled"
 """The stage of the student that is kept."""
@@ -282,17 +273,15 @@ class Plan:
         recipe = self.recipe
         more = {"task": self.task, **more}
         weights = recipe.class_weights if more["task"] == CLASSES.name else None
-        spec = models.specification(spec)
-        spec["neuron"] = spec.get("neuron", neuron or recipe.neuron)
-        spec["timesteps"] = spec.get("timesteps", timesteps or recipe.timesteps)
-        spiking, spec = spec, {**spec, "neuron": "relu"} if rates else spec
-
-        def make() -> keras.Model:
-            with _policy(recipe.precision):
-                model = build_for(self.data, spec, name)
-                if rates:
-                    model = models.with_rates(model, build_for(self.data, spiking, name), spiking["timesteps"])
-                return changed(model) if changed else model
+        if is_file(spec):
+            make = functools.partial(own_network, spec, self.data, name)
+            spec = {"sha256": sha256(spec)}
+        else:
+            spec = models.specification(spec)
+            spec["neuron"] = spec.get("neuron", neuron or recipe.neuron)
+            spec["timesteps"] = spec.get("timesteps", timesteps or recipe.timesteps)
+            make = functools.partial(self._built, name, spec, rates, changed)
+            spec = {**spec, "neuron": "relu"} if rates else spec
 
         return Stage(
             name,
@@ -306,11 +295,20 @@ class Plan:
             weight_bits=recipe.weight_bits,
             labels=recipe.labels,
             class_weights=weights,
+            inputs="named" if self.data.is_named else "shared",
             seed=recipe.seed,
             settings={**self._settings(spec, rates), **self._teacher_settings(more.get("teacher"), file)},
             teacher_scale=None,  # given teachers are made to fit the data when they are loaded, see `load_teacher`
             **more,
         )
+
+    def _built(self, name: str, spec: dict[str, Any], rates: bool, changed: Callable[[keras.Model], keras.Model] | None) -> keras.Model:
+        """A new model of a specification; with `rates` its ANN twin whose activations are the firing rates of its neurons."""
+        with in_policy(self.recipe.precision):
+            model = build_for(self.data, {**spec, "neuron": "relu"} if rates else spec, name)
+            if rates:
+                model = models.with_rates(model, build_for(self.data, spec, name), spec["timesteps"])
+            return changed(model) if changed else model
 
     def _settings(self, spec: dict[str, Any], rates: bool = False) -> dict[str, Any]:
         """What else a stage's record holds of the model and the data."""
@@ -347,36 +345,13 @@ def teaches_twin(objective: Any) -> bool:
     return made.uses_teacher and not made.needs_time
 
 
-def build_for(data: datasets.Data, spec: dict[str, Any], name: str) -> keras.Model:
-    """A new model for a data set. One for series takes the steps of the series for its own, and the scale of the training part.
-
-    Raises:
-        UnknownNameError, ShapeError, ValueError: If the specification does not fit; see `keras_snnkd.models.build`.
-    """
-    _check_kind(data, spec["builder"])
-    if spec["builder"] != "SequenceNet":
-        words = {"vocabulary": len(data.vocabulary)} if data.is_text else {}
-        model = models.build(spec, data.image_shape, data.num_outputs, name=name, **words)
-        return in_units(model, *units(data)) if data.gives_numbers else model
-    spec = {setting: value for setting, value in spec.items() if setting != "timesteps"}
-    padded = bool((lengths(data.train_arrays[0]) < data.image_shape[0]).any()) if data.is_series else False
-    if padded and spec.get("padded") is False:
-        raise ShapeError(
-            f"{data.name} holds series of fewer than T = {data.image_shape[0]} steps, and the network {name} takes whole ones "
-            "(padded=False); leave that out, or cut windows that all series fill (window, --window)"
-        )
-    model = models.build({"padded": padded, **spec}, data.image_shape, data.num_classes, name=name)
-    model.get_layer("standardize").set_statistics(*statistics(data.train_arrays))
-    return model
-
-
 def _with_frames(recipe: ResolvedRecipe, data: datasets.Data) -> ResolvedRecipe:
     """With a number of frames for a student of series whose method has it see fewer steps than others, and that was given none.
 
     Its steps are those of the series, so that none could see more: it gets a half of them, or a quarter, and the others all.
     """
     times = recipe.teacher_timesteps // recipe.timesteps
-    if not data.is_series or recipe.student_start not in (CONVERTED, LONGER) or times < 2:
+    if not data.is_series or is_file(recipe.student) or recipe.student_start not in (CONVERTED, LONGER) or times < 2:
         return recipe
     spec = models.specification(recipe.student)
     if spec["builder"] != "SequenceNet" or spec.get("frames"):
@@ -387,33 +362,6 @@ def _with_frames(recipe: ResolvedRecipe, data: datasets.Data) -> ResolvedRecipe:
     return dataclasses.replace(recipe, student={**spec, "frames": steps // times})
 
 
-def _check_kind(data: datasets.Data, builder: str) -> None:
-    """Raise a `ShapeError` for a network of data of another kind."""
-    reads, kind = READS.get(builder, "images"), "images" if data.is_events else data.kind
-    if reads != kind:
-        raise ShapeError(f"{data.name} holds {data.kind} {data.image_shape}, and {builder} takes {reads}; take {USUAL[kind]}")
-    if data.gives_numbers and (builder == "EncoderDecoder") != (data.train_arrays[1].ndim > 2):
-        instead = "maps:8,16,32" if builder != "EncoderDecoder" else "convnet:16,pool,32"
-        raise ShapeError(f"{data.name} has {data.labels_told} to learn, which {builder} does not give; take {instead}")
-
-
-def units(data: datasets.Data) -> tuple[list[float], list[float]]:
-    """The deviation and the mean of the training labels, one for each of their numbers."""
-    labels = data.train_arrays[1].reshape(-1, data.num_outputs).astype("float64")
-    return labels.std(axis=0).tolist(), labels.mean(axis=0).tolist()
-
-
 def first_stage(first: Sequence[Any]) -> str:
     """The name of the stage in which these objectives are learned before labels are."""
     return "_".join(["student_first", *(objectives.get(one).name for one in first)])
-
-
-@contextlib.contextmanager
-def _policy(precision: str) -> Iterator[None]:
-    """Keras' dtype policy for the models made in the block."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

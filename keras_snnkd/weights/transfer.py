@@ -4,14 +4,13 @@ import contextlib
 import hashlib
 import json
 import warnings
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 
 from keras_snnkd.errors import FileFormatError, ShapeError
-from keras_snnkd.files.keras_file import check_keras_file, other_format
+from keras_snnkd.files.keras_file import check_keras_file, check_model_file
 from keras_snnkd.files.staging import as_path
 from keras_snnkd.teachers import shipped
 
@@ -39,13 +38,7 @@ def load(path: str | Path) -> keras.Model:
         if isinstance(path, str) and path.isidentifier() and not Path(path).exists()
         else as_path(path, "the file of a model")
     )
-    folder = path.parent if path.name == "model.keras" and not path.exists() else path  # of a folder that was given
-    if told := other_format(folder):
-        raise FileFormatError(told)
-    if not path.is_file():
-        raise FileFormatError(f"there is no model file {path}; train one first (train.py --mode teacher), or check the path")
-    if path.suffix != ".keras" or not zipfile.is_zipfile(path):
-        raise FileFormatError(f"{path} is not a .keras file, or it is cut short; models are saved with model.save('name.keras')")
+    check_model_file(path)
     try:
         check_keras_file(path)
         with all_weights():

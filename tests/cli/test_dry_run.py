@@ -39,6 +39,8 @@ def test_a_dry_run_is_short_and_says_what_it_takes(capsys, no_training):
     said, _ = told(capsys)
     for stage in ("teacher", "student_alone", "student_distilled"):
         assert re.search(rf"stage {stage}: [0-9,]+ parameters, loss = .*?; about [0-9.]+ s, [0-9.]+ kB of memory", said)
+    assert re.search(r"teacher: MLP 24, neuron lif.*?; 1 epochs, learning rate [0-9.]+ ", said)
+    assert re.search(r"student: MLP 12, neuron lif, T = 2; 1 epochs, learning rate [0-9.]+ batches of \d+, augmentation none", said)
     assert re.search(r"in all about [0-9.]+ (s|min)", said)
     assert "recipe: {" not in said
     assert "block1_neuron [B" not in said

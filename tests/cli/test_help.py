@@ -49,7 +49,7 @@ def test_the_help_of_a_group_holds_its_options_alone(capsys):
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("methods", ["bkdsnn", "official code", "soft_targets"]),
+        ("methods", ["bkdsnn", "official code", "Sun et al., CVPR 2024", "Soft targets on the mean logits", "With an ANN teacher"]),
         ("objectives", ["spike_train", "neurons"]),
         ("presets", ["digits_student", "8-pool-16"]),
         ("datasets", ["cifar10", "to prepare it", "your own"]),

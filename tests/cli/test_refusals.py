@@ -38,7 +38,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Ke
         (["--compress", "stsd"], "Did you mean 'stds'"),
         (["--compress", "tt:rank=0"], "rank must be a whole number above 0"),
         (["--max-spikes", "1.5"], "above 0 and below 1, got 1.5"),
-        (["--objective", "soft_target"], "unknown objective 'soft_target'. Did you mean 'soft_targets'?"),
+        (
+            ["--objective", "soft_target"],
+            "unknown objective 'soft_target'. Did you mean 'soft_targets'? All: python train.py --list objectives, or methods.",
+        ),
         (["--objective", "soft_targets:temprature=2"], "'temprature'. Did you mean 'temperature'?"),
         (["--objective", "soft_targets:temperature"], "cannot read 'temperature' in the objective"),
         (["--objective", "soft_targets:temperature=hot"], "temperature must be a number greater than 0, got 'hot'"),
@@ -58,6 +61,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Ke
         (["--limit", "1"], "limit must be at least 2"),
         (["--seed", "-1"], "seed must be an integer from 0"),
         (["--mode", "multistage", "--assistant", "mlp:x"], "cannot read the model 'mlp:x'"),
+        (["--student", "convnet:16,pool,32,pol"], "The word 'pol' is unknown. Did you mean 'pool'?"),
         (["--epochs", "many"], "argument --epochs: invalid int value: 'many'; see python train.py --help"),
         (["--epoch-count", "3"], "unrecognized arguments: --epoch-count 3. Did you mean '--epochs'? See python train.py --help"),
         (["--temprature", "4"], "--temprature 4. Did you mean '--objective soft_targets:temperature=...'?"),
@@ -81,6 +85,32 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Ke
 )
 def test_bad_arguments_are_refused_before_anything_is_trained(arguments, message, capsys, no_training):
     assert message in refused(capsys, *tiny.TINY, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--teacher", "mine/train_mine.py"], "train_mine.py is a file, and no .keras file"),
+        (["--teacher", "mine/teachr.keras"], "there is no model file mine/teachr.keras"),
+        (["--teacher", "mine/teachr"], "there is no model mine/teachr"),
+        (["--mode", "compare", "--teacher", "mine/teachr.keras"], "there is no model file mine/teachr.keras"),
+        (["--mode", "evaluate", "--model", "mine/teachr.keras"], "there is no model file mine/teachr.keras"),
+        (["--mode", "export", "--model", "mine/train_mine.py"], "mine/train_mine.py is not a .keras file"),
+        (["--student", "mine/teachr.keras"], "there is no model file mine/teachr.keras"),
+    ],
+)
+def test_a_wrong_file_of_a_model_is_refused_before_data_are_read(arguments, message, capsys, monkeypatch):
+    Path("mine").mkdir()
+    Path("mine/train_mine.py").write_text("a program")
+    Path("mine/teacher.keras").write_bytes(b"")
+    monkeypatch.setattr(kd.data, "load", lambda *_, **__: pytest.fail("data were read"))
+    before = set(os.listdir())
+    assert main(arguments) == 1
+    said, error = told(capsys)
+    assert message in error
+    assert "Did you mean 'mine/teacher.keras'?" in error
+    assert "run folder" not in said
+    assert set(os.listdir()) == before
 
 
 @pytest.mark.parametrize("content", [b"", os.urandom(2000), b"[1]", b"PK\x03\x04" + bytes(50)], ids=["empty", "random", "JSON list", "zip"])

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from tests.edge.conftest import WHOLE
 
 ROOT = Path(__file__).parents[2]
@@ -52,3 +54,13 @@ def test_what_needs_keras_says_what_is_missing():
     done = python("import keras_snnkd; keras_snnkd.Distiller")
     assert done.returncode == 1
     assert "ImportError: keras is not on this device" in done.stderr
+
+
+def test_the_command_does_not_import_keras_where_it_is_installed(tmp_path):
+    np.save(tmp_path / "image.npy", np.zeros((8, 8, 1), "float32"))
+    command = [sys.executable, "-X", "importtime", "-m", "keras_snnkd.edge", str(WHOLE), str(tmp_path / "image.npy")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "keras_snnkd.edge.runner" in imported
+    assert not {"keras", "tensorflow"} & imported

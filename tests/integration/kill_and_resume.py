@@ -130,7 +130,7 @@ def weights(path):
     return sorted(found, key=lambda pair: pair[0])
 
 
-PASSING = ("seconds", "resumed_at_epoch", "teacher_cached", "command", "sha256", "teacher_sha256", "start_from_sha256", "files")
+PASSING = ("seconds", "resumed_at_epoch", "teacher_cached", "command", "folder", "sha256", "teacher_sha256", "start_from_sha256", "files")
 """Names in JSON files that tell of time, of the interruption, or of files with a date."""
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from keras_snnkd import layers, metrics, models, neurons
 from keras_snnkd.errors import ShapeError
+from keras_snnkd.metrics.firing import shown_neurons
 
 
 def _direct_neurons(timesteps=4, **arguments):
@@ -78,6 +79,17 @@ def test_raster_is_time_by_neurons_and_holds_zeros_and_ones():
     rows = metrics.raster(model, np.ones((8, 8, 1), "float32"), neurons=10)
     assert rows["block1_neuron"].shape == (3, 10)
     assert set(np.unique(rows["block1_neuron"])) <= {0, 1}
+
+
+def test_a_raster_of_a_large_layer_shows_neurons_that_fire():
+    train = np.zeros((2, 1000), "uint8")
+    train[1, 7::100] = 1  # ten neurons
+    assert train[:, shown_neurons(train, 4)].any(axis=0).all()
+    assert shown_neurons(train, 4).tolist() == [7, 307, 607, 907]
+    of_twenty = train[:, shown_neurons(train, 20)]
+    assert of_twenty.any(axis=0).sum() == 10  # all of them, and as many silent ones
+    assert of_twenty.shape == (2, 20)
+    assert shown_neurons(np.zeros((2, 5)), 2).tolist() == [0, 4]
 
 
 def test_what_cannot_be_measured_is_refused_in_words():

@@ -8,7 +8,7 @@ import keras_snnkd as kd
 from keras_snnkd import models
 from keras_snnkd.errors import ShapeError, UnknownNameError
 from keras_snnkd.layers import BatchNormalization, CausalConv1D, MeanOverTime, Standardize
-from keras_snnkd.run.plan import build_for
+from keras_snnkd.run.networks import build_for
 
 READOUTS = ("mean", "last", "spike_count", "membrane", "softmax_sum")
 NETS = ({"neuron": "adlif"}, {"neuron": "radlif", "kernel": 3}, {"neuron": "relu", "kernel": 3, "dilation": 2})

@@ -9,7 +9,7 @@ import rich.console
 
 from keras_snnkd import report
 from keras_snnkd.errors import FileFormatError, OutputError
-from keras_snnkd.report import plots
+from keras_snnkd.report import plots, sections
 from keras_snnkd.report.plots import figure
 
 
@@ -104,6 +104,29 @@ def test_summary_compares_by_size_and_by_counted_images(run):
     assert gain.startswith("student: 0.50 points more accurate than the same student trained alone (1 of 200 test images). This is one run")
 
 
+def _dots(svg):
+    """Where the dots of a picture of curves are."""
+    return re.findall(r'<use xlink:href="#m\w+" x="([\d.]+)" y="[\d.]+" style="fill: #0072b2', svg)
+
+
+def test_the_dot_of_a_curve_is_the_epoch_whose_weights_are_used():
+    history = {"a": {"val_accuracy": [0.5, 0.9, 0.7], "val_loss": [3.0, 2.0, 1.0]}}
+    best, kept = (_dots(plots.learning_curves(history, kept=kept)) for kept in (None, {"a": 3}))
+    assert len(best) == len(kept) == 2
+    assert best[1] == kept[1]  # the lowest loss is the last epoch's
+    assert float(best[0]) < float(kept[0])
+
+
+def test_sizes_and_energies_of_pictures_are_written_as_in_tables():
+    shown = [{"name": "a", "label": "a", "size": 10, "accuracy": 0.6275}, {"name": "b", "label": "b", "size": 90, "accuracy": 0.6175}]
+    svg = plots.accuracy_by_size(shown)
+    assert "a 62.75 %" in svg
+    assert "b 61.75 %" in svg
+    drawn = plots.targets([{"label": "f", "bytes": 1_234_500, "energy": 1300.0, "energy_dense": 1400.0}])
+    assert "1.3 \N{GREEK SMALL LETTER MU}J" in drawn
+    assert "e+03" not in drawn
+
+
 def test_summary_compares_a_twin_with_the_twin_that_was_trained_alone(run):
     teacher, student, alone = run["models"]
     twins = [
@@ -117,6 +140,20 @@ def test_summary_compares_a_twin_with_the_twin_that_was_trained_alone(run):
     assert report.summary({**run, "models": of_other_accuracy})[1].startswith("student: 0.50 points more accurate than the same")
 
 
+def test_summary_and_page_say_where_the_student_alone_is_if_it_is_the_better_one(run, tmp_path):
+    teacher, student, alone = run["models"]
+    run |= {"models": [teacher, alone, student], "folder": "runs/a", "exports": [{"model": "student_alone", "target": "LiteRT"}]}
+    assert "student alone is the more" not in " ".join(report.summary(run))  # it has 95.5 %, the student 96 %
+    alone["accuracy"] = 0.965
+    told = "The student alone is the more accurate one, 96.50 % against 96.00 %; its files are in runs/a/export/student_alone."
+    assert told in report.summary(run)
+    assert told in report.write_report(tmp_path / "report.html", run).read_text(encoding="utf-8")
+    assert report.better_alone({**run, "exports": []}).endswith("its files are in runs/a/student_alone.")
+    for one, other in [(0.96, 0.96), (None, 0.96), (0.965, None)]:
+        alone["accuracy"], student["accuracy"] = one, other
+        assert not report.better_alone(run)
+
+
 def test_summary_says_where_the_last_student_stands_beside_the_break_even(run):
     last = [row["name"] for row in run["models"] if row["role"] == "student"][-1]
     run["activity"] = {last: {"rates": {"a": 0.1}, "rate": 0.1}}
@@ -128,6 +165,7 @@ def test_summary_says_equal_and_says_nothing_without_a_comparison(run):
     teacher, student, alone = run["models"]
     assert "exactly as accurate as the same student trained alone" in report.summary({"models": [student, {**alone, "accuracy": 0.96}]})[0]
     assert report.summary({"models": [teacher, alone]}) == []
+    assert sections.spike_differences({}) == sections.spike_differences(None) != sections.spike_differences({"a": 0.0}) == ["none"]
     assert report.summary({"models": [{**student, "accuracy": None}, alone]}) == []
 
 
@@ -219,7 +257,7 @@ def test_a_path_that_cannot_be_written_is_told(run, tmp_path):
         (lambda: plots.firing_rates({"student": {"block1_neuron": 0.125}}), ["block1", "12.5", "student"]),
         (lambda: plots.raster(np.zeros((4, 4, 3)), {f"l{i}_neuron": np.eye(3) for i in range(6)}, "a cat"), ["l5", "a cat", "time step"]),
         (lambda: plots.raster(np.zeros((4, 4)), {"silent": np.zeros((3, 2))}), ["silent"]),
-        (lambda: plots.accuracy_by_size([{"name": "a", "label": "A & $b$", "size": 5034, "accuracy": 0.5}]), ["A & $b$ 50.0 %"]),
+        (lambda: plots.accuracy_by_size([{"name": "a", "label": "A & $b$", "size": 5034, "accuracy": 0.5}]), ["A & $b$ 50.00 %"]),
     ],
 )
 def test_pictures_are_svg_with_their_texts(draw, texts):

@@ -15,7 +15,7 @@ from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.finished import inspection
 from keras_snnkd.run.finished.evaluation import measure, quality_of_file
 from keras_snnkd.run.given_teacher import _in_deviations, load_teacher
-from keras_snnkd.run.plan import build_for
+from keras_snnkd.run.networks import build_for
 from tests.data.test_numbers import IMAGES, write
 from tests.data.test_text import write_tsv
 

@@ -50,7 +50,7 @@ def get(name: str) -> Method:
         >>> kd.methods.get("full_range").equation
     """
     if name not in names():
-        raise unknown_name("method", name, _BY_NAME)
+        raise unknown_name("method", name, _BY_NAME, "python train.py --list methods")
     return _BY_NAME[name]
 
 
@@ -115,6 +115,11 @@ def _together(names: list[str], label_weight: Weight | None) -> Method:
     return dataclasses.replace(combine(names, label_weight), source="; ".join(part.source for part in parts if part.source), trust=trust)
 
 
+def _unknown(name: object) -> Exception:
+    """The error for a name that is neither an objective's nor a method's."""
+    return unknown_name("objective", name, {*registry.names(), *names()}, f"{registry.LISTED}, or methods")
+
+
 def _method(entry: str | Mapping[str, Any], label_weight: Weight | None = None) -> Method:
     """An objective, or a method's name, as a method; several of them with `+` between their names."""
     mapping = {"objective": entry} if isinstance(entry, str) else entry
@@ -124,10 +129,10 @@ def _method(entry: str | Mapping[str, Any], label_weight: Weight | None = None) 
     if isinstance(name, str) and name.startswith(COACHED):
         return _coached(_method({**mapping, "objective": name.removeprefix(COACHED)}, label_weight))
     if not isinstance(name, str):
-        raise unknown_name("objective", name, dict.fromkeys([*registry.names(), *names()]))
+        raise _unknown(name)
     if name in registry.names() or name not in _BY_NAME:
         if name not in registry.names():
-            raise unknown_name("objective", name, dict.fromkeys([*registry.names(), *names()]))
+            raise _unknown(name)
         registry.get(mapping)
         if name in _BY_NAME:
             teacher = _BY_NAME[name].teacher

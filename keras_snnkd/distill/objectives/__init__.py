@@ -114,6 +114,10 @@ _BY_NAME = {
 }
 
 
+LISTED = "python train.py --list objectives"
+"""What shows them all."""
+
+
 def names() -> list[str]:
     """The names `get` knows."""
     return list(_BY_NAME)
@@ -152,7 +156,7 @@ def get(identifier: "str | Mapping[str, Any] | Objective") -> Objective:
     arguments = dict(identifier)
     name = arguments.pop("objective", None)
     if not isinstance(name, str) or name not in _BY_NAME:
-        raise unknown_name("objective", name, _BY_NAME)
+        raise unknown_name("objective", name, _BY_NAME, LISTED)
     objective = _BY_NAME[name]
     known = _arguments(objective)
     for argument in arguments:

@@ -63,7 +63,7 @@ def accuracy_by_size(
                 arrow = {"arrowstyle": "-|>", "color": MUTED, "linewidth": 1, "shrinkA": 7, "shrinkB": 7}
                 axis.annotate("", (x, y), teacher, arrowprops={**arrow, "connectionstyle": "arc3,rad=0.2"})
             axis.plot(x, y, "o", color=colors[name], markersize=9, markeredgecolor="white", zorder=3)
-            text = f"{model.get('label') or name} {y:.1f} %"
+            text = f"{model.get('label') or name} {y:.2f} %"
             beside = {"textcoords": "offset points", "va": "center", "zorder": 4}
             if narrow and x * x > min(sizes) * max(sizes):  # the right half: its words would run out of the picture
                 axis.annotate(text, (x, height), (-10, 0), ha="right", **beside)
@@ -91,7 +91,7 @@ def targets(rows: Sequence[Mapping[str, Any]], reference: float | None = None, n
         ("bytes", "Size (kB)", 1e-3, bars),
         ("accuracy", "Test accuracy (%)", 100, dots),
         ("milliseconds", "Time per image (ms)", 1, bars),
-        ("energy", "Energy per image (nJ)", 1, energy_bars),
+        ("energy", "Energy per image", 1, energy_bars),
     ]
     known = [panel for panel in panels if any(row.get(panel[0]) is not None for row in rows)] or panels[:1]
     heights = range(len(rows))
@@ -103,7 +103,8 @@ def targets(rows: Sequence[Mapping[str, Any]], reference: float | None = None, n
             logarithmic = draw(axis, found if key == "energy" else [(height, factor * row[key]) for height, row in found])
             if key == "accuracy" and reference is not None:
                 axis.axvline(100 * reference, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-            axis.set(title=title, xlabel="logarithmic" if logarithmic else "", ylim=(len(rows) - 0.4, -0.6))
+            said = [*(["nJ"] if key == "energy" else []), *(["logarithmic"] if logarithmic else [])]
+            axis.set(title=title, xlabel=", ".join(said), ylim=(len(rows) - 0.4, -0.6))
             named = narrow or axis is axes[0]
             axis.set_yticks(heights, [str(row["label"]) for row in rows] if named else [""] * len(rows))
             axis.grid(axis="y", visible=False)
@@ -199,7 +200,7 @@ def anytime(results: Mapping[str, Mapping[str, Any]], colors: Mapping[str, str] 
             axis.plot(np.arange(1, len(accuracy) + 1), accuracy, "o-", color=colors[name], linewidth=1.8, markersize=4, label=name)
             if result["threshold"] is not None:
                 x, y = result["mean_steps"], 100 * result["accuracy_at_threshold"]
-                text = f"stopping early: {y:.1f} % in {x:.2f} steps"
+                text = f"stopping early: {y:.2f} % in {x:.2f} steps"
                 axis.plot(x, y, "D", color=colors[name], markersize=9, markeredgecolor="white", linewidth=0, zorder=3, label=text)
         axis.set(title="Test accuracy (%) against time steps", xlabel="time steps")
         axis.xaxis.get_major_locator().set_params(integer=True)

@@ -4,8 +4,10 @@ import contextlib
 import io
 import itertools
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
+
+from keras_snnkd.report.formats import nanojoules
 
 INK, MUTED, LINE = "#1f2933", "#616e7c", "#e4e7eb"
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999")
@@ -105,7 +107,12 @@ def flattened(values: Iterable[float]) -> bool:
     return len(ordered) > 1 and ordered[0] > 0 and ordered[-1] > FLAT * statistics.median(ordered[:-1])
 
 
-def bars(axis: Any, values: Sequence[tuple[float, float]], color: str = OURS, text: str = "{:.3g}") -> bool:
+def figures(value: float) -> str:
+    """12.34 -> 12.3, and 1234.5 -> 1,234: three figures, and all of a whole number."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def bars(axis: Any, values: Sequence[tuple[float, float]], color: str = OURS, text: Callable[[float], str] = figures) -> bool:
     """Horizontal bars with their numbers, from (height, value); dots on a logarithmic axis where one bar flattens the others.
 
     Returns:
@@ -117,7 +124,7 @@ def bars(axis: Any, values: Sequence[tuple[float, float]], color: str = OURS, te
             axis.plot(value, height, "o", color=color, markersize=7)
         else:
             axis.barh(height, value, height=0.62, color=color)
-        _number(axis, value, height, text.format(value))
+        _number(axis, value, height, text(value))
     _room(axis, [value for _, value in values], logarithmic)
     return logarithmic
 
@@ -143,7 +150,7 @@ def energy_bars(axis: Any, rows: Sequence[tuple[float, Any]]) -> bool:
             axis.barh(height, ours, height=0.62, color=OURS)
         if twin is not None:
             axis.plot([twin, twin], [height - 0.42, height + 0.42], color=TWIN, linewidth=2, zorder=3)
-        _number(axis, max(ours, dense, twin or 0), height, f"{ours:.3g}")
+        _number(axis, max(ours, dense, twin or 0), height, nanojoules(ours))
     _room(axis, shown, logarithmic)
     return logarithmic
 

@@ -13,25 +13,29 @@ _MODELS_A_ROW = 3
 
 
 def learning_curves(
-    histories: Mapping[str, Mapping[str, Sequence[float]]], colors: Mapping[str, str] | None = None, narrow: bool = False
+    histories: Mapping[str, Mapping[str, Sequence[float]]],
+    colors: Mapping[str, str] | None = None,
+    kept: Mapping[str, int | None] | None = None,
+    narrow: bool = False,
 ) -> str:
     """Validation accuracy and validation loss by epoch, a line for each model.
 
     Args:
         histories: By model, what `keras.callbacks.History.history` holds; `val_accuracy` and `val_loss` are drawn where they are there.
         colors: By model; `palette` of the names by default.
+        kept: By model, the epoch whose weights are used, from 1.
         narrow: Whether to draw it for a page of some 400 pixels, in place of one of 1,000.
 
     Returns:
-        The SVG; the best epoch by validation accuracy carries a dot.
+        The SVG; the epoch whose weights are used carries a dot, or where that is not known the best one of each curve.
 
     Example:
         >>> svg = kd.plots.learning_curves({"student": history.history})
     """
     colors = colors or palette(list(histories))
     panels = [("val_accuracy", "Validation accuracy (%)", 100), ("val_loss", "Validation loss", 1)]
-    kept = {key for history in histories.values() for key, values in history.items() if values}
-    panels = [panel for panel in panels if panel[0] in kept] or panels[:1]
+    drawn = {key for history in histories.values() for key, values in history.items() if values}
+    panels = [panel for panel in panels if panel[0] in drawn] or panels[:1]
     height = 2.4 * len(panels) + 0.2 * len(histories) if narrow else 3.3
     with new_figure(height, *side_by_side(len(panels), narrow), narrow=narrow) as (figure, axes, svg):
         for axis, (key, title, factor) in zip(axes, panels, strict=True):
@@ -42,7 +46,8 @@ def learning_curves(
                 epochs = np.arange(1, len(values) + 1)
                 axis.plot(epochs, values, color=colors[name], linewidth=1.8, label=name)
                 best = np.flatnonzero(values == np.nanmax(values))[-1] if key == "val_accuracy" else np.nanargmin(values)
-                axis.plot(epochs[best], values[best], "o", color=colors[name], markersize=5)
+                epoch = (kept or {}).get(name) or epochs[best]
+                axis.plot(epoch, values[epoch - 1], "o", color=colors[name], markersize=5)
             axis.set(title=title, xlabel="epoch")
             axis.xaxis.get_major_locator().set_params(integer=True)
         legend(figure, axes[0], narrow)
@@ -73,7 +78,7 @@ def firing_rates(rates: Mapping[str, Mapping[str, float]], colors: Mapping[str, 
     with new_figure(sum(heights), columns, rows, narrow=narrow, heights=heights) as (_, axes, svg):
         for number, (axis, (name, layers)) in enumerate(zip(axes, shown.items(), strict=False)):
             values = [(height, 100 * rate) for height, rate in enumerate(layers.values())]
-            logarithmic = bars(axis, values, colors[name], "{:.1f}")
+            logarithmic = bars(axis, values, colors[name], "{:.1f}".format)
             axis.set_yticks(range(len(layers)), [short(layer) for layer in layers])
             axis.set(title=name, ylim=(tall[number // columns] - 0.4, -0.6))
             axis.set_xlabel("firing rate (% of neuron-steps)" + (", logarithmic" if logarithmic else ""))

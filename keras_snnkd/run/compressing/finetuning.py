@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_snnkd.distill.chain import Chain, StageResult
 from keras_snnkd.distill.stage import Stage
+from keras_snnkd.files.samples import Samples, of_each
 from keras_snnkd.models import quantize_aware
 from keras_snnkd.weights.transfer import fingerprint
 
@@ -19,8 +20,8 @@ CALIBRATION_IMAGES = 256
 SOFT_TARGETS: dict[str, Any] = {"objective": "soft_targets", "temperature": 2.0, "weight": 1.0}
 
 
-def calibration_images(data: Any, count: int = CALIBRATION_IMAGES) -> np.ndarray:
-    """Training images, spread over the set, as a network sees them: float32 `[count, H, W, C]`.
+def calibration_images(data: Any, count: int = CALIBRATION_IMAGES) -> Samples:
+    """Training images, spread over the set, as a network sees them: float32 `[count, H, W, C]`, or a mapping of several inputs.
 
     Args:
         data: As `keras_snnkd.data.load` returns it.
@@ -29,8 +30,8 @@ def calibration_images(data: Any, count: int = CALIBRATION_IMAGES) -> np.ndarray
     Example:
         >>> kd.export.litert(student, "student.tflite", "int8", samples=images, calibration=calibration_images(data))
     """
-    total = len(data.train_arrays[0])
-    return np.asarray(data.view(0, np.unique(np.linspace(0, total - 1, min(count, total)).astype(int))))
+    total = len(data.train_arrays[1])
+    return of_each(np.asarray, data.view(0, np.unique(np.linspace(0, total - 1, min(count, total)).astype(int))))
 
 
 def int8_stage(

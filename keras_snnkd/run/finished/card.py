@@ -6,7 +6,10 @@ A card is plain JSON data. All parts may be missing, and so may any value in the
     title, command, machine: str      versions: {package: version}      notes: [str]
     dataset    {name, source, image_shape, num_classes, class_names, train, validation, test}; the last three are numbers of images,
                `source` is what `--dataset` takes; of sentences `vocabulary` [token], by their ids; of numbers `task` "regression"; where
-               pictures were brought to one size, `resize` {width, height, keep_aspect}; all of that in words, `described` [str]
+               samples have several inputs, `image_shape` is a mapping {input: shape}; where pictures were brought to one size, `resize`
+               {width, height, keep_aspect}; all of that in words, `described` [str]
+    beside     what the run that made the model measured on the same test images: {teacher, student_alone: accuracy, null where it is not
+               known; better: str, where the student alone is if it is the more accurate one, else empty}
     model      {name, label, accuracy, parameters, timesteps, spikes_per_image, ...}; T and spikes are null for an ANN, and the accuracy
                where there are `errors` {mae, rmse, r2} of numbers
     targets    [{target, label, state, ...}], in the order of the page. `state` is "written"; "left out" for what cannot be, with a
@@ -21,7 +24,7 @@ A card is plain JSON data. All parts may be missing, and so may any value in the
                twin_dense, twin {name, accuracy, synaptic_operations} or null, energy}, see `keras_snnkd.metrics`
     anytime    what `Anytime.to_dict` gives; not for an ANN
     activity   what `Activity.to_dict` gives
-    raster     {image, label, predicted, model, layers {layer: [T][N] of 0 and 1}}; not for an ANN
+    raster     {image, label, predicted, model, layers {layer: [T][N] of 0 and 1}, never_fire {layer: [silent, all]}}; not for an ANN
     training   {command, machine, versions, recipe}: how the model was trained, where that is known
 """
 
@@ -36,6 +39,7 @@ from keras_snnkd.errors import FileFormatError
 from keras_snnkd.export.targets import TARGETS
 from keras_snnkd.files.manifest import RUN, STUDENT, claimed, place_for, renewed
 from keras_snnkd.files.staging import read_json, write_json
+from keras_snnkd.report.usage import SCALE
 from keras_snnkd.run.recipes.checks import check_types
 from keras_snnkd.run.recipes.recipe import Recipe
 from keras_snnkd.run.watching.attempt import attempt
@@ -101,6 +105,7 @@ def _check_types(card: dict[str, Any]) -> None:
     """A `TypeError` or `ValueError` unless the parts that others read are mappings of the values they expect."""
     expected: dict[str, dict[str, type]] = {
         "model": {"accuracy": float, "label": str},
+        "beside": {"teacher": float, "student_alone": float, "better": str},
         "dataset": {"name": str, "source": str, "test": int},
         "training": {"command": str, "machine": str, "versions": dict, "recipe": dict},
     }
@@ -155,6 +160,7 @@ def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
     content = {
         "title": f"{results['title']}, {row['label']}",
         "dataset": {**results["dataset"], "source": results["recipe"]["dataset"]},
+        "beside": _beside({**results, "folder": run.as_posix()}),
         "model": row,
         "targets": [_target(entry, cost) for entry in exports],
         "cost": cost,
@@ -169,7 +175,7 @@ def write_card(results: dict[str, Any], run: Path, place: Path) -> Path:
             for source in sources:
                 (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / source.name)
             save_card(content, folder)
-            (folder / "README.md").write_text(_readme(results, row), encoding="utf-8", errors="backslashreplace")
+            (folder / "README.md").write_text(_readme(results, row, content), encoding="utf-8", errors="backslashreplace")
     return student.folder
 
 
@@ -206,6 +212,14 @@ def _cost(results: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     return {**cost, "energy": energy_of(cost)}
 
 
+def _beside(results: Mapping[str, Any]) -> dict[str, Any]:
+    """What the run measured of the teacher and of the student alone."""
+    rows = results["models"]
+    teacher: Mapping[str, Any] = next((row for row in rows if row.get("role") == "teacher"), {})
+    alone = report.untaught(rows[-1], [row for row in rows[:-1] if row.get("role") == "student"]) or {}
+    return {"teacher": teacher.get("accuracy"), "student_alone": alone.get("accuracy"), "better": report.better_alone(results)}
+
+
 def _training(content: Mapping[str, Any]) -> dict[str, Any]:
     return {name: content[name] for name in ("command", "recipe", "machine", "versions") if name in content}
 
@@ -215,24 +229,31 @@ def _samples(data: Mapping[str, Any]) -> str:
     told = f"{data['num_classes']} classes" if data["num_classes"] else "numbers"
     if data.get("vocabulary"):
         return f"Token ids `{data['image_shape']}` as int32, of the {len(data['vocabulary']):,} tokens that `card.json` lists, {told}"
-    return f"Images `{data['image_shape']}` as float32 in 0..1, {told}"
+    if isinstance(data["image_shape"], Mapping):
+        inputs = ", ".join(f"`{name}` `{shape}`" for name, shape in data["image_shape"].items())
+        return f"The inputs {inputs} as float32, images {SCALE}, {told}"
+    if len(data["image_shape"]) != 3:
+        return f"Samples `{data['image_shape']}` as float32, {told}"
+    return f"Images `{data['image_shape']}`, {SCALE}, {told}"
 
 
-def _readme(results: dict[str, Any], row: dict[str, Any]) -> str:
-    data = results["dataset"]
+def _readme(results: dict[str, Any], row: dict[str, Any], card: dict[str, Any]) -> str:
+    better, usage = card["beside"]["better"], report.usage_markdown(card).rstrip()
     return "\n".join(
         [
             f"# {results['title']}, {row['label']}",
             "",
-            f"{_samples(data)}, T = {row['timesteps']}. Made by",
+            f"{_samples(results['dataset'])}, T = {row['timesteps']}. Made by",
             "",
             f"    {results['command'] or 'keras_snnkd.experiment.Experiment'}",
             "",
             f"on {results['machine']} with " + ", ".join(f"{name} {version}" for name, version in results["versions"].items()) + ".",
             "Accuracies are of the whole test set; the epoch was chosen on validation images. One run, one seed.",
+            *(["", f"**{better}**"] if better else []),
             "",
             report.markdown(results["models"]),
             "",
+            *(["## How to run this", "", usage, ""] if usage else []),
             "`card.html` shows all figures; `card.json` has them as data, with the resolved recipe and each file's comparison with Keras.",
             "",
         ]

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_snnkd import export, metrics, report
+from keras_snnkd import export, graphs, metrics, report
 from keras_snnkd._types import Array
 from keras_snnkd.data import Data
 from keras_snnkd.errors import ExportError, OutputError, UnsupportedError
@@ -17,6 +17,7 @@ from keras_snnkd.export.parity import Reference
 from keras_snnkd.export.targets import TARGETS, Order, select
 from keras_snnkd.files.extras import MissingPackageError
 from keras_snnkd.files.manifest import FILES, MANIFEST, STUDENT, claimed, renewed
+from keras_snnkd.files.samples import Samples, of_each, rows
 from keras_snnkd.files.staging import UNFINISHED, clear_up, remove
 from keras_snnkd.run.compressing.finetuning import calibration_images
 from keras_snnkd.run.finished import evaluation
@@ -111,16 +112,16 @@ class EdgeExport:
 
     def _write(self, folder: Path) -> dict[str, Any]:
         """Write all files and the card into a folder."""
-        images, labels = evaluation.test_images(self.data)
+        images, labels = evaluation.shown_to(self.model, self.data)
         with working(f"measuring {self.label}", self.console):
             row, activity = evaluation.measure(self.model, self.data)
             self.notes += row.pop("notes", [])
             logits = evaluation.predict(self.model, images)
             cost = self._cost(images, labels, row)
         self.timesteps = row["timesteps"]
-        samples = images[: evaluation.PARITY_SAMPLES]
+        samples = rows(images, slice(evaluation.PARITY_SAMPLES))
         aware = None if self.aware is None else Reference(self.aware, samples)
-        self.order = Order(Reference(self.model, samples), calibration_images(self.data), self.io, aware)
+        self.order = Order(Reference(self.model, samples), graphs.taken(self.model, calibration_images(self.data)), self.io, aware)
         entries = []
         for number, name in enumerate(self.names, start=1):
             with working(f"[{number}/{len(self.names)}] writing and measuring {TARGETS[name].label}", self.console):
@@ -147,7 +148,7 @@ class EdgeExport:
         save_card(card, folder)
         return card
 
-    def _target(self, name: str, folder: Path, images: Array, labels: Array, logits: Array, cost: dict[str, Any]) -> dict[str, Any]:
+    def _target(self, name: str, folder: Path, images: Samples, labels: Array, logits: Array, cost: dict[str, Any]) -> dict[str, Any]:
         """One entry of the card's `targets`; a file that cannot be run is refused, whatever its runtime raises."""
         target = TARGETS[name]
         entry: dict[str, Any] = {"target": name, "label": target.label, "path": target.file, "state": "left out"}
@@ -178,14 +179,14 @@ class EdgeExport:
         said = reason(error).replace(str(path), str(self.folder / path.name)).replace(str(path.parent), str(self.folder))
         return re.sub(rf"/{re.escape(UNFINISHED)}[^/\s]+", "", said)
 
-    def _measured(self, entry: dict[str, Any], target: Any, path: Path, images: Array, labels: Array, logits: Array) -> dict[str, Any]:
+    def _measured(self, entry: dict[str, Any], target: Any, path: Path, images: Samples, labels: Array, logits: Array) -> dict[str, Any]:
         """An entry with what was measured of its file."""
         with target.runnable(path) as file:
             entry |= evaluation.quality_of_file(target.open(file)(images), labels, logits)
             if target.timed:
                 entry["latency"] = self._latency(target, file)
             if target.micro:
-                entry["micro"] = self._micro(target, file, images[:MICRO_SAMPLES])
+                entry["micro"] = self._micro(target, file, rows(images, slice(MICRO_SAMPLES)))
         return entry
 
     def _latency(self, target: Any, path: Path) -> list[dict[str, Any]]:
@@ -196,7 +197,7 @@ class EdgeExport:
             self.notes.append(f"{target.label} was not timed: {reason(error).replace(str(path), target.file)}")
             return []
 
-    def _micro(self, target: Any, path: Path, samples: Array) -> dict[str, Any] | None:
+    def _micro(self, target: Any, path: Path, samples: Samples) -> dict[str, Any] | None:
         """The arena on a microcontroller; a note where it cannot be had."""
         try:
             return export.micro(path, samples).to_dict() | {"path": target.file}
@@ -208,9 +209,9 @@ class EdgeExport:
             self.notes.append(note)
         return None
 
-    def _cost(self, images: Array, labels: Array, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _cost(self, images: Samples, labels: Array, row: Mapping[str, Any]) -> dict[str, Any]:
         """The card's `cost`; operations and sparsity on the first of the test images. What is not known is `None`, and a note says why."""
-        few = images[: evaluation.MEASURED_IMAGES]
+        few = rows(images, slice(evaluation.MEASURED_IMAGES))
         cost: dict[str, Any] = {
             "footprint": metrics.footprint(self.model),
             "connection_sparsity": None,
@@ -230,19 +231,19 @@ class EdgeExport:
                 cost["twin"]["synaptic_operations"] = metrics.synaptic_operations(self.twin, few).to_dict()
         return {**cost, "energy": energy_of(cost)}
 
-    def _anytime(self, images: Array, labels: Array) -> Any:
+    def _anytime(self, images: Samples, labels: Array) -> Any:
         if not self.timesteps or self.data.gives_numbers:  # an answer is early where it is sure, of classes
             return None
         with attempt("Answers before the last step were not measured", self.notes):
             return metrics.anytime(self.model, images, labels, calibration=self._validation()).to_dict()
         return None
 
-    def _validation(self) -> tuple[Array, Array]:
+    def _validation(self) -> tuple[Samples, Array]:
         """Validation images as float32 and labels."""
         batches = list(self.data.validation)
-        images = [np.asarray(batch[0]) for batch in batches]
         labels = [np.asarray(batch[1]) for batch in batches]
-        return np.concatenate(images), np.concatenate(labels)
+        images = [graphs.taken(self.model, batch[0]) for batch in batches]
+        return of_each(lambda *parts: np.concatenate([np.asarray(part) for part in parts]), *images), np.concatenate(labels)
 
     def _tell(self, entries: list[dict[str, Any]], page: Path) -> None:
         """Print what was written and what was not."""

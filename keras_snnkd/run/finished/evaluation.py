@@ -13,12 +13,15 @@ import keras
 import numpy as np
 
 from keras_snnkd import data as datasets
-from keras_snnkd import export, metrics
+from keras_snnkd import export, graphs, metrics
 from keras_snnkd._types import Array
 from keras_snnkd._version import __version__
+from keras_snnkd.distill.named_inputs import check_inputs
 from keras_snnkd.errors import ExportError, ShapeError
 from keras_snnkd.export.freeze import timesteps
+from keras_snnkd.files.samples import Samples, arrays, rows
 from keras_snnkd.files.staging import staged
+from keras_snnkd.metrics.firing import shown_neurons
 from keras_snnkd.run.watching.attempt import attempt
 from keras_snnkd.training.compilation import outside_xla
 from keras_snnkd.weights.transfer import restart_random_layers
@@ -46,9 +49,9 @@ def measure(model: keras.Model, data: datasets.Data) -> tuple[dict[str, Any], di
         InputError: If it gives NaN.
     """
     check_fits(model, data)
-    images, labels = test_images(data)
+    images, labels = shown_to(model, data)
     restart_random_layers(model, 0)
-    few = images[:MEASURED_IMAGES]
+    few = rows(images, slice(MEASURED_IMAGES))
     notes: list[str] = []
     row: dict[str, Any] = {
         **quality(predict(model, images), labels),
@@ -92,14 +95,19 @@ def check_fits(model: keras.Model, data: datasets.Data, called: str = "") -> Non
     Raises:
         ShapeError: If it does not fit, or is not built.
     """
-    called, expected = called or f"the model {model.name}", f"{data.kind} {tuple(data.image_shape)} of {data.labels_told}"
+    shape = dict(data.image_shape) if data.is_named else tuple(data.image_shape)
+    called, expected = called or f"the model {model.name}", f"{data.kind} {shape} of {data.labels_told}"
     inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
     if not inputs or not outputs:
         raise ShapeError(f"{called} is not built, so that its shapes are not known; call it on a batch, or give it a keras.Input")
-    if len(inputs) > 1 or len(outputs) > 1:
+    if len(outputs) > 1 or (len(inputs) > 1 and not data.is_named):
         raise ShapeError(f"{called} has {len(inputs)} inputs and {len(outputs)} outputs; expected one of each, for {expected}")
     image, logits = tuple(inputs[0].shape[1:]), tuple(outputs[0].shape[1:])
-    fits = len(image) == len(data.image_shape) and all(size in (None, want) for size, want in zip(image, data.image_shape, strict=True))
+    if data.is_named:
+        check_inputs(model, called, data.image_shape)
+    fits = data.is_named or (
+        len(image) == len(data.image_shape) and all(size in (None, want) for size, want in zip(image, data.image_shape, strict=True))
+    )
     if data.gives_numbers:
         if not fits or logits != data.train_arrays[1].shape[1:]:
             raise ShapeError(f"{called} makes {logits} of samples {image}; {data.name} has {expected}")
@@ -131,14 +139,14 @@ def export_checked(
     Raises:
         ExportError: If an exported file does not do what the model does.
     """
-    images, labels = test_images(data)
+    images, labels = shown_to(model, data)
     logits = predict(model, images)
     row: dict[str, Any] = {"bytes": {}, "exported_accuracy": {}}
     found = []
     place = Path("export", name)
     with staged(run / place) as (folder,), _final_names(folder, place):
         folder.mkdir()
-        for entry in export.export_all(model, folder, images[:PARITY_SAMPLES], quantizations=quantizations):
+        for entry in export.export_all(model, folder, rows(images, slice(PARITY_SAMPLES)), quantizations=quantizations):
             content = {**entry.to_dict(), "path": (place / Path(entry.path).name).as_posix()}
             if entry.path.endswith(".tflite"):
                 kind = entry.target.split()[-1]
@@ -165,35 +173,46 @@ def _final_names(folder: Path, place: Path) -> Iterator[None]:
         raise type(error)(str(error).replace(str(folder), str(place))) from error
 
 
-def test_images(data: datasets.Data) -> tuple[np.ndarray, np.ndarray]:
-    """The test set, images as float32 in [0, 1), `[N, H, W, C]`, and labels `[N]`."""
+def test_images(data: datasets.Data) -> tuple[Samples, np.ndarray]:
+    """The test set, images as float32 in [0, 1), `[N, H, W, C]`, or a mapping of several inputs, and labels `[N]`."""
     return data.sample(len(data.test_arrays[1]))
 
 
-def predict(model: keras.Model, images: np.ndarray, batch_size: int = 250) -> np.ndarray:
+def shown_to(model: keras.Model, data: datasets.Data) -> tuple[Samples, np.ndarray]:
+    """As `test_images`, of several inputs those that a model takes."""
+    images, labels = test_images(data)
+    return graphs.taken(model, images), labels
+
+
+def predict(model: keras.Model, images: Samples, batch_size: int = 250) -> np.ndarray:
     """Logits `[N, C]`, in float32."""
-    return np.asarray(outside_xla(model).predict(images, batch_size=batch_size, verbose=0), dtype="float32")
+    return np.asarray(outside_xla(model).predict(graphs.in_order(model, images), batch_size=batch_size, verbose=0), dtype="float32")
 
 
 def raster(model: keras.Model, data: datasets.Data, name: str) -> dict[str, Any] | None:
     """The spikes of one test image, for the report; `None` for an ANN."""
     images, labels = data.sample(1)
-    trains = metrics.raster(model, images[0])
-    if not trains or data.is_text:  # token ids are no picture
+    images = graphs.taken(model, images)
+    trains = metrics.raster(model, rows(images, 0), neurons=None)
+    picture = _shown(images)
+    if not trains or data.is_text or picture is None:  # token ids are no picture
         return None
-    if data.gives_numbers:
-        return {
-            "image": _as_picture(images[0]).round(3).tolist(), "model": name.replace("_", " "),
-            "layers": {layer: train.tolist() for layer, train in trains.items()},
-        }  # fmt: skip
-    (guess,) = metrics.predictions(predict(model, images))
-    return {
-        "image": _as_picture(images[0]).round(3).tolist(),
-        "label": data.class_names[int(labels[0])],
-        "predicted": data.class_names[guess],
+    shown = {
+        "image": _as_picture(picture).round(3).tolist(),
         "model": name.replace("_", " "),
-        "layers": {layer: train.tolist() for layer, train in trains.items()},
+        "layers": {layer: train[:, shown_neurons(train)].tolist() for layer, train in trains.items()},
+        "never_fire": {layer: [int((~train.any(axis=0)).sum()), train.shape[1]] for layer, train in trains.items()},
     }
+    if data.gives_numbers:
+        return shown
+    (guess,) = metrics.predictions(predict(model, images))
+    return {**shown, "label": data.class_names[int(labels[0])], "predicted": data.class_names[guess]}
+
+
+def _shown(images: Samples) -> np.ndarray | None:
+    """The one sample that is to be seen: of several inputs the first that is an image, or else a series; `None` where all are vectors."""
+    found = sorted((values[0] for values in arrays(images) if values.ndim > 2 or not isinstance(images, dict)), key=np.ndim, reverse=True)
+    return found[0] if found else None
 
 
 def _as_picture(sample: np.ndarray) -> np.ndarray:
@@ -210,7 +229,8 @@ def _as_picture(sample: np.ndarray) -> np.ndarray:
 def describe_data(data: datasets.Data) -> dict[str, Any]:
     """Name, shape, classes and numbers of images, as plain data; `described` is that in text."""
     counts = {part: len(getattr(data, f"{part}_arrays")[1]) for part in ("train", "validation", "test")}
-    about: dict[str, Any] = {"name": data.name, "image_shape": list(data.image_shape), "num_classes": data.num_classes}
+    shape = {name: list(one) for name, one in data.image_shape.items()} if data.is_named else list(data.image_shape)
+    about: dict[str, Any] = {"name": data.name, "image_shape": shape, "num_classes": data.num_classes}
     if data.gives_numbers:
         about["task"] = datasets.REGRESSION
     if data.is_text:

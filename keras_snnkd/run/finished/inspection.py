@@ -14,6 +14,7 @@ from keras_snnkd.data.loaders import takes_resize
 from keras_snnkd.errors import FileFormatError, ForeignFolderError, KDError, unknown_name
 from keras_snnkd.export.litert import IO
 from keras_snnkd.export.targets import OF_INTEGERS, select
+from keras_snnkd.files.keras_file import check_model_file
 from keras_snnkd.files.manifest import FIGURES, FILES, STUDENT, Manifest, claimed, place_for
 from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.compressing.finetuning import finetune_int8
@@ -48,9 +49,12 @@ def evaluate(options: argparse.Namespace, console: Any) -> int:
     """
     path = _path(Mode.EVALUATE, options.model)
     attacks = read_attacks(options.attacks or (), options.variants or ())
+    variant_paths = [_path(Mode.EVALUATE, variant) for variant in options.variants or ()]
     card = read_card(path) or {}
     data = _data(options, path, card)
-    variants = [_model(_path(Mode.EVALUATE, variant), data) for variant in options.variants or ()]
+    if attacks and data.is_named:
+        raise KDError(f"--attack changes the pixels of single images, and {data.name} has samples of several inputs; leave it out")
+    variants = [_model(variant, data) for variant in variant_paths]
     model, folder = _model(path, data), _folder(Mode.EVALUATE, path, options, FIGURES)
     with claimed(folder, FIGURES) as manifest:
         check_folder(folder)
@@ -81,15 +85,16 @@ def export(options: argparse.Namespace, console: Any, command: str) -> int:
     """
     from keras_snnkd.run.finished.edge_export import EdgeExport
 
-    path, targets = _path(Mode.EXPORT, options.model), (options.target or "all").split(",")
+    targets = (options.target or "all").split(",")
     _check(options, select(targets))  # before anything takes time
+    path = _path(Mode.EXPORT, options.model)
+    twin_path = _path(Mode.EXPORT, options.twin) if options.twin else None
     card = read_card(path) or {}
     data = _data(options, path, card)
     model, folder = _model(path, data), _folder(Mode.EXPORT, path, options, FILES)
-    twin = _twin(model, _path(Mode.EXPORT, options.twin), data) if options.twin else None
+    twin = _twin(model, twin_path, data) if twin_path else None
     facts = {"command": command, "dataset": {"source": _dataset(options, path, card)}}
-    if card.get("training"):
-        facts["training"] = card["training"]
+    facts.update({part: card[part] for part in ("training", "beside") if card.get(part)})
     with claimed(folder, FILES, command, kinds=(STUDENT,)) as manifest:
         check_folder(folder)
         _check_student(manifest, path)
@@ -139,11 +144,13 @@ def _finetuned(model: keras.Model, data: datasets.Data, folder: Path, epochs: in
 
 
 def _path(mode: Mode, model: str | None) -> Path:
-    """The model's file, also for the folder of a finished student."""
+    """The model's file, also for the folder of a finished student; refused before any data are read if it is none."""
     if not model:
         raise KDError(f"--mode {mode} needs --model FILE.keras, such as saved_models/digits_student/model.keras")
     path = Path(model)
-    return path / "model.keras" if path.is_dir() else path
+    path = path / "model.keras" if path.is_dir() else path
+    check_model_file(path)
+    return path
 
 
 def _data(options: argparse.Namespace, path: Path, card: dict[str, Any]) -> datasets.Data:

@@ -22,6 +22,7 @@ from keras_snnkd.distill.scales import check_scale
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.layers.encoders import check_timesteps
 from keras_snnkd.run.recipes.modes import OF_RECIPES, Mode
+from keras_snnkd.run.recipes.own_networks import check_own, check_views, neuron_of
 from keras_snnkd.run.recipes.recipe import (
     IMITATION,
     ITSELF,
@@ -116,6 +117,8 @@ def check(recipe: ResolvedRecipe) -> None:
         KDError, ValueError: For everything else.
     """
     _check_names(recipe)
+    check_own(recipe)
+    check_views(recipe)
     _check_data(recipe)
     _check_twin(recipe)
     _check_training(recipe)
@@ -166,8 +169,7 @@ def _check_twin(recipe: ResolvedRecipe) -> None:
         raise ValueError(f"twin_epochs must be a number of epochs of at least 0, got {recipe.twin_epochs!r}")
     if not recipe.twin_epochs:
         return
-    neuron = models.specification(recipe.student or {}).get("neuron", recipe.neuron)
-    if neuron == "relu":
+    if neuron_of(recipe) == "relu":
         raise ValueError("twin_epochs trains the student's ANN twin first, and this student is an ANN itself; leave out --twin-epochs")
     if recipe.student_start not in (None, methods.STARTS[0]):
         raise ValueError(
@@ -202,7 +204,8 @@ def _check_models(recipe: ResolvedRecipe) -> None:
     if not is_file(recipe.teacher) and recipe.teacher not in (ITSELF, SHIPPED, TWIN):
         specified.append(recipe.teacher)
     for spec in specified:
-        models.specification(spec)
+        if not is_file(spec):
+            models.specification(spec)
 
 
 def _check_loss(recipe: ResolvedRecipe) -> None:
@@ -303,9 +306,9 @@ def _check_numbers(recipe: ResolvedRecipe) -> None:
 def _check_mode(recipe: ResolvedRecipe) -> None:
     """Refuse settings that the mode cannot do."""
     with_rivals = recipe.rivals and recipe.mode in (Mode.COMPARE, Mode.DISTILL)
-    if with_rivals and models.specification(recipe.student or {}).get("neuron", recipe.neuron) == "relu":
+    if with_rivals and neuron_of(recipe) == "relu":
         raise ValueError("--rivals sets a spiking student beside its ANN twin, and this student is an ANN itself; leave out --neuron relu")
-    if recipe.teacher == TWIN and models.specification(recipe.student or {}).get("neuron", recipe.neuron) == "relu":
+    if recipe.teacher == TWIN and neuron_of(recipe) == "relu":
         raise ValueError(f"--teacher {TWIN} is the student's ANN twin, and this student is an ANN itself; give another teacher")
     if recipe.teacher == TWIN and recipe.mode not in (Mode.DISTILL, Mode.MULTISTAGE):
         raise ValueError(f"--teacher {TWIN} needs --mode {Mode.DISTILL} or {Mode.MULTISTAGE}, got --mode {recipe.mode}")

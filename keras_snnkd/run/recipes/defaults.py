@@ -18,6 +18,9 @@ OWN_DATA: dict[str, Any] = {
 }
 """Of images of one's own."""
 
+OWN_INPUTS: dict[str, Any] = {"assistants": [], "epochs": 30}
+"""Of samples of several inputs, whose networks come from files."""
+
 OWN_SERIES: dict[str, Any] = {
     "teacher": {"builder": "SequenceNet", "widths": [64, 64, 64], "kernel": 5, "dilation": 2, "neuron": "relu"},
     "assistants": [{"builder": "SequenceNet", "widths": [96, 96], "neuron": "adlif", "coupling": "symplectic"}],

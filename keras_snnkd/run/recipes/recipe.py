@@ -53,7 +53,8 @@ class Recipe:
             trained in the run; `"twin"` for the student's ANN twin, trained in the run as the student is; `"self"` for the student itself,
             run for `teacher_timesteps`.
         assistants: The intermediate networks of a multi-stage run, largest first; as `teacher`, but trained here.
-        student: As an assistant.
+        student: As an assistant. Both may be the path of a `.keras` file too: the network in it, which starts from the weights in it, and
+            whose time steps and neurons are its own.
         timesteps: T of the student and of the assistants.
         teacher_timesteps: T of the teacher; the student's by default.
         neuron: `"lif"`, `"if"`, `"plif"`, `"alif"`, or `"relu"` for an ANN student.

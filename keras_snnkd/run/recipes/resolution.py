@@ -12,6 +12,7 @@ from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.recipes import defaults
 from keras_snnkd.run.recipes.checks import check, check_task, check_types
 from keras_snnkd.run.recipes.modes import WITH_STUDENTS, Mode
+from keras_snnkd.run.recipes.own_networks import check_inputs, fitted, neuron_of
 from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, SHIPPED, TRAIN, TWIN, Recipe, ResolvedRecipe, is_file
 from keras_snnkd.teachers import shipped
 
@@ -20,7 +21,8 @@ def resolve(recipe: Recipe) -> ResolvedRecipe:
     """A recipe with methods replaced by what they are and every unset value filled in, checked."""
     check_types(recipe)
     check_task(recipe)
-    resolved = cast(ResolvedRecipe, _filled(_expanded(_fitted(_taught_by_what_there_is(recipe)))))
+    check_inputs(recipe)
+    resolved = cast(ResolvedRecipe, _filled(_expanded(_fitted(_taught_by_what_there_is(fitted(recipe))))))
     if resolved.compress:
         compressed = resolved.mode in WITH_STUDENTS and not (resolved.mode == Mode.COMPARE and (resolved.rivals or resolved.sizes))
         entries = compression.read(resolved.compress)
@@ -138,11 +140,13 @@ def _with(recipe: Recipe, values: dict[str, Any]) -> Recipe:
 
 def _has_presets(recipe: Recipe) -> bool:
     """Whether there are models for the data set by name."""
-    return f"{Path(recipe.dataset).stem}_student" in models.PRESETS
+    return f"{Path(recipe.dataset).stem}_student" in models.PRESETS and not data.holds_inputs(recipe.dataset)
 
 
 def _of_own_data(recipe: Recipe) -> dict[str, Any]:
     """The defaults of data without presets."""
+    if data.holds_inputs(recipe.dataset):
+        return defaults.OWN_INPUTS
     if data.holds_series(recipe.dataset):
         return defaults.OWN_SERIES
     if data.holds_text(recipe.dataset):
@@ -157,6 +161,8 @@ def _gives_numbers(recipe: Recipe) -> bool:
 
 def _trained_here(recipe: Recipe) -> Any:
     """The teacher that is trained in the run where none is given."""
+    if data.holds_inputs(recipe.dataset):
+        return recipe.student  # there is none that could be built, and no stage of it
     if _has_presets(recipe):
         return f"{Path(recipe.dataset).stem}_teacher"
     return _of_own_data(recipe)["teacher"]
@@ -201,8 +207,7 @@ def _of_data_set(recipe: Recipe, name: str) -> dict[str, Any]:
 
 def _may_start_from_twin(recipe: Recipe) -> bool:
     """Whether the student's ANN twin may be trained first without being asked for."""
-    student = models.specification(recipe.student) if recipe.student else {}
-    spiking = student.get("neuron", recipe.neuron) != "relu"
+    spiking = neuron_of(recipe) != "relu" and not is_file(recipe.student)
     modes = (Mode.BASELINE, Mode.DISTILL, Mode.MULTISTAGE)
     return spiking and recipe.mode in modes and recipe.student_start in (None, methods.STARTS[0])
 

@@ -69,8 +69,8 @@ def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> l
     if recipe is not None:
         if not recipe.twin_epochs:
             without = without | {"twin_activation"}
-        if holds_series(recipe.dataset):
-            without = without | {"timesteps", "teacher_timesteps"}
+        if holds_series(recipe.dataset) or is_file(recipe.student):
+            without = without | {"timesteps", *(() if is_file(recipe.student) else ("teacher_timesteps",))}
         if not is_file(recipe.teacher) or mode in ("teacher", "baseline"):
             without = without | _FORM
         if is_file(recipe.teacher) or recipe.teacher == TWIN:

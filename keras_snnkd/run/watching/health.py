@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from keras_snnkd import graphs
 from keras_snnkd._types import Logs
 from keras_snnkd.distill.diverged import ADVICE, Divergence
 from keras_snnkd.distill.moments import Moment, MomentEstimator
 from keras_snnkd.errors import UnhealthyTrainingError, unknown_name
+from keras_snnkd.files.samples import count
 from keras_snnkd.metrics import ActivityMeter
 
 ON_PROBLEM = ("warn", "stop")
@@ -47,7 +49,8 @@ class TrainingHealth(Divergence):
     model gets the weights of the last epoch that was well, or those it started with.
 
     Args:
-        images: A sample `[N, ...]` on which the layers are looked at, some 64 images; `None` to watch the loss alone. Works for functional
+        images: A sample `[N, ...]`, or of several inputs a mapping of such, on
+            which the layers are looked at, some 64 images; `None` to watch the loss alone. Works for functional
             models, and for the student of a `Distiller`.
         on_problem: `"warn"`, once for each problem, or `"stop"`.
 
@@ -70,8 +73,9 @@ class TrainingHealth(Divergence):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.student: Any = getattr(self.model, "student", self.model)
+        self._shown = None if self.images is None else graphs.taken(self.student, self.images)
         self._meter = None if self.images is None else ActivityMeter(self.student)
-        self._moments = None if self.images is None else MomentEstimator(self.student)
+        self._moments = None if self.images is None else MomentEstimator(self.student, lambda batch: graphs.in_order(self.student, batch))
         self._steps = 0
         self._good = self.model.get_weights()
         self._told: set[str] = set()
@@ -120,9 +124,9 @@ class TrainingHealth(Divergence):
         """What is wrong with the layers, by name."""
         if self._meter is None:
             return {}
-        activity, found = self._meter(self.images), {}
+        activity, found = self._meter(self._shown), {}
         for name, layer in self._meter.layers.items():
-            where = f"on {len(self.images)} images after epoch {self.epoch + 1}"
+            where = f"on {count(self.images)} images after epoch {self.epoch + 1}"
             now = getattr(getattr(layer, "dynamics", layer), "threshold", None)  # an own neuron may leave it out
             threshold = "its threshold" if now is None else f"its threshold (now {now:g})"
             if activity.rates[name] == 0:

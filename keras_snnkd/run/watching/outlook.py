@@ -8,6 +8,8 @@ import keras
 import numpy as np
 
 from keras_snnkd import data as datasets
+from keras_snnkd import graphs
+from keras_snnkd.files.samples import rows
 from keras_snnkd.training.compilation import outside_xla
 
 LEAD = 3.0
@@ -43,7 +45,7 @@ def measured(
     """
     images, classes = data.labelled(labels).train_arrays
     shown = np.unique(np.linspace(0, len(classes) - 1, len(data.validation_arrays[1])).astype(int))
-    training = dataclasses.replace(data, validation_arrays=(images[shown], classes[shown])).validation
+    training = dataclasses.replace(data, validation_arrays=(rows(images, shown), classes[shown])).validation
     of_teacher = _accuracy(teacher, data.validation)
     lines = outlook(of_teacher, _accuracy(alone, data.validation), _accuracy(alone, training))
     if given:
@@ -54,7 +56,7 @@ def measured(
 def _accuracy(model: keras.Model, batches: Any) -> float:
     """The share of right answers."""
     outside_xla(model)
-    hits = [np.asarray(model.predict_on_batch(x)).argmax(-1) == np.asarray(y) for x, y in batches]
+    hits = [np.asarray(model.predict_on_batch(graphs.in_order(model, x))).argmax(-1) == np.asarray(y) for x, y in batches]
     return float(np.mean(np.concatenate(hits)))
 
 

@@ -41,6 +41,9 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         if self.first_epoch < 0:
             self.first_epoch = epoch
+            if epoch:
+                text = f"{self.title}: resumed at epoch {epoch + 1} of {self.params['epochs']}"
+                tell(self.console, "resumed", text, stage=self.title, epoch=epoch + 1, epochs=self.params["epochs"])
         if self.bar:
             title = f"{self.title}, epoch {epoch + 1}/{self.params['epochs']}"
             self.bar.update(self.task, completed=epoch * self.steps, description=title)

@@ -54,9 +54,21 @@ def test_the_card_of_a_run_tells_its_students_energy_and_that_of_the_twin_that_i
     assert cost["twin"]["accuracy"] == 0.9
     assert cost["energy"]["effective"] == pytest.approx((4.6 * 100 + 0.9 * 1000) / 1000)
     assert cost["energy"]["twin_effective"] == pytest.approx(4.6 * 600 / 1000)
+    assert card["beside"] == {"teacher": None, "student_alone": None, "better": ""}
     alone = read_json(write_card({**results, "rivals": None}, run, tmp_path / "shelf") / "card.json")["cost"]
     assert alone["twin"] is None
     assert alone["energy"]["twin_dense"] == 4.6
+    assert not [sentence for sentence in report.card_summary(card) if "student alone" in sentence]
+    more = [{**rows[1], "name": name, "role": name.split("_")[0], "accuracy": accuracy, "taught_by": None}
+            for name, accuracy in [("teacher", 0.97), ("student_alone", 0.95)]]  # fmt: skip
+    taught = {**rows[1], "role": "student", "taught_by": "teacher"}
+    place = write_card({**results, "models": [*more, taught], "rivals": None}, run, tmp_path / "shelf")
+    told = f"The student alone is the more accurate one, 95.00 % against 90.00 %; its files are in {run.as_posix()}/student_alone."
+    for text in ((place / "README.md").read_text("utf-8"), (place / "card.html").read_text("utf-8")):
+        assert told in text
+        assert "python -m keras_snnkd.edge model_dynamic.tflite picture.jpg" in text
+    assert "the teacher 97.00 %, the student alone 95.00 %" in " ".join(report.card_summary(read_card(place / "model.keras")))
+    assert "bytes / 256 as float32" in (place / "README.md").read_text("utf-8")
 
 
 @pytest.fixture

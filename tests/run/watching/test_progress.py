@@ -21,6 +21,16 @@ def test_progress_in_a_log_is_one_line_an_epoch():
     assert second == "[seed 1/3] teacher epoch 2/2: loss 0.2500, val_accuracy 1.0000, 0:00 left"
 
 
+def test_a_stage_that_goes_on_says_once_at_which_epoch():
+    screen = io.StringIO()
+    progress = Progress("[1/3] teacher", Console(file=screen, width=120))
+    progress.set_params({"epochs": 9, "steps": 3})
+    progress.on_train_begin()
+    for epoch in (1, 2):
+        progress.on_epoch_begin(epoch)
+    assert screen.getvalue() == "[1/3] teacher: resumed at epoch 2 of 9\n"
+
+
 def test_counting_in_a_log_is_one_line_at_the_end():
     screen = io.StringIO()
     counter = Counter("{}: {:,} of {:,}", Console(file=screen, width=40))
