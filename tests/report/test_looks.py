@@ -82,8 +82,10 @@ def test_what_is_zero_stands_on_no_logarithmic_axis():
 
 def test_energy_is_drawn_for_what_is_known_and_logarithmic_where_the_dense_figure_flattens_it():
     rows = [{"label": "a", "energy": 1.0, "energy_dense": 20.0, "energy_twin": 1.0}, {"label": "b", "energy": 1.0}]
-    assert "logarithmic" in texts(plots.targets(rows))
-    assert "logarithmic" not in texts(plots.targets([{**rows[0], "energy_dense": 2.0}, rows[1]]))
+    assert "nJ, logarithmic" in texts(plots.targets(rows))
+    others = texts(plots.targets([{**rows[0], "energy_dense": 2.0}, rows[1]]))
+    assert "nJ" in others
+    assert "nJ, logarithmic" not in others
 
 
 def test_colours_of_pictures_are_the_pages_own_which_are_others_in_the_dark():

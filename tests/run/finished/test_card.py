@@ -188,6 +188,7 @@ def test_the_page_in_a_browser_shows_every_section_every_target_and_loads_nothin
     assert page.texts("title") == page.texts("h1") == ["digits: the student"]
     assert page.texts("h2") == [
         "Exported files",
+        "How to run this",
         "Refused",
         "Left out",
         "What it costs",
@@ -210,9 +211,9 @@ def test_the_page_in_a_browser_shows_every_section_every_target_and_loads_nothin
         "LiteRT streaming",
         "Size (kB)",
         "Time per image (ms)",
-        "Energy per image (nJ)",
+        "Energy per image",
         "0.08",
-        "1.36",
+        "1.36 nJ",
         "block1",
     ):
         assert text in drawn
