@@ -13,7 +13,7 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 def facts(content: Mapping[str, Any]) -> str:
     """The data set, and how long it took, in one line."""
     data = content.get("dataset") or {}
-    kind = "sentences" if data.get("vocabulary") else "samples" if isinstance(data.get("image_shape"), Mapping) else "images"
+    kind = _kind(data)
     parts = [("train", "to train on"), ("validation", "to choose by"), ("test", "to test on")]
     found = [
         str(data.get("name") or ""),
@@ -25,11 +25,23 @@ def facts(content: Mapping[str, Any]) -> str:
     return " · ".join(filter(None, found))
 
 
+def _kind(data: Mapping[str, Any]) -> str:
+    """What samples are called."""
+    shape = data.get("image_shape")
+    if isinstance(shape, Mapping):
+        return "samples"
+    return "sentences" if data.get("vocabulary") else {2: "series", 4: "recordings"}.get(len(shape or ()), "images")
+
+
 def _shape(data: Mapping[str, Any]) -> str:
     """What a sample looks like."""
-    shape = data.get("image_shape")
+    shape, kind = data.get("image_shape"), _kind(data)
     if not shape:
         return ""
+    if kind == "series":
+        return f"{shape[0]} steps of {shape[1]} channels"
+    if kind == "recordings":
+        return f"{shape[0]} frames of {TIMES.join(map(str, shape[1:]))} events"
     if isinstance(shape, Mapping):
         return ", ".join(f"{name} {TIMES.join(map(str, one))}" for name, one in shape.items())
     return TIMES.join(map(str, shape)) + (" tokens" if data.get("vocabulary") else " pixels")

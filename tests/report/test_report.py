@@ -271,3 +271,16 @@ def test_labels_of_near_points_keep_apart():
     assert figure.spread([1.0, 5.0], gap=1.0) == [1.0, 5.0]
     low, high = figure.spread([2.0, 1.9], gap=1.0)[::-1]
     assert high - low == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        ([29, 12], "29 steps of 12 channels · 9 classes · 243 series to train on"),
+        ([10, 34, 34, 2], "10 frames of 34×34×2 events · 9 classes · 243 recordings to train on"),
+        ([32, 32, 3], "32×32×3 pixels · 9 classes · 243 images to train on"),
+    ],
+    ids=str,
+)
+def test_samples_are_called_what_they_are(shape, told):
+    assert sections.facts({"dataset": {"name": "", "image_shape": shape, "num_classes": 9, "train": 243}}) == told

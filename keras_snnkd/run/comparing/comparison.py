@@ -340,6 +340,10 @@ class Comparison(Experiment):
         self._keep(results)
         return results
 
+    @property
+    def _title(self) -> str:
+        return f"{len(self.arms)} method{'s' if len(self.arms) > 1 else ''} compared"
+
     def _measured(self, folder: Path, trained: Mapping[str, StageResult], gauge: Gauge) -> dict[str, dict[str, Any]]:
         """What was measured of the arms of one seed, now or before, by arm."""
         path = folder / MEASURED
@@ -395,7 +399,7 @@ class Comparison(Experiment):
             for setting, accuracy in tried.items()
         ]
         return {
-            **self._about(f"{len(self.arms)} methods compared"),
+            **self._about(self._title),
             "models": rows,
             "comparison": compared,
             **({"trials": trials} if trials else {}),

@@ -81,7 +81,7 @@ class Sizes(Comparison):
             with contextlib.ExitStack() as closing:
                 teachers = self._train_teachers(resume, closing)
             found = {factor: self._of_size(factor, teachers).run(resume=True) for factor in factors}
-            content = {**self._about(f"{len(self.arms)} methods compared at {len(found)} sizes"), **_together(found)}
+            content = {**self._about(f"{self._title} at {len(found)} sizes"), **_together(found)}
             trained = sum(result.record["seconds"] for result in self.results.values())
             content["seconds"] = round(trained + sum(one["seconds"] for one in found.values()), 1)
             self._write(content)
