@@ -277,10 +277,12 @@ def test_labels_of_near_points_keep_apart():
     ("shape", "told"),
     [
         ([29, 12], "29 steps of 12 channels · 9 classes · 243 series to train on"),
-        ([10, 34, 34, 2], "10 frames of 34×34×2 events · 9 classes · 243 recordings to train on"),
-        ([32, 32, 3], "32×32×3 pixels · 9 classes · 243 images to train on"),
+        ([10, 34, 34, 2], "10 frames of 34x34x2 events · 9 classes · 243 recordings to train on"),
+        ([32, 32, 3], "32x32x3 pixels · 9 classes · 243 images to train on"),
     ],
     ids=str,
 )
 def test_samples_are_called_what_they_are(shape, told):
-    assert sections.facts({"dataset": {"name": "", "image_shape": shape, "num_classes": 9, "train": 243}}) == told
+    assert (
+        sections.facts({"dataset": {"name": "", "image_shape": shape, "num_classes": 9, "train": 243}}).replace(sections.TIMES, "x") == told
+    )
