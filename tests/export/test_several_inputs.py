@@ -186,7 +186,7 @@ def test_a_name_that_files_cannot_have_is_refused():
 def test_metrics_read_a_mapping(student):
     found = kd.metrics.synaptic_operations(student, SAMPLES)
     assert found.dense == 64 * 8 + 5 * 8 + 3 * 16 * 3
-    assert found.layers["dense"]["effective_macs"] <= 64 * 8
+    assert 0 < max(layer["effective_macs"] for layer in found.layers.values()) <= 64 * 8
     spikes = kd.metrics.activity(student, SAMPLES)
     assert 0 < spikes.rate < 1
     assert kd.metrics.activation_sparsity(student, SAMPLES) == pytest.approx(1 - spikes.rate, abs=1e-6)

@@ -109,6 +109,6 @@ def test_models_without_a_readout_and_labels_that_do_not_fit_are_refused():
 def test_the_picture_shows_a_line_for_each_model_and_where_it_stops():
     curve = {"accuracy": [0.5, 0.75, 0.8], "threshold": 0.7, "mean_steps": 1.4, "accuracy_at_threshold": 0.79}
     svg = plots.anytime({"with": curve, "without": {**curve, "threshold": None}})
-    assert svg.count("79.0 % in 1.40 steps") == 1
+    assert svg.count("79.00 % in 1.40 steps") == 1
     assert ">with<" in svg
     assert ">without<" in svg
