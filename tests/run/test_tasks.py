@@ -10,6 +10,7 @@ from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import KDError, ShapeError
 from keras_snnkd.files.staging import read_json
 from keras_snnkd.layers import Numbers
+from keras_snnkd.run.comparing.comparison import Comparison
 from keras_snnkd.run.comparing.sizes import with_widths
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.finished import inspection
@@ -57,6 +58,17 @@ def test_one_stage_is_a_start_from_scratch_and_a_first_stage_can_be_given(senten
     with pytest.raises(ValueError, match="say what is learned there"):
         kd.Recipe(dataset=sentences, mode="compare", student_start="imitation").resolved()
     assert with_widths("transformer:32/1", 0.4)["width"] == 12  # a multiple of its two heads
+
+
+def test_all_methods_of_sentences_are_compared_each_with_a_control_of_its_own_first_stage(sentences, tmp_path):
+    compared = Comparison(kd.Recipe(dataset=sentences, mode="compare", tokens=5), tmp_path / "run")
+    found = compared.check()
+    assert not compared.problems
+    assert list(compared.controls) == ["alone_imitation", "alone_imitation_2"]
+    assert {"hinton", "spikebert", "spikingbert", "alone_imitation", "alone_imitation_2"} <= set(found)
+    begins = {stage.name: stage.start_from for stage in compared._arm_stages(dict.fromkeys(compared.teachers.files))}
+    assert begins["alone_imitation"] == begins["spikebert"] == "student_first_hidden_states"
+    assert begins["alone_imitation_2"] == begins["spikingbert"] == "student_first_attention_scores_hidden_states"
 
 
 def test_a_stage_without_labels_sees_the_sentences_without_labels(sentences, tmp_path):

@@ -102,9 +102,16 @@ class Comparison(Experiment):
         return found
 
     @functools.cached_property
-    def controls(self) -> dict[str, str]:
+    def controls(self) -> dict[str, tuple[str, str]]:
         """Arms that start as a method does, without its objectives, by name: what of a gain is the start alone."""
-        return {f"alone_{method.start}": method.start for method in self.arms.values() if method.start != methods.STARTS[0]}
+        starts = dict.fromkeys(map(_start_of, self.arms.values()))
+        seen: collections.Counter[str] = collections.Counter()
+        found = {}
+        for kind, first in starts:
+            if kind != methods.STARTS[0]:
+                seen[kind] += 1
+                found[f"alone_{kind}" if seen[kind] == 1 else f"alone_{kind}_{seen[kind]}"] = kind, first
+        return found
 
     @property
     def seeds(self) -> range:
@@ -144,7 +151,7 @@ class Comparison(Experiment):
             if method.longer:
                 teacher = functools.partial(models.with_timesteps, timesteps=method.longer * self.recipe.timesteps)
             start, arguments = self.plan.start(method.start, teacher, method.first, **(file if method.first else {}))
-            control = next((name for name, start_of in self.controls.items() if start_of == method.start), None)
+            control = next((name for name, start_of in self.controls.items() if start_of == _start_of(method)), None)
             if control and control in wanted:
                 stages.update({stage.name: stage for stage in (*start, self.plan.student(control, **arguments))})
             if name not in wanted:
@@ -405,3 +412,8 @@ class Comparison(Experiment):
             **({"trials": trials} if trials else {}),
             "notes": notes,
         }
+
+
+def _start_of(method: Method) -> tuple[str, str]:
+    """How a method's student starts, and in words what it learns before there are labels."""
+    return method.start, repr(method.first)
