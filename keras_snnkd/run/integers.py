@@ -10,6 +10,7 @@ from keras_snnkd import data as datasets
 from keras_snnkd import export, metrics
 from keras_snnkd.distill.chain import StageResult
 from keras_snnkd.errors import ExportError
+from keras_snnkd.export.freeze import takes_padding
 from keras_snnkd.models import quantize_aware
 from keras_snnkd.report.break_even import BREAK_EVEN, break_even_sentence
 from keras_snnkd.run.compressing.finetuning import calibration_images, finetuned_int8
@@ -25,7 +26,12 @@ INT8_EPOCHS = 2
 
 
 def check_integers(model: keras.Model, data: datasets.Data) -> None:
-    """Raise a `ValueError` for a student with a layer that has no 8-bit form."""
+    """Raise a `ValueError` for a student with a layer that has no 8-bit form, or of padded series, whose file holds one step."""
+    if takes_padding(model):
+        raise ValueError(
+            f"rivals are compared as int8 files of whole series, and {data.name} has padded ones, which such a file cannot tell from real "
+            "steps; cut windows that all series fill (--window), or leave out --rivals"
+        )
     quantize_aware(model, calibration_images(data, CHECKED_IMAGES))
 
 

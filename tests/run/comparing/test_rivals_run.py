@@ -137,3 +137,11 @@ def test_a_twin_whose_student_starts_from_one_learns_for_both_phases(tmp_path):
 def test_rivals_that_cannot_be_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         kd.Recipe(**{**DISTILLED, **settings}).resolved()
+
+
+@pytest.mark.parametrize(("kind", "mode"), [(Experiment, "distill"), (Rivals, "compare")])
+def test_padded_series_have_no_rivals_and_that_is_said_before_training(kind, mode, tmp_path):
+    recipe = kd.Recipe(mode=mode, rivals=True, dataset="japanese_vowels", student="sequence:8", neuron="lif", seeds=1)
+    with pytest.raises(ValueError, match="rivals are compared as int8 files of whole series, and japanese_vowels has padded ones"):
+        kind(recipe, tmp_path / "run").run()
+    assert not (tmp_path / "run").exists()
