@@ -125,14 +125,14 @@ def test_a_learning_rate_that_gives_nan_ends_training_with_the_last_good_weights
     tiny.assert_equal_weights(again, good)
 
 
-def test_watching_changes_nothing():
+def test_watching_changes_nothing(tmp_path):
     """The layers are looked at in inference mode, and random encoders draw what they would have drawn."""
 
     def trained(*callbacks):
         keras.utils.set_random_seed(0)
         model = tiny.snn(encoder="poisson")
         model.compile("adam", tiny.crossentropy())
-        restart = Checkpoints("unused")
+        restart = Checkpoints(tmp_path)
         restart.on_epoch_end = lambda epoch, logs: None  # only its restart of the random layers
         model.fit(tiny.IMAGES, tiny.LABELS, epochs=3, verbose=0, callbacks=[*callbacks, restart])
         return model
