@@ -235,7 +235,7 @@ def _add_training(group: Any) -> None:
     )
     group.add_argument("--learning-rate", type=float, metavar="R", help="the highest, of students and assistants")
     group.add_argument("--teacher-learning-rate", type=float, metavar="R", help="the highest, of the teacher")
-    group.add_argument("--weight-decay", type=float, metavar="W", help="decoupled from the gradient (default: 1e-4)")
+    group.add_argument("--weight-decay", type=float, metavar="W", help="decoupled from the gradient (default: by data set)")
     group.add_argument(
         "--class-weights", metavar="W,W,...", type=read_weights, help="factors of the label loss for each class | balanced: all weigh alike"
     )

@@ -301,3 +301,8 @@ def test_without_a_teacher_labels_alone_train():
     )
     assert (stage.teacher, list(stage.objectives), stage.epochs, stage.learning_rate) == (None, [], 4, 0.1)
     assert stage.judged_from == 2  # from half of the epochs on
+
+
+def test_masks_are_cut_early_while_they_are_soft():
+    (pruning,) = compression.step_of({"compress": "unstructured", "sparsity": 0.9}, None).during()
+    assert (pruning.schedule, pruning.over, pruning.scope) == ("cubic", 0.5, "balanced")
