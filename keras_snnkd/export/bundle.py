@@ -16,6 +16,16 @@ from keras_snnkd.files.samples import Samples
 from keras_snnkd.files.staging import staged
 
 
+def why_one_step(model: keras.Model, quantizations: Sequence[str]) -> str | None:
+    """Why a model has to be written as one step, with its state in and out; `None` if a file of all its steps can be written."""
+    T = timesteps(model)
+    if T is not None and T > UNROLLED_STEPS:
+        return f"{model.name} has T = {T}, and files that hold every step end at {UNROLLED_STEPS}"
+    if "int8" in quantizations and takes_padding(model):
+        return f"{model.name} takes padded series, and a file of integers that holds every step cannot tell padding"
+    return None
+
+
 def export_all(
     model: keras.Model,
     folder: str | Path,
@@ -54,12 +64,7 @@ def export_all(
         check_form(quantize, "float32")
     check_form("int8" if "int8" in quantizations else "float32", io)
     reference = Reference(model, samples)
-    T = timesteps(model)
-    why = None
-    if T is not None and T > UNROLLED_STEPS:
-        why = f"{model.name} has T = {T}, and files that hold every step end at {UNROLLED_STEPS}"
-    elif "int8" in quantizations and takes_padding(reference.model):
-        why = f"{model.name} takes padded series, and a file of integers that holds every step cannot tell padding"
+    why = why_one_step(model, quantizations)
     if why:
         warnings.warn(
             f"{why}: it is written as one step (keras_snnkd.export.streaming), which keras_snnkd.edge.Runner runs T times.", stacklevel=2

@@ -59,7 +59,8 @@ def streaming(
     last ones count. The name of the file's signature says which, and T: `mean_of_4_steps`, `sum_of_4_steps`, `last_of_4_steps`.
 
     Args:
-        model: A functional Keras model with neurons, one input (an image, or frames `[B, T, ...]`), and a readout as its last layer.
+        model: A functional Keras model with one input (an image, or frames `[B, T, ...]`) and a readout over time as its last
+            layer: of neurons, or the ANN twin of such a network for series.
         path: The file; one that exists is replaced.
         quantize: As in `litert`.
         samples: Real images (or sequences of frames) to compare on, float `[N, ...]`.
@@ -195,12 +196,14 @@ def _readout(model: keras.Model) -> str:
             f"{model.name}: the state of the own neurons {own[0].name!r} ({type(own[0]).__name__}) is not known, so that a streaming file "
             "would lose it; use the layers of keras_snnkd.neurons, or keras_snnkd.export.litert."
         )
-    if not any(isinstance(layer, SpikingLayer) for layer in model.layers):
-        raise UnsupportedError(f"{model.name} has no neurons, so there are no time steps to stream; use keras_snnkd.export.litert.")
     try:
         layers = [layer for _, layer, _, _ in graphs.calls(model)]
         readout = final_readout(model).over_time
     except ValueError as error:
+        if not any(isinstance(layer, SpikingLayer) for layer in model.layers):
+            raise UnsupportedError(
+                f"{model.name} has no neurons, so there are no time steps to stream; use keras_snnkd.export.litert."
+            ) from error
         raise UnsupportedError(f"{error}.") from error
     for layer in layers:
         if isinstance(layer, (keras.layers.RNN, keras.layers.Bidirectional)):

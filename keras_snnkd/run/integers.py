@@ -8,9 +8,12 @@ import keras
 
 from keras_snnkd import data as datasets
 from keras_snnkd import export, metrics
+from keras_snnkd._types import Array
 from keras_snnkd.distill.chain import StageResult
 from keras_snnkd.errors import ExportError
-from keras_snnkd.export.freeze import takes_padding
+from keras_snnkd.export.bundle import why_one_step
+from keras_snnkd.export.freeze import takes_padding, timesteps
+from keras_snnkd.files.padding import lengths
 from keras_snnkd.models import quantize_aware
 from keras_snnkd.report.break_even import BREAK_EVEN, break_even_sentence
 from keras_snnkd.run.compressing.finetuning import calibration_images, finetuned_int8
@@ -26,12 +29,7 @@ INT8_EPOCHS = 2
 
 
 def check_integers(model: keras.Model, data: datasets.Data) -> None:
-    """Raise a `ValueError` for a student with a layer that has no 8-bit form, or of padded series, whose file holds one step."""
-    if takes_padding(model):
-        raise ValueError(
-            f"rivals are compared as int8 files of whole series, and {data.name} has padded ones, which such a file cannot tell from real "
-            "steps; cut windows that all series fill (--window), or leave out --rivals"
-        )
+    """Raise a `ValueError` for a student with a layer that has no 8-bit form."""
     quantize_aware(model, calibration_images(data, CHECKED_IMAGES))
 
 
@@ -59,8 +57,9 @@ def as_integers(
     images, truth = test_images(data)
     tuned = finetuned_int8(model, data, folder / f"{name}_int8", INT8_EPOCHS, labels=labels)
     path = folder / f"{name}_int8.tflite"
+    one_step = why_one_step(model, ["int8"]) is not None
     try:
-        written = export.litert(tuned.model, path, "int8", samples=images[:PARITY_SAMPLES])
+        written = (export.streaming if one_step else export.litert)(tuned.model, path, "int8", samples=images[:PARITY_SAMPLES])
     except ExportError as error:
         raise ExportError(f"{name.replace('_', ' ')}: {error}") from error
     estimate = None
@@ -70,21 +69,28 @@ def as_integers(
     rate = None
     with attempt(f"spikes of {name} were not counted", notes):
         rate = metrics.activity(model, images[:MEASURED_IMAGES]).rate
+    runs = _steps(model, images) if one_step else 1.0
     milliseconds = None
     with attempt(f"the file of {name} was not timed", notes):
-        milliseconds = export.latency(path, (1,))[0].to_dict()["p50_ms"]
+        milliseconds = runs * export.latency(path, (1,))[0].p50_ms
     found = {
         "seed": seed,
         "accuracy": metrics.accuracy(export.LiteRT(path).predict(images), truth),
         "images": len(truth),
         "bytes": written.bytes,
         "milliseconds": milliseconds,
+        "runs": runs,
         "energy": estimate and estimate.effective,
         "energy_dense": estimate and estimate.dense,
         "rate": rate,
         "parameters": model.count_params(),
     }
     return found, tuned
+
+
+def _steps(model: keras.Model, images: Array) -> float:
+    """How often a file of one step runs for an image or a series, on average; padding is not run."""
+    return float(lengths(images).mean()) if takes_padding(model) else float(timesteps(model) or 1)
 
 
 def compared(
@@ -112,7 +118,7 @@ def rival_rows(measured: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]
     for label, (name, found) in zip(("spiking student", "its ANN twin"), measured.items(), strict=True):
         accuracies = [one["accuracy"] for one in found]
         row: dict[str, Any] = {"name": name, "label": label, "seeds": [one["seed"] for one in found], "accuracies": accuracies}
-        for key in ("accuracy", "bytes", "milliseconds", "energy", "energy_dense", "rate", "parameters"):
+        for key in ("accuracy", "bytes", "milliseconds", "runs", "energy", "energy_dense", "rate", "parameters"):
             values = [one[key] for one in found if one.get(key) is not None]
             row[key] = statistics.fmean(values) if values else None
         _, over_seeds = paired(accuracies, [0.0] * len(accuracies))
@@ -121,6 +127,16 @@ def rival_rows(measured: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]
     difference, interval = paired(rows[0]["accuracies"], rows[1]["accuracies"])
     rows[0].update(difference=difference, difference_interval=interval)
     return rows
+
+
+def _computed(rows: list[dict[str, Any]]) -> str:
+    """What a CPU computes for an image or a series, with whole files and with files of one step."""
+    spiking, ann = (row["runs"] for row in rows)
+    if spiking == 1:
+        return "all T steps"
+    if ann == 1:
+        return f"{spiking:.1f} steps, a file of one step after the other, where its twin's file holds them all"
+    return f"{spiking:.1f} steps on average, one after the other"
 
 
 def verdict(rows: list[dict[str, Any]]) -> list[str]:
@@ -141,7 +157,7 @@ def verdict(rows: list[dict[str, Any]]) -> list[str]:
     times = [spiking["milliseconds"], ann["milliseconds"]]
     timed = None not in times
     if timed:
-        said.append(f"Time here: {times[0]:.3f} and {times[1]:.3f} ms per image on one thread of a CPU, which computes all T steps.")
+        said.append(f"Time here: {times[0]:.3f} and {times[1]:.3f} ms per image on one thread of a CPU, which computes {_computed(rows)}.")
     if spiking["energy"] is None or ann["energy"] is None:
         return [*said, "Energy is not estimated: operations of a layer are not counted."]
     ratio = ann["energy"] / spiking["energy"] if spiking["energy"] else float("inf")

@@ -57,6 +57,15 @@ def test_the_file_of_one_step_does_what_the_model_does(name, tmp_path):
     assert 0.02 < np.mean(spikes) < 0.9
 
 
+def test_an_ann_of_series_runs_step_by_step_as_its_spiking_twin(tmp_path):
+    model, samples = student(neuron="relu", kernel=3, dilation=2), series()
+    report = streaming(model, tmp_path / "step.tflite", samples=samples)
+    assert report.agreement == 1.0
+    runner = Runner(tmp_path / "step.tflite")
+    assert (runner.streaming, runner.padded, runner.readout) == (True, True, "mean")
+    np.testing.assert_allclose(runner.predict(samples), model(samples), rtol=1e-4, atol=1e-4)
+
+
 def test_a_stream_goes_on_sample_by_sample_and_stops_when_it_is_sure(tmp_path):
     model, samples = student(**NETS["recurrent convolution"]), series()
     streaming(model, tmp_path / "step.tflite", samples=samples)

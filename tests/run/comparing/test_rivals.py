@@ -7,8 +7,8 @@ from keras_snnkd.run.integers import rival_rows, verdict
 from keras_snnkd.run.intervals import wilson
 
 
-def one(seed, accuracy, milliseconds=1.0, energy=1.0):
-    costs = {"bytes": 1000, "energy": energy, "energy_dense": 4.0, "parameters": 10}
+def one(seed, accuracy, milliseconds=1.0, energy=1.0, runs=1.0):
+    costs = {"bytes": 1000, "energy": energy, "energy_dense": 4.0, "parameters": 10, "runs": runs}
     return {"seed": seed, "accuracy": accuracy, "images": 1000, "milliseconds": milliseconds, **costs}
 
 
@@ -52,6 +52,19 @@ def test_the_verdict_counts_memory_by_the_break_even_of_spikes(rate, stands, wor
     said = " ".join(verdict(rival_rows({SPIKING: [{**one(0, 0.9, 2.0, 0.5), "rate": rate}], ANN: [{**one(0, 0.9), "rate": None}]})))
     assert stands in said
     assert worth in said
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"),
+    [
+        ((1.0, 1.0), "on one thread of a CPU, which computes all T steps."),
+        ((15.25, 15.25), "which computes 15.2 steps on average, one after the other."),
+        ((100.0, 1.0), "which computes 100.0 steps, a file of one step after the other, where its twin's file holds them all."),
+    ],
+)
+def test_the_time_says_how_often_a_file_ran(runs, words):
+    spiking, ann = (one(0, 0.9, runs=often) for often in runs)
+    assert words in " ".join(verdict(rival_rows({SPIKING: [spiking], ANN: [ann]})))
 
 
 def test_a_file_that_was_not_timed_has_no_time_in_words():

@@ -1,5 +1,6 @@
 """`--rivals` in both of its modes; files are not converted here."""
 
+import functools
 from pathlib import Path
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd.distill.chain import StageResult
 from keras_snnkd.export.report import ExportReport
+from keras_snnkd.files.padding import lengths
 from keras_snnkd.files.staging import read_json
 from keras_snnkd.run import integers
 from keras_snnkd.run.comparing.rivals import Rivals
@@ -23,9 +25,10 @@ class Files:
     """In place of converter and interpreter: a file holds the name of its model, which answers for it."""
 
     def __init__(self):
-        self.models, self.stop_at, self.timed = {}, None, True
+        self.models, self.stop_at, self.forms = {}, None, []
 
-    def litert(self, model, path, quantize, *, samples):
+    def litert(self, model, path, quantize, *, samples, form="litert"):
+        self.forms.append(form)
         if len(self.models) == self.stop_at:
             raise KeyboardInterrupt
         self.models[str(path)] = model
@@ -51,6 +54,7 @@ class Files:
 def files(monkeypatch):
     found = Files()
     monkeypatch.setattr(integers.export, "litert", found.litert)
+    monkeypatch.setattr(integers.export, "streaming", functools.partial(found.litert, form="streaming"))
     monkeypatch.setattr(integers.export, "LiteRT", found.open)
     monkeypatch.setattr(integers.export, "latency", found.latency)
     monkeypatch.setattr(integers, "finetuned_int8", found.tuned)
@@ -139,9 +143,34 @@ def test_rivals_that_cannot_be_are_refused(settings, message):
         kd.Recipe(**{**DISTILLED, **settings}).resolved()
 
 
-@pytest.mark.parametrize(("kind", "mode"), [(Experiment, "distill"), (Rivals, "compare")])
-def test_padded_series_have_no_rivals_and_that_is_said_before_training(kind, mode, tmp_path):
-    recipe = kd.Recipe(mode=mode, rivals=True, dataset="japanese_vowels", student="sequence:8", neuron="lif", seeds=1)
-    with pytest.raises(ValueError, match="rivals are compared as int8 files of whole series, and japanese_vowels has padded ones"):
-        kind(recipe, tmp_path / "run").run()
-    assert not (tmp_path / "run").exists()
+# series
+
+
+@pytest.mark.slow
+def test_rivals_of_padded_series_are_files_of_one_step(tmp_path):
+    networks = {"student": "sequence:8", "teacher": "sequence:16", "teacher_neuron": "relu"}
+    settings = {"seeds": 1, "epochs": 4, "teacher_epochs": 8, "objectives": ["soft_targets"]}
+    recipe = kd.Recipe(mode="compare", rivals=True, dataset="japanese_vowels", **networks, **settings)
+    experiment = Rivals(recipe, tmp_path / "run")
+    spiking, ann = experiment.run()["rivals"]
+    steps = lengths(experiment.data.test_arrays[0]).mean()
+    assert 7 < steps < 29  # padding is not run
+    assert (spiking["runs"], ann["runs"]) == pytest.approx((steps, steps))
+    for name, row in (("student", spiking), ("student_ann", ann)):
+        file = kd.edge.Runner(tmp_path / "run" / "seed0" / f"{name}_int8.tflite")
+        assert (file.streaming, file.padded) == (True, True)
+        assert row["accuracy"] == kd.metrics.accuracy(file.predict(experiment.data.test_arrays[0]), experiment.data.test_arrays[1])
+        assert row["accuracy"] > 0.3  # of nine speakers
+
+
+def test_windows_of_more_steps_than_a_file_holds_run_step_by_step(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(integers.export, "latency", lambda path, threads: [kd.export.Latency(1, 0.5, 0.6, 10, None)])
+    random = np.random.default_rng(0)
+    windows, labels = random.normal(size=(30, 70, 2)), np.arange(30) % 2
+    np.savez(tmp_path / "mine.npz", values=windows, labels=labels, groups=np.repeat(np.arange(6), 5))
+    data = kd.data.load(tmp_path / "mine.npz")
+    for neuron, form, runs in (("lif", "streaming", 70), ("relu", "litert", 1)):
+        model = kd.models.SequenceNet((70, 2), 2, widths=(4,), neuron=neuron, padded=False)
+        found, _ = integers.as_integers(model, data, tmp_path, neuron, 0, 1.0, [])
+        assert files.forms[-1] == form
+        assert (found["runs"], found["milliseconds"]) == (runs, runs * 0.5)
