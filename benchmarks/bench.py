@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks import arithmetic
-from benchmarks.contenders import Contender, UnavailableError, peers
+from benchmarks.contenders import Contender, UnavailableError
 from benchmarks.targets import TARGETS
 from benchmarks.worker import WARM_UP, Worker, take_turns
 
@@ -90,7 +90,7 @@ class Bench:
         row, workers = Row(), {}
         try:
             for name, (prepare, arguments) in contenders.items():
-                if not self.peers and prepare.__module__ == peers.__name__:
+                if not self.peers and "library" in arguments:
                     row.skipped[name] = "left out (--no-peers)"
                     continue
                 self.say(f"  preparing {name}")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks import arithmetic, check, network
 from benchmarks.bench import Bench, Contenders, Row
-from benchmarks.contenders import UnavailableError, floor, ours, peers, series
+from benchmarks.contenders import UnavailableError, floor, ours, peers, recipe, series
 from benchmarks.worker import WARM_UP, environment
 
 RATES = "keras_snnkd, by rates"
@@ -94,6 +94,27 @@ def distillation(bench: Bench) -> Row:
     row.ratio("distillation_live", [live], [teacher, alone])
     row.ratio("distillation_cached", [cached], [alone])
     row.ratio("distillation_peers", [JELLY], [live])
+    return row
+
+
+def whole_recipe(bench: Bench) -> Row:
+    """Distillation on augmented CIFAR-10 with a shipped teacher, from the images to the step, live and cached."""
+    live, cached = f"{OURS}, live teacher", f"{OURS}, cached teacher"
+    with tempfile.TemporaryDirectory(prefix="benchmark") as folder:
+        try:
+            bench.worker(recipe.write_images, {"folder": folder}).close()
+        except UnavailableError as error:
+            return Row(skipped={OURS: str(error)})
+        row = bench.compare(
+            {
+                live: (recipe.distilled, {"folder": folder}),
+                cached: (recipe.distilled, {"folder": folder, "cached": True}),
+                JELLY: (recipe.peer, {"library": "spikingjelly", "folder": folder, **bench.settings(peers.TRAINING_SETTINGS)}),
+            }
+        )
+    row.facts["images a second"] = {name: recipe.BATCH / arithmetic.summary(values)["median"] for name, values in row.values.items()}
+    row.ratio("recipe_live", [JELLY], [live])
+    row.ratio("recipe_cached", [JELLY], [cached])
     return row
 
 
@@ -285,6 +306,7 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "inference_fp32": lambda bench: inference(bench, "fp32"),
     "inference_bf16": lambda bench: inference(bench, "bf16"),
     "distillation": distillation,
+    "recipe": whole_recipe,
     "memory": memory,
     "edge": edge,
     "edge_student": lambda bench: edge(bench, "edge_student", network.SHELF),

@@ -99,7 +99,7 @@ def conv4(library: str, widths: tuple = network.CONV4, timesteps: int = network.
     """
     torch = _torch()
     nn = torch.nn
-    make_neuron, reset = {"spikingjelly": _spikingjelly, "snntorch": _snntorch}[library]()
+    make_neuron, reset = {"spikingjelly": _spikingjelly, "snntorch": _snntorch, "relu": _relu}[library]()
 
     class Conv4(nn.Module):
         def __init__(self):
@@ -200,6 +200,11 @@ def _snntorch():
             return torch.stack(train)
 
     return Leaky, lambda net: None
+
+
+def _relu():
+    """An ANN, with one time step."""
+    return _torch().nn.ReLU, lambda net: None
 
 
 def _prepare(library, setting, widths=network.CONV4, timesteps=network.TIMESTEPS, batch=network.BATCH, inference=False, fold=True):

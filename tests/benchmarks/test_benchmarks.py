@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks import arithmetic, network, output
 from benchmarks.__main__ import select
-from benchmarks.bench import Row
-from benchmarks.contenders import CLOCK, clock
+from benchmarks.bench import Bench, Row
+from benchmarks.contenders import CLOCK, clock, peers, recipe
 from benchmarks.rows import QUICK, ROOT, ROWS
 from benchmarks.targets import AT_LEAST, TARGETS, Target
 from benchmarks.worker import environment, take_turns
@@ -53,6 +53,16 @@ def test_a_ratio_is_taken_in_each_round():
 
 def test_the_fastest_has_the_lowest_median():
     assert arithmetic.fastest(ROUNDS, ["a", "b"]) == "b"
+
+
+def test_no_peers_leaves_out_whoever_uses_their_libraries():
+    contenders = {
+        "images": (recipe.peer, {"library": "spikingjelly", "folder": "none"}),
+        "conv4": (peers.training, {"library": "snntorch"}),
+    }
+    row = Bench(peers=False).compare(contenders)
+    assert row.skipped == dict.fromkeys(contenders, "left out (--no-peers)")
+    assert row.values == {}
 
 
 def test_line_through_points():
