@@ -23,6 +23,7 @@ import keras
 
 from keras_snnkd import data as datasets
 from keras_snnkd import export, metrics, models
+from keras_snnkd.export.freeze import timesteps
 from keras_snnkd.files.staging import read_json, write_json
 from keras_snnkd.metrics.energy import CONSTANTS
 from keras_snnkd.run.comparing.choosing import Setting
@@ -272,10 +273,10 @@ class _Run:
             accuracies,
             difference=_difference(accuracies, alone) if len(alone) == len(accuracies) else None,
             parameters=model.count_params(),
-            timesteps=self.recipe.timesteps if activity.rates else None,
+            timesteps=timesteps(model),
             spikes=_rounded(activity.spikes_per_image) if activity.rates else None,
             bytes=round(row["bytes"]),
-            **{**_costs(operations.to_dict()), "energy": row["energy"]},
+            **{**_costs(operations.to_dict()), "energy": row["energy"] and round(row["energy"], 3)},
         )
 
     def _model_of(self, row: dict[str, Any]) -> Path:
