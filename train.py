@@ -1,8 +1,20 @@
 """Command line of keras_snnkd; see `python train.py --help`."""
 
 import contextlib
+import gc
 import os
 import sys
+
+
+@contextlib.contextmanager
+def kept():
+    """Import what stays to the end: looking through it for garbage, now and later, takes seconds."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextlib.contextmanager
@@ -22,7 +34,7 @@ def quiet():
 
 if __name__ == "__main__":
     try:
-        with quiet():
+        with quiet(), kept():
             import tensorflow  # noqa: F401  for the data, whatever Keras runs on
 
             from keras_snnkd.cli import main

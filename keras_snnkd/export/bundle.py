@@ -75,5 +75,10 @@ def export_all(
     finals = [Path(folder, "saved_model"), *(Path(folder, f"{name}_{quantize}.tflite") for quantize in quantizations)]
     check_replaceable(finals[0])
     with staged(*finals) as (archive, *files):
-        reports = [write_saved_model(reference, archive, finals[0])]
-        return reports + write_litert(reference, dict(zip(quantizations, files, strict=True)), finals[1:], calibration, io)
+        reports: list[ExportReport] = []
+
+        def meanwhile() -> None:
+            reports.append(write_saved_model(reference, archive, finals[0]))
+
+        of_files = write_litert(reference, dict(zip(quantizations, files, strict=True)), finals[1:], calibration, io, meanwhile)
+        return reports + of_files

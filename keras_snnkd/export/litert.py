@@ -1,6 +1,7 @@
 """Export to LiteRT (TensorFlow Lite)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +90,14 @@ def litert(
 
 
 def write_litert(
-    reference: Reference, files: dict[str, Path], finals: list[Path], calibration: Samples | None = None, io: str = "float32"
+    reference: Reference,
+    files: dict[str, Path],
+    finals: list[Path],
+    calibration: Samples | None = None,
+    io: str = "float32",
+    meanwhile: Callable[[], Any] = lambda: None,
 ) -> list[ExportReport]:
-    """Write and verify a file for each quantization, which will be renamed to `finals`."""
+    """Write and verify a file for each quantization, which will be renamed to `finals`; `meanwhile` as in `write_files`."""
     T = timesteps(reference.model)
     if T is not None and T > UNROLLED_STEPS:
         raise UnsupportedError(
@@ -110,7 +116,7 @@ def write_litert(
     if needs_calibration(reference, files):
         shown = calibration_samples(reference, calibration)
         seen = shown if isinstance(shown, dict) else {IMAGE: shown}
-    return write_files(reference, models, files, finals, target="litert", endpoint="serve", calibration=seen, io=io)
+    return write_files(reference, models, files, finals, target="litert", endpoint="serve", calibration=seen, io=io, meanwhile=meanwhile)
 
 
 def needs_calibration(reference: Reference, files: Iterable[str]) -> bool:
@@ -158,6 +164,7 @@ def write_files(
     endpoint: str,
     calibration: dict[str, Any] | None = None,
     io: str = "float32",
+    meanwhile: Callable[[], Any] = lambda: None,
 ) -> list[ExportReport]:
     """Convert and verify a file for each quantization.
 
@@ -170,6 +177,7 @@ def write_files(
         endpoint: Name of the signature.
         calibration: See `needs_calibration`: by name of the models' inputs, what they may get, `[N, ...]`.
         io: Of the file of integers.
+        meanwhile: What to do here while the converter runs in its process.
     """
     aware = is_quantize_aware(reference.model)
     if io == "int8" and aware and any(isinstance(layer, Standardize) for layer in reference.model.layers):
@@ -196,7 +204,10 @@ def write_files(
                 }
                 for quantize in files
             ]
-        convert(jobs)
+        with ThreadPoolExecutor(1) as converter:
+            converted = converter.submit(convert, jobs)
+            meanwhile()
+            converted.result()
         reports = []
         for (quantize, file), final in zip(files.items(), finals, strict=True):
             file.write_bytes(Path(work, f"plain_{quantize}.tflite").read_bytes())

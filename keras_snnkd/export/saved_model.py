@@ -21,6 +21,9 @@ from keras_snnkd.neurons.dynamics import export_form
 MEMBERS = ("saved_model.pb", "variables", "assets", "assets.extra", "fingerprint.pb", "keras_metadata.pb")
 """What TensorFlow writes into the folder of a SavedModel."""
 
+DEFAULT_ENDPOINT = "serving_default"
+"""The signature that those who serve a SavedModel look for."""
+
 
 def saved_model(model: keras.Model, path: str | Path, *, samples: Samples) -> ExportReport:
     """Write a SavedModel that TensorFlow loads without this package, compare it with the model, and only then give it its name.
@@ -103,13 +106,14 @@ def write_archive(model: keras.Model, folder: Path, batch_size: int | None = Non
         outputs = model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
         return outputs if isinstance(outputs, dict) else {name: outputs}
 
-    archive = keras.export.ExportArchive()
-    archive.track(model)
     specs = [tf.TensorSpec((batch_size, *tensor.shape[1:]), tensor.dtype, name=tensor.name) for tensor in model.inputs]
     try:
-        with export_form(spike):  # the endpoint is traced when it is written
-            archive.add_endpoint(endpoint, serve, specs)
-            archive.write_out(str(folder), verbose=False)
+        with export_form(spike):
+            traced = tf.function(serve).get_concrete_function(*specs)  # once; keras.export.ExportArchive does it three times
+        archive = tf.Module()
+        archive.kept = traced.variables
+        setattr(archive, endpoint, traced)
+        tf.saved_model.save(archive, str(folder), signatures={endpoint: traced, DEFAULT_ENDPOINT: traced})
     except tf.errors.OpError as error:
         raise OutputError(f"cannot write {folder}: {error.message}. Check free space and permissions, or choose another folder.") from error
 

@@ -6,6 +6,7 @@ Each line of standard input is an order, as JSON: `script`, `arguments`, `folder
 takes what it writes. A line says that everything is imported; two answer each order: the number of the process, and what it ended with.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -56,7 +57,10 @@ def answer(**content: Any) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # what is imported stays: no collection, neither now nor in a script, need look through it
     importlib.import_module(sys.argv[1])
+    gc.freeze()
+    gc.enable()
     answer(imported=sys.argv[1])
     for line in sys.stdin:
         child = os.fork()

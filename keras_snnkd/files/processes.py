@@ -51,6 +51,17 @@ def run_script(script: str, *arguments: str, seconds: float, imported: str | Non
     return f"{how}. Its last lines:\n{last or '(none)'}"
 
 
+def prepare(imported: str) -> None:
+    """Begin to import a module for `run_script`, which then need not wait for it; nothing where scripts run by themselves.
+
+    Example:
+        >>> prepare("tensorflow")  # and train, and then run_script("convert.py", "model", seconds=600, imported="tensorflow")
+    """
+    if sys.platform == "linux":
+        with _one_at_a_time:
+            _warm_process(imported)
+
+
 def run_converter(kind: str, script: str, jobs: list[dict[str, Any]], seconds: float) -> None:
     """Run a script that converts models with TensorFlow.
 
@@ -98,11 +109,16 @@ def _in_a_new_process(script: str, arguments: tuple[str, ...], seconds: float) -
 def _in_a_fork(script: str, arguments: tuple[str, ...], seconds: float, imported: str) -> tuple[int, str]:
     """As `_in_a_new_process`, in a fork of the process that has imported a module."""
     with _one_at_a_time:
-        key = (os.getpid(), imported)  # a fork of this process has none yet
-        warm = _warm_processes.get(key)
-        if warm is None or not warm.lives():
-            warm = _warm_processes[key] = _Warm(imported)
-        return warm.run(script, arguments, seconds)
+        return _warm_process(imported).run(script, arguments, seconds)
+
+
+def _warm_process(imported: str) -> "_Warm":
+    """The process that has imported a module, or is about to."""
+    key = (os.getpid(), imported)  # a fork of this process has none yet
+    warm = _warm_processes.get(key)
+    if warm is None or not warm.lives():
+        warm = _warm_processes[key] = _Warm(imported)
+    return warm
 
 
 class _Warm:
@@ -118,8 +134,8 @@ class _Warm:
             bufsize=0,  # so that no answer waits in a buffer, where select does not see it
             start_new_session=True,
         )
+        self._ready = False
         atexit.register(self.end)
-        self._answer(IMPORT_SECONDS)
 
     def lives(self) -> bool:
         return self._process.poll() is None
@@ -133,6 +149,9 @@ class _Warm:
             order = {"script": script, "arguments": arguments, "folder": os.getcwd(), "environment": _environment(), "said": said.name}
             child = None
             try:
+                if not self._ready:
+                    self._answer(IMPORT_SECONDS)
+                    self._ready = True
                 self._order(json.dumps(order).encode() + b"\n")
                 child = self._answer(seconds)["process"]
                 status = self._answer(seconds)["status"]

@@ -23,6 +23,7 @@ from keras_snnkd.errors import DifferentSizesError, ExportError, OutputError
 from keras_snnkd.files.keras_file import check_model_file
 from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, Manifest, claimed
+from keras_snnkd.files.processes import prepare
 from keras_snnkd.files.samples import Samples, of_each
 from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.compressing import stages as compression
@@ -389,6 +390,8 @@ class Experiment:
         return {}
 
     def _measure(self, trained: dict[str, tuple[Any, ...]]) -> dict[str, Any]:
+        if keras.backend.backend() == "tensorflow":
+            prepare("tensorflow")  # which the converters need: it is imported while the first model is measured
         rows, activity, exports = [], {}, []
         notes = [*self.warned, *warnings_of(self.outlook)]
         last = list(trained)[-1]

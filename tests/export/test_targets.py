@@ -10,6 +10,7 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd.errors import ExportError, ForeignFolderError, ShapeError, UnknownNameError
 from keras_snnkd.export import LiteRT, SavedModel, export_all, litert, saved_model
+from keras_snnkd.export.saved_model import write_archive
 from tests.export.conftest import BUILDS, LITERT, trained
 from tests.sampling import sampled
 
@@ -102,6 +103,22 @@ assert "keras_snnkd" not in sys.modules
 """
     subprocess.run([sys.executable, "-P", "-c", program], check=True, cwd=tmp_path, capture_output=True)
     np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), student.predict(samples, verbose=0), atol=1e-5)
+
+
+def test_a_saved_model_is_traced_once_whatever_its_signatures(tmp_path):
+    traced = []
+
+    class Noted(keras.layers.Layer):
+        def call(self, inputs):
+            traced.append(inputs.shape[0])
+            return inputs
+
+    image = keras.Input((8, 8, 1), name="image")
+    model = keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(Noted()(image))))
+    traced.clear()
+    write_archive(model, tmp_path / "archive", batch_size=2, endpoint="mean_of_1_steps")
+    assert traced == [2]
+    assert set(SavedModel(tmp_path / "archive")._loaded.signatures) == {"mean_of_1_steps", "serving_default"}
 
 
 def test_the_saved_model_is_of_plain_operators(everything):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from keras_snnkd.errors import ExportError
+from keras_snnkd.files import processes
 from keras_snnkd.files.processes import run_script
 
 
@@ -82,3 +84,17 @@ import colorsys
 def test_a_script_ends_with_the_status_that_it_gives(program, status, imported, tmp_path):
     failure = run_script(script(tmp_path, program), seconds=60, imported=imported)
     assert failure is None if status == 0 else failure.startswith(f"failed with exit code {status}.")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each script imports what it needs")
+def test_a_module_can_be_imported_ahead_of_the_script_that_needs_it(tmp_path, monkeypatch):
+    """One that cannot be imported fails where it is needed, not where it was begun."""
+    monkeypatch.setattr(processes, "_warm_processes", {})
+    processes.prepare("colorsys")
+    (ahead,) = processes._warm_processes.values()
+    text = "import gc, sys\nassert 'colorsys' in sys.modules and gc.isenabled() and gc.get_freeze_count()"
+    assert run_script(script(tmp_path, text), seconds=60, imported="colorsys") is None
+    assert list(processes._warm_processes.values()) == [ahead]
+    processes.prepare("no_such_module")
+    with pytest.raises(ExportError, match="a helper process ended with exit code 1"):
+        run_script(script(tmp_path, ""), seconds=60, imported="no_such_module")

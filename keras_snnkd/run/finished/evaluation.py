@@ -184,8 +184,8 @@ def shown_to(model: keras.Model, data: datasets.Data) -> tuple[Samples, np.ndarr
     return graphs.taken(model, images), labels
 
 
-def predict(model: keras.Model, images: Samples, batch_size: int = 250) -> np.ndarray:
-    """Logits `[N, C]`, in float32."""
+def predict(model: keras.Model, images: Samples, batch_size: int = 128) -> np.ndarray:
+    """Logits `[N, C]`, in float32, in batches of the size with which `keras_snnkd.metrics` counts: neurons are compiled for each size."""
     return np.asarray(outside_xla(model).predict(graphs.in_order(model, images), batch_size=batch_size, verbose=0), dtype="float32")
 
 
