@@ -74,22 +74,27 @@ NUMBERS: dict[str, Any] = {
 OF_OPTIMIZER = ("optimizer", "schedule", "learning_rate", "teacher_learning_rate", "weight_decay")
 """Defaults that belong together: who asks for another optimizer than that of the data set gets none of them."""
 
+PATIENT: dict[str, Any] = {
+    "epochs": 2,
+    "optimizer": "sgd",
+    "schedule": "one_cycle",
+    "learning_rate": SGD_RATE,
+    "teacher_learning_rate": SGD_RATE,
+    "weight_decay": 2e-3,
+    "augment": "flip",
+    "cache": 2,  # an image and its mirror image
+}
+"""Of students that learn as their ANN twin first, for `twin_epochs`, and as spiking networks at the end."""
+
 BY_DATA_SET: dict[str, dict[str, Any]] = {
     "digits": {"batch_size": 32, "epochs": 30, "teacher_epochs": 10, "learning_rate": 5e-3, "teacher_learning_rate": 2e-3},
     "mnist": {"epochs": 8, "teacher_epochs": 4, "augment": "shift"},
     "fashion_mnist": {
+        **PATIENT,
         "student": "fashion_mnist_student_65k",
         "assistants": ["fashion_mnist_assistant_189k"],
-        "epochs": 2,
         "twin_epochs": 14,
         "teacher_epochs": 5,
-        "optimizer": "sgd",
-        "schedule": "one_cycle",
-        "learning_rate": SGD_RATE,
-        "teacher_learning_rate": SGD_RATE,
-        "weight_decay": 2e-3,
-        "augment": "flip",
-        "cache": 2,  # an image and its mirror image
     },
     "japanese_vowels": {
         "batch_size": 32,
@@ -100,15 +105,13 @@ BY_DATA_SET: dict[str, dict[str, Any]] = {
         "objectives": [{"objective": "soft_targets", "temperature": 1.0, "weight": 2.0, "teacher_tap": "output", "student_tap": "output"}],
     },
     "cifar10": {
+        **PATIENT,
         "student": "cifar10_student_69k",
         "assistants": ["cifar10_assistant_114k"],
-        "epochs": 4,
-        "twin_epochs": 24,
+        "twin_epochs": 16,
         "teacher_epochs": 4,
         "ann_epochs": 10,
         "teacher_start": "ann",
-        "augment": "flip+crop",
-        "cache": 4,
     },
 }
 """Of the data sets that are known by name."""
