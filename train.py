@@ -1,6 +1,7 @@
 """Command line of keras_snnkd; see `python train.py --help`."""
 
 import contextlib
+import importlib
 import os
 import sys
 
@@ -23,9 +24,9 @@ def quiet():
 if __name__ == "__main__":
     try:
         with quiet():
-            import tensorflow  # noqa: F401  for the data, whatever Keras runs on
-
             from keras_snnkd.cli import main
+
+            importlib.import_module("tensorflow")  # for the data, whatever Keras runs on; the package chooses its kernels first
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     raise SystemExit(main())
