@@ -74,6 +74,7 @@ WITH_TENSORFLOW = (
     "neurons/recompute.py",
     "neurons/scan.py",
     "layers/normalization.py",
+    "layers/normalized.py",
     "training/determinism.py",
     "training/feed.py",
     "training/strategy.py",

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shape, Tensor
-from keras_snnkd.layers.mean_normalization import normalized_mean
+from keras_snnkd.layers.normalized import compiles, moments, normalized
 from keras_snnkd.neurons.base import check_mask
 from keras_snnkd.neurons.currents import Currents, note
 from keras_snnkd.neurons.lanes import Lanes, joined
@@ -16,12 +16,12 @@ from keras_snnkd.training import strategy
 
 @public
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Batch normalization over batch, time and space: Keras' layer, computed by TensorFlow's fused kernel.
+    """Batch normalization over batch, time and space: Keras' layer, computed in few passes.
 
     ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, per channel. On TensorFlow, Keras goes over the data once for each
-    operation of that formula; the fused kernel does it in one or two passes, forward and backward. Moments, weights and config are
-    Keras' own. On other backends, with a mask, or with an axis other than the last, it is Keras' layer. Under a `tf.distribute`
-    strategy the moments are those of the whole batch, of all replicas.
+    operation of that formula. Training on CPUs runs compiled passes here (`keras_snnkd.layers.normalized`), anything else TensorFlow's
+    fused kernel. Moments, weights and config are Keras' own. On other backends, with a mask, or with an axis other than the last, it is
+    Keras' layer. Under a `tf.distribute` strategy the moments are those of the whole batch, of all replicas.
 
     Args:
         **kwargs: Of `keras.layers.BatchNormalization`.
@@ -63,7 +63,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             outputs = ops.cast(
                 ops.batch_normalization(x, mean, variance, -1, *self._shift_and_scale(x), self.epsilon), inputs.sequence.dtype
             )
-        return Lanes(outputs, normalized_mean(inputs.mean, *self._shift_and_scale(outputs), mean, variance, self.epsilon, of_batch))
+        return Lanes(outputs, normalized(inputs.mean, *self._shift_and_scale(outputs), mean, variance, self.epsilon, of_batch))
 
     def _is_fused(self, inputs: Tensor) -> bool:
         """Whether TensorFlow's kernel takes these inputs."""
@@ -95,6 +95,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
             x = ops.cast(inputs, "float32")
             mean, variance = _moments_of_replicas(x)
             outputs = ops.cast(ops.batch_normalization(x, mean, variance, -1, beta, gamma, self.epsilon), inputs.dtype)
+        elif of_batch and compiles():
+            mean, variance = moments(inputs)
+            outputs = normalized(inputs, beta, gamma, mean, variance, self.epsilon)
         else:
             outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
                 x=ops.reshape(inputs, (-1, *_map(inputs.shape), channels)),

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.layers import BatchNormalization, ThresholdBatchNormalization
+from keras_snnkd.layers.normalized import moments
 
 CURRENTS = np.random.default_rng(0).normal(2.0, 3.0, size=(4, 3, 5, 5, 2)).astype("float32")
 
@@ -84,6 +85,17 @@ def test_in_bfloat16_the_moments_are_float32():
     for found, expected in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(found, expected, rtol=2e-2, atol=2e-2)
     np.testing.assert_allclose(ours[-1], theirs[-1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (2, 1, 3), (5, 67, 2), (3, 4, 9, 9, 2), (16, 4, 8, 8, 3)], ids=str)
+@pytest.mark.parametrize("batch", ["known", "unknown"])
+def test_compiled_moments_are_exact_far_from_zero(shape, batch):
+    currents = np.random.default_rng(3).normal([1000.0, -50.0, 0.0][: shape[-1]], [0.1, 3.0, 1.0][: shape[-1]], shape).astype("float32")
+    signature = [tf.TensorSpec((None if batch == "unknown" else shape[0], *shape[1:]))]
+    mean, variance = tf.function(moments, input_signature=signature)(currents)
+    axes = tuple(range(len(shape) - 1))
+    np.testing.assert_allclose(mean, currents.mean(axes, "float64"), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(variance, currents.var(axes, "float64"), rtol=1e-3, atol=1e-7)
 
 
 @pytest.mark.parametrize("arguments", [{"axis": 1}, {"renorm": True}, {"dtype": "float64"}], ids=str)
