@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import importlib
 import os
 import sys
 
@@ -35,9 +36,9 @@ def quiet():
 if __name__ == "__main__":
     try:
         with quiet(), kept():
-            import tensorflow  # noqa: F401  for the data, whatever Keras runs on
-
             from keras_snnkd.cli import main
+
+            importlib.import_module("tensorflow")  # for the data, whatever Keras runs on; the package chooses its kernels first
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     raise SystemExit(main())

@@ -43,6 +43,12 @@ class Row:
         if those:
             self.ratio(name, [arithmetic.fastest(self.rounds, those)], [below])
 
+    def against_best(self, name: str, above: str, those: Sequence[str]) -> None:
+        """Judge the time of `above` divided by that of the fastest of `those` that took part."""
+        those = [who for who in those if who in self.values]
+        if those:
+            self.ratio(name, [above], [arithmetic.fastest(self.rounds, those)])
+
     @property
     def rounds(self) -> list[dict[str, float]]:
         """The values by round."""

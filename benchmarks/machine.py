@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ PACKAGES = ("keras_snnkd", "keras", "tensorflow", "ai-edge-litert", "jax", "torc
 
 FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 """Instructions that decide how fast convolutions are."""
+
+WIDTHS = {"avx512f": "AVX-512", "avx2": "AVX2"}
+"""Instructions by their width, the widest first, as a reader knows them."""
 
 
 def machine() -> dict[str, Any]:
@@ -26,6 +30,16 @@ def machine() -> dict[str, Any]:
         "system": platform.system(),
         "load before": [round(load, 1) for load in os.getloadavg()] if hasattr(os, "getloadavg") else None,
     }
+
+
+def vector_width(instructions: Sequence[str] | None = None) -> str:
+    """The widest vector instructions in words, which every table names: "AVX-512", "AVX2" or "older than AVX2".
+
+    Args:
+        instructions: As in `machine`; by default those of this machine.
+    """
+    found = machine()["instructions"] if instructions is None else instructions
+    return next((name for feature, name in WIDTHS.items() if feature in found), "older than AVX2")
 
 
 def versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.contenders import ours
+from benchmarks.machine import vector_width
 
 WARM_UP = 2
 
@@ -92,7 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
     rows: collections.Counter = collections.Counter()
     for event in found:
         rows[f"{'/'.join(event.operation.split('/')[-2:])} {event.shape}".strip()] += event.size
-    print(f"| conv4, T = {options.timesteps}, {options.precision}{', remat' if options.remat else ''} | MB |\n| --- | ---: |")
+    remat = ", remat" if options.remat else ""
+    print(f"| conv4, T = {options.timesteps}, {options.precision}{remat}, {vector_width()} | MB |\n| --- | ---: |")
     print(f"| all | {sum(rows.values()) / 1e6:.0f} |")
     for name, size in rows.most_common(12):
         print(f"| {name} | {size / 1e6:.0f} |")

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import vector_width
+
 NOTHING = "\N{EN DASH}"
 
 
@@ -29,8 +31,8 @@ def markdown(result: dict[str, Any]) -> str:
     """Targets, then the numbers behind them, then who did not take part."""
     machine, settings = result["machine"], result["settings"]
     lines = [
-        f"{machine['processor']}, {machine['cores']} cores, {machine['memory GB']} GB; {settings['threads']} threads for everyone, "
-        f"{settings['rounds']} rounds; {result['date']}.",
+        f"{machine['processor']} with {vector_width(machine['instructions'])}, {machine['cores']} cores, {machine['memory GB']} GB; "
+        f"{settings['threads']} threads for everyone, {settings['rounds']} rounds; {result['date']}.",
         ", ".join(f"{name} {version}" for name, version in result["versions"].items()) + ".",
         "",
         "| what | median | quartiles | target | met |",

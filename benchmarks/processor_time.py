@@ -1,14 +1,16 @@
 """Training steps of conv4 in seconds of processor time: `python -m benchmarks.processor_time --precision bf16`.
 
 For machines that others use at the same time, where seconds of the clock say little. Contenders take turns in one process; ratios are
-those of the medians. Peers are not here: `python -m benchmarks` measures them, by the clock.
+those of each round, to the faster of the two floors. Peers are not here: `python -m benchmarks --clock processor` measures them.
 """
 
 import argparse
-import statistics
 import time
 
+from benchmarks import arithmetic
 from benchmarks.contenders import floor, ours
+from benchmarks.machine import vector_width
+from benchmarks.rows import FLOOR, TORCH_FLOOR
 
 WARM_UP = 2
 
@@ -19,26 +21,32 @@ def main(arguments: list[str] | None = None) -> int:
     p.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     p.add_argument("--rounds", type=int, default=5)
     options = p.parse_args(arguments)
-    steps = {
-        "convolutions alone": floor.training(options.precision).step,
-        "backpropagation through time": ours.training(options.precision).step,
-        "by rates": ours.training(options.precision, gradient="rate").step,
+    contenders = {
+        FLOOR: floor.training(options.precision),
+        "backpropagation through time": ours.training(options.precision),
+        "by rates": ours.training(options.precision, gradient="rate"),
     }
-    for step in steps.values():
+    try:
+        contenders[TORCH_FLOOR] = floor.training_in_pytorch(options.precision)
+    except ModuleNotFoundError:
+        print("PyTorch is not installed: its convolutions are left out\n")
+    for contender in contenders.values():
         for _ in range(WARM_UP):
-            step()
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(options.rounds):
-        for name, step in steps.items():
-            started = time.process_time()
-            step()
-            seconds[name].append(time.process_time() - started)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    lowest = medians["convolutions alone"]
-    print(f"| conv4, training step, {options.precision} | s | of its convolutions alone |\n| --- | ---: | ---: |")
-    for name, median in medians.items():
-        print(f"| {name} | {median:.3f} | {median / lowest:.2f} |")
+            contender.step()
+    rounds = [{name: _seconds(contender.step) for name, contender in contenders.items()} for _ in range(options.rounds)]
+    lowest = arithmetic.fastest(rounds, [name for name in (FLOOR, TORCH_FLOOR) if name in contenders])
+    print(f"| conv4, training step, {options.precision}, {vector_width()} | s | of {lowest} | quartiles |\n| --- | ---: | ---: | ---: |")
+    for name in contenders:
+        seconds = arithmetic.summary([times[name] for times in rounds])["median"]
+        ratio = arithmetic.summary(arithmetic.ratios(rounds, [name], [lowest]))
+        print(f"| {name} | {seconds:.3f} | {ratio['median']:.2f} | {ratio['q1']:.2f} to {ratio['q3']:.2f} |")
     return 0
+
+
+def _seconds(step):
+    started = time.process_time()
+    step()
+    return time.process_time() - started
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.contenders import ours
+from benchmarks.machine import vector_width
 
 STEPS = 4
 COMPILED = "CpuExecutable::ExecuteAsyncOnStream"
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     for operation, milliseconds in found.items():
         rows[kind(operation)] += milliseconds / STEPS
     total = sum(rows.values())
-    print(f"| conv4, training step, {options.precision} | ms | share |\n| --- | ---: | ---: |")
+    print(f"| conv4, training step, {options.precision}, {vector_width()} | ms | share |\n| --- | ---: | ---: |")
     for name, milliseconds in rows.most_common():
         print(f"| {name} | {milliseconds:.1f} | {milliseconds / total:.0%} |")
     return 0

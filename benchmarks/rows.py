@@ -18,7 +18,8 @@ from benchmarks.contenders import UnavailableError, floor, ours, peers, recipe, 
 from benchmarks.worker import WARM_UP, environment
 
 RATES = "keras_snnkd, by rates"
-OURS, JAX, FLOOR, JELLY, SNNTORCH = "keras_snnkd", "keras_snnkd on JAX", "convolutions alone", "SpikingJelly", "snnTorch"
+OURS, JAX, JELLY, SNNTORCH = "keras_snnkd", "keras_snnkd on JAX", "SpikingJelly", "snnTorch"
+FLOOR, TORCH_FLOOR = "convolutions alone", "convolutions alone, in PyTorch"
 
 ROOT = Path(__file__).parents[1]
 
@@ -46,15 +47,16 @@ def training(bench: Bench, precision: str) -> Row:
         OURS: (ours.training, {"precision": precision}),
         RATES: (ours.training, {"precision": precision, "gradient": "rate"}),
         FLOOR: (floor.training, {"precision": precision}),
+        TORCH_FLOOR: (floor.training_in_pytorch, {"precision": precision}),
         JELLY: (peers.training, {"library": "spikingjelly", "precision": precision, **settings}),
         SNNTORCH: (peers.training, {"library": "snntorch", "precision": precision, **settings}),
     }
     if not bench.quick:
         contenders[JAX] = (ours.training, {"precision": precision, "backend": "jax"})
     row = bench.compare(contenders)
-    row.ratio(f"training_{precision}_floor", [OURS], [FLOOR])
+    row.against_best(f"training_{precision}_floor", OURS, [FLOOR, TORCH_FLOOR])
     row.best_of(f"training_{precision}_peers", [JELLY, SNNTORCH], OURS)
-    row.ratio(f"rates_{precision}_floor", [RATES], [FLOOR])
+    row.against_best(f"rates_{precision}_floor", RATES, [FLOOR, TORCH_FLOOR])
     row.ratio(f"rates_{precision}_bptt", [OURS], [RATES])
     row.best_of(f"rates_{precision}_peers", [JELLY, SNNTORCH], RATES)
     row.ratio(f"training_{precision}_jax", [JAX], [OURS])

@@ -104,7 +104,9 @@ def main():
             before, after = run(tree), run(ROOT)
         finally:
             subprocess.run([*worktree, "remove", "--force", str(tree)], check=True)
-    print("| case | first loss | last loss | largest relative difference |\n| --- | ---: | ---: | ---: |")
+    from benchmarks.machine import vector_width  # not by the other revision's process, which may lack it
+
+    print(f"| case ({vector_width()}) | first loss | last loss | largest relative difference |\n| --- | ---: | ---: | ---: |")
     worst = 0.0
     for name, now in after.items():
         if before[name] is None:

@@ -11,6 +11,7 @@ import itertools
 import sys
 from typing import Any
 
+from keras_snnkd._kernels import choose_kernels
 from keras_snnkd._version import __version__
 
 _SAVED = (
@@ -120,6 +121,7 @@ def __dir__() -> list[str]:
 
 def _register() -> None:
     """Enter the classes of saved files in Keras' table, if Keras is there."""
+    choose_kernels()
     try:
         import keras  # noqa: F401
     except ImportError:  # on a device; whoever uses more than `keras_snnkd.edge` gets this error then

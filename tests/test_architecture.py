@@ -19,6 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # Who may import whom
 
 EVERYWHERE = (
+    "_kernels",
     "_outputs",
     "_public",
     "_types",
@@ -156,7 +157,7 @@ def test_what_runs_on_a_device_imports_numpy_litert_and_the_lowest_parts_alone()
     found = {name.split(".")[0] for file in on_device for name in imports(file)} - standard
     ours = {".".join(name.split(".")[:2]) for file in on_device for name in imports(file) if name.startswith(f"{PACKAGE}.")}
     assert found == {PACKAGE, "numpy", "ai_edge_litert", "PIL", "keras"}  # Keras only where it is installed, to register classes
-    assert ours == {f"{PACKAGE}.{name}" for name in ("_outputs", "_types", "_version", "edge", "errors", "files")}
+    assert ours == {f"{PACKAGE}.{name}" for name in ("_kernels", "_outputs", "_types", "_version", "edge", "errors", "files")}
 
 
 # Configs

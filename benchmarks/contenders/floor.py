@@ -1,4 +1,7 @@
-"""The floor: what the convolutions of conv4 cost by themselves in TensorFlow. Nothing that computes them in this way can be faster.
+"""The floor: what the convolutions of conv4 cost by themselves. Nothing that computes them in this way can be faster.
+
+There are two: in TensorFlow, with the kernels that the package chooses, and in PyTorch in its memory layout `channels_last`. The faster one
+is the floor of a machine.
 
 The first convolution runs on B images, since the image does not change over time; the others on B T maps. No pooling, batch norm, neurons,
 classifier, loss or optimizer. In training each convolution also gives the gradient of its kernel and, but for the first, of its input. All
@@ -7,7 +10,7 @@ nothing is optimized away.
 """
 
 from benchmarks import network
-from benchmarks.contenders import Contender
+from benchmarks.contenders import Contender, ours, peers
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 
@@ -17,12 +20,32 @@ def training(precision: str = "fp32") -> Contender:
     return _contender(precision, gradients=True)
 
 
+def training_in_pytorch(precision: str = "fp32") -> Contender:
+    """Forward pass and gradients in PyTorch."""
+    torch = peers._torch()
+    layers = []
+    for index, (size, before, after) in enumerate(network.convolutions(network.CONV4)):
+        batch = network.BATCH * (network.TIMESTEPS if index else 1)
+        shapes = (batch, before, size, size), (after, before, 3, 3), (batch, after, size, size)
+        tensors = [torch.rand(shape, dtype=getattr(torch, DTYPES[precision])) for shape in shapes]
+        layers.append([tensor.contiguous(memory_format=torch.channels_last) for tensor in tensors])
+
+    def step():
+        for index, (maps, kernel, gradient) in enumerate(layers):
+            torch.nn.functional.conv2d(maps, kernel, padding=1)
+            wanted = [index > 0, True, False]
+            torch.ops.aten.convolution_backward(gradient, maps, kernel, None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1, wanted)
+
+    return Contender(step, {"parameters": sum(kernel.numel() for _, kernel, _ in layers)})
+
+
 def inference(precision: str = "fp32") -> Contender:
     """Forward pass alone."""
     return _contender(precision, gradients=False)
 
 
 def _contender(precision, gradients):
+    ours._import()  # before TensorFlow, whose kernels it chooses
     import tensorflow as tf
 
     random = tf.random.Generator.from_seed(0)

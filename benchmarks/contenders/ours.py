@@ -1,5 +1,6 @@
 """keras_snnkd, in the way that `fit` and `predict` run it: Keras' compiled functions on an endless data set that holds one batch."""
 
+import importlib
 import inspect
 import math
 import os
@@ -148,9 +149,8 @@ def _import(backend="tensorflow"):
     os.environ["KERAS_BACKEND"] = backend
     if backend == "jax":
         import jax  # noqa: F401 - says at once that it is not there
+    kd = importlib.import_module("keras_snnkd")  # before Keras: it chooses TensorFlow's kernels
     import keras
-
-    import keras_snnkd as kd
 
     keras.utils.set_random_seed(0)
     return kd

@@ -7,7 +7,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 MODULES = {
-    "keras_snnkd": {"__init__", "_outputs", "_types", "_version", "errors"},
+    "keras_snnkd": {"__init__", "_kernels", "_outputs", "_types", "_version", "errors"},
     "keras_snnkd.edge": None,
     "keras_snnkd.files": {"__init__", "logits", "output", "padding", "pictures", "samples", "staging"},
 }

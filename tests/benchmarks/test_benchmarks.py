@@ -116,7 +116,7 @@ def test_output_is_one_json_one_table_and_one_picture(tmp_path):
     row.best_of("training_fp32_peers", ["a", "b"], "ours")
     result = {
         "date": "2026-01-01",
-        "machine": {"processor": "CPU", "cores": 2, "memory GB": 24},
+        "machine": {"processor": "CPU", "instructions": ["avx2"], "cores": 2, "memory GB": 24},
         "versions": {"python": "3.11"},
         "settings": {"threads": 2, "rounds": 3},
         "rows": {"training_fp32": row.to_dict()},
@@ -124,6 +124,7 @@ def test_output_is_one_json_one_table_and_one_picture(tmp_path):
     text = output.write(result, tmp_path)
     assert json.loads((tmp_path / "results.json").read_text("utf-8")) == result
     assert "| training step, fp32 / its convolutions alone | 5 x | 3.75 to 7 | at most 1.12 x | **no** |" in text
+    assert text.startswith("CPU with AVX2, 2 cores")
     assert "left out: absent is not installed" in text
     assert "training step, fp32" in (tmp_path / "results.svg").read_text("utf-8")
 
