@@ -111,10 +111,11 @@ PLANS = {
     ),
     "cifar10": Plan(
         3,
-        "--epochs 4 --twin-epochs 24 --augment flip+crop",
-        "2e-3,5e-3",
+        "--epochs 2 --twin-epochs 16 --augment flip",
+        "0.05,0.1",
         f"{STRONG} --teacher convnet:48,pool,96,96,pool,192,192,pool,192,flatten --augment flip+crop+cutout --ann-epochs 20 "
         "--teacher-epochs 8",
+        views=2,  # an image and its mirror image
     ),
 }
 """By data set."""

@@ -163,7 +163,8 @@ def test_a_teacher_of_several_runs_stands_there_once_and_a_rival_beside_the_stud
     distilled = of_seed(tmp_path / "distilled", 0, 0.90, 0.91)
     compared = finished(tmp_path / "rivals", models=[row("teacher", 0.99, seconds=None)], rivals=rivals)
     Recipe(mode="compare", rivals=True).save(tmp_path / "rivals" / "recipe.json")
-    monkeypatch.setattr(collect.models, "load", lambda path: SimpleNamespace(count_params=lambda: 7))
+    monkeypatch.setattr(collect.models, "load", lambda path: SimpleNamespace(count_params=lambda: 7, name=path.parent.name))
+    monkeypatch.setattr(collect, "timesteps", lambda model: 29 if model.name == "student" else None)  # not the recipe's: of series
     operations = SimpleNamespace(to_dict=lambda: OPERATIONS)
     monkeypatch.setattr(collect.metrics, "synaptic_operations", lambda *_: operations)
     monkeypatch.setattr(collect.metrics, "activity", lambda *_: SimpleNamespace(rates={}, spikes_per_image=0.0))
@@ -171,6 +172,7 @@ def test_a_teacher_of_several_runs_stands_there_once_and_a_rival_beside_the_stud
     assert list(arms) == ["teacher", "student alone", "student distilled", "spiking student, int8 file", "its ANN twin, int8 file"]
     assert [arms[name]["difference"]["mean"] for name in list(arms)[3:]] == [2.0, 4.0]
     assert (arms["its ANN twin, int8 file"]["bytes"], arms["its ANN twin, int8 file"]["energy"]) == (800, 2.0)
+    assert [arms[name]["timesteps"] for name in list(arms)[3:]] == [29, None]
 
 
 # runs that are planned

@@ -213,7 +213,7 @@ def test_without_spikes_on_both_sides_the_objective_is_soft_targets_alone(ann):
     [
         ({}, 1),
         ({"augment": "shift"}, 0),
-        ({"dataset": "cifar10"}, 4),
+        ({"dataset": "cifar10"}, 2),
         ({"dataset": "cifar10", "objectives": ["kdsnn"]}, 0),
         ({"dataset": "cifar10", "augment": "none"}, 1),
         ({"augment": "shift", "cache": 4}, 4),
