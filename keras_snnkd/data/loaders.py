@@ -15,7 +15,7 @@ from keras_snnkd.data.events import Events, Frames
 from keras_snnkd.data.series import Cut, Series
 from keras_snnkd.data.settings import check_limit, check_settings, fitting_batch_size
 from keras_snnkd.data.splits import TENTH, TENTH_OF_NUMBERS, Source, every_fifth, split
-from keras_snnkd.errors import DatasetUnavailableError, FileFormatError, unknown_name
+from keras_snnkd.errors import DatasetUnavailableError, FileFormatError, UnknownNameError, did_you_mean, unknown_name
 from keras_snnkd.files.pictures import Resize
 from keras_snnkd.files.samples import of_each
 
@@ -317,8 +317,21 @@ def _reader(
             f"{path}: expected a .npz, .ts, .csv or .tsv file or a folder of images or sounds, got a file ending in {path.suffix!r}."
         )
     if path.suffix in (".npz", ".tsv", ".txt") or "/" in text or os.sep in text:
-        raise DatasetUnavailableError(f"there is no file or folder {str(path)!r}; check the path, or name one of {', '.join(names())}.")
-    raise unknown_name("data set", text, names())
+        meant = did_you_mean(path.name, _beside(path))
+        raise DatasetUnavailableError(
+            f"there is no file or folder {str(path)!r}; check the path, or name one of {', '.join(names())}.{meant}"
+        )
+    meant = did_you_mean(text, [*names(), *_beside(path)])
+    raise UnknownNameError(
+        f"unknown data set {text!r}.{meant} There is no folder or file of that name here either. Known: {', '.join(sorted(names()))}."
+    )
+
+
+def _beside(path: Path) -> list[str]:
+    """Names of the folders and files that stand where `path` would."""
+    with contextlib.suppress(OSError):
+        return [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")]
+    return []
 
 
 def read_digits() -> Source:

@@ -12,9 +12,9 @@ from keras_snnkd.report.sizes import larger_sentences
 
 @of_plain_data
 def summary(run: Mapping[str, Any]) -> list[str]:
-    """What came out of a run in sentences: how much smaller each student is than the teacher, what distillation gave, whether the last
-    student is quiet enough to need less energy than its ANN twin, which files of fewer bits are no smaller, and where the student alone
-    is if it is the more accurate one.
+    """What came out of a run in sentences: how much smaller each student is than the teacher, what distillation gave, where the student
+    alone is if it is the more accurate one, what the last student takes where no zeros are skipped, whether it is quiet enough to need
+    less energy than its ANN twin, and which files of fewer bits are no smaller.
 
     Args:
         run: See `keras_snnkd.report`.
@@ -44,6 +44,8 @@ def summary(run: Mapping[str, Any]) -> list[str]:
                 "This is one run with one seed, so read it as a hint; a result needs several seeds and equally tuned arms."
             )
     sentences += filter(None, [better_alone(run)])
+    if teacher and students:
+        sentences += filter(None, [_on_a_cpu(students[-1], teacher, labels, compared=bool(run.get("verdict")))])
     if students and not run.get("verdict"):  # which says it too
         last = students[-1]["name"]
         rate = ((run.get("activity") or {}).get(last) or {}).get("rate")
@@ -75,6 +77,22 @@ def untaught(student: Mapping[str, Any], students: Sequence[Mapping[str, Any]]) 
     untaught = [row for row in students if not row.get("taught_by")]
     alike = [row for row in untaught if (row.get("timesteps") is None) == (student.get("timesteps") is None)]
     return next(iter(alike or untaught), None)
+
+
+def _on_a_cpu(student: Mapping[str, Any], teacher: Mapping[str, Any], labels: Mapping[str, str], compared: bool) -> str:
+    """What the student costs where nothing is skipped, beside its teacher; nothing where that was not counted."""
+    ours, theirs = (formats.number((row.get("synaptic_operations") or {}).get("dense")) for row in (student, teacher))
+    if not ours or not theirs:
+        return ""
+    said = (
+        f"A CPU or microcontroller skips no zeros: there the {labels[student['name']]} takes {formats.large(ours)} operations an image, "
+        f"{ours / theirs:.2g} times the teacher's {formats.large(theirs)}"
+    )
+    ours, theirs = (formats.number((row.get("bytes") or {}).get("dynamic")) for row in (student, teacher))
+    if ours and theirs:
+        said += f"; its file with 8-bit weights has {formats.size(ours)}, the teacher's {formats.size(theirs)}"
+    spiking = student.get("timesteps") is not None
+    return said + ("; --rivals sets an ANN of its shape beside it." if spiking and not compared else ".")
 
 
 def _smaller(row: Mapping[str, Any], other: Mapping[str, Any]) -> str:

@@ -168,7 +168,7 @@ class Experiment:
         if not loss:
             return
         if given.augment is None:
-            loss += f". No image is augmented, then; --augment {self.recipe.augment} does it all the same"
+            loss += f". So images are not augmented; --augment {self.recipe.augment} does it all the same"
             plain = dataclasses.replace(given, augment="none").resolved()
             self.recipe = dataclasses.replace(self.recipe, augment="none", cache=plain.cache)
             del self.data

@@ -74,6 +74,15 @@ def test_an_unknown_name_is_refused_with_the_nearest(name, hint):
         load(name)
 
 
+def test_a_folder_of_nearly_that_name_is_meant(tmp_path, monkeypatch):
+    (tmp_path / "shapes").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownNameError, match=r"unknown data set 'shape'\. Did you mean 'shapes'\? There is no folder"):
+        load("shape")
+    with pytest.raises(DatasetUnavailableError, match=r"Did you mean 'shapes'\?"):
+        load(tmp_path / "shape")
+
+
 @pytest.mark.parametrize("name", ["nowhere/images", "nowhere.npz", "nowhere.tsv"])
 def test_a_path_to_nothing_is_refused(name, tmp_path):
     with pytest.raises(DatasetUnavailableError, match="there is no file or folder"):

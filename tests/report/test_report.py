@@ -104,6 +104,22 @@ def test_summary_compares_by_size_and_by_counted_images(run):
     assert gain.startswith("student: 0.50 points more accurate than the same student trained alone (1 of 200 test images). This is one run")
 
 
+@pytest.mark.parametrize(
+    ("timesteps", "verdict", "end"), [(4, [], "; --rivals sets an ANN of its shape beside it."), (4, ["So"], " kB."), (None, [], " kB.")]
+)
+def test_summary_says_what_a_cpu_computes_and_how_large_the_files_are(run, timesteps, verdict, end):
+    for row in run["models"]:
+        role = row["role"] == "teacher"
+        row.update(synaptic_operations={"dense": 2.47e6 if role else 3.67e6}, bytes={"dynamic": 48_100 if role else 44_000})
+    run["models"][-1]["timesteps"] = timesteps
+    (said,) = [sentence for sentence in report.summary({**run, "verdict": verdict}) if sentence.startswith("A CPU")]
+    assert (
+        "the student alone takes 3.67 M operations an image, 1.5 times the teacher's 2.47 M; its file with 8-bit weights has 44.0 kB, "
+        in said
+    )
+    assert said.endswith("the teacher's 48.1" + (end if end == " kB." else f" kB{end}"))
+
+
 def _dots(svg):
     """Where the dots of a picture of curves are."""
     return re.findall(r'<use xlink:href="#m\w+" x="([\d.]+)" y="[\d.]+" style="fill: #0072b2', svg)

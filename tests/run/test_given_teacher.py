@@ -44,7 +44,7 @@ def test_an_augmentation_that_nobody_asked_for_is_left_out_for_a_teacher_that_wa
     assert made.recipe.augment == made.data.augment == "none"
     assert made.recipe.cache == 1  # one view of each image
     assert "the teacher is right on 100.0% of 256 training images as they are" in said.getvalue()
-    assert "No image is augmented, then; --augment crop does it all the same" in said.getvalue()
+    assert "So images are not augmented; --augment crop does it all the same" in said.getvalue()
 
 
 def test_one_that_was_asked_for_stays_with_a_warning(tmp_path, corners, teacher):

@@ -57,7 +57,7 @@ class Progress(keras.callbacks.Callback):
         left = (time.monotonic() - self.started) / done * (self.params["epochs"] - epoch - 1)
         values = {name: float(value) for name, value in (logs or {}).items()}
         said = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
-        line = f"{self.title} epoch {epoch + 1}/{self.params['epochs']}: {said}, {clock(left)} left"
+        line = f"{self.title} epoch {epoch + 1}/{self.params['epochs']}: {said}, {clock(left)} left in this stage"
         told = {"stage": self.title, "epoch": epoch + 1, "epochs": self.params["epochs"], "seconds_left": round(left, 1)}
         tell(self.console, "epoch", line, **told, metrics=values)
 

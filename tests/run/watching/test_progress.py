@@ -18,7 +18,7 @@ def test_progress_in_a_log_is_one_line_an_epoch():
         progress.on_epoch_end(epoch, {"loss": 0.25, "val_accuracy": 1.0})
     first, second = screen.getvalue().splitlines()
     assert first.startswith("[seed 1/3] teacher epoch 1/2: loss 0.2500, val_accuracy 1.0000, ")
-    assert second == "[seed 1/3] teacher epoch 2/2: loss 0.2500, val_accuracy 1.0000, 0:00 left"
+    assert second == "[seed 1/3] teacher epoch 2/2: loss 0.2500, val_accuracy 1.0000, 0:00 left in this stage"
 
 
 def test_a_stage_that_goes_on_says_once_at_which_epoch():
