@@ -84,9 +84,10 @@ def _on_a_cpu(student: Mapping[str, Any], teacher: Mapping[str, Any], labels: Ma
     ours, theirs = (formats.number((row.get("synaptic_operations") or {}).get("dense")) for row in (student, teacher))
     if not ours or not theirs:
         return ""
+    times = f"{ours / theirs:.2g} times the" if ours >= theirs else f"{theirs / ours:.2g} times fewer than the"
     said = (
         f"A CPU or microcontroller skips no zeros: there the {labels[student['name']]} takes {formats.large(ours)} operations an image, "
-        f"{ours / theirs:.2g} times the teacher's {formats.large(theirs)}"
+        f"{times} teacher's {formats.large(theirs)}"
     )
     ours, theirs = (formats.number((row.get("bytes") or {}).get("dynamic")) for row in (student, teacher))
     if ours and theirs:
