@@ -174,3 +174,14 @@ def test_windows_of_more_steps_than_a_file_holds_run_step_by_step(files, tmp_pat
         found, _ = integers.as_integers(model, data, tmp_path, neuron, 0, 1.0, [])
         assert files.forms[-1] == form
         assert (found["runs"], found["milliseconds"]) == (runs, runs * 0.5)
+
+
+def test_padding_is_not_run_and_not_timed(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(integers.export, "latency", lambda path, threads: [kd.export.Latency(1, 0.5, 0.6, 10, None)])
+    data = kd.data.load("japanese_vowels", limit=60)
+    steps = lengths(data.test_arrays[0]).mean()
+    assert steps < 29
+    for neuron in ("lif", "relu"):
+        found, _ = integers.as_integers(kd.models.SequenceNet((29, 12), 9, widths=(4,), neuron=neuron), data, tmp_path, neuron, 0, 1.0, [])
+        assert files.forms[-1] == "streaming"
+        assert (found["runs"], found["milliseconds"]) == pytest.approx((steps, steps * 0.5))
