@@ -9,6 +9,7 @@ from typing import Any
 from keras_snnkd.errors import KDError, unknown_name
 from keras_snnkd.files.output import unread_output
 from keras_snnkd.run.recipes.modes import WITHOUT_TRAINING
+from keras_snnkd.run.watching.ctrl_c import listening
 from keras_snnkd.run.watching.json_log import Lines
 from keras_snnkd.run.watching.terminal import make_console
 
@@ -40,7 +41,7 @@ def _main(arguments: list[str]) -> int:
             console = Lines()
             complain = console.emit_text
         logging.getLogger("tensorflow").setLevel("ERROR")
-        with warnings.catch_warnings():
+        with listening(), warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: complain("warning", str(message))
             from keras_snnkd.cli.dispatch import dispatch
 

@@ -37,6 +37,7 @@ from keras_snnkd.run.recipes.modes import Mode
 from keras_snnkd.run.recipes.recipe import Recipe, is_file, teacher_file
 from keras_snnkd.run.watching.attempt import attempt, reason
 from keras_snnkd.run.watching.board import EpochBoard
+from keras_snnkd.run.watching.ctrl_c import CtrlC
 from keras_snnkd.run.watching.health import TrainingHealth
 from keras_snnkd.run.watching.outlook import measured, warnings_of
 from keras_snnkd.run.watching.progress import Counter, Progress, Stopwatch, working
@@ -333,11 +334,12 @@ class Experiment:
 
     def _callbacks(self, stage: Stage, title: str, closing: contextlib.ExitStack) -> list[keras.callbacks.Callback]:
         if not strategy.is_chief():
-            return []
+            return [CtrlC()]
         self._say_outlook(stage, self.folder)
         progress = Progress(title, self.console)
         closing.callback(progress.close)
         return [
+            CtrlC(),
             *self._front(stage),
             self._health(),
             progress,

@@ -168,7 +168,7 @@ def test_ctrl_c_ends_a_process_cleanly(tmp_path):
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        said, error = process.communicate(timeout=120)
+        said, error = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 130, error
