@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import keras_snnkd as kd
-from tests.sampling import sampled
 
 ROOT = pathlib.Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- not run: [^\n]+ -->\n)?^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -22,7 +21,8 @@ PAGES = [
     and any(not left_out for left_out, _ in BLOCK.findall(page.read_text("utf-8")))
 ]
 
-USUAL = ("README.md", "docs/data.md", "docs/distillation.md")
+FIRST = ("README.md", "docs/data.md")
+"""Pages that a reader types first."""
 
 LEARNED = 0.95
 """Accuracy on test images that every model of a page reaches, which is what the command line's student reaches at least."""
@@ -57,7 +57,7 @@ class Trained:
 
 
 @pytest.mark.filterwarnings("default:::keras_snnkd")
-@pytest.mark.parametrize("page", sampled(PAGES, *USUAL))
+@pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.merge if page in FIRST else pytest.mark.slow) for page in PAGES])
 def test_the_blocks_of_a_page_run_and_what_they_train_learns(page, tmp_path, monkeypatch):
     text = (ROOT / page).read_text("utf-8")
     (tmp_path / "saved_models").symlink_to(ROOT / "saved_models")

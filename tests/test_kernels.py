@@ -34,6 +34,7 @@ def test_without_linux_list_nothing_changes(tmp_path):
     assert environment == {}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not PROCESSOR.is_file() or "avx2" not in PROCESSOR.read_text("utf-8").split(), reason="needs AVX2 and Linux")
 def test_importing_the_package_chooses_before_tensorflow_is_there():
     program = "import keras_snnkd; from tensorflow.python.util import _pywrap_util_port as port; print(port.IsMklEnabled())"

@@ -28,7 +28,7 @@ def python(program, backend="numpy"):
         ("import keras_snnkd, keras", "tensorflow"),
         pytest.param("import keras, keras_snnkd", "numpy", marks=pytest.mark.slow),
         pytest.param("import keras_snnkd.surrogates, keras", "numpy", marks=pytest.mark.slow),
-        ("import keras_snnkd.edge; from keras.saving import load_model; import keras", "numpy"),
+        pytest.param("import keras_snnkd.edge; from keras.saving import load_model; import keras", "numpy", marks=pytest.mark.slow),
     ],
 )
 def test_a_saved_model_loads_whatever_was_imported_first(imports, backend):
@@ -36,6 +36,7 @@ def test_a_saved_model_loads_whatever_was_imported_first(imports, backend):
     assert "'keras_snnkd.neurons.lif.LIF'>" in python(program, backend)
 
 
+@pytest.mark.merge
 def test_all_classes_of_saved_files_are_registered():
     decorated = {
         node.name
@@ -48,6 +49,7 @@ def test_all_classes_of_saved_files_are_registered():
     assert len(decorated) > 40
 
 
+@pytest.mark.slow
 def test_no_import_is_watched():
     program = "import sys, keras_snnkd; print(any(type(finder).__module__.startswith('keras_snnkd') for finder in sys.meta_path))"
     assert python(program) == ["False"]

@@ -39,6 +39,7 @@ def test_the_time_of_a_file_that_is_not_there(tmp_path):
         kd.export.latency(tmp_path / "missing.tflite")
 
 
+@pytest.mark.slow
 def test_the_command_line_goes_on_without_a_reader(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "numpy")  # which is imported soonest
     inside = "    print('x' * 100_000, flush=True)\n    print('y')\n"

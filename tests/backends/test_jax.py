@@ -62,6 +62,7 @@ def assert_close(both, start, rtol, atol=0.0):
         np.testing.assert_allclose(both[1][name], both[0][name], rtol, atol, err_msg=name)
 
 
+@pytest.mark.merge
 @pytest.mark.parametrize("neuron", program.NEURONS)
 def test_neurons_give_the_same_outputs_and_gradients(neuron, both):
     for timesteps, policy in program.RUNS:
@@ -74,11 +75,13 @@ def test_neurons_give_the_same_outputs_and_gradients(neuron, both):
         assert_close(both, run, 1e-5 if policy == "float32" else 1e-2, 1e-5)
 
 
+@pytest.mark.merge
 def test_cells_train_alike(both):
     assert np.ptp(both[0]["cells loss"]) > 1e-3
     assert_close(both, "cells", 1e-5)
 
 
+@pytest.mark.merge
 def test_twenty_steps_of_distillation_have_the_same_losses(both):
     loss = both[0]["steps loss"]
     assert len(loss) == 20
@@ -87,6 +90,7 @@ def test_twenty_steps_of_distillation_have_the_same_losses(both):
     assert_close(both, "steps", 1e-5)
 
 
+@pytest.mark.merge
 def test_they_lead_to_the_same_weights_and_evaluation(both):
     assert {"epochs loss", "epochs val_loss", "epochs val_accuracy", "evaluated loss", "evaluated accuracy"} < set(both[0])
     assert not {"epochs val_soft_targets", "evaluated soft_targets"} & set(both[1])
@@ -96,6 +100,7 @@ def test_they_lead_to_the_same_weights_and_evaluation(both):
     assert both[1]["weight distiller/soft_targets_weight"] == program.EPOCHS  # the schedule's last value
 
 
+@pytest.mark.merge
 def test_rates_train_alike(both):
     loss = both[0]["rates loss"]
     assert len(loss) == 10
@@ -103,6 +108,7 @@ def test_rates_train_alike(both):
     assert_close(both, "rates", 1e-4, 1e-6)
 
 
+@pytest.mark.merge
 def test_a_file_gives_the_same_spikes_on_both(both):
     assert 0 < np.mean(both[0]["spikes"]) < 1
     np.testing.assert_array_equal(both[1]["spikes"], both[0]["spikes"])
@@ -145,6 +151,7 @@ def test_an_interrupted_chain_goes_on(trained_on_jax):
     assert 0 <= found["validation_accuracy"] <= 1
 
 
+@pytest.mark.merge
 @pytest.mark.parametrize("function", ["litert", "saved_model", "export_all", "freeze"])
 def test_export_tells_the_way_over_tensorflow(function, refused_on_jax):
     for part in ("Keras runs on jax", "model.save('width6.keras')", "KERAS_BACKEND=tensorflow", "train.py --mode export"):

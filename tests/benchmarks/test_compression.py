@@ -59,6 +59,7 @@ def test_what_a_file_tells_of_is_not_measured_again():
     ]
 
 
+@pytest.mark.slow
 def test_rows_are_appended_as_they_are_found_and_a_word_of_several_is_a_row_of_its_own(tmp_path, monkeypatch):
     out = tmp_path / "rows.jsonl"
     trained = []

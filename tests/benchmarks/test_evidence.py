@@ -76,6 +76,7 @@ def test_data_name_their_command_and_recipe(path):
         assert all(10 < accuracy <= 100 for accuracy in arm["accuracy"])
 
 
+@pytest.mark.slow
 def test_pictures_show_the_data():
     for path, content in pages.pictures(ROOT):
         words = [set(re.findall(r"<text[^>]*>([^<]+)</text>", text)) for text in (content, path.read_text("utf-8"))]

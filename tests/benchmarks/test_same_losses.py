@@ -1,8 +1,11 @@
 """The comparison of losses between two revisions."""
 
+import pytest
+
 from benchmarks import same_losses
 
 
+@pytest.mark.slow
 def test_the_same_network_has_the_same_losses():
     case = {"timesteps": 2, "widths": (4, "pool", 4)}
     losses = same_losses.losses(**case)

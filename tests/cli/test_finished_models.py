@@ -39,6 +39,7 @@ def test_a_model_is_measured(card, capsys):
     assert "card" not in said  # which tells no accuracy
 
 
+@pytest.mark.slow
 def test_attacks_are_told_of_the_model_and_of_its_variants(card, capsys):
     model = card / "model.keras"
     attacks = ["--attack", "fgsm:epsilon=0.2", "--attack", "pgd:epsilon=0.1,steps=2"]
@@ -68,6 +69,7 @@ def test_attacks_that_cannot_be_are_refused_at_once(options, message, card, caps
     assert message in " ".join(told(capsys)[1].split())
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("told_of", "message"),
     [

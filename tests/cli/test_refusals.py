@@ -142,6 +142,7 @@ def test_data_and_a_teacher_that_are_cut_short_are_refused(capsys, no_training):
     assert "teacher.keras is not a .keras file, or it is cut short" in refused(capsys, "--teacher", "teacher.keras")
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("teacher", "message"),
     [

@@ -29,12 +29,14 @@ def test_there_are_files_of_this_version_or_of_the_one_before():
     assert VERSIONS
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("folder", "name"), MODELS, ids=[f"{folder.name}-{name}" for folder, name in MODELS])
 def test_a_model_answers_as_it_did(folder, name):
     model = kd.models.load(folder / f"{name}.keras")
     np.testing.assert_allclose(model(write.inputs(model)), np.load(folder / "answers.npz")[name], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @of_version
 def test_a_distiller_comes_back_with_its_objectives(folder):
     distiller = keras.saving.load_model(folder / "distiller.keras")
@@ -79,6 +81,7 @@ def test_a_cache_is_taken_as_it_is(folder, tmp_path, monkeypatch):
         np.testing.assert_allclose(batch["teacher"][name], taps[name], rtol=2e-3, atol=2e-3)  # logits are kept in float16
 
 
+@pytest.mark.slow
 @of_version
 def test_a_finished_run_is_not_trained_again(folder, tmp_path, monkeypatch):
     shutil.copytree(folder / "run", tmp_path / "run")

@@ -57,6 +57,7 @@ def student():
     return model
 
 
+@pytest.mark.slow
 def test_the_accuracy_is_that_of_many_draws(student):
     before = tiny.values(student)
     found = compress.device_accuracy(student, tiny.IMAGES, tiny.LABELS, Device(noise=0.4, stuck=0.2), draws=20)

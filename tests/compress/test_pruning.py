@@ -103,6 +103,7 @@ def trained(request):
     return student, seen
 
 
+@pytest.mark.every(2)
 def test_training_ends_with_the_wanted_share_of_zeros(trained):
     student, seen = trained
     neurons = any(isinstance(layer, kd.layers.NeuronMask) for layer in student.layers)

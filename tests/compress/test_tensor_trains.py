@@ -79,6 +79,7 @@ def convnet(**arguments):
 IMAGES = np.random.default_rng(0).random((4, 6, 6, 1), "float32")
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("mode", ["sequential", "parallel"])
 @pytest.mark.parametrize("trains", ["merged", "kept"])
 def test_a_decomposed_network_becomes_plain_again(mode, trains):

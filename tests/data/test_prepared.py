@@ -61,6 +61,7 @@ class SpeechCommands(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             yield number, {"audio": sound.astype("int16"), "label": number % 12}
 
 
+@pytest.mark.slow
 def test_speech_commands_are_spectra_with_the_validation_part_that_they_bring(tmp_path):
     SpeechCommands(data_dir=tmp_path).download_and_prepare(download_config=tfds.download.DownloadConfig(register_checksums=False))
     data = load("speech_commands", data_dir=tmp_path, batch_size=8)

@@ -292,6 +292,7 @@ def test_lines_of_a_ts_file_that_are_no_series_are_refused(line, match, tmp_path
         data.load(tmp_path / "mine.ts")
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", ["jitter", "scale", "time_shift", "time_mask"])
 def test_augmentation_changes_series_but_not_their_padding_and_is_seeded(name):
     plain, first, again, other = (

@@ -94,6 +94,7 @@ def test_each_batch_brings_what_the_teacher_does_on_its_very_images(tmp_path):
         assert np.any(logits != expected["logits"])
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("objectives", "tolerance"),
     [([{"objective": "spike_train", "window": 1}], 0), (["soft_targets", "feature_map"], 1e-4)],
@@ -120,6 +121,7 @@ def test_a_student_learns_from_the_cache_as_from_the_teacher(objectives, toleran
         assert other == pytest.approx(step, rel=tolerance, abs=0)
 
 
+@pytest.mark.slow
 def test_evaluation_of_batches_with_taps_is_the_students_own(tmp_path):
     distiller = tiny.compiled(network(6), network(12), ["soft_targets"], metrics=["accuracy"])
     cache = TeacherCache(distiller.teacher, DATA, distiller.teacher_taps, tmp_path)
@@ -186,6 +188,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("changed", sampled(CHANGES, "teacher", "views"))
 def test_a_cache_of_something_else_is_computed_anew(changed, tmp_path):
     teacher = network(12)
@@ -225,6 +228,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_what_is_damaged_is_computed_anew(damage, tmp_path, runs):
     do, message, images = DAMAGE[damage]

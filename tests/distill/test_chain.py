@@ -56,6 +56,7 @@ def test_finished_stages_are_loaded_and_stay_as_they_are(finished):
         assert (result.history, result.record) == (results[name].history, results[name].record)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -80,6 +81,7 @@ def test_a_folder_that_holds_a_run_is_refused_without_resume(finished):
         run(three_stages(), folder)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", ["model.keras", "history.json", "stage.json"])
 def test_a_finished_stage_that_is_damaged_is_told(finished, tmp_path, name):
     folder, _ = finished
@@ -103,6 +105,7 @@ def test_the_same_stages_train_alike_whatever_ran_before(tmp_path):
     tiny.assert_equal_weights(first.model, tiny.values(second.model))
 
 
+@pytest.mark.slow
 def test_a_stage_can_start_from_the_weights_of_another(finished, tmp_path):
     class Seen(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
@@ -169,6 +172,7 @@ def test_a_stage_trains_by_the_optimizer_schedule_and_labels_that_it_names():
     assert distiller.loss.label_smoothing == 0.1
 
 
+@pytest.mark.slow
 def test_a_teacher_that_stops_early_has_the_rates_of_a_whole_training(tmp_path):
     stage = Stage("teacher", network(6), epochs=4, stop=2, learning_rate=0.01)
     whole = dataclasses.replace(stage, epochs=2, stop=None)

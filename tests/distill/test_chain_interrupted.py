@@ -60,6 +60,7 @@ def test_an_interrupted_stage_ends_as_an_uninterrupted_one(taught, tmp_path):
     tiny.assert_equal_weights(resumed.model, tiny.values(whole.model))
 
 
+@pytest.mark.slow
 def test_an_interrupted_stage_with_a_cache_ends_as_an_uninterrupted_one(tmp_path):
     """Stopped while the cache is built, and again while the student learns from it."""
 

@@ -48,6 +48,7 @@ def test_a_teacher_that_its_training_taught_nothing_is_stopped_before_its_studen
     assert not (tmp_path / "run" / "student").exists()
 
 
+@pytest.mark.slow
 def test_where_others_go_on_its_students_are_left_out(tmp_path):
     problems = {}
     stages = [*two_stages(), Stage("alone", network(4), epochs=1)]
@@ -81,6 +82,7 @@ def test_a_given_teacher_that_guesses_leaves_nothing_and_the_folder_can_be_used(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_given_teacher_that_guesses_is_told_once_where_others_go_on(tmp_path):
     teacher, problems = network(9, neuron="relu")(), []
     stages = [
@@ -91,6 +93,7 @@ def test_a_given_teacher_that_guesses_is_told_once_where_others_go_on(tmp_path):
     assert (list(results), problems) == (["alone"], [("taught", TeacherError)])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the student .* is not smaller")
 def test_a_student_that_has_learned_little_may_teach_its_other_form(tmp_path):
     """As fine-tuning for integers has it: the training before it is not thrown away by a verdict on its model."""

@@ -19,6 +19,7 @@ from tests.distill import tiny
 from tests.distill.chain_cases import DATA, Poisoned, network, run, three_stages
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("neuron", "message"),
     [("relu", r"the loss became nan in epoch 2, step 1\."), ("lif", r"kernel became NaN or infinite in epoch 2\.")],  # NaN does not fire

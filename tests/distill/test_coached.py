@@ -51,6 +51,7 @@ def test_the_pace_follows_progress_and_at_the_latest_the_epochs(seen, mode, epoc
     assert pace.progress(epoch, 5) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_stage_moves_the_pace_and_the_last_epoch_has_the_teacher_itself(tmp_path):
     paces = []
 

@@ -25,6 +25,7 @@ every_teacher = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.every(3)
 @every_teacher
 def test_a_step_is_the_gradient_step_of_the_sum_of_losses(teacher, objectives):
     teacher, student, twin = teacher(), tiny.snn(), tiny.snn()
@@ -58,6 +59,7 @@ def test_a_step_is_the_gradient_step_of_the_sum_of_losses(teacher, objectives):
         assert np.any(helper.kernel.numpy() != kernel)
 
 
+@pytest.mark.every(3)
 @every_teacher
 def test_fit_leaves_the_teacher_as_it_was(teacher, objectives):
     teacher, student = teacher(), tiny.snn()
@@ -67,6 +69,7 @@ def test_fit_leaves_the_teacher_as_it_was(teacher, objectives):
     assert all(np.any(old != new) for old, new in zip(student_before, tiny.values(student), strict=True))
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("tapped", [False, True], ids=["alone", "tapped"])
 def test_with_nothing_to_distil_it_is_the_students_own_fit(tapped):
     """With taps too: one forward pass a step, so batch norm follows as it does without."""
@@ -90,6 +93,7 @@ def random_layers():
     ]
 
 
+@pytest.mark.slow
 def test_it_can_be_what_a_spiking_student_learns_from_alone():
     """The label loss switched off, the student comes to fire as the teacher does."""
     teacher, student = tiny.snn(name="teacher", normalization="batch"), tiny.snn(5)
@@ -100,6 +104,7 @@ def test_it_can_be_what_a_spiking_student_learns_from_alone():
     assert last["loss"] == pytest.approx(last["firing_rate"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_evaluation_is_the_students_own():
     student, teacher = tiny.snn(), tiny.snn(9, name="teacher")
     distiller = tiny.compiled(student, teacher, ["soft_targets"], metrics=["accuracy"])
@@ -118,6 +123,7 @@ def test_objectives_of_one_kind_have_metrics_of_their_own():
     assert logs["soft_targets"] != logs["soft_targets_2"]
 
 
+@pytest.mark.slow
 def test_mixed_bfloat16_trains_close_to_float32():
     def logs():
         keras.utils.set_random_seed(0)
@@ -138,6 +144,7 @@ def test_mixed_bfloat16_trains_close_to_float32():
 WAYS = [{"jit_compile": True}, {"steps_per_execution": 2}, {"run_eagerly": True}]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("arguments", sampled(WAYS, {"steps_per_execution": 2}, {"run_eagerly": True}), ids=str)
 def test_ways_to_run_give_the_same_training(arguments):
     def train(**arguments):

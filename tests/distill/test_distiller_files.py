@@ -38,6 +38,7 @@ def test_neither_weights_nor_files_hold_the_teacher(tmp_path):
     assert (tmp_path / "distiller.keras").stat().st_size < 2 * (tmp_path / "distiller.weights.h5").stat().st_size
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("student", [tiny.snn, tiny.plain])
 def test_a_saved_distiller_goes_on_where_it_was(student, tmp_path):
     teacher = tiny.ann(9)

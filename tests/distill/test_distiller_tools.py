@@ -13,6 +13,7 @@ from keras_snnkd.distill.objectives import FeatureMap, SoftTargets
 from tests.distill import tiny
 
 
+@pytest.mark.slow
 def test_checkpoints_of_keras_hold_the_best_distiller(tmp_path):
     distiller = tiny.compiled(tiny.snn(), tiny.ann(9), ["soft_targets", "feature_map"], keras.optimizers.SGD(0.5))
     checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="loss", save_best_only=True)

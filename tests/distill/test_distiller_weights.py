@@ -21,6 +21,7 @@ def distilled(images, labels, **arguments):
     return logs, [*tiny.values(student), *(helper.kernel.numpy() for helper in distiller.helpers)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", ["sample_weight", "class_weight"])
 def test_a_sample_of_weight_zero_has_no_influence(weighted):
     out = tiny.LABELS == 0

@@ -27,6 +27,7 @@ MEMBERS = {
 }
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("members", MEMBERS)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_output_is_the_weighted_mean_of_the_members(members, weighted):

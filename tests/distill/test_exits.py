@@ -30,6 +30,7 @@ def crossentropy(labels, logits):
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("case", ENHANCED, ids=str)
 def test_exits_are_those_of_enhanced_self_distillation(case):
     settings, labels, steps = case.settings, case["labels"], case.settings["time_step"]

@@ -46,6 +46,7 @@ def pair(objective):
 # In a distiller
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", sampled(EVERY, "saliency_map", "active_features", "membrane"))
 def test_trains_a_student_and_comes_back_from_a_file(name, tmp_path):
     objective = EVERY[name]

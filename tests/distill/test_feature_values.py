@@ -63,6 +63,7 @@ def with_classifier(weights):
     return model
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("case", "student_map"),
     [(case, "sum") for case in oracle_cases("losses_features.npz", "ckdsnn")]

@@ -72,6 +72,7 @@ OF_TEXT = {"hidden_states", "attention_scores", "embedding_table"}
 OF_VIEWS = {"turned_targets"}
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", sorted(set(objectives.names()) - RANDOM - OF_TEXT - OF_VIEWS))
 def test_an_objective_tells_the_truth_about_reading_steps(name):
     distiller = pair(name)
@@ -121,6 +122,7 @@ def test_a_distilled_student_learns_by_rates():
     assert all(np.any(now != then) for now, then in zip(tiny.values(by_rates.student), before, strict=True))
 
 
+@pytest.mark.slow
 def test_without_rates_nothing_changes():
     losses = []
     for arguments in ({}, {"gradient": "bptt"}, {"gradient": "auto"}):
@@ -140,6 +142,7 @@ def test_a_saved_distiller_keeps_its_gradient(tmp_path):
     assert keras.models.load_model(tmp_path / "distiller.keras").gradient == "rate"
 
 
+@pytest.mark.slow
 def test_a_stage_says_what_trained_it(tmp_path):
     stage = kd.Stage("student", lambda: kd.models.MLP((8, 8, 1), 10, widths=(6,), timesteps=2), epochs=1, gradient="auto")
     assert "gradient" not in kd.Stage("student", stage.student).record()
@@ -149,6 +152,7 @@ def test_a_stage_says_what_trained_it(tmp_path):
     assert kd.Chain([stage], tmp_path).run(data, resume=True)["student"].record["trained_by"] == "rate"
 
 
+@pytest.mark.slow
 def test_a_recipe_hands_it_to_every_stage(tmp_path):
     recipe = kd.Recipe(gradient="rate", objectives=["soft_targets"])
     assert {stage.gradient for stage in Experiment(recipe, tmp_path).stages()} == {"rate"}

@@ -53,6 +53,7 @@ def test_factors_are_shared_and_scales_norms_and_classifiers_are_not(pair):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_training_moves_both_and_leaves_a_network_that_is_exported(pair, tmp_path):
     images = np.random.default_rng(0).uniform(size=(12, 8, 8, 1)).astype("float32")
     joint = Joint(*pair)

@@ -132,6 +132,7 @@ def test_every_argument_is_in_the_config_and_comes_back(cls):
     assert copy.get_config() == arguments
 
 
+@pytest.mark.slow
 def test_all_of_them_train_a_student_in_one_distiller(tmp_path):
     objectives = [cls(weight=0.1) for cls in ARGUMENTS]
     distiller = tiny.compiled(tiny.snn(), tiny.ann(), objectives, label_weight=0)

@@ -62,6 +62,7 @@ def test_a_method_is_plain_data_and_says_where_it_comes_from(name):
     assert (method.teacher == "self") == (bool(method.longer) or not method.needs_teacher)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", sampled(methods.names(), *methods.names()[::8]))
 def test_a_method_trains_a_student(name):
     method = methods.get(name)
@@ -190,6 +191,7 @@ def test_the_whole_loss_of_joint_asnn_is_that_of_the_last_exit_by_the_official_p
 OF_TEXT = ("hidden_states", "attention_scores", "embedding_table")
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("name", sampled(objectives.names(), *objectives.names()[::5], "hidden_states"))
 def test_an_objective_alone_moves_the_students_kernels(name):
     text = name in OF_TEXT
@@ -342,6 +344,7 @@ MODELS = {"teacher": "convnet:8,pool,6,pool,flatten", "student": "convnet:4,pool
 SMALL = {"limit": 100, "batch_size": 50, **MODELS}
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("method", "stages", "taught_by"),
     [
@@ -384,6 +387,7 @@ def test_a_student_teaches_itself_without_a_cache(tmp_path):
     assert isinstance(result.model, keras.Model)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, which Python hides outside of tests
 def test_a_run_without_a_teacher_tells_that_the_student_taught_itself(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -78,6 +78,7 @@ def test_a_validation_has_the_moments_of_the_weights_of_now():
     assert again["loss"] == pytest.approx(history["val_loss"][-1])  # the validation had them too
 
 
+@pytest.mark.slow
 def test_training_is_not_changed():
     with_callback, without = fitted(FreshMoments(Few())), fitted()
     assert with_callback[1]["loss"] == without[1]["loss"]
@@ -85,6 +86,7 @@ def test_training_is_not_changed():
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
 
 
+@pytest.mark.slow
 def test_many_steps_an_epoch_need_nothing(monkeypatch):
     class Many(Few):
         steps_per_epoch = 300
@@ -107,6 +109,7 @@ def separable(count=360, classes=3):
     return images.astype("uint8"), labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", sampled([None, 128], 128))
 def test_a_small_data_set_is_learnt(tmp_path, batch_size):
     """By the defaults, and also with two steps per epoch: the student that is validated and kept is the one that was trained."""

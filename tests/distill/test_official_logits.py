@@ -81,6 +81,7 @@ OFFICIAL = [  # the weighted terms of a loss by the names of their values, and t
 ]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("case", "terms", "value"),
     [

@@ -66,6 +66,7 @@ def test_the_gradient_is_that_of_the_student_minus_the_teacher(scale):
 SPIKES = RANDOM.random((3, 2, 4, 4, 5)).astype("float32")
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("temperature", [1e4, 1e5, 1e6])
 @pytest.mark.parametrize(
     ("objective", "rank"),

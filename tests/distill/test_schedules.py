@@ -127,6 +127,7 @@ def test_a_callback_takes_plain_data_and_functions():
     assert weights.seen == [(1.0, 0.0), (2.0, 1.0)]
 
 
+@pytest.mark.slow
 def test_a_stage_follows_the_schedules_of_its_recipe_and_keeps_them_in_its_record(tmp_path):
     switch = {"schedule": "switch", "before": 2.0, "after": 0.5, "at": 1}
     objectives = ["soft_targets", {"objective": "soft_targets", "temperature": 2.0, "weight": switch}]

@@ -48,6 +48,7 @@ def regression(tmp_path_factory):
     return folder, stages, kd.Chain(stages, folder).run((FEATURES, SUMS))
 
 
+@pytest.mark.slow
 def test_a_chain_trains_numbers_by_a_loss_of_ones_own_and_keeps_the_best_epoch(regression):
     folder, stages, results = regression
     student = results["student"]
@@ -58,12 +59,14 @@ def test_a_chain_trains_numbers_by_a_loss_of_ones_own_and_keeps_the_best_epoch(r
     np.testing.assert_array_equal(again["student"].model(FEATURES), student.model(FEATURES))
 
 
+@pytest.mark.slow
 def test_another_loss_is_another_stage(regression):
     folder, stages, _ = regression
     with pytest.raises(KDError, match="other settings"):
         kd.Chain([stages[0], kd.Stage(**{**vars(stages[1]), "task": "regression"})], folder).run((FEATURES, SUMS), resume=True)
 
 
+@pytest.mark.slow
 def test_the_model_says_that_it_gives_numbers_and_so_does_its_file(regression, tmp_path):
     student = regression[2]["student"].model
     assert isinstance(student.layers[-1], Numbers)
@@ -118,6 +121,7 @@ def two_inputs(width, name):
     return keras.Model([left, right], keras.layers.Dense(3, name="classifier")(x), name=name)
 
 
+@pytest.mark.slow
 def test_networks_with_several_inputs_train_in_a_chain(tmp_path):
     inputs = {"left": FEATURES, "right": FEATURES[:, :2]}
     stages = [
@@ -156,6 +160,7 @@ def test_weights_of_classes_count_in_the_label_loss():
     assert LabelCrossEntropy.from_config(loss.get_config()).class_weights == weights
 
 
+@pytest.mark.slow
 def test_balanced_weights_are_those_of_the_training_labels(tmp_path):
     labels = np.array([0] * 40 + [1] * 20)
     stage = kd.Stage("student", lambda: regressor(4, "student", outputs=2), epochs=1, class_weights="balanced")

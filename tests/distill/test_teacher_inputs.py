@@ -62,6 +62,7 @@ def test_it_is_kept_in_the_file(pair, tmp_path):
     again.teach(pair[1])
 
 
+@pytest.mark.slow
 def test_a_chain_takes_them_too(pair, tmp_path):
     student, teacher = pair
     stage = kd.Stage("student", lambda: student, teacher, ["soft_targets"], epochs=1, inputs="own")

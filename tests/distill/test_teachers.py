@@ -94,6 +94,7 @@ def soft_targets(teacher, **arguments):
     return tiny.fit(distiller, IMAGES, CLASSES, batch_size=120)["soft_targets"]
 
 
+@pytest.mark.slow
 def test_a_softmax_teacher_teaches_as_its_logits_do():
     expected = soft_targets(sure())
     assert expected > 1

@@ -56,6 +56,7 @@ def test_frames_are_taken_one_by_one_and_all_by_default(stream, digits):
     np.testing.assert_array_equal(runner.predict(images[np.newaxis, :6])[0], answer.logits)
 
 
+@pytest.mark.slow
 def test_integers_go_in_and_out_by_the_scales_of_the_file(integers, stream, digits):
     images, labels = digits
     runner = Runner(integers)

@@ -39,6 +39,7 @@ def builder():
     return module
 
 
+@pytest.mark.every(2)
 @pytest.mark.filterwarnings("default:::keras_snnkd")
 @pytest.mark.parametrize("name", sampled([name for name in SCRIPTS if name != "jax_training"], "keras_to_spiking", "own_objective"))
 def test_a_script_runs_in_its_quick_form(name, monkeypatch, capsys, tmp_path):

@@ -35,6 +35,7 @@ def files(tmp_path_factory):
     return {quantize: folder / f"{quantize}.tflite" for quantize in ("float32", "dynamic")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("compiler", "language"), [("cc", "c"), ("c++", "c++")])
 def test_a_compiled_program_holds_the_bytes_of_the_file_at_an_aligned_address(compiler, language, files, tmp_path):
     assert kd.export.c_array(files["float32"], tmp_path / "student.h") == "student"

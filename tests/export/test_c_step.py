@@ -30,6 +30,7 @@ NETS = {
 }
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", sampled(NETS, "alif, soft", "radlif, symplectic", "own time constants"))
 def test_c_does_what_the_model_does(name, tmp_path):
     model, samples = student(**NETS[name]), series(NETS[name].get("padded", True))

@@ -73,6 +73,7 @@ def test_weights_that_are_not_finite_are_refused_by_name():
         freeze(model)
 
 
+@pytest.mark.slow
 def test_a_model_quantized_by_keras_is_refused():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     model.quantize("int8")

@@ -58,6 +58,7 @@ def test_another_number_of_time_steps_is_found(student, samples, tmp_path, expor
     refused(r"block1_neuron: shape \(2, 8, 8, 8\) of one sample, expected \(4, 8, 8, 8\)", litert, student, tmp_path, samples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantize", sampled(["float32", "dynamic"], "dynamic"))
 def test_weights_set_to_zero_are_found(quantize, student, samples, tmp_path, export_of, shared, in_process):
     empty = keras.models.clone_model(student)

@@ -56,6 +56,7 @@ def changed(reference, change=lambda layer: None):
     return other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", sampled(FORMS, "int8 aware"))
 def test_a_swapped_threshold_is_found(form, references, refused):
     def halved(layer):
@@ -67,6 +68,7 @@ def test_a_swapped_threshold_is_found(form, references, refused):
     refused(form, one_by_one if form == "int8 aware" else "of its spikes differ, allowed are", changed(references[form], halved))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", sampled(["float16", "int8", "int8 aware"], "int8"))
 def test_other_weights_are_found(form, references, refused):
     other = changed(references[form])
@@ -91,6 +93,7 @@ def test_numbers_out_of_range_are_found(references, refused):
     refused("dynamic", "logits: NaN or infinite values", other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", sampled(["int8", "int8 aware"], "int8 aware"))
 def test_floating_point_in_a_file_of_integers_is_found(form, refused, monkeypatch):
     """Of a step in other operators, and of a converter that was not told any ranges."""

@@ -50,6 +50,7 @@ def interpreter_of(path):
     return interpreter
 
 
+@pytest.mark.merge
 def test_the_file_of_a_quantization_aware_model_has_its_spikes_and_logits(aware, aware_reference, tmp_path, in_process):
     report = write(aware_reference, tmp_path / "a.tflite")
     assert report.agreement == 1.0
@@ -71,6 +72,7 @@ def test_approximate_arithmetic_is_the_same_in_the_file(student, tmp_path, in_pr
     assert max(report.spike_differences.values()) <= 1e-4
 
 
+@pytest.mark.slow
 def test_integers_in_and_out_are_bytes_and_nothing_in_the_file_is_float(aware_reference, tmp_path, in_process):
     report = write(aware_reference, tmp_path / "a.tflite", io="int8")
     assert not {"QUANTIZE", "DEQUANTIZE"} & set(report.operators)
@@ -138,6 +140,7 @@ def test_operators_left_in_floating_point_are_refused_by_name(tmp_path, samples,
         write(LITERT.Reference(keras.Model(model.inputs[0], outputs), BYTES[:8]), tmp_path / "a.tflite")
 
 
+@pytest.mark.slow
 def test_a_file_of_one_step_keeps_membranes_in_whole_steps(aware, aware_reference, tmp_path, in_process):
     path = tmp_path / "a.tflite"
     (report,) = STEPPER.write_streaming(aware_reference, {"int8": path}, [path], io="int8")

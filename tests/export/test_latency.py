@@ -8,6 +8,7 @@ from tests.export.test_micro import STUDENT
 from tests.sampling import sampled
 
 
+@pytest.mark.slow
 def test_each_number_of_threads_is_timed_and_all_is_plain_data():
     one, two = latency(STUDENT / "model_dynamic.tflite", threads=[1, 2], rounds=3, seconds=0.01)
     assert (one.threads, two.threads) == (1, 2)
@@ -30,6 +31,7 @@ def test_one_disturbed_round_does_not_count(monkeypatch):
     assert _clock.percentile(rounds, 95) == 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", sampled([b"this is no model at all", b""], b""))
 def test_a_file_that_does_not_run_is_told(content, tmp_path):
     (tmp_path / "bad.tflite").write_bytes(content)

@@ -25,6 +25,7 @@ def installed():
     pytest.importorskip("tflite_micro", reason="pip install 'keras_snnkd[micro]'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantize", sampled(["float32", "int8"], "int8"))
 def test_a_student_runs_as_in_litert_and_its_arena_is_the_smallest(quantize, installed, reference, samples, tmp_path, in_process):
     path = tmp_path / "student.tflite"

@@ -56,6 +56,7 @@ def frames(model, samples):
     return nir_files.channels_first(np.asarray(x), 2)
 
 
+@pytest.mark.every(2)
 def test_by_nirs_definitions_the_file_gives_the_spikes_and_logits_of_the_model(written, samples):
     model, path, _ = written
     taps = spiking_layers(model)
@@ -68,6 +69,7 @@ def test_by_nirs_definitions_the_file_gives_the_spikes_and_logits_of_the_model(w
     np.testing.assert_allclose(readout(per_step), ours["logits"], atol=1e-5)
 
 
+@pytest.mark.every(4)
 def test_reading_back_gives_the_same_spikes_and_logits_to_the_last_bit(written, samples):
     model, path, _ = written
     back = models.from_nir(path)
@@ -85,6 +87,7 @@ def content(path):
         return nodes, {tuple(edge) for edge in file["node/edges"][()].tolist()}
 
 
+@pytest.mark.every(4)
 def test_a_file_read_and_written_again_is_the_same_file(written, samples, tmp_path):
     _, path, _ = written
     kd.export.nir(models.from_nir(path), tmp_path / "again.nir", samples=samples[:8])
@@ -174,6 +177,7 @@ def flat_conv(kernel_size=3, **arguments):
     return small(conv, Direct(2), LIF(), OverTime(klayers.Flatten()), OverTime(klayers.Dense(3)))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_nir_cannot_say_is_refused_by_the_layers_name(name, tmp_path):
     build, match = REFUSED[name]
@@ -183,6 +187,7 @@ def test_what_nir_cannot_say_is_refused_by_the_layers_name(name, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("more", [{}, {"learn_tau": "neuron"}, {"readout": "membrane"}, {"neuron": "if"}], ids=str)
 def test_networks_of_whole_series_come_back_from_their_files(more, tmp_path):
     keras.utils.set_random_seed(0)
@@ -258,6 +263,7 @@ def broken_step(monkeypatch):
     monkeypatch.setattr(WRITER, "DT", 2e-4)
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(
     ("break_it", "match"),
     [

@@ -35,6 +35,7 @@ def file(tmp_path_factory, student, samples):
     return path, kd.export.onnx(student, path, samples=samples)
 
 
+@pytest.mark.merge
 def test_the_file_gives_the_logits_of_the_model_for_any_batch_size(file, student, samples):
     path, report = file
     assert (report.target, report.agreement, report.bytes) == ("onnx", 1.0, path.stat().st_size)
@@ -46,6 +47,7 @@ def test_the_file_gives_the_logits_of_the_model_for_any_batch_size(file, student
     assert os.listdir(path.parent) == ["student.onnx"]
 
 
+@pytest.mark.merge
 def test_the_file_needs_the_operators_of_onnx_alone_and_names_its_ends(file):
     path, report = file
     model = onnx.load(path)
@@ -81,6 +83,7 @@ def test_another_threshold_is_found(student, samples, tmp_path, monkeypatch, ref
     refused(r"layer block1_neuron: \d+ of its .* spikes .* differ", student, tmp_path, samples)
 
 
+@pytest.mark.merge
 def test_lost_weights_torn_graphs_and_foreign_operators_are_found(file, student, samples, tmp_path, monkeypatch, reference):
     monkeypatch.setattr(MODULE, "Reference", lambda model, samples: reference)
     monkeypatch.setattr(MODULE, "write_archive", lambda *arguments: None)
@@ -120,6 +123,7 @@ def test_a_converter_that_crashes_is_refused(student, samples, tmp_path, monkeyp
         refused(match, student, folder, samples)
 
 
+@pytest.mark.merge
 def test_foreign_truncated_and_missing_files_are_refused(file, tmp_path):
     content, bad = file[0].read_bytes(), tmp_path / "bad.onnx"
     for piece in [b"", b"this is no model at all", *(content[:n] for n in range(100, len(content), len(content) // 9)), content[:-1]]:
@@ -134,6 +138,7 @@ def test_foreign_truncated_and_missing_files_are_refused(file, tmp_path):
         ONNX(tmp_path / "outside.onnx")
 
 
+@pytest.mark.merge
 def test_images_of_another_shape_or_dtype_are_refused(file):
     with pytest.raises(ShapeError, match=r"expected images \[N, 8, 8, 1\]"):
         ONNX(file[0]).predict(np.zeros((2, 28, 28, 1), "float32"))
@@ -211,6 +216,7 @@ def test_our_file_ends_in_its_checksum(tmp_path):
         ONNX(path)
 
 
+@pytest.mark.merge
 def test_what_is_exported_is_sealed(file):
     content = file[0].read_bytes()
     assert b"SHA-256" in content[-100:]

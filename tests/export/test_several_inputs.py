@@ -36,6 +36,7 @@ def answers(student):
     return logits
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize(("quantize", "near"), [("float32", 1e-5), ("float16", 1e-2), ("dynamic", 1e-5)])
 def test_a_file_gives_the_answers_of_the_model_from_a_mapping(student, answers, quantize, near, tmp_path):
@@ -50,6 +51,7 @@ def test_a_file_gives_the_answers_of_the_model_from_a_mapping(student, answers, 
     assert np.abs(other - answers).max() > 0.01  # both are read
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_process")
 def test_integers_are_calibrated_on_all_inputs(student, answers, tmp_path):
     kd.export.litert(student, tmp_path / "int8.tflite", "int8", samples=SAMPLES, calibration=SAMPLES, io="int8")
@@ -69,6 +71,7 @@ def test_samples_as_a_list_are_in_the_order_of_the_model(student, answers):
     np.testing.assert_allclose(logits, answers, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_saved_model_and_its_latency(student, answers, tmp_path):
     report = kd.export.saved_model(student, tmp_path / "fused", samples=SAMPLES)
     assert report.agreement == 1.0
@@ -76,6 +79,7 @@ def test_a_saved_model_and_its_latency(student, answers, tmp_path):
     assert kd.export.latency(tmp_path / "fused", [1], rounds=1, seconds=0.01)[0].p50_ms > 0
 
 
+@pytest.mark.slow
 def test_onnx(student, answers, tmp_path):
     kd.export.onnx(student, tmp_path / "fused.onnx", samples=SAMPLES)
     np.testing.assert_allclose(kd.export.ONNX(tmp_path / "fused.onnx").predict(SAMPLES, batch_size=7), answers, atol=1e-5)
@@ -131,6 +135,7 @@ def files(student, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", WRONG)
 def test_samples_that_do_not_fit_are_refused_everywhere(student, files, case, tmp_path):
     samples, error, said = WRONG[case]

@@ -88,6 +88,7 @@ def test_states_are_called_after_their_layers():
     assert {name: tensor.shape for name, tensor in step.model.output.items()} == {"logits": (1, 10), **states}
 
 
+@pytest.mark.slow
 def test_the_same_file_serves_any_number_of_steps_in_operators_that_the_fast_kernels_take(reference, student, images, tmp_path, in_process):
     (runner,), (report,) = steps_of(reference, tmp_path)
     longer = models.with_timesteps(student, 9).predict(images[:3], verbose=0)
@@ -104,6 +105,7 @@ def test_neurons_that_are_used_twice_have_two_states():
     assert [tensor.name for tensor in step.model.inputs] == ["image", "both_membrane", "both_membrane_again"]
 
 
+@pytest.mark.slow
 def test_a_network_that_takes_frames_is_stepped_frame_by_frame(images, tmp_path, in_process):
     frames = keras.Input((5, *SHAPE))
     maps = kd.layers.OverTime(keras.layers.Conv2D(4, 3))(frames)
@@ -116,6 +118,7 @@ def test_a_network_that_takes_frames_is_stepped_frame_by_frame(images, tmp_path,
     assert report.max_logit_difference < 1e-5
 
 
+@pytest.mark.slow
 def test_streaming_writes_one_file_by_the_converter_in_its_own_process(student, images, tmp_path, shared):
     report = streaming(student, tmp_path / "stream.tflite", quantize="dynamic", samples=images)
     assert os.listdir(tmp_path) == ["stream.tflite"]
@@ -128,6 +131,7 @@ def refused(match, model, images, folder, export=streaming):
     assert os.listdir(folder) == []
 
 
+@pytest.mark.slow
 def test_a_file_that_forgets_its_state_is_found(student, images, tmp_path, monkeypatch, in_process, shared):
     whole = STEPPER._NeuronStep.call
 

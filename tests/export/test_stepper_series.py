@@ -57,6 +57,7 @@ def test_the_file_of_one_step_does_what_the_model_does(name, tmp_path):
     assert 0.02 < np.mean(spikes) < 0.9
 
 
+@pytest.mark.slow
 def test_an_ann_of_series_runs_step_by_step_as_its_spiking_twin(tmp_path):
     model, samples = student(neuron="relu", kernel=3, dilation=2), series()
     report = streaming(model, tmp_path / "step.tflite", samples=samples)
@@ -66,6 +67,7 @@ def test_an_ann_of_series_runs_step_by_step_as_its_spiking_twin(tmp_path):
     np.testing.assert_allclose(runner.predict(samples), model(samples), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.merge
 def test_a_stream_goes_on_sample_by_sample_and_stops_when_it_is_sure(tmp_path):
     model, samples = student(**NETS["recurrent convolution"]), series()
     streaming(model, tmp_path / "step.tflite", samples=samples)
@@ -105,6 +107,7 @@ def test_integers_of_padded_series_are_a_file_of_one_step(tmp_path):
         kd.export.litert(aware, tmp_path / "whole.tflite", "int8", samples=series())
 
 
+@pytest.mark.slow
 def test_the_file_of_integers_does_what_the_model_with_the_rounding_does(tmp_path):
     aware = models.quantize_aware(student(neuron="lif", tau=3.0), series())
     report = streaming(aware, tmp_path / "step.tflite", "int8", samples=series())

@@ -17,6 +17,7 @@ from tests.sampling import sampled
 OTHERS = [name for name in BUILDS if name != "convnet_flatten"]  # that one is exported below
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sampled(OTHERS, "mlp_spike_count_soft"))
 def test_every_kind_of_model_does_the_same_in_float32_and_in_int8_weights(name, tmp_path, samples, in_process):
     if name == "mixed_bfloat16":
@@ -43,6 +44,7 @@ def everything(tmp_path_factory, student, samples):
     return folder, export_all(student, folder, samples, name="digits")
 
 
+@pytest.mark.merge
 def test_export_all_writes_three_targets_and_nothing_else(everything):
     folder, reports = everything
     assert sorted(os.listdir(folder)) == ["digits_dynamic.tflite", "digits_float32.tflite", "saved_model"]
@@ -69,6 +71,7 @@ def test_export_all_refuses_unknown_forms_before_it_converts(student, samples, t
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.merge
 def test_reports_are_plain_json_and_tell_the_size_of_the_file(everything):
     folder, reports = everything
     for report in reports:
@@ -76,18 +79,21 @@ def test_reports_are_plain_json_and_tell_the_size_of_the_file(everything):
     assert reports[1].bytes == (folder / "digits_float32.tflite").stat().st_size
 
 
+@pytest.mark.merge
 def test_currents_that_are_the_same_at_every_step_are_not_copied_for_each(everything):
     """LiteRT's `BROADCAST_TO` took most of the time of a small network."""
     _, reports = everything
     assert not {"BROADCAST_TO", "TILE"} & {name for report in reports for name in report.operators}
 
 
+@pytest.mark.merge
 def test_the_shipped_file_has_the_logits_as_its_only_output(everything, samples):
     folder, _ = everything
     assert list(LiteRT(folder / "digits_float32.tflite").outputs(samples[:2])) == ["logits"]
     assert list(SavedModel(folder / "saved_model").outputs(samples[:2])) == ["logits"]
 
 
+@pytest.mark.merge
 def test_the_saved_model_runs_in_a_fresh_process_without_this_package(everything, student, samples, tmp_path):
     folder, _ = everything
     np.save(tmp_path / "images.npy", samples)
@@ -121,6 +127,7 @@ def test_a_saved_model_is_traced_once_whatever_its_signatures(tmp_path):
     assert set(SavedModel(tmp_path / "archive")._loaded.signatures) == {"mean_of_1_steps", "serving_default"}
 
 
+@pytest.mark.merge
 def test_the_saved_model_is_of_plain_operators(everything):
     _, (report, *_) = everything
     assert "Floor" in report.operators

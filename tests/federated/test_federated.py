@@ -67,6 +67,7 @@ def test_numbers_that_are_no_spikes_are_not_packed():
         packed_spikes(np.full((2, 2, 2), 0.5))
 
 
+@pytest.mark.merge
 def test_outputs_are_exchanged_and_a_later_process_goes_on(tmp_path):
     rounds = OutputRounds(SETTING, tmp_path)
     assert rounds.message() is None
@@ -122,6 +123,7 @@ def test_a_setting_that_is_none_is_refused():
         Setting.from_config({"member": 3})
 
 
+@pytest.mark.slow
 def test_rounds_may_be_about_some_of_the_images_in_turn_and_the_server_keeps_what_was_said(tmp_path):
     setting = dataclasses.replace(SETTING, public=50, asked=20)
     assert [list(setting.places(number)[[0, -1]]) for number in (1, 2, 3)] == [[0, 19], [20, 39], [40, 9]]

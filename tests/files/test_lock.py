@@ -38,6 +38,7 @@ def test_who_comes_second_is_told_who_is_there_and_changes_nothing(tmp_path, hol
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {LOCK: before}
 
 
+@pytest.mark.slow
 def test_a_killed_process_keeps_nothing(tmp_path, holder):
     holder.kill()
     holder.wait()
@@ -69,6 +70,7 @@ def test_the_same_code_may_ask_again_there_and_below_and_another_thread_may_not(
     assert not at_work_above(tmp_path / "seed0")
 
 
+@pytest.mark.slow
 def test_workers_write_under_the_lock_of_their_chief(tmp_path, holder):
     (tmp_path / "trials").mkdir()
     with taking_part(tmp_path), locked(tmp_path / "trials"), locked(tmp_path):

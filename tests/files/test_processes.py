@@ -37,6 +37,7 @@ def test_a_crash_is_told_with_its_signal(imported, tmp_path):
     assert failure.startswith("was killed by signal 11.")
 
 
+@pytest.mark.every(2)
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks the process up in /proc")
 def test_what_a_stopped_script_had_started_ends_with_it(imported, tmp_path):
     text = """

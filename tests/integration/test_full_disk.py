@@ -113,6 +113,7 @@ class Fills(keras.callbacks.Callback):
             self.disk.fill(free=8192)
 
 
+@pytest.mark.slow
 def test_a_chain_whose_disk_fills_up_goes_on_where_there_is_space_again(disk):
     folder, stages = disk.folder / "run", [kd.Stage("first", network, epochs=1), kd.Stage("second", network, epochs=2)]
     with pytest.raises(OutputError, match=r"cannot write .*second.*(No space left|File too large)"):

@@ -46,6 +46,7 @@ def run(job):
     return job[0] / "runs" / "digits_distill"
 
 
+@pytest.mark.merge
 def test_every_file_is_there(job, run):
     exported = {"saved_model", "model_float32.tflite", "model_dynamic.tflite"}
     shelf = job[0] / "saved_models" / "digits_distill"
@@ -68,6 +69,7 @@ def test_every_file_is_there(job, run):
         assert sha256(shelf / name) == sha256(run / "export" / "student_distilled" / name)
 
 
+@pytest.mark.merge
 def test_the_numbers_are_those_of_the_models(run):
     content = read_json(run / "results.json")
     data = kd.data.load("digits", limit=200)
@@ -91,6 +93,7 @@ def test_the_numbers_are_those_of_the_models(run):
             assert entry["test_images"] == 200
 
 
+@pytest.mark.merge
 def test_the_report_shows_the_table_and_stands_alone(job, run):
     page = (run / "report.html").read_text()
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
@@ -104,12 +107,14 @@ def test_the_report_shows_the_table_and_stands_alone(job, run):
     assert not re.search(r"""(src|href)\s*=\s*["']?(https?:|//|/|file:)""", page)
 
 
+@pytest.mark.merge
 def test_no_file_tells_where_it_was_made(job):
     for path in job[0].rglob("*"):
         if path.suffix in (".json", ".html", ".md"):
             assert str(job[0]) not in path.read_text(), path
 
 
+@pytest.mark.merge
 def test_the_terminal_shows_progress_and_the_table(job, run):
     said = " ".join(job[1].split())
     assert said.startswith("run folder: runs/digits_distill data: digits: images (8, 8, 1), bytes 0 to 255, 10 classes; ")
@@ -120,6 +125,7 @@ def test_the_terminal_shows_progress_and_the_table(job, run):
     assert said.endswith("exported student: saved_models/digits_distill report: runs/digits_distill/report.html")
 
 
+@pytest.mark.merge
 def test_the_exported_student_is_evaluated_from_the_shelf(job, monkeypatch, capsys):
     monkeypatch.chdir(job[0])
     monkeypatch.setattr(kd.export, "export_all", tiny.fake_export)

@@ -5,6 +5,7 @@ import pytest
 from tests.integration.mutated_files import LOADERS, check
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", LOADERS)
 def test_damaged_files_are_refused_or_give_what_the_whole_file_gives(name):
     outcomes = check(name, count=12, seed=1)

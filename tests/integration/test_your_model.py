@@ -39,6 +39,7 @@ def run(command, *more):
     return tiny.run(*arguments, *more)
 
 
+@pytest.mark.merge
 def test_every_block_works_and_the_students_learn(page):
     _, scope = page
     assert scope["result"].record["validation_accuracy"] > 0.9
@@ -48,6 +49,7 @@ def test_every_block_works_and_the_students_learn(page):
     assert kd.metrics.accuracy(scope["own"].predict(images, verbose=0), labels) > 0.9
 
 
+@pytest.mark.slow
 def test_a_folder_of_pictures_and_a_softmax_teacher_of_0_to_255_with_no_option_but_the_paths(page, monkeypatch, capsys):
     place, _ = page
     monkeypatch.chdir(place)
@@ -63,6 +65,7 @@ def test_a_folder_of_pictures_and_a_softmax_teacher_of_0_to_255_with_no_option_b
     assert read_json("saved_models/my_images_distill/card.json")["model"]["name"] == "student_distilled"
 
 
+@pytest.mark.merge
 def test_a_model_with_own_layers_is_evaluated_by_import(page, monkeypatch):
     place, _ = page
     monkeypatch.chdir(place)

@@ -80,6 +80,7 @@ def test_it_is_saved_with_its_number_of_frames(tmp_path):
     np.testing.assert_array_equal(kd.models.load(tmp_path / "student.keras")(events), student(events))
 
 
+@pytest.mark.slow
 def test_a_teacher_of_more_frames_teaches_on_the_same_batches():
     events = np.random.default_rng(0).poisson(0.5, (8, *SHAPE)).astype("float32")
     teacher = models.ConvNet(SHAPE, 3, widths=(6,), timesteps=6, neuron="relu")

@@ -60,6 +60,7 @@ def both(layer, currents, training, upstream, in_graph, **arguments):
     return [np.asarray(ops.cast(x, "float32")) for x in (outputs, *gradients, norm.moving_mean, norm.moving_variance)]
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("in_graph", [False, True], ids=["eager", "graph"])
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 @pytest.mark.parametrize("shape", [(4, 3, 2), (4, 5, 5, 2), (4, 3, 5, 5, 2), (6, 2)], ids=str)

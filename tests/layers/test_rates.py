@@ -37,6 +37,7 @@ def trained(model, forward, images=IMAGES, graph=True):
     return logits, found
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("case", oracle_cases("rate_backprop.npz", "batch_norm"), ids=str)
 @pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
 def test_batch_norm_is_that_of_the_official_code(case, graph):
@@ -60,6 +61,7 @@ def test_batch_norm_is_that_of_the_official_code(case, graph):
         np.testing.assert_allclose(ours, case[name].ravel(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sampled(NETWORKS, "convolutions", "recurrent", "membrane"))
 def test_with_one_step_it_is_backpropagation_through_time(name):
     model = build(name, timesteps=1)
@@ -72,6 +74,7 @@ def test_with_one_step_it_is_backpropagation_through_time(name):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_forward_pass_is_the_models_own(name):
     model, other = build(name, timesteps=3), build(name, timesteps=3)
@@ -153,6 +156,7 @@ def test_dropout_behaves_as_in_training():
     np.testing.assert_array_equal(OnRates(model)(ones), np.ones((2, 50)))
 
 
+@pytest.mark.slow
 def test_frozen_batch_norm_takes_its_moving_moments():
     model = build("convolutions", timesteps=3)
     model.get_layer("block2_norm").trainable = False
@@ -164,6 +168,7 @@ def test_frozen_batch_norm_takes_its_moving_moments():
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_half_precision_has_about_the_same_gradient():
     _, expected = trained(model := build("convolutions", timesteps=4), OnRates(model))
     keras.config.set_dtype_policy("mixed_bfloat16")

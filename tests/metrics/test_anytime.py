@@ -23,6 +23,7 @@ def logits(*confidences_and_right):
     return np.array(steps)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("readout", ["mean", "spike_count", "membrane"])
 def test_the_answer_after_t_steps_is_the_output_of_the_model_with_so_many(readout):
     model = network(readout=readout)
@@ -34,6 +35,7 @@ def test_the_answer_after_t_steps_is_the_output_of_the_model_with_so_many(readou
     assert np.ptp(found, axis=1).max() > 0.1
 
 
+@pytest.mark.every(5)
 @pytest.mark.parametrize("readout", ["mean", "last", "spike_count", "membrane", "softmax_sum"])
 def test_padding_is_no_time(readout):
     keras.utils.set_random_seed(0)

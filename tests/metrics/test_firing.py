@@ -25,6 +25,7 @@ def test_rates_spikes_silent_and_saturated_of_a_hand_computed_layer():
     assert metrics.activity(_direct_neurons(), images[:1]).silent == {"hidden": 0.5}
 
 
+@pytest.mark.slow
 def test_padded_steps_are_none_in_which_a_neuron_could_have_fired():
     long, short = (models.SequenceNet((steps, 2), 3, widths=(6, 5), norm_scale=3.0) for steps in (9, 4))
     short.set_weights(long.get_weights())

@@ -39,6 +39,7 @@ def assert_same(found, expected):
     }
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_stored_numbers_of_neurobench(name):
     with np.load(DATA / "neurobench.npz") as stored:

@@ -50,6 +50,7 @@ NETWORKS = [(builder, neuron) for builder in SPECS for neuron in NEURONS]
 EACH_NEURON_ONCE = [(list(SPECS)[number % len(SPECS)], neuron) for number, neuron in enumerate(NEURONS)]
 
 
+@pytest.mark.every(8)
 @pytest.mark.parametrize("network", sampled(NETWORKS, *EACH_NEURON_ONCE), ids="-".join)
 def test_trains_and_comes_back_from_a_file_with_the_same_spikes(network, tmp_path):
     builder, neuron = network
@@ -65,6 +66,7 @@ def test_trains_and_comes_back_from_a_file_with_the_same_spikes(network, tmp_pat
         np.testing.assert_array_equal(saved, loaded)
 
 
+@pytest.mark.every(3)
 @every_builder
 @every_neuron
 def test_neurons_give_spikes_over_time_and_relu_gives_neither(builder, neuron):
@@ -78,11 +80,13 @@ def test_neurons_give_spikes_over_time_and_relu_gives_neither(builder, neuron):
             assert set(np.unique(layer)) <= {0.0, 1.0}
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("jit_compile", "encoder"), [(False, "direct"), (True, "poisson")])
 def test_trains_in_a_graph_with_and_without_xla(jit_compile, encoder):
     assert np.isfinite(train(small("MLP", encoder=encoder), jit_compile=jit_compile))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("builder", "readout"), [("MLP", "spike_count"), ("ConvNet", "membrane"), ("ResNet", "mean")])
 def test_trains_in_mixed_precision_with_float32_logits(builder, readout):
     keras.config.set_dtype_policy("mixed_bfloat16")
@@ -143,6 +147,7 @@ def test_which_gives_what_repeating_the_image_first_gives(training):
         np.testing.assert_allclose(fast_weight, slow_weight, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.every(3)
 @every_builder
 @every_neuron
 def test_the_number_of_time_steps_changes_no_weight(builder, neuron):

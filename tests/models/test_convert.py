@@ -60,6 +60,7 @@ def gated():
     return model
 
 
+@pytest.mark.slow
 def test_a_gated_network_has_a_file_of_its_own(tmp_path):
     assert litert(gated(), tmp_path / "gated.tflite", samples=EVENTS).agreement == 1.0
     series = models.with_frame_gate(models.SequenceNet((8, 3), 2, widths=(4,)))

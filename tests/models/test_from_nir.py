@@ -290,6 +290,7 @@ HARMFUL = {
 }
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", HARMFUL)
 def test_a_harmful_or_senseless_file_is_refused(name, path):
     edit, match = HARMFUL[name]
@@ -318,6 +319,7 @@ def test_foreign_and_missing_files_are_refused(tmp_path):
         models.from_nir(tmp_path / "missing.nir")
 
 
+@pytest.mark.slow
 def test_a_file_on_which_hdf5_hangs_is_refused_in_time(path, own_process, monkeypatch):
     monkeypatch.setattr(nir_file, "TIMEOUT_SECONDS", 3)
     content = bytearray(path.read_bytes())
@@ -334,6 +336,7 @@ def test_the_reader_of_its_own_process_gives_the_same_model_and_tells_why_it_fai
         models.from_nir(path)
 
 
+@pytest.mark.slow
 def test_a_file_with_a_wrong_byte_is_read_or_refused_and_nothing_else(path, own_process, tmp_path, monkeypatch):
     monkeypatch.setattr(nir_file, "TIMEOUT_SECONDS", 3)
     rng, content, wrong = np.random.default_rng(0), path.read_bytes(), tmp_path / "wrong.nir"

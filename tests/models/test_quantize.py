@@ -30,6 +30,7 @@ def predictions(model):
     return np.asarray(model.predict(IMAGES, verbose=0)).argmax(-1)
 
 
+@pytest.mark.slow
 def test_layers_keep_their_names_and_the_model_stays_as_it_was(student, aware):
     assert {layer.name for layer in student.layers} <= {layer.name for layer in aware.layers}
     added = {layer.name for layer in aware.layers} - {layer.name for layer in student.layers}
@@ -40,12 +41,14 @@ def test_layers_keep_their_names_and_the_model_stays_as_it_was(student, aware):
     assert isinstance(student.get_layer("block1_norm"), keras.layers.BatchNormalization)
 
 
+@pytest.mark.slow
 def test_the_weights_are_those_of_the_trained_model_and_few_answers_change(student, aware):
     assert np.mean(predictions(aware) == predictions(student)) >= 0.97
     kernel = student.get_layer("classifier").layer.kernel
     np.testing.assert_allclose(aware.get_layer("classifier").layer.kernel, kernel)
 
 
+@pytest.mark.slow
 def test_pixels_that_are_bytes_and_spikes_are_not_rounded(aware):
     taps = kd.TapModel(aware, ["image_quant", "block2_neuron"])(IMAGES[:50])
     np.testing.assert_array_equal(taps["image_quant"], IMAGES[:50])
@@ -59,6 +62,7 @@ def test_logits_take_at_most_256_values(aware):
     assert len(np.unique(logits)) <= 256
 
 
+@pytest.mark.slow
 def test_a_model_trained_in_another_precision_becomes_one_of_float32():
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = trained(**BUILDS["mixed_bfloat16"], epochs=2)
@@ -89,6 +93,7 @@ numpy.save("logits.npy", model.predict(numpy.load("images.npy"), verbose=0))
     np.testing.assert_array_equal(np.load(tmp_path / "logits.npy"), aware.predict(IMAGES[:20], verbose=0))
 
 
+@pytest.mark.slow
 def test_it_learns_from_its_float_self(student):
     aware = quantize_aware(student, IMAGES[:128])
     for layer in (aware.get_layer("block1_conv"), aware.get_layer("block2_conv").layer):

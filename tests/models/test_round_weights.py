@@ -110,6 +110,7 @@ EXACT = {
 }
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("case", EXACT)
 def test_float32_and_float64_give_the_same_logits(case):
     """So no sum was rounded, and none depends on its order."""
@@ -124,6 +125,7 @@ def test_float32_and_float64_give_the_same_logits(case):
     np.testing.assert_array_equal(model(images), double(images.astype("float64")))
 
 
+@pytest.mark.slow
 def test_a_file_of_a_rounded_network_has_its_logits(tmp_path):
     """To the last bit in float32; without rounding the gate refuses the same network's 8-bit file."""
     model, images = settled("convnet:16,pool,24,flatten", timesteps=4, threshold=0.3)
@@ -150,6 +152,7 @@ def stage(**arguments):
     return Stage(**{"name": "student", "student": make, "epochs": 1, "learning_rate": 0.01, "weight_bits": 8, **arguments})
 
 
+@pytest.mark.slow
 def test_a_stage_saves_and_judges_the_rounded_weights(rounded):
     folder, result = rounded
     model = kd.models.load(folder / "student" / "model.keras")

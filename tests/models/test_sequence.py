@@ -21,6 +21,7 @@ def net(steps, **more):
     return models.SequenceNet((steps, 3), 4, widths=(16,), **more)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("readout", READOUTS)
 @pytest.mark.parametrize("more", NETS, ids=str)
 def test_padding_changes_no_logit(readout, more):
@@ -97,6 +98,7 @@ def test_the_scale_is_that_of_the_training_part():
     np.testing.assert_allclose(real.std(0), 1, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_gradients_reach_every_weight():
     model = net(13, neuron="radlif", kernel=2)
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)

@@ -44,6 +44,7 @@ CUTS = {
 }
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("large", "small", "kept"), CUTS.values(), ids=CUTS)
 @pytest.mark.parametrize(("of_source", "of_target"), [("lif", "lif"), ("relu", "relu")])
 def test_the_smaller_network_is_the_larger_one_with_channels_cut_out(large, small, kept, of_source, of_target):

@@ -10,6 +10,7 @@ from keras_snnkd.models import PRESETS, build, specification
 IMAGE_SHAPES = {"digits": (8, 8, 1), "mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("neuron", ["lif", "relu"])
 @pytest.mark.parametrize("dataset", IMAGE_SHAPES)
 def test_a_student_is_smaller_than_its_assistant_and_that_than_its_teacher(dataset, neuron):
@@ -32,6 +33,7 @@ def test_presets_of_data_with_time_grow_with_their_role(dataset, shape):
 OF_DATA_SETS = ("digits", "mnist", "fashion", "cifar10", "japanese", "smartwatch", "speech", "nmnist")
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.split("_")[0] not in OF_DATA_SETS])
 def test_the_shapes_of_the_literature_are_built_for_cifar(name):
     model = build(name, (32, 32, 3), 10, timesteps=2)

@@ -32,6 +32,7 @@ def taps(model, images=IMAGES):
     return kd.TapModel(model, [*neurons, "logits"])(images)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("neuron", ["lif", "if", "plif", "alif"])
 def test_the_first_steps_are_the_same(spec, neuron):
@@ -55,6 +56,7 @@ def test_does_what_a_network_built_for_that_t_does(options):
     np.testing.assert_allclose(found(IMAGES), other(IMAGES), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_weights_are_shared_whichever_of_the_two_learns():
     model = network(neuron="plif")
     other = with_timesteps(model, 5)

@@ -28,6 +28,7 @@ def weight_shapes(model):
     return {layer.name: [w.shape for w in layer.weights] for layer in model.layers if layer.weights and "neuron" not in layer.name}
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("builder", SPECS)
 @pytest.mark.parametrize("neuron", ["lif", "if", "plif", "alif"])
 @pytest.mark.parametrize("options", [{}, {"encoder": "latency", "readout": "membrane"}, {"normalization": "threshold"}], ids=str)
@@ -44,6 +45,7 @@ def test_a_twin_takes_the_arguments_of_the_spiking_one_and_has_no_time(builder):
     assert not any(isinstance(layer, (SpikingLayer, OverTime)) for layer in ann.layers)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("builder", SPECS)
 @pytest.mark.parametrize("neuron", ["lif", "plif"])
 def test_copied_weights_give_the_same_first_currents_and_spare_learned_time_constants(builder, neuron):

@@ -43,6 +43,7 @@ NETWORKS = [
 ]
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 @pytest.mark.parametrize("arguments", sampled(NETWORKS, {}, {"normalization": "threshold"}), ids=str)
 def test_a_network_computes_the_same_with_notes_and_without(arguments, training, monkeypatch):

@@ -39,6 +39,7 @@ def on_rates(layer, currents, upstream, graph=True):
     return found if graph else spikes[0].numpy(), rate, found_gradients
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("case", "graph"), [*((case, False) for case in CASES), *((case, True) for case in CASES[:3])], ids=str)
 def test_eligibilities_are_those_of_the_official_code(case, graph):
     s = case.settings
@@ -69,6 +70,7 @@ RUNS = [(executor, number) for number in range(len(EVERY)) for executor in EXECU
 EACH_NEURON_ONCE = [(list(EXECUTORS)[number % len(EXECUTORS)], number) for number in range(len(EVERY))]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("run", sampled(RUNS, *EACH_NEURON_ONCE), ids=str)
 def test_it_is_the_sum_over_time_of_backpropagation_through_time(run):
     executor, number = run

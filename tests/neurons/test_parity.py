@@ -169,6 +169,7 @@ RUNS = [run for run in itertools.product(SETUPS, EXECUTORS) if runs(*run)]
 SAMPLED = [run if place % 7 == 0 else pytest.param(*run, marks=pytest.mark.slow) for place, run in enumerate(RUNS)]
 
 
+@pytest.mark.every(8)
 @pytest.mark.parametrize(("setup", "execute"), SAMPLED, ids=name_of)
 def test_same_spikes_and_gradients_as_the_layer(setup, execute, monkeypatch):
     name, _, policy, _ = setup
@@ -184,6 +185,7 @@ def test_same_spikes_and_gradients_as_the_layer(setup, execute, monkeypatch):
         np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.every(12)
 @pytest.mark.parametrize("spike", ["floor", "where"])
 @pytest.mark.parametrize("setup", SETUPS, ids=name_of)
 def test_same_spikes_in_the_form_for_converters(setup, spike):
@@ -193,6 +195,7 @@ def test_same_spikes_in_the_form_for_converters(setup, spike):
     np.testing.assert_array_equal(ops.cast(outputs, "float32"), by_layer(*setup)[0])
 
 
+@pytest.mark.every(8)
 @pytest.mark.parametrize("setup", [setup for setup in SETUPS if setup[0] != "integrator"], ids=name_of)
 def test_the_currents_of_these_tests_make_some_spikes(setup):
     spikes, (g_x, *_) = by_layer(*setup)
@@ -223,6 +226,7 @@ def test_stacked_float32_cells_equal_two_layers_under_a_mixed_policy():
     np.testing.assert_array_equal(stacked, expected)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", NEURONS)
 def test_the_gradient_of_the_state_flows_into_the_chunk_before(name, monkeypatch):
     setup = Setup(name, "", "float32", 4)

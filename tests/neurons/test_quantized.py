@@ -72,6 +72,7 @@ def test_membranes_are_whole_steps_within_the_range(kind):
     assert (np.round(steps.min()), np.round(steps.max())) == (-128, 127)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("kind", "graph"), [*((kind, False) for kind in KINDS), ("decay_input", True)])
 def test_the_adjoint_by_hand_is_the_derivative_of_the_steps(kind, graph):
     layer = QuantizedNeuron(**KINDS[kind])

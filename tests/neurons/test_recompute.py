@@ -40,6 +40,7 @@ NETWORKS = [
 ]
 
 
+@pytest.mark.every(6)
 @pytest.mark.parametrize("arguments", sampled(NETWORKS, {}, {"builder": "ResNet"}, {"neuron": "plif"}), ids=str)
 def test_gradients_are_the_same(arguments):
     kept, remade = gradients(False, **arguments), gradients(True, **arguments)
@@ -48,6 +49,7 @@ def test_gradients_are_the_same(arguments):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_gradients_are_the_same_in_mixed_precision():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")

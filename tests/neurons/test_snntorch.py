@@ -49,6 +49,7 @@ def same_model(case):
     return same
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("case", [case for case in CASES if same_model(case).any()], ids=str)
 def test_same_spikes_and_gradients(case):
     spikes, g_x, _ = run(LIF, case)

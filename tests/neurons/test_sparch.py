@@ -23,6 +23,7 @@ def run(layer, case, graph=False):
     return spikes, g_x, dict(zip(names, g_parameters, strict=True))
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("case", oracle_cases("neurons_sparch.npz", *NEURONS), ids=str)
 def test_same_spikes_and_gradients(case):
     spikes, g_x, g_parameters = run(NEURONS[case.settings["kind"]](), case)

@@ -26,6 +26,7 @@ def make_layer(case):
     return NEURONS[case.name.split("/")[0]](**arguments)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("case", oracle_cases("neurons_spikingjelly.npz", "lif", "if", "plif"), ids=str)
 def test_same_spikes_and_gradients(case):
     layer = make_layer(case)

@@ -32,6 +32,7 @@ def layer(name, **arguments):
     return cls(**arguments)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", NAMES)
 @given(currents=sequences(), arguments=SETTINGS)
 def test_spikes_are_0_or_1_in_the_shape_of_the_currents(name, currents, arguments):
@@ -41,6 +42,7 @@ def test_spikes_are_0_or_1_in_the_shape_of_the_currents(name, currents, argument
     assert np.all((spikes == 0) | (spikes == 1))
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", NAMES)
 @given(currents=sequences(), broken=st.sampled_from([math.nan, math.inf, -math.inf]))
 def test_a_neuron_with_a_current_that_is_no_number_disturbs_no_other(name, currents, broken):
@@ -54,6 +56,7 @@ def test_a_neuron_with_a_current_that_is_no_number_disturbs_no_other(name, curre
     np.testing.assert_array_equal(after[rest], before.reshape(flat.shape)[rest])
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", NAMES)
 @given(currents=sequences(FINITE))
 def test_gradients_of_finite_currents_are_finite(name, currents):

@@ -56,6 +56,7 @@ def box(svg):
     return [float(number) for number in re.search(r'viewBox="([^"]+)"', svg)[1].split()]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_for_a_telephone_is_drawn_anew_and_not_shrunk(name):
     wide, narrow = PICTURES[name](), PICTURES[name](narrow=True)

@@ -265,6 +265,7 @@ def test_a_path_that_cannot_be_written_is_told(run, tmp_path):
         report.write_report(tmp_path / "file" / "report.html", run)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("draw", "texts"),
     [

@@ -85,6 +85,7 @@ def results(folder="run"):
 # a finished run
 
 
+@pytest.mark.merge
 def test_a_run_leaves_models_history_recipe_logs_and_a_report(finished):
     run = finished / "run"
     expected = {"recipe.json", "results.json", "report.html", "logs", "export", "manifest.json", *STAGES}
@@ -95,6 +96,7 @@ def test_a_run_leaves_models_history_recipe_logs_and_a_report(finished):
         assert (run / "export" / stage / "saved_model" / "saved_model.pb").read_text() == stage
 
 
+@pytest.mark.merge
 def test_the_results_tell_who_taught_whom_and_how_each_epoch_went(finished):
     content = results(finished / "run")
     rows = {row["name"]: row for row in content["models"]}
@@ -116,6 +118,7 @@ def test_the_results_tell_who_taught_whom_and_how_each_epoch_went(finished):
     assert content["raster"]["model"] == "student distilled"
 
 
+@pytest.mark.merge
 def test_a_finished_student_stands_on_the_shelf_with_its_card(finished):
     shelf, run = finished / "saved_models" / "run", finished / "run"
     assert {path.name for path in shelf.iterdir()} == {"model.keras", "saved_model", "card.json", "card.html", "README.md", "manifest.json"}
@@ -129,6 +132,7 @@ def test_a_finished_student_stands_on_the_shelf_with_its_card(finished):
     assert f"    {content['command']}\n" in (shelf / "README.md").read_text()
 
 
+@pytest.mark.merge
 def test_the_teacher_was_cached_and_the_cache_is_gone(finished):
     records = {stage: read_json(finished / "run" / stage / "stage.json") for stage in STAGES}
     assert {stage: record["teacher_cached"] for stage, record in records.items()} == {
@@ -147,6 +151,7 @@ def test_the_written_recipe_repeats_the_run(finished, tmp_path, monkeypatch):
     assert accuracies[0] == accuracies[1]
 
 
+@pytest.mark.merge
 def test_without_resume_a_folder_with_a_run_is_refused_and_stays_as_it_is(copy, capsys, no_training):
     before = {path: sha256(path) for path in copy.rglob("*.*") if path.is_file()}
     assert tiny.run(*DISTILL, "--seed", 5) == 1
@@ -154,12 +159,14 @@ def test_without_resume_a_folder_with_a_run_is_refused_and_stays_as_it_is(copy, 
     assert before == {path: sha256(path) for path in copy.rglob("*.*") if path.is_file()}
 
 
+@pytest.mark.merge
 def test_resume_with_other_settings_is_refused_and_the_recipe_stays(copy, capsys, no_training):
     assert tiny.run(*DISTILL, "--resume", "--seed", 5) == 1
     assert "run was made with other settings: seed was 0 and is now 5" in told(capsys)[1]
     assert read_json(copy / "recipe.json")["seed"] == 0
 
 
+@pytest.mark.merge
 def test_resume_of_a_finished_run_trains_nothing_and_measures_again(copy, no_training):
     before = results()
     for name in ("results.json", "report.html"):
@@ -173,6 +180,8 @@ def test_resume_of_a_finished_run_trains_nothing_and_measures_again(copy, no_tra
 # a run that stops
 
 
+@pytest.mark.merge
+@pytest.mark.merge
 def test_after_ctrl_c_resume_ends_as_the_uninterrupted_run(finished, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with monkeypatch.context() as patch:
@@ -252,6 +261,7 @@ def test_a_trained_teacher_is_reused(copy):
     assert settings["settings"]["teacher_sha256"] == sha256(teacher)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default::UserWarning")
 def test_resume_with_another_teacher_file_is_refused(copy, monkeypatch, capsys):
     arguments = [*tiny.TINY, "--teacher", copy / "teacher" / "model.keras", "--out", "reused"]
@@ -275,5 +285,6 @@ def test_an_ann_teaches_a_spiking_student(tmp_path, monkeypatch):
     assert [objective["objective"] for objective in read_json("run/recipe.json")["objectives"]] == ["soft_targets"]
 
 
+@pytest.mark.merge
 def test_what_is_written_is_json(finished):
     assert json.dumps(results(finished / "run"), allow_nan=False)

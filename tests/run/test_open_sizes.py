@@ -30,6 +30,7 @@ def test_it_is_measured(model, tmp_path, monkeypatch, capsys):
     assert "note:" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_it_is_measured_and_exported(model, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     model.save("open.keras")

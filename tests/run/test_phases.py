@@ -138,6 +138,7 @@ def test_objectives_that_ask_for_every_label_are_refused(objective):
 # a whole run
 
 
+@pytest.mark.slow
 def test_a_run_in_two_phases_with_few_labels_says_first_what_there_is_to_gain(tmp_path, monkeypatch):
     monkeypatch.setattr(Experiment, "_export", lambda *arguments: ({}, []))
     made = experiment(tmp_path / "run", labels=0.3, twin_epochs=1, cache=1)

@@ -124,6 +124,7 @@ def test_hsd_from_end_to_end_converts_an_ann_on_more_frames(tmp_path):
     assert found[-1].transfer is kd.models.convert_weights
 
 
+@pytest.mark.slow
 def test_hsd_of_series_has_an_ann_on_more_steps_too(tmp_path):
     recipe = kd.Recipe(dataset="japanese_vowels", objectives=["hsd_complete"], student="sequence:8", neuron="if", limit=40)
     checked = Experiment(recipe, tmp_path / "run").check()
@@ -203,6 +204,7 @@ TEACHERS = {
 }
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", sampled(TEACHERS, "lstm", "tcn"))
 def test_a_file_of_any_keras_network_teaches_a_series_and_its_operations_are_a_count_or_a_dash(name, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_snnkd.distill.teachers.judge", lambda *arguments: None)  # it is not trained here

@@ -87,6 +87,7 @@ def here(files, tmp_path, monkeypatch):
 NETWORKS = ["--teacher", "teacher.keras", "--student", "student.keras"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_a_run_from_the_file_to_the_card(capsys):
     start = kd.models.load("student.keras").get_weights()
@@ -135,6 +136,7 @@ def test_a_run_from_the_file_to_the_card(capsys):
     assert kd.metrics.accuracy(answers, labels) == pytest.approx(rows["student_distilled"]["accuracy"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_numbers_through_an_assistant(monkeypatch):
     monkeypatch.setattr(kd.export, "export_all", tiny.fake_export)
@@ -148,6 +150,7 @@ def test_numbers_through_an_assistant(monkeypatch):
     assert abs(model.predict([np.zeros((1, 6, 6, 1)), np.zeros((1, WIDTH))], verbose=0).item() - 100) < 20  # in the unit of the labels
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_few_labels_alone_and_from_memory(monkeypatch, tmp_path):
     monkeypatch.setattr(kd.export, "export_all", tiny.fake_export)
@@ -163,6 +166,7 @@ def test_few_labels_alone_and_from_memory(monkeypatch, tmp_path):
     assert loaded.stages()[0].inputs == "named"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_a_student_that_sees_one_input_learns_from_a_teacher_that_sees_both(tmp_path):
     right = keras.Input((WIDTH,), name="right")
@@ -174,6 +178,7 @@ def test_a_student_that_sees_one_input_learns_from_a_teacher_that_sees_both(tmp_
     assert 0 <= row["accuracy"] <= 1
 
 
+@pytest.mark.merge
 @pytest.mark.usefixtures("here")
 def test_an_own_student_of_images_is_taken_as_it_is(tmp_path):
     image = keras.Input((8, 8, 1))
@@ -215,6 +220,7 @@ def test_what_cannot_be_is_refused_before_training(case):
         kd.Recipe(**{"dataset": "two.npz", "teacher": "teacher.keras", "student": "student.keras", **settings}).resolved()
 
 
+@pytest.mark.every(3)
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("networks", "said"),

@@ -60,6 +60,7 @@ def test_one_stage_is_a_start_from_scratch_and_a_first_stage_can_be_given(senten
     assert with_widths("transformer:32/1", 0.4)["width"] == 12  # a multiple of its two heads
 
 
+@pytest.mark.slow
 def test_all_methods_of_sentences_are_compared_each_with_a_control_of_its_own_first_stage(sentences, tmp_path):
     compared = Comparison(kd.Recipe(dataset=sentences, mode="compare", tokens=5), tmp_path / "run")
     found = compared.check()
@@ -181,6 +182,7 @@ def test_ids_are_those_that_a_network_has_learned(sentences, tmp_path):
         load_teacher(tmp_path / "teacher.keras", data, kd.Recipe(dataset=sentences), None)
 
 
+@pytest.mark.slow
 def test_networks_that_read_something_else_are_refused(sentences, tmp_path):
     with pytest.raises(ShapeError, match=r"holds sentences .* ConvNet takes images; take transformer:32/1"):
         Experiment(kd.Recipe(dataset=sentences, student="convnet:4"), tmp_path / "run").check()

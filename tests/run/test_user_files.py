@@ -107,6 +107,7 @@ def test_what_somebody_puts_into_a_run_outlives_it(capsys):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_evaluation_does_not_write_where_anything_else_is(trained, capsys):
     Path("mine").mkdir()
     Path("mine/evaluate.json").write_text("mine")
@@ -152,6 +153,7 @@ OTHER_SETTINGS = {
 }
 
 
+@pytest.mark.slow
 def test_every_setting_that_changes_the_run_is_refused_on_resume(trained, no_training, capsys):
     before = contents("run"), contents("saved_models")
     for said, options in OTHER_SETTINGS.items():
@@ -194,6 +196,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TF_C
 PROGRAM = "import sys; from keras_snnkd.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on(monkeypatch):
     died = "import os, signal, keras_snnkd as kd; kd.Distiller.fit = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL); " + PROGRAM
     command = [sys.executable, "-c", died, *map(str, ALONE), "--out", "run"]
@@ -203,6 +206,7 @@ def test_a_killed_run_goes_on(monkeypatch):
     assert not Path("run", LOCK).exists()
 
 
+@pytest.mark.slow
 def test_a_chain_and_a_cache_are_locked_too():
     data = kd.data.load("digits", limit=60, batch_size=20)
     network = kd.models.build("mlp:4", (8, 8, 1), 10, timesteps=2)
@@ -263,6 +267,7 @@ AFTER_TRAINING = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", sampled(AFTER_TRAINING, *AFTER_TRAINING[1::3]), ids=lambda broken: broken[1])
 def test_nothing_that_fails_after_training_takes_it_along(broken, trained, monkeypatch, capsys):
     def fail(*arguments, **more):
@@ -312,6 +317,7 @@ def test_a_full_disk_at_the_report_keeps_the_table_and_resume_does_the_rest(monk
     assert tiny.run(*ALONE, "--out", "run", "--resume") == 0
 
 
+@pytest.mark.merge
 def test_every_step_after_training_says_what_it_is_doing(trained, capsys):
     assert tiny.run(*AGAIN) == 0
     said = capsys.readouterr().out.splitlines()

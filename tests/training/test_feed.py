@@ -34,6 +34,7 @@ FORMS = {
 }
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("form", sampled(FORMS, "arrays", "one-hot", "of unknown length"))
 def test_a_chain_takes_it(form, tmp_path):
     data = FORMS[form]

@@ -54,6 +54,7 @@ def results(place):
     return read_json(place / "run" / "results.json")
 
 
+@pytest.mark.merge
 def test_a_run_leaves_every_candidate_the_front_and_a_recipe(finished):
     run = finished / "run"
     names = {path.name for path in run.iterdir()}
@@ -66,6 +67,7 @@ def test_a_run_leaves_every_candidate_the_front_and_a_recipe(finished):
     assert {path.name for path in (run / "export").iterdir()} == {f"trial_{name}_float32.tflite" for name in found["front"]}
 
 
+@pytest.mark.merge
 def test_every_candidate_keeps_the_budget_and_is_what_its_file_is(finished):
     candidates = results(finished)["search"]["candidates"]
     assert len(candidates) == 3
@@ -77,6 +79,7 @@ def test_every_candidate_keeps_the_budget_and_is_what_its_file_is(finished):
         assert row["accuracy"] == record["validation_accuracy"]
 
 
+@pytest.mark.merge
 def test_the_front_is_the_front_and_the_most_accurate_is_chosen(finished):
     found = results(finished)["search"]
     assert [row["name"] for row in front(found["candidates"])] == found["front"]
@@ -86,6 +89,7 @@ def test_the_front_is_the_front_and_the_most_accurate_is_chosen(finished):
     assert Recipe.load(finished / "run" / "chosen.json").to_dict() == chosen["recipe"]
 
 
+@pytest.mark.merge
 def test_page_table_and_picture_show_the_front(finished):
     found = results(finished)["search"]
     page = (finished / "run" / "report.html").read_text()
@@ -214,6 +218,7 @@ def test_a_given_teacher_is_made_to_fit_the_data(no_training, tmp_path, monkeypa
     assert "it has no spiking neurons, so that its student learns from its logits" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_teacher_that_was_taught_nothing_ends_the_search(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(teachers, "FEWEST_TO_STOP", 20)
@@ -235,6 +240,7 @@ def test_a_dry_run_shows_the_space_and_trains_nothing(no_training, capsys):
     assert "stage smallest: " in said
 
 
+@pytest.mark.slow
 def test_if_all_cost_too_much_after_training_that_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(search.metrics, "synaptic_operations", _many_operations(search.metrics.synaptic_operations))

@@ -65,6 +65,7 @@ def compare(folder="run", **settings):
 # a whole run
 
 
+@pytest.mark.slow
 def test_a_run_leaves_a_stage_for_each_arm_and_seed(finished):
     run = finished / "run"
     assert {path.name for path in run.iterdir()} == {
@@ -87,11 +88,13 @@ def test_a_run_leaves_a_stage_for_each_arm_and_seed(finished):
     assert read_json(run / "seed0" / "tks" / "stage.json")["teacher"] is None
 
 
+@pytest.mark.slow
 def test_the_start_without_an_objective_is_an_arm_of_its_own(finished):
     stage = read_json(finished / "run" / "seed0" / "alone_ann_twin" / "stage.json")
     assert (stage["teacher"], stage["objectives"], stage["start_from"]) == (None, [], "student_ann")
 
 
+@pytest.mark.slow
 def test_the_table_can_be_quoted(finished):
     rows = {row["name"]: row for row in read_json(finished / "run" / "results.json")["comparison"]}
     with open(finished / "run" / "comparison.csv", encoding="utf-8") as file:
@@ -106,6 +109,7 @@ def test_the_table_can_be_quoted(finished):
     assert latex.count("\\\\\n") == 1 + len(rows)
 
 
+@pytest.mark.slow
 def test_the_results_are_those_of_the_files(finished):
     content = read_json(finished / "run" / "results.json")
     assert sorted(row["name"] for row in content["comparison"]) == sorted(ARMS)
@@ -212,6 +216,7 @@ def test_resuming_trains_nothing_again_and_takes_more_methods_and_seeds(finished
     assert "epochs was 1 and is now 2" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.slow
 def test_the_page_and_the_tables_show_the_ranking(finished, capsys):
     run = finished / "run"
     content = read_json(run / "results.json")
@@ -246,6 +251,7 @@ def test_an_interval_that_holds_zero_is_no_difference(tmp_path):
 # teachers
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("settings", "teachers", "taught_by"),
     [
@@ -349,6 +355,7 @@ def test_without_any_method_left_the_run_ends_before_training(tmp_path, monkeypa
         compare(tmp_path, objectives=["ckdsnn"]).run()
 
 
+@pytest.mark.slow
 def test_a_trained_teacher_that_knows_nothing_ends_the_comparison(tmp_path, monkeypatch):
     """Nobody but the student alone of one seed has been trained then."""
     trained = []

@@ -61,6 +61,7 @@ def files(monkeypatch):
     return found
 
 
+@pytest.mark.slow
 def test_two_seeds_interrupted_end_with_all_figures_and_all_seconds(files, tmp_path, monkeypatch):
     files.stop_at = 3  # at the last file of the second seed
     with pytest.raises(KeyboardInterrupt):

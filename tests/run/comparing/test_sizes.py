@@ -40,6 +40,7 @@ def test_every_size_has_the_twin_of_its_size_for_a_teacher(tmp_path):
     assert found["size0.5/teacher_twin"] == found["size0.5/sakd"] < found["size1/teacher_twin"] == found["size1/sakd"]
 
 
+@pytest.mark.slow
 def test_every_size_is_compared_with_the_student_alone_of_that_size_by_one_teacher(tmp_path, monkeypatch):
     trained = []
     fit = kd.Distiller.fit

@@ -83,6 +83,7 @@ def chain(tmp_path_factory):
     return make, make().run(DATA)
 
 
+@pytest.mark.merge
 def test_each_word_is_a_stage_with_the_student_before_as_its_teacher(chain):
     _, results = chain
     assert list(results) == ["student_distilled", "student_stds", "student_spikes", "student_int8"]
@@ -91,6 +92,7 @@ def test_each_word_is_a_stage_with_the_student_before_as_its_teacher(chain):
     assert [record["settings"]["compress"]["compress"] for record in records[1:]] == ["stds", "spikes", "int8"]
 
 
+@pytest.mark.merge
 def test_zeros_stay_zeros_in_all_that_follows(chain):
     _, results = chain
     sparsities = [metrics.connection_sparsity(result.model) for result in results.values()]
@@ -99,12 +101,14 @@ def test_zeros_stay_zeros_in_all_that_follows(chain):
     assert min(sparsities[2:]) >= 0.79
 
 
+@pytest.mark.merge
 def test_what_is_saved_is_made_of_ordinary_layers(chain):
     _, results = chain
     assert not compress.prunable_layers(results["student_stds"].model)
     assert kd.models.is_quantize_aware(results["student_int8"].model)
 
 
+@pytest.mark.merge
 def test_zeros_cost_fewer_operations_and_bytes(chain):
     _, results = chain
     images = DATA.sample(64)[0]
@@ -120,6 +124,7 @@ def test_zeros_cost_fewer_operations_and_bytes(chain):
     assert row["compressed_bytes"] == sizes[-1]
 
 
+@pytest.mark.merge
 def test_a_finished_chain_is_read_and_not_trained_again(chain):
     make, results = chain
     again = make().run(DATA, resume=True)
@@ -128,6 +133,7 @@ def test_a_finished_chain_is_read_and_not_trained_again(chain):
         np.testing.assert_array_equal(again[name].model(images), result.model(images))
 
 
+@pytest.mark.merge
 def test_a_budget_above_what_the_student_needs_is_refused(chain):
     _, results = chain
     student, images = results["student_distilled"].model, DATA.sample(64)[0]
@@ -139,6 +145,7 @@ def test_a_budget_above_what_the_student_needs_is_refused(chain):
     ways.check_budget(student, SpikeBudget(synops=0.5 * needs), images)
 
 
+@pytest.mark.merge
 def test_a_sparsity_that_is_there_is_refused_before_its_stage_trains(chain, tmp_path):
     _, results = chain
     pruned = results["student_stds"].model
@@ -216,6 +223,7 @@ def test_words_about_membranes_refuse_a_network_that_has_none(word):
         one_image(lambda: kd.models.MLP((8, 8, 1), 10, widths=(6,), neuron="relu", name="student"))([word]).check()
 
 
+@pytest.mark.merge
 def test_a_budget_behind_other_words_is_checked_before_the_first_of_them_trains(chain, tmp_path):
     _, results = chain
     entries = compression.read([{"compress": "magnitude", "sparsity": 0.9}, {"compress": "spikes", "rate": 0.9, "per": "neuron"}])

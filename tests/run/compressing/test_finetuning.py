@@ -42,6 +42,7 @@ def test_the_stage_makes_its_student_from_an_earlier_one_and_takes_that_for_its_
     assert stages[1].record()["start_from"] == "student"
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_student_is_refused(tmp_path):
     data = kd.data.load("digits", limit=60, batch_size=20)
     first, second = (kd.models.build("mlp:4", data.image_shape, data.num_classes, name="student") for _ in range(2))

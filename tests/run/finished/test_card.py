@@ -30,6 +30,7 @@ def latency(threads, p50):
     return {"threads": threads, "p50_ms": p50, "p95_ms": 2 * p50, "runs": 100, "memory_bytes": 300_000}
 
 
+@pytest.mark.slow
 def test_the_card_of_a_run_tells_its_students_energy_and_that_of_the_twin_that_it_trained(tmp_path):
     run = tmp_path / "run"
     (run / "student_distilled").mkdir(parents=True)
@@ -339,6 +340,7 @@ def without(content, place, value):
     return changed
 
 
+@pytest.mark.slow
 def test_any_value_may_be_unknown(card, monkeypatch, tmp_path):
     for picture in ("targets", "anytime", "raster", "firing_rates"):
         monkeypatch.setattr(plots, picture, lambda *_, **__: "<svg></svg>")

@@ -72,6 +72,7 @@ def export(model, folder, targets=("all",), **arguments):
     return EdgeExport(model, DATA, folder, targets, console=rich.console.Console(file=io.StringIO()), **arguments)
 
 
+@pytest.mark.slow
 def test_files_are_measured_on_the_whole_test_set_and_the_card_lies_beside_them(offered, tmp_path):
     offered("plain", "steps")
     student = model()
@@ -90,6 +91,7 @@ def test_files_are_measured_on_the_whole_test_set_and_the_card_lies_beside_them(
     assert (card["command"], card["dataset"]["source"], card["dataset"]["test"]) == ("train.py", "digits", 200)
 
 
+@pytest.mark.slow
 def test_cost_and_early_answers_stand_in_the_card(offered, tmp_path):
     offered("plain")
     card = export(model(), tmp_path).run()
@@ -103,6 +105,7 @@ def test_cost_and_early_answers_stand_in_the_card(offered, tmp_path):
     assert list(card["raster"]["layers"]) == ["block1_neuron"]
 
 
+@pytest.mark.slow
 def test_a_trained_twin_stands_beside_the_model(offered, tmp_path):
     offered("plain")
     twin = model(neuron="relu")
@@ -157,6 +160,7 @@ def test_a_file_that_fails_its_check_is_an_error_and_the_others_are_there(offere
     assert (refused["state"], refused["reason"], written["state"]) == ("refused", "12 % of predictions agree.", "written")
 
 
+@pytest.mark.slow
 def test_a_file_in_a_hidden_folder_is_told_by_its_final_name(offered, tmp_path, monkeypatch):
     def fail(order, path):
         with staged(path) as (file,):
@@ -169,6 +173,7 @@ def test_a_file_in_a_hidden_folder_is_told_by_its_final_name(offered, tmp_path, 
     assert f"Broken: {tmp_path / 'broken.bin'} does not run in LiteRT: failed to prepare. Everything else" in str(error.value)
 
 
+@pytest.mark.slow
 def test_of_long_sequences_the_streaming_files_remain(offered, tmp_path, monkeypatch):
     monkeypatch.setattr(edge_export, "UNROLLED_STEPS", 1)
     offered("plain", "steps")
@@ -177,6 +182,7 @@ def test_of_long_sequences_the_streaming_files_remain(offered, tmp_path, monkeyp
     assert plain["reason"] == "it would hold all T = 2 steps, and the limit is 1; the streaming files hold one."
 
 
+@pytest.mark.slow
 def test_a_microcontroller_that_cannot_be_asked_is_noted_once(offered, tmp_path, monkeypatch):
     def missing(path, samples):
         raise MissingPackageError("pip install 'keras_snnkd[micro]'")
@@ -208,6 +214,7 @@ def test_a_c_array_of_a_file_that_was_refused_is_refused_without_another_try(tmp
         TARGETS["c_array"].write(order, tmp_path / "model.h")
 
 
+@pytest.mark.slow
 def test_the_card_names_the_classes(offered, tmp_path):
     offered("plain")
     assert export(model(), tmp_path).run()["dataset"]["class_names"] == list("0123456789")

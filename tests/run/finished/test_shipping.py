@@ -42,6 +42,7 @@ def test_a_teacher_of_another_data_set_is_refused():
         load_teacher(shipped.path("mnist_teacher"), data, Recipe().resolved(), rich.console.Console(file=io.StringIO()))
 
 
+@pytest.mark.slow
 def test_a_finished_stage_is_shipped_as_it_was_trained(tmp_path, monkeypatch):
     monkeypatch.setattr(Experiment, "_export", lambda *arguments: ({}, []))
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "shelf")

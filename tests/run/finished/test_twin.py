@@ -14,6 +14,7 @@ def build(spec, neuron, **arguments):
     return models.build(spec, (8, 8, 1), 3, timesteps=2, neuron=neuron, name=f"{neuron}_net", **arguments)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("options", [{}, {"readout": "spike_count"}, {"readout": "membrane"}, {"encoder": "latency"}], ids=str)
 def test_what_the_builders_call_a_twin_is_one(spec, options):

@@ -52,6 +52,7 @@ SATURATED = (
 )
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(
     ("thresholds", "expected"),
     [
@@ -67,6 +68,7 @@ def test_layers_that_tell_nothing_are_named_once(thresholds, expected):
     assert warned(network(*thresholds)) == expected
 
 
+@pytest.mark.slow
 def test_a_problem_that_comes_back_is_told_again():
     class Move(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -110,6 +112,7 @@ def test_a_loss_that_is_another_sum_has_not_exploded():
     assert history[1] > 10 * history[0]
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("on_problem", ["warn", "stop"])
 def test_a_learning_rate_that_gives_nan_ends_training_with_the_last_good_weights_on_disk(on_problem, tmp_path):
     rate = keras.optimizers.schedules.PiecewiseConstantDecay([3], [0.01, 1e30])  # from the third epoch on
@@ -125,6 +128,7 @@ def test_a_learning_rate_that_gives_nan_ends_training_with_the_last_good_weights
     tiny.assert_equal_weights(again, good)
 
 
+@pytest.mark.slow
 def test_watching_changes_nothing(tmp_path):
     """The layers are looked at in inference mode, and random encoders draw what they would have drawn."""
 
