@@ -17,8 +17,8 @@ _heard = threading.Event()
 def listening() -> Iterator[None]:
     """In this block Ctrl-C raises `KeyboardInterrupt`, as always, and is remembered, so that it ends the block in any case.
 
-    Python raises that error wherever the program happens to be. A library may make another error of it, which is then taken back
-    here, or lose it, as C code does that asks whether an object has some attribute and takes the error for a no; then `CtrlC` raises it again.
+    Python raises that error wherever the program happens to be. A library may make another error of it, which is then taken back here; or
+    it may lose it, as C code does that asks whether an object has some attribute and takes the error for a no. Then `CtrlC` raises it anew.
 
     Raises:
         KeyboardInterrupt: After Ctrl-C, in place of any other error.
