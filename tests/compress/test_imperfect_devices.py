@@ -67,6 +67,7 @@ def test_the_accuracy_is_that_of_many_draws(student):
     tiny.assert_equal_weights(student, before)
 
 
+@pytest.mark.slow
 def test_training_draws_the_device_and_nothing_else_does(student):
     aware = compress.noise_aware(student, Device(noise=0.3))
     np.testing.assert_allclose(aware(tiny.IMAGES), student(tiny.IMAGES), rtol=1e-5, atol=1e-6)

@@ -94,7 +94,7 @@ def test_each_batch_brings_what_the_teacher_does_on_its_very_images(tmp_path):
         assert np.any(logits != expected["logits"])
 
 
-@pytest.mark.every(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("objectives", "tolerance"),
     [([{"objective": "spike_train", "window": 1}], 0), (["soft_targets", "feature_map"], 1e-4)],
@@ -147,6 +147,7 @@ def test_without_augmentation_one_view_is_enough(tmp_path):
 # what it keeps
 
 
+@pytest.mark.slow
 def test_an_interrupted_build_goes_on_and_ends_as_an_uninterrupted_one(tmp_path, runs):
     """With a random teacher too, whose answers depend on nothing but the part."""
 

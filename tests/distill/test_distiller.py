@@ -69,7 +69,7 @@ def test_fit_leaves_the_teacher_as_it_was(teacher, objectives):
     assert all(np.any(old != new) for old, new in zip(student_before, tiny.values(student), strict=True))
 
 
-@pytest.mark.every(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("tapped", [False, True], ids=["alone", "tapped"])
 def test_with_nothing_to_distil_it_is_the_students_own_fit(tapped):
     """With taps too: one forward pass a step, so batch norm follows as it does without."""

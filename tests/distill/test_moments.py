@@ -69,6 +69,7 @@ def fitted(*callbacks, epochs=3, steps=2):
     return distiller, history.history
 
 
+@pytest.mark.slow
 def test_a_validation_has_the_moments_of_the_weights_of_now():
     distiller, history = fitted(FreshMoments(Few()))
     ((mean, variance),) = MomentEstimator(distiller.student)([tiny.IMAGES])

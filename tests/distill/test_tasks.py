@@ -102,6 +102,7 @@ def test_a_dense_map_is_distilled_and_exported_as_it_is(tmp_path):
     np.testing.assert_allclose(found, student(images[:2]), rtol=1e-4, atol=1e-5)  # with its sigmoid
 
 
+@pytest.mark.slow
 def test_the_gate_refuses_numbers_that_are_not_the_models(regression, tmp_path, monkeypatch):
     collect = LiteRT._collect
 

@@ -25,6 +25,7 @@ def compiled(*pair, **more):
     return distiller
 
 
+@pytest.mark.slow
 def test_each_sees_its_own(pair):
     student, teacher = pair
     distiller = compiled(student, teacher, inputs="own")

@@ -50,6 +50,7 @@ def test_a_compiled_program_holds_the_bytes_of_the_file_at_an_aligned_address(co
     assert subprocess.run([tmp_path / "main"], capture_output=True, check=True, timeout=60).stdout == content
 
 
+@pytest.mark.slow
 def test_the_comment_tells_inputs_and_outputs_with_their_scales(files, tmp_path):
     kd.export.c_array(files["float32"], tmp_path / "student.h")
     text = (tmp_path / "student.h").read_text()
@@ -73,12 +74,14 @@ def test_the_comment_tells_inputs_and_outputs_with_their_scales(files, tmp_path)
     assert scale == pytest.approx(2 / 255, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "name"), [("my a-2.h", "my_a_2"), ("8bit.h", "model_8bit"), ("_x.h", "model_x"), ("int.h", "int_model")])
 def test_the_array_is_called_as_the_header_in_letters_that_c_takes(file, name, files, tmp_path):
     assert kd.export.c_array(files["float32"], tmp_path / file) == name
     assert f"unsigned char {name}[]" in (tmp_path / file).read_text()
 
 
+@pytest.mark.slow
 def test_a_name_that_c_does_not_take_is_refused(files, tmp_path):
     for name in ("8bit", "a b", "while", "", "x;"):
         with pytest.raises(ValueError, match=r"name must be an identifier in C"):
@@ -86,6 +89,7 @@ def test_a_name_that_c_does_not_take_is_refused(files, tmp_path):
     assert kd.export.c_array(files["float32"], tmp_path / "student.h", name="g_model") == "g_model"
 
 
+@pytest.mark.slow
 def test_what_a_microcontroller_does_not_run_is_refused(files, tmp_path):
     with pytest.raises(ExportError, match=r"int8 weights and float activations \(.*\), which LiteRT for Microcontrollers does not run"):
         kd.export.c_array(files["dynamic"], tmp_path / "student.h")

@@ -41,6 +41,7 @@ def test_c_does_what_the_model_does(name, tmp_path):
     assert report.bytes == len((tmp_path / "student.h").read_text())
 
 
+@pytest.mark.merge
 def test_the_worked_main_gives_the_answers_of_the_streaming_file(tmp_path, in_process):
     model, samples = student(neuron="lif", tau=3.0), series()
     c_step(model, tmp_path / "student.h", samples=samples)

@@ -81,6 +81,7 @@ def test_a_model_quantized_by_keras_is_refused():
         freeze(model)
 
 
+@pytest.mark.slow
 def test_neurons_that_return_their_state_are_exported_by_their_spikes(tmp_path):
     image = keras.Input((6, 6, 1))
     spikes, _ = neurons.LIF(return_state=True, name="neuron")(layers.Direct(3)(image))

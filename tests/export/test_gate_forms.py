@@ -102,6 +102,7 @@ def test_floating_point_in_a_file_of_integers_is_found(form, refused, monkeypatc
     refused(form, r"left in floating point: .*(FLOOR|FULLY_CONNECTED)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", sampled(FORMS, "dynamic", "int8 aware"))
 def test_a_file_that_is_cut_short_is_found(form, refused, monkeypatch):
     content = (ROOT / "saved_models" / "digits_student" / "model_dynamic.tflite").read_bytes()
@@ -110,6 +111,7 @@ def test_a_file_that_is_cut_short_is_found(form, refused, monkeypatch):
     refused(form, "damaged or truncated", error=FileFormatError)
 
 
+@pytest.mark.slow
 def test_operators_that_are_not_built_in_are_found_in_a_file_of_integers_too(refused, monkeypatch):
     @tf.function(input_signature=[tf.TensorSpec((1, *SHAPE), "float32", name="image")])
     def serve(image):

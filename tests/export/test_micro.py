@@ -50,6 +50,7 @@ def test_of_a_series_the_first_sample_goes_into_a_file_of_one_step():
     assert (place, images is series) == (0, True)
 
 
+@pytest.mark.slow
 def test_arenas_that_crash_the_interpreter_are_too_small(monkeypatch):
     class Small:
         def __init__(self, arena):

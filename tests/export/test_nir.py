@@ -94,6 +94,7 @@ def test_a_file_read_and_written_again_is_the_same_file(written, samples, tmp_pa
     assert content(path) == content(tmp_path / "again.nir")
 
 
+@pytest.mark.slow
 def test_the_model_that_comes_back_has_the_neurons_of_the_first(written):
     model, path, _ = written
     back = models.from_nir(path)

@@ -101,6 +101,7 @@ def test_probabilities_become_logits(student):
     assert logits.shape == (40, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_process")
 def test_the_gate_refuses_a_file_that_swaps_its_inputs(tmp_path, monkeypatch):
     same = {"left": SAMPLES["right"], "right": 2 + SAMPLES["right"]}
@@ -158,6 +159,7 @@ def test_metrics_refuse_them_too(student, case):
         kd.metrics.activity(student, WRONG["shape"][0])
 
 
+@pytest.mark.slow
 def test_nan_in_one_input_is_refused(student, files):
     broken = {**SAMPLES, "right": np.full_like(SAMPLES["right"], np.nan)}
     with pytest.raises(ExportError, match="NaN"):
@@ -170,6 +172,7 @@ def test_a_mapping_for_one_input_is_refused():
         Reference(keras.Model(inputs, keras.layers.Dense(3)(inputs)), SAMPLES)
 
 
+@pytest.mark.slow
 def test_what_takes_one_input_is_refused_by_name(student, files, tmp_path):
     for export, what in ((kd.export.streaming, "a file of one time step"), (kd.export.nir, "NIR"), (kd.export.c_step, "C of one step")):
         with pytest.raises(UnsupportedError, match=rf"fused has the inputs right, left, and {what} takes one; .*litert"):

@@ -93,6 +93,7 @@ def test_outputs_are_exchanged_and_a_later_process_goes_on(tmp_path):
     assert OutputRounds(dataclasses.replace(SETTING, rounds=99), tmp_path).next == 2
 
 
+@pytest.mark.slow
 def test_a_lost_member_does_not_end_the_run_and_a_round_without_any_does(tmp_path):
     rounds = OutputRounds(SETTING, tmp_path)
     packet = packed_spikes(RANDOM.integers(0, 2, (40, 2, 10)))

@@ -165,6 +165,7 @@ def test_a_long_chain_runs_whole(tmp_path, monkeypatch, capsys):
         assert label in text
 
 
+@pytest.mark.merge
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_ctrl_c_ends_a_process_cleanly(tmp_path):
     process = start(*tiny.TINY, "--mode", "baseline", "--epochs", "1000", "--batch-size", "1", folder=tmp_path)

@@ -23,7 +23,7 @@ def logits(*confidences_and_right):
     return np.array(steps)
 
 
-@pytest.mark.every(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("readout", ["mean", "spike_count", "membrane"])
 def test_the_answer_after_t_steps_is_the_output_of_the_model_with_so_many(readout):
     model = network(readout=readout)

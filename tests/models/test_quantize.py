@@ -55,6 +55,7 @@ def test_pixels_that_are_bytes_and_spikes_are_not_rounded(aware):
     assert set(np.unique(taps["block2_neuron"])) == {0.0, 1.0}
 
 
+@pytest.mark.slow
 def test_logits_take_at_most_256_values(aware):
     logits = np.asarray(aware.predict(IMAGES, verbose=0))
     step = aware.get_layer("readout_quant").step_size

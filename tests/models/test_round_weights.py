@@ -163,6 +163,7 @@ def test_a_stage_saves_and_judges_the_rounded_weights(rounded):
     assert result.record["validation_accuracy"] == pytest.approx(accuracy)
 
 
+@pytest.mark.slow
 def test_a_stage_is_not_resumed_with_other_bits(rounded):
     folder, _ = rounded
     with pytest.raises(kd.errors.KDError, match="weight_bits was 8 and is now 32"):

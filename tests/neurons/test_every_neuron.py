@@ -100,7 +100,7 @@ def test_currents_of_another_width_than_the_cell_are_refused(cell):
         keras.layers.RNN(cell(8))(np.zeros((2, 4, 7), "float32"))
 
 
-@pytest.mark.every(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", sampled(LAYERS, neurons.LIF, neurons.RadLIF))
 def test_trains_compiled_as_a_whole(layer):
     model = keras.Sequential([keras.Input((4, 6)), keras.layers.Dense(5), layer(), keras.layers.GlobalAveragePooling1D()])

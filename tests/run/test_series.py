@@ -91,6 +91,7 @@ def test_a_sample_of_any_kind_is_shown_as_a_picture():
     np.testing.assert_allclose(_as_picture(events), [[1, 0.25]])
 
 
+@pytest.mark.merge
 @pytest.mark.parametrize("layer", sampled([keras.layers.GRU, keras.layers.LSTM], keras.layers.GRU))
 def test_a_recurrent_keras_network_teaches(layer):
     vowels = kd.data.load("japanese_vowels", batch_size=16)

@@ -115,6 +115,7 @@ def test_a_trained_twin_stands_beside_the_model(offered, tmp_path):
     assert cost["energy"]["twin_effective"] == pytest.approx(4.6e-3 * cost["twin"]["synaptic_operations"]["effective_macs"])
 
 
+@pytest.mark.merge
 def test_files_of_integers_are_of_the_model_made_ready_for_them(offered, tmp_path, monkeypatch):
     def integers(order, path):
         return write(dataclasses.replace(order, reference=order.source("int8")), path)
