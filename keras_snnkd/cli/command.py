@@ -9,9 +9,9 @@ from typing import Any
 from keras_snnkd.errors import KDError, unknown_name
 from keras_snnkd.files.output import unread_output
 from keras_snnkd.run.recipes.modes import WITHOUT_TRAINING
-from keras_snnkd.run.watching.ctrl_c import listening
 from keras_snnkd.run.watching.json_log import Lines
 from keras_snnkd.run.watching.terminal import make_console
+from keras_snnkd.training.ctrl_c import listening
 
 
 def main(arguments: list[str] | None = None) -> int:

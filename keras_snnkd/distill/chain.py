@@ -26,6 +26,7 @@ from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, claimed
 from keras_snnkd.files.staging import as_path, check_space, read_json, sha256, write_json
 from keras_snnkd.training import strategy
+from keras_snnkd.training.ctrl_c import CtrlC
 from keras_snnkd.training.feed import check_classes, feed
 from keras_snnkd.weights.rounding import round_weights
 from keras_snnkd.weights.transfer import load, restart_random_layers
@@ -288,7 +289,7 @@ class Chain:
         if epoch < stage.last_epoch:
             cache = self._cache(stage, distiller, data, progress)
             more = callbacks(stage)
-            own = stage.during() if stage.during is not None else []
+            own = [CtrlC(), *(stage.during() if stage.during is not None else [])]
             watch = [] if any(isinstance(callback, Divergence) for callback in more) else [Divergence()]
             try:
                 with stage.quiet():

@@ -37,12 +37,12 @@ from keras_snnkd.run.recipes.modes import Mode
 from keras_snnkd.run.recipes.recipe import Recipe, is_file, teacher_file
 from keras_snnkd.run.watching.attempt import attempt, reason
 from keras_snnkd.run.watching.board import EpochBoard
-from keras_snnkd.run.watching.ctrl_c import CtrlC
 from keras_snnkd.run.watching.health import TrainingHealth
 from keras_snnkd.run.watching.outlook import measured, warnings_of
 from keras_snnkd.run.watching.progress import Counter, Progress, Stopwatch, working
 from keras_snnkd.run.watching.terminal import make_console
 from keras_snnkd.training import strategy
+from keras_snnkd.training.ctrl_c import raise_if_heard
 from keras_snnkd.training.determinism import make_deterministic
 
 OF_DATA = (
@@ -327,6 +327,7 @@ class Experiment:
             except OutputError:
                 raise
             except Exception as error:  # whatever converters and runtimes raise
+                raise_if_heard(error)
                 notes.append(f"{name.replace('_', ' ')}: {reason(error)}")
                 if not isinstance(error, ExportError):
                     break
@@ -334,12 +335,11 @@ class Experiment:
 
     def _callbacks(self, stage: Stage, title: str, closing: contextlib.ExitStack) -> list[keras.callbacks.Callback]:
         if not strategy.is_chief():
-            return [CtrlC()]
+            return []
         self._say_outlook(stage, self.folder)
         progress = Progress(title, self.console)
         closing.callback(progress.close)
         return [
-            CtrlC(),
             *self._front(stage),
             self._health(),
             progress,

@@ -181,7 +181,6 @@ def test_resume_of_a_finished_run_trains_nothing_and_measures_again(copy, no_tra
 
 
 @pytest.mark.merge
-@pytest.mark.merge
 def test_after_ctrl_c_resume_ends_as_the_uninterrupted_run(finished, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with monkeypatch.context() as patch:

@@ -317,7 +317,6 @@ def test_a_full_disk_at_the_report_keeps_the_table_and_resume_does_the_rest(monk
     assert tiny.run(*ALONE, "--out", "run", "--resume") == 0
 
 
-@pytest.mark.slow
 @pytest.mark.merge
 def test_every_step_after_training_says_what_it_is_doing(trained, capsys):
     assert tiny.run(*AGAIN) == 0

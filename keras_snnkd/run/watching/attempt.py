@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from keras_snnkd.errors import KDError, OutputError
+from keras_snnkd.training.ctrl_c import raise_if_heard
 
 
 @contextlib.contextmanager
@@ -16,6 +17,7 @@ def attempt(what: str, notes: list[str]) -> Iterator[None]:
 
     Raises:
         OutputError: For a disk that cannot be written, which no later step can do without.
+        KeyboardInterrupt: After Ctrl-C, whatever error it has become.
 
     Example:
         >>> with attempt("spikes were not counted", notes):
@@ -26,6 +28,7 @@ def attempt(what: str, notes: list[str]) -> Iterator[None]:
     except OutputError:
         raise
     except Exception as error:  # whatever layers, runtimes and plots raise on what they do not know
+        raise_if_heard(error)
         note = f"{what}: {reason(error)}"
         if note not in notes:
             notes.append(note)

@@ -32,8 +32,7 @@ def listening() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if _heard.is_set():
-            raise KeyboardInterrupt from error
+        raise_if_heard(error)
         raise
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -45,6 +44,19 @@ def _hear(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def raise_if_heard(error: Exception | None = None) -> None:
+    """For who would go on after an error, or after a while: stops if Ctrl-C has been pressed in a block of `listening`.
+
+    Args:
+        error: What Ctrl-C may have become.
+
+    Raises:
+        KeyboardInterrupt: As Ctrl-C itself does.
+    """
+    if _heard.is_set():
+        raise KeyboardInterrupt from error
+
+
 class CtrlC(keras.callbacks.Callback):
     """Ends training, after the batch, if Ctrl-C has been pressed in a block of `listening` and training still goes on.
 
@@ -53,5 +65,4 @@ class CtrlC(keras.callbacks.Callback):
     """
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        if _heard.is_set():
-            raise KeyboardInterrupt
+        raise_if_heard()

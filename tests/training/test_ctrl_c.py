@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_snnkd.run.watching.ctrl_c import CtrlC, listening
+from keras_snnkd.run.watching.attempt import attempt
+from keras_snnkd.training.ctrl_c import CtrlC, listening
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 
@@ -58,6 +59,13 @@ def test_another_error_that_a_library_makes_of_it_is_taken_back():
         take_it_for_another_error()
     with pytest.raises(AssertionError), listening():
         raise AssertionError
+
+
+def test_what_goes_on_after_errors_does_not_after_ctrl_c():
+    notes = []
+    with pytest.raises(KeyboardInterrupt), listening(), attempt("it was not measured", notes):
+        take_it_for_another_error()
+    assert notes == []
 
 
 def test_it_is_forgotten_with_the_block():
