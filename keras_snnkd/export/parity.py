@@ -9,6 +9,9 @@ does not, and what follows may differ visibly. Neither is wrong. So, for each sa
 - or, in the first layer where spikes differ, each neuron at the first step where it differs has
   ``|h - theta| <= rounding (theta + max |x|)`` with the layer's currents ``x``. It is counted in `rounding_samples`, and passes.
 
+Activations that are rates (`keras_snnkd.layers.RateActivation`) are judged likewise: a rate of k / T counts as k spikes, which may differ
+where the membrane is that near to the threshold in any of the T steps.
+
 Outputs that are numbers (`keras_snnkd.layers.Numbers`, dense maps) have no prediction: an answer is the same where no number differs by
 more than a tenth of what all span, and the limit on logits is one on the numbers.
 
@@ -39,12 +42,12 @@ from keras_snnkd._types import Array, Tensor
 from keras_snnkd.edge.images import check_samples
 from keras_snnkd.edge.readout import likeliest
 from keras_snnkd.errors import ExportError
-from keras_snnkd.export.freeze import freeze, functional, is_float32, spiking_layers, tapped
+from keras_snnkd.export.freeze import freeze, functional, is_float32, tapped
 from keras_snnkd.export.report import ExportReport
 from keras_snnkd.export.rounding import unexplained
 from keras_snnkd.files.logits import LOGITS
 from keras_snnkd.files.samples import Samples, arrays, count, of_each, rows
-from keras_snnkd.layers import logits_of
+from keras_snnkd.layers import RateActivation, logits_of
 from keras_snnkd.training.compilation import outside_xla
 
 CHUNK = 64
@@ -111,10 +114,15 @@ class Reference:
         if not self.numbers and looks_like_probabilities(self._called(rows(self.samples, slice(CHUNK)))):
             self.model = logits_of(self.model, probabilities=True)
         frozen = freeze(self.model)
-        self.taps = spiking_layers(self.model)
+        self.rates = {layer.name: layer.timesteps for layer in graphs.flat(self.model).layers if isinstance(layer, RateActivation)}
+        self.taps = [layer.name for layer in graphs.flat(self.model).layers if graphs.fires(layer) or layer.name in self.rates]
         self.kernel_elements = sum(math.prod(weight.shape) for weight in self.model.weights if len(weight.shape) > 1)
         self.compared = self.model if is_float32(self.model) else frozen
         self._tapped = outside_xla(tapped(self.compared, self.taps))
+
+    def as_spikes(self, outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Outputs of layers by name, of which rates k / T have become k spikes of T, `[n, T, ...]`."""
+        return {name: thermometer(array, self.rates[name]) if name in self.rates else array for name, array in outputs.items()}
 
     def checked(self, samples: Samples) -> Samples:
         """Samples as the model takes them, one array or a mapping by input; raises as the class does if they do not fit."""
@@ -131,7 +139,7 @@ class Reference:
         return float(max(high for _, high in rows) - min(low for low, _ in rows))
 
     def chunks(self) -> Iterator[tuple[Samples, np.ndarray, dict[str, np.ndarray]]]:
-        """Images `[n, ...]`, logits `[n, C]`, and the spikes `[n, T, ...]` of each layer that fires."""
+        """Images `[n, ...]`, logits `[n, C]`, and the spikes `[n, T, ...]`, or rates `[n, ...]`, of each layer that has some."""
         size = min(CHUNK, count(self.samples))
         for start in range(0, count(self.samples), size):
             images = rows(self.samples, slice(start, start + size))
@@ -142,6 +150,11 @@ class Reference:
             if not np.all(np.isfinite(outputs[LOGITS])):
                 raise ExportError(f"{self.model.name} itself gives NaN or infinite logits; are the samples scaled as in training?")
             yield images, outputs[LOGITS], {name: outputs[name] for name in self.taps}
+
+
+def thermometer(rates: Array, timesteps: int) -> Array:
+    """Rates k / T `[n, ...]` as the k first of T spikes, booleans `[n, T, ...]`."""
+    return np.stack([rates * timesteps > step + 0.5 for step in range(timesteps)], axis=1)
 
 
 def verify(
@@ -186,7 +199,8 @@ def verify(
             raise _refused(path, faults)
         if not np.allclose(twin.get(LOGITS, theirs), theirs, rtol=0, atol=1e-5 * np.ptp(logits)):
             faults.append("the file and its twin with spikes as outputs, made in the same way, give different logits")
-        differs = {name: twin[name] != spikes[name] for name in spikes}
+        mine, theirs_fired = reference.as_spikes(spikes), reference.as_spikes({name: twin[name] for name in spikes})
+        differs = {name: theirs_fired[name] != mine[name] for name in spikes}
         if limits.rounding is not None:
             faults += unexplained(reference.compared, images, differs, limits.rounding)
         if faults:

@@ -11,6 +11,7 @@ from keras_snnkd._types import Array
 from keras_snnkd.files.samples import Samples, count
 from keras_snnkd.files.samples import rows as some
 from keras_snnkd.keras_internals import read_by
+from keras_snnkd.layers import RateActivation
 from keras_snnkd.neurons import SpikingLayer
 from keras_snnkd.surrogates import step
 
@@ -44,7 +45,8 @@ def unexplained(model: keras.Model, images: Samples, differs: dict[str, np.ndarr
             continue
         distance = distance_to_threshold(layer, currents)
         allowed = rounding * (threshold_of(layer) + float(ops.max(ops.abs(currents))))
-        allowed += layer.dynamics.resolution * currents.shape[1] if isinstance(layer, SpikingLayer) else 0.0
+        neuron = neurons_of(layer)
+        allowed += neuron.dynamics.resolution * where.shape[1] if isinstance(neuron, SpikingLayer) else 0.0
         first = where[rows] & (np.cumsum(where[rows], axis=1) == 1)
         wrong = int((distance[first] > allowed).sum())
         if wrong:
@@ -57,17 +59,29 @@ def unexplained(model: keras.Model, images: Samples, differs: dict[str, np.ndarr
 
 def can_be_judged(layer: keras.Layer) -> bool:
     """Whether a layer tells membrane and threshold; an own neuron may leave them out, and then its spikes are judged by their share."""
-    return isinstance(layer, SpikingLayer) or (hasattr(layer, "membrane") and hasattr(layer, "threshold"))
+    return isinstance(neurons_of(layer), SpikingLayer) or (hasattr(layer, "membrane") and hasattr(layer, "threshold"))
+
+
+def neurons_of(layer: keras.Layer) -> keras.Layer:
+    """The layer itself, or the neurons whose rates it gives."""
+    return layer.neuron if isinstance(layer, RateActivation) else layer
 
 
 def threshold_of(layer: keras.Layer) -> float:
     """At which membrane potential a layer's neurons fire."""
+    layer = neurons_of(layer)
     threshold: Any = layer.dynamics.threshold if isinstance(layer, SpikingLayer) else layer.threshold
     return float(threshold)
 
 
 def distance_to_threshold(layer: keras.Layer, currents: Array) -> np.ndarray:
-    """``|h[t] - theta[t]|`` of each neuron and step, `[B, T, ...]`, for currents `[B, T, ...]`."""
+    """``|h[t] - theta[t]|`` of each neuron and step, `[B, T, ...]`, for currents `[B, T, ...]`.
+
+    Of rates, whose currents are `[B, ...]` and which do not tell which step differs, it is the least over time in each step.
+    """
+    if isinstance(layer, RateActivation):
+        steps = distance_to_threshold(layer.neuron, layer.encoder(currents))
+        return np.broadcast_to(steps.min(axis=1, keepdims=True), steps.shape)
     if not isinstance(layer, SpikingLayer):
         return np.abs(ops.convert_to_numpy(layer.membrane(currents)) - threshold_of(layer))
     dynamics = layer.dynamics

@@ -44,6 +44,11 @@ class RateActivation(keras.layers.Layer):
         self.neuron = neuron
         self.encoder = Direct(timesteps)
 
+    @property
+    def timesteps(self) -> int:
+        """T."""
+        return self.encoder.timesteps
+
     def build(self, input_shape: Shape) -> None:
         if not self.neuron.built:  # one from a file has built itself
             self.neuron.build(self.encoder.compute_output_shape(input_shape))
@@ -80,7 +85,7 @@ class RateActivation(keras.layers.Layer):
 
     def get_config(self) -> Config:
         neuron = keras.saving.serialize_keras_object(self.neuron)
-        return {**super().get_config(), "neuron": neuron, "timesteps": self.encoder.timesteps}
+        return {**super().get_config(), "neuron": neuron, "timesteps": self.timesteps}
 
     @classmethod
     def from_config(cls, config: Config) -> "RateActivation":

@@ -11,6 +11,8 @@ import keras_snnkd as kd
 from keras_snnkd import models
 from keras_snnkd.errors import ExportError
 from keras_snnkd.export import export_all, freeze, litert, saved_model
+from keras_snnkd.layers import RateActivation
+from keras_snnkd.neurons import LIF
 from tests.export.conftest import BUILDS, LITERT, SAVED_MODEL, SHAPE
 from tests.sampling import sampled
 
@@ -50,6 +52,26 @@ def twin(student, **changes):
 def test_a_wrong_threshold_is_found_in_the_first_layer_that_has_it(export, student, samples, tmp_path, export_of, shared, in_process):
     export_of(twin(student, threshold=1.01))
     refused(r"layer block1_neuron: \d+ of its .* spikes .* differ with the membrane up to 0\.0", export, student, tmp_path, samples)
+
+
+def rates_of_currents(threshold):
+    """Two logits: the rates of LIF neurons with tau = 2, which a constant current of 2 brings to a threshold of 1 in every step."""
+    inputs = keras.Input((2,))
+    logits = keras.layers.Activation("linear")(RateActivation(LIF(threshold=threshold), 4, name="rates")(inputs))
+    return keras.Model(inputs, logits)
+
+
+@pytest.mark.parametrize(("current", "rounding"), [(2.0, True), (2.0002, False)])
+def test_a_rate_may_differ_where_rounding_moves_a_membrane_over_the_threshold(current, rounding, tmp_path, export_of, in_process):
+    currents = np.zeros((60, 2), "float32")
+    currents[0, 0], currents[:, 1] = current, 1.5
+    export_of(rates_of_currents(threshold=1.0002))
+    if rounding:
+        report = litert(rates_of_currents(threshold=1.0), tmp_path / "student", samples=currents)
+        assert report.rounding_samples == 1
+        assert report.spike_differences == {"rates": pytest.approx(2 / (60 * 2 * 4))}  # it fires in every second step in place of each
+    else:
+        refused("layer rates: 1 of its 8 spikes in 1 samples differ", litert, rates_of_currents(threshold=1.0), tmp_path, currents)
 
 
 @pytest.mark.slow

@@ -2,7 +2,9 @@ import keras
 import numpy as np
 import pytest
 
+from keras_snnkd.export.parity import thermometer
 from keras_snnkd.export.rounding import distance_to_threshold, unexplained
+from keras_snnkd.layers import RateActivation
 from keras_snnkd.neurons import ALIF, LIF
 
 
@@ -35,3 +37,20 @@ def test_what_follows_a_rounded_spike_is_not_judged_and_other_samples_are():
     second = np.array([[1, 1, 1], [0, 1, 0]], bool).reshape(2, 3, 1)
     (fault,) = unexplained(two_layers(), x, {"first": first, "second": second}, rounding=1e-5)
     assert fault.startswith("layer second: 1 of its 3 spikes in 1 samples")
+
+
+@pytest.mark.parametrize(("current", "faults"), [(2.0, 0), (1.999998, 0), (1.99, 1), (4 / 3, 0), (1.3, 1)])
+def test_a_rate_may_differ_only_where_the_membrane_is_at_the_threshold_in_some_step(current, faults):
+    # tau=2, threshold=1, a constant current x: the first membranes are x/2 and 3x/4, so that 2 fires at once and 4/3 in the second step
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, RateActivation(LIF(), 3, name="rates")(inputs))
+    differs = {"rates": np.array([False, True, False]).reshape(1, 3, 1)}
+    found = unexplained(model, np.array([[current]], "float32"), differs, rounding=1e-5)
+    assert len(found) == faults
+    assert all("layer rates: 1 of its 3 spikes" in fault for fault in found)
+
+
+def test_a_rate_of_k_steps_is_k_spikes():
+    rates = np.array([[0.0, 1 / 3, 2 / 3 + 1e-6, 1.0]], "float32")
+    assert thermometer(rates, 3)[0].tolist() == [[False, True, True, True], [False, False, True, True], [False, False, False, True]]
+
