@@ -4,6 +4,7 @@ import argparse
 from typing import Any, NoReturn
 
 from keras_snnkd import neurons
+from keras_snnkd._version import __version__
 from keras_snnkd.cli.help import Help
 from keras_snnkd.cli.listing import KINDS
 from keras_snnkd.cli.values import read_numbers, read_scale, read_timesteps, read_weights
@@ -48,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     """The arguments."""
     options = _Parser(prog="train.py", usage="python train.py [options]", add_help=False)
     options.add_argument("--help", "-h", action=Help, help="one screen, or the options of a group")
+    options.add_argument("--version", action="version", version=f"keras_snnkd {__version__}")
     options.add_argument("--list", metavar="KIND", dest="listed", help=f"a table of {' | '.join(KINDS)}")
     _add_run(options.add_argument_group("run"))
     _add_data(options.add_argument_group("data"))

@@ -36,7 +36,7 @@ def test_the_help_of_all_groups_names_every_mode_option_data_set_and_objective(c
     for name in (*Mode, *kd.data.names(), *kd.neurons.names(), *kd.objectives.names()):
         assert name in said
     for action in parser()._actions:
-        assert action.option_strings[0] in said or action.option_strings[0] in ("--help", "--list")
+        assert action.option_strings[0] in said or action.option_strings[0] in ("--help", "--list", "--version")
 
 
 def test_the_help_of_a_group_holds_its_options_alone(capsys):
@@ -44,6 +44,13 @@ def test_the_help_of_a_group_holds_its_options_alone(capsys):
     assert "--learning-rate R" in said
     assert "--teacher MODEL" not in said
     assert "unknown group of options 'trainig'. Did you mean 'training'?" in refused(capsys, "--help", "trainig")
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"keras_snnkd {kd.__version__}\n"
 
 
 @pytest.mark.parametrize(

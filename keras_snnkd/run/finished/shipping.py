@@ -13,6 +13,7 @@ import keras
 from keras_snnkd import data as datasets
 from keras_snnkd import models
 from keras_snnkd.errors import KDError
+from keras_snnkd.files.archives import pack
 from keras_snnkd.files.staging import read_json, staged
 from keras_snnkd.run.finished.card import save_card
 from keras_snnkd.run.finished.evaluation import describe_data, machine, measure, versions
@@ -21,7 +22,7 @@ from keras_snnkd.teachers import shipped
 
 
 def ship(run: str | Path, stage: str, data: datasets.Data | None = None) -> Path:
-    """Copy the model of a finished stage to the package, as float32 and with a card, and measure it on the test set for that.
+    """Copy the model of a finished stage to the package, as float32, packed and with a card, and measure it on the test set for that.
 
     Args:
         run: The folder of a run of `--mode teacher`.
@@ -76,6 +77,7 @@ def _write(model: keras.Model, recipe: Recipe, place: Path) -> None:
     place.mkdir(parents=True, exist_ok=True)
     with staged(place / "model.keras") as (file,):
         model.save(file)
+        pack(file)
     recipe.save(place / "recipe.json")
 
 
