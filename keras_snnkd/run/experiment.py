@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,37 +12,33 @@ import numpy as np
 
 from keras_snnkd import data as datasets
 from keras_snnkd import models, report
-from keras_snnkd.compress import ParetoFront, device_accuracy
-from keras_snnkd.distill import teachers
+from keras_snnkd.compress import ParetoFront
 from keras_snnkd.distill.chain import Chain, StageResult
 from keras_snnkd.distill.distiller import Distiller
-from keras_snnkd.distill.samples import Samples as Shown
-from keras_snnkd.distill.samples import commonest
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import DifferentSizesError, ExportError, OutputError
 from keras_snnkd.files.keras_file import check_model_file
 from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, Manifest, claimed
-from keras_snnkd.files.processes import prepare
 from keras_snnkd.files.samples import Samples, of_each
 from keras_snnkd.files.staging import write_json
 from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.estimate import beyond_memory
-from keras_snnkd.run.finished.evaluation import describe_data, export_checked, machine, measure, raster, test_images, versions
+from keras_snnkd.run.finished.evaluation import describe_data, machine, versions
+from keras_snnkd.run.finished.measuring import Measuring, Trained
 from keras_snnkd.run.given_teacher import load_teacher, lost_by_augmentation, size_for
 from keras_snnkd.run.integers import check_integers, compared
 from keras_snnkd.run.plan import ALONE, ALONE_TWIN, DISTILLED, RIVAL, Plan
 from keras_snnkd.run.recipes.folder import check_folder, check_resume
 from keras_snnkd.run.recipes.modes import Mode
 from keras_snnkd.run.recipes.recipe import Recipe, is_file, teacher_file
-from keras_snnkd.run.watching.attempt import attempt, reason
+from keras_snnkd.run.watching.attempt import attempt
 from keras_snnkd.run.watching.board import EpochBoard
 from keras_snnkd.run.watching.health import TrainingHealth
 from keras_snnkd.run.watching.outlook import measured, warnings_of
 from keras_snnkd.run.watching.progress import Counter, Progress, Stopwatch, working
 from keras_snnkd.run.watching.terminal import make_console
 from keras_snnkd.training import strategy
-from keras_snnkd.training.ctrl_c import raise_if_heard
 from keras_snnkd.training.determinism import make_deterministic
 
 OF_DATA = (
@@ -74,11 +70,6 @@ INTEGERS = "int8"
 
 WATCHED_IMAGES = 64
 """Validation images on which the layers are looked at after each epoch."""
-
-EXPORT_LATER = (
-    "no files were exported, since TensorFlow writes them. Run the same command with KERAS_BACKEND=tensorflow and --resume: "
-    "it keeps what is trained, and exports it"
-)
 
 
 class Experiment:
@@ -315,24 +306,6 @@ class Experiment:
         """Watches a stage on the first validation images."""
         return TrainingHealth(self._watched(), self.recipe.on_problem)
 
-    def _export(self, model: keras.Model, name: str, notes: list[str]) -> tuple[dict[str, Any], list[Any]]:
-        """Export one model; without 8-bit weights, and with a note, where these change too many predictions. Nothing without TensorFlow."""
-        if keras.backend.backend() != "tensorflow":
-            if EXPORT_LATER not in notes:
-                notes.append(EXPORT_LATER)
-            return {}, []
-        for quantizations in (("int8",),) if models.is_quantize_aware(model) else (("float32", "dynamic"), ("float32",)):
-            try:
-                return export_checked(model, self.data, self.folder, name, quantizations)
-            except OutputError:
-                raise
-            except Exception as error:  # whatever converters and runtimes raise
-                raise_if_heard(error)
-                notes.append(f"{name.replace('_', ' ')}: {reason(error)}")
-                if not isinstance(error, ExportError):
-                    break
-        return {}, []
-
     def _callbacks(self, stage: Stage, title: str, closing: contextlib.ExitStack) -> list[keras.callbacks.Callback]:
         if not strategy.is_chief():
             return []
@@ -382,7 +355,7 @@ class Experiment:
             "versions": versions(),
         }
 
-    def _rivals(self, trained: dict[str, tuple[Any, ...]], notes: list[str]) -> dict[str, Any]:
+    def _rivals(self, trained: Mapping[str, Trained], notes: list[str]) -> dict[str, Any]:
         """The student and its ANN twin as files of integers, and what they say, if the recipe asks for it; what fails is noted."""
         if not self._has_rivals:
             return {}
@@ -391,66 +364,7 @@ class Experiment:
             return compared(students, self.data, self.folder / INTEGERS, self.recipe.seed, self.recipe.labels, notes)
         return {}
 
-    def _measure(self, trained: dict[str, tuple[Any, ...]]) -> dict[str, Any]:
-        if keras.backend.backend() == "tensorflow":
-            prepare("tensorflow")  # which the converters need: it is imported while the first model is measured
-        rows, activity, exports = [], {}, []
+    def _measure(self, trained: Mapping[str, Trained]) -> dict[str, Any]:
         notes = [*self.warned, *warnings_of(self.outlook)]
-        last = list(trained)[-1]
-        device = compression.device_of(self.recipe.compress or ())
-        compressed = list(trained)[-1 - len(self.recipe.compress or ()) :] if self.recipe.compress else []
-        words = [entry[compression.COMPRESS] for entry in self.recipe.compress or ()]
-        between = [name for name, word in zip(compressed[1:-1], words, strict=False) if word not in compression.VARIANTS]
-        for number, (name, (model, record, _)) in enumerate(trained.items(), start=1):
-            count = f"[{number}/{len(trained)}]"
-            row = {"accuracy": None, "parameters": model.count_params(), "timesteps": None}
-            with working(f"{count} measuring {name}", self.console), attempt(f"{name.replace('_', ' ')} was not measured", notes):
-                row, activity[name] = measure(model, self.data)
-            if name in compressed:
-                with attempt(f"what {name.replace('_', ' ')} costs was not measured", notes):
-                    row.update(compression.costs(model, row))
-                    if device is not None:
-                        row["on_device"] = device_accuracy(model, *test_images(self.data), device).to_dict()
-            files: dict[str, Any] = {}
-            found: list[Any] = []
-            if name not in between:  # of what a student goes through, the ends and its variants are written as files
-                with working(f"{count} exporting {name}, and running its files on the test images", self.console):
-                    files, found = self._export(model, name, notes)
-            notes += [f"{name.replace('_', ' ')}, {note}" for note in row.get("notes", ())]
-            taught_by = record.get("teacher") or ("itself" if record.get("objectives") else None)
-            rows.append(
-                {
-                    "name": name,
-                    "role": name.split("_")[0].rstrip("0123456789"),
-                    "label": name.replace("_", " "),
-                    "taught_by": taught_by,
-                    **row,
-                    **files,
-                }
-            )
-            if rows[-1]["role"] == "teacher" and row["accuracy"] is not None:
-                seen = Shown(*self.data.test_arrays)
-                fit = teachers.Adapted(model, accuracy=row["accuracy"], chance=commonest(seen.labels))
-                notes += filter(None, [teachers.told_of_ignorance(name, fit, seen)])
-            rows[-1].update(validation_accuracy=record.get("validation_accuracy"), seconds=record.get("seconds"))
-            rows[-1]["best_epoch"] = record.get("best_epoch")
-            exports += [{"model": name, **entry} for entry in found]
-        shown = None
-        with attempt("no image is shown as spikes", notes):
-            shown = raster(trained[last][0], self.data, last)
-        return {
-            **self._about(self.recipe.mode),
-            "models": rows,
-            "compression": [row for row in rows if row["name"] in compressed],
-            "histories": {name: _columns(history) for name, (_, _, history) in trained.items() if history},
-            "activity": activity,
-            "raster": shown,
-            "exports": exports,
-            "notes": notes,
-        }
-
-
-def _columns(history: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """`[{"loss": 1}, {"loss": 2}]` to `{"loss": [1, 2]}`."""
-    names = dict.fromkeys(name for row in history for name in row)
-    return {name: [row.get(name) for row in history] for name in names}
+        found = Measuring(self.recipe, self.data, self.folder, self.console, notes).all_of(trained)
+        return {**self._about(self.recipe.mode), **found}

@@ -14,10 +14,11 @@ from keras_snnkd.errors import OutputError
 from keras_snnkd.files.staging import read_json, staged
 from keras_snnkd.metrics.pareto import front
 from keras_snnkd.report import plots
-from keras_snnkd.run.experiment import EXPORT_LATER
+from keras_snnkd.run.finished.measuring import EXPORT_LATER
 from keras_snnkd.run.recipes.recipe import Recipe, ResolvedRecipe
 from keras_snnkd.run.watching.attempt import attempt, reason
 from keras_snnkd.run.watching.progress import working
+from keras_snnkd.training.ctrl_c import raise_if_heard
 from keras_snnkd.tuning.budget import Budget, file_costs
 
 TRIALS = "trials"
@@ -109,6 +110,7 @@ class Outcome:
         except OutputError:
             raise
         except Exception as error:  # whatever converters and runtimes raise
+            raise_if_heard(error)
             notes.append(f"trial {row['name']}: {reason(error)}")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import keras_snnkd as kd
-from keras_snnkd.run.experiment import EXPORT_LATER, Experiment
+from keras_snnkd.run.finished.measuring import EXPORT_LATER, Measuring
 from tests.backends import program
 
 pytest.importorskip("jax")
@@ -160,7 +160,7 @@ def test_export_tells_the_way_over_tensorflow(function, refused_on_jax):
 
 def test_an_experiment_leaves_the_files_to_tensorflow(monkeypatch, tmp_path):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    notes = []
+    measuring = Measuring(kd.Recipe(dataset="digits"), None, tmp_path, None)
     for name in ("teacher", "student"):
-        assert Experiment(kd.Recipe(dataset="digits"), tmp_path)._export(None, name, notes) == ({}, [])
-    assert notes == [EXPORT_LATER]
+        assert measuring.export(None, name) == ({}, [])
+    assert measuring.notes == [EXPORT_LATER]

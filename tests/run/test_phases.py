@@ -10,6 +10,7 @@ import keras_snnkd as kd
 from keras_snnkd.data.few_labels import UNLABELLED
 from keras_snnkd.files.staging import read_json
 from keras_snnkd.run.experiment import Experiment
+from keras_snnkd.run.finished.measuring import Measuring
 from keras_snnkd.run.watching.outlook import warnings_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras' own, which Python hides outside of tests
@@ -140,7 +141,7 @@ def test_objectives_that_ask_for_every_label_are_refused(objective):
 
 @pytest.mark.slow
 def test_a_run_in_two_phases_with_few_labels_says_first_what_there_is_to_gain(tmp_path, monkeypatch):
-    monkeypatch.setattr(Experiment, "_export", lambda *arguments: ({}, []))
+    monkeypatch.setattr(Measuring, "export", lambda *arguments: ({}, []))
     made = experiment(tmp_path / "run", labels=0.3, twin_epochs=1, cache=1)
     results = made.run()
     assert [row["name"] for row in results["models"]][-2:] == ["student_distilled_twin", "student_distilled"]

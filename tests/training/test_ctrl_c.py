@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import pytest
 
+from keras_snnkd.run.finished.measuring import Measuring
+from keras_snnkd.run.recipes.recipe import Recipe
 from keras_snnkd.run.watching.attempt import attempt
 from keras_snnkd.training.ctrl_c import CtrlC, listening
 
@@ -82,3 +84,14 @@ def test_who_has_a_handler_keeps_it():
         os.kill(os.getpid(), signal.SIGINT)
         fit(CtrlC())
     assert pressed == [True]
+
+
+def test_an_export_that_it_broke_is_no_note(tmp_path, monkeypatch):
+    def export(*arguments):
+        take_it_for_another_error()
+
+    monkeypatch.setattr("keras_snnkd.run.finished.measuring.export_checked", export)
+    measuring = Measuring(Recipe(dataset="digits"), None, tmp_path, None)
+    with pytest.raises(KeyboardInterrupt), listening():
+        measuring.export(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), "student")
+    assert measuring.notes == []

@@ -33,6 +33,7 @@ from keras_snnkd.run.recipes.recipe import ITSELF, TWIN
 from keras_snnkd.run.watching.attempt import attempt, reason
 from keras_snnkd.run.watching.outlook import warnings_of
 from keras_snnkd.run.watching.progress import Counter, Finished, Stopwatch, working
+from keras_snnkd.training.ctrl_c import raise_if_heard
 
 MEASURED = "measured.json"
 """In each seed's folder: what was measured of each arm, so that nothing is measured twice."""
@@ -362,6 +363,7 @@ class Comparison(Experiment):
                 try:
                     before[name] = {"sha256": digest, **self._gauged(name, result.model, gauge), **record}
                 except Exception as error:  # the others are measured all the same
+                    raise_if_heard(error)
                     self._left_out(result, error)
         write_json(path, before, signed=True)
         return {name: before[name] for name in trained if name not in self.problems}

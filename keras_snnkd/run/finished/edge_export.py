@@ -26,6 +26,7 @@ from keras_snnkd.run.finished.twin import check_twin
 from keras_snnkd.run.watching.attempt import attempt, reason
 from keras_snnkd.run.watching.progress import working
 from keras_snnkd.run.watching.terminal import make_console
+from keras_snnkd.training.ctrl_c import raise_if_heard
 
 MICRO_SAMPLES = 20
 """Test images on which LiteRT for Microcontrollers is compared with LiteRT."""
@@ -169,6 +170,7 @@ class EdgeExport:
         except OutputError:
             raise
         except Exception as error:  # whatever converters and runtimes raise
+            raise_if_heard(error)
             self.order.written.pop(name, None)
             self.order.refused[name] = error if isinstance(error, ExportError) else ExportError(reason(error))
             remove(path)
@@ -194,6 +196,7 @@ class EdgeExport:
         try:
             return [found.to_dict() for found in export.latency(path, THREADS)]
         except Exception as error:  # a file that cannot be timed may be good all the same
+            raise_if_heard(error)
             self.notes.append(f"{target.label} was not timed: {reason(error).replace(str(path), target.file)}")
             return []
 
@@ -204,6 +207,7 @@ class EdgeExport:
         except MissingPackageError as error:
             note = f"The arena on microcontrollers was not measured: {error}."
         except Exception as error:  # likewise
+            raise_if_heard(error)
             note = f"{target.label} was not measured as on a microcontroller: {reason(error).replace(str(path), target.file)}"
         if note not in self.notes:
             self.notes.append(note)

@@ -15,6 +15,7 @@ from keras_snnkd.files.staging import read_json
 from keras_snnkd.run import integers
 from keras_snnkd.run.comparing.rivals import Rivals
 from keras_snnkd.run.experiment import Experiment
+from keras_snnkd.run.finished.measuring import Measuring
 
 SETTINGS = {"limit": 200, "batch_size": 50, "teacher": "mlp:24", "teacher_neuron": "relu", "student": "mlp:12", "timesteps": 2}
 TAUGHT = {"teacher_epochs": 10, "teacher_learning_rate": 0.02, "epochs": 1, "seeds": 2, "objectives": ["soft_targets"]}
@@ -118,7 +119,7 @@ def test_a_distilled_student_stands_beside_its_twin_that_learned_alike(files, tm
 
 @pytest.mark.slow
 def test_a_run_with_a_rival_keeps_the_student_and_says_which_is_worth_it(files, tmp_path, monkeypatch):
-    monkeypatch.setattr(Experiment, "_export", lambda *_: ({}, []))
+    monkeypatch.setattr(Measuring, "export", lambda *arguments: ({}, []))
     content = Experiment(kd.Recipe(**{**DISTILLED, "teacher_neuron": None, "teacher_epochs": 1}), tmp_path / "run").run()
     assert content["models"][-1]["name"] == "student_distilled"
     assert len(content["rivals"]) == 2

@@ -11,6 +11,7 @@ import keras_snnkd as kd
 from keras_snnkd.errors import KDError
 from keras_snnkd.files.staging import read_json
 from keras_snnkd.run.experiment import Experiment
+from keras_snnkd.run.finished.measuring import Measuring
 from keras_snnkd.run.finished.shipping import command_of, ship
 from keras_snnkd.run.given_teacher import load_teacher
 from keras_snnkd.run.recipes.recipe import Recipe
@@ -47,7 +48,7 @@ def test_a_teacher_of_another_data_set_is_refused():
 
 @pytest.mark.slow
 def test_a_finished_stage_is_shipped_as_it_was_trained(tmp_path, monkeypatch):
-    monkeypatch.setattr(Experiment, "_export", lambda *arguments: ({}, []))
+    monkeypatch.setattr(Measuring, "export", lambda *arguments: ({}, []))
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "shelf")
     settings = {"teacher": "mlp:12", "teacher_neuron": "relu", "teacher_epochs": 1, "limit": 200, "precision": "mixed_bfloat16"}
     made = Experiment(Recipe(mode="teacher", **settings), tmp_path / "run", rich.console.Console(file=io.StringIO()))
