@@ -7,7 +7,7 @@ import pytest
 
 import keras_snnkd as kd
 from keras_snnkd import compress
-from keras_snnkd.run import experiment
+from keras_snnkd.run.finished import measuring
 from keras_snnkd.run.recipes.checks import budget_of
 from tests.integration.tiny import DATA, TINY, fake_export, run
 
@@ -15,7 +15,7 @@ from tests.integration.tiny import DATA, TINY, fake_export, run
 @pytest.fixture
 def made(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(experiment, "export_checked", lambda model, data, folder, name, quantizations: ({}, exported(model, folder, name)))
+    monkeypatch.setattr(measuring, "export_checked", lambda model, data, folder, name, quantizations: ({}, exported(model, folder, name)))
     return tmp_path, capsys
 
 
