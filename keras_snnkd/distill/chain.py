@@ -26,7 +26,7 @@ from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, claimed
 from keras_snnkd.files.staging import as_path, check_space, read_json, sha256, write_json
 from keras_snnkd.training import strategy
-from keras_snnkd.training.ctrl_c import CtrlC
+from keras_snnkd.training.ctrl_c import CtrlC, raise_if_heard
 from keras_snnkd.training.feed import check_classes, feed
 from keras_snnkd.weights.rounding import round_weights
 from keras_snnkd.weights.transfer import load, restart_random_layers
@@ -309,7 +309,7 @@ class Chain:
                 if cache:
                     cache.close()
         best = checkpoints.load_best(distiller)
-        reached = checkpoints.history[best - 1].get(f"val_{task.monitor}")
+        reached = trained = checkpoints.history[best - 1].get(f"val_{task.monitor}")
         student = stage.finished(student)
         if stage.weight_bits == 8:
             round_weights(student)
@@ -322,7 +322,7 @@ class Chain:
             "loss": distiller.describe(),
             "trained_by": distiller.gradient,
             "best_epoch": best,
-            **({f"validation_{task.monitor}": reached} if task.monitor else {}),
+            **({f"validation_{task.monitor}": reached, "before_rounding": trained} if task.monitor else {}),
             "seconds": round(checkpoints.seconds_before + seconds, 1),
             "resumed_at_epoch": epoch,
             "teacher_cached": cache is not None,
@@ -370,6 +370,7 @@ def _left_out(stage: Stage, failed: Failed | None) -> Iterator[None]:
     except OutputError:
         raise
     except Exception as error:
+        raise_if_heard(error)
         if failed is None:
             raise
         missing = isinstance(error, KeyError) and error.args[0] in (stage.teacher, stage.start_from)

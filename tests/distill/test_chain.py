@@ -57,6 +57,14 @@ def test_finished_stages_are_loaded_and_stay_as_they_are(finished):
 
 
 @pytest.mark.every(3)
+def test_what_rounding_cost_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_snnkd.distill.chain.round_weights", lambda model: [weight.assign(-weight) for weight in model.weights])
+    stages = [dataclasses.replace(three_stages()[0], weight_bits=8)]
+    (result,) = Chain(stages, tmp_path / "run").run(DATA).values()
+    assert result.record["before_rounding"] == max(row["val_accuracy"] for row in result.history)
+    assert result.record["validation_accuracy"] != result.record["before_rounding"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

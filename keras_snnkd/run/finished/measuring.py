@@ -63,6 +63,7 @@ class Measuring:
                 with working(f"{count} exporting {name}, and running its files on the test images", self.console):
                     files, found = self.export(model, name)
             self.notes += [f"{name.replace('_', ' ')}, {note}" for note in row.get("notes", ())]
+            self.notes += rounding_told(name, record)
             rows.append({**_about(name, record), **row, **files, **_training(record)})
             activity.update(activity_here)
             exports += [{"model": name, **entry} for entry in found]
@@ -116,6 +117,21 @@ class Measuring:
         seen = Samples(*self.data.test_arrays)
         fit = teachers.Adapted(teacher, accuracy=accuracy, chance=commonest(seen.labels))
         self.notes += filter(None, [teachers.told_of_ignorance(name, fit, seen)])
+
+
+COSTLY = 0.01
+"""Accuracy on validation images that rounding weights may take without a word."""
+
+
+def rounding_told(name: str, record: Mapping[str, Any]) -> list[str]:
+    """A sentence where a stage's weights lost accuracy when they were rounded to 8 bits, and what to do."""
+    before, after = record.get("before_rounding"), record.get("validation_accuracy")
+    if before is None or after is None or before - after < COSTLY:
+        return []
+    return [
+        f"{name.replace('_', ' ')}: weights of 8 bits cost {100 * (before - after):.1f} points on validation images, {after:.1%} for "
+        f"{before:.1%}. --weight-bits 32 leaves them as they are; --compress int8 trains on with the rounding"
+    ]
 
 
 def _about(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
