@@ -1,8 +1,8 @@
 """The whole recipe: augmented CIFAR-10, a shipped teacher and a student that learns from it, from the images in memory to the step.
 
-The teacher is the shipped ANN, 48 - pool - 96 - 96 - pool - 192 - 192 - pool - 192, the student has the convolutions of CIFAR-10's default, 24 - pool - 48 - pool -
-96 - pool with T = 4. Both sides flip and crop (shift by up to 4 pixels) each image anew, take batches of 128, and add
-`0.9 tau^2 KL` of softened logits to the cross-entropy. Images come from a file that `write_images` makes of the data set.
+The teacher is the shipped ANN, 48 - pool - 96 - 96 - pool - 192 - 192 - pool - 192; the student has the convolutions of CIFAR-10's
+default, 24 - pool - 48 - pool - 96 - pool, with T = 4. Both sides flip and crop (shift by up to 4 pixels) each image anew, take batches of
+128, and add `0.9 tau^2 KL` of softened logits to the cross-entropy. Images come from a file that `write_images` makes of the data set.
 """
 
 import dataclasses
