@@ -15,6 +15,9 @@ STUDENT = (24, 40, "pool", 80, "pool", 80)  # conv4 teaches it: a little more th
 
 SHELF = (32, 32, "pool", 64, 64, "pool", 128, "pool")  # the student of CIFAR-10 in saved_models, with global average pooling
 
+RESNET18, RESNET18_BATCH = "resnet18", 8
+"""A network by its preset's name in place of widths: 11.2 million parameters, two convolutions of 3x3 in each of eight blocks."""
+
 SIZE, CHANNELS, CLASSES = 32, 3, 10
 TIMESTEPS, BATCH = 4, 32
 LEARNING_RATE, MOMENTUM = 0.05, 0.9

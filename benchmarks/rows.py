@@ -63,6 +63,33 @@ def training(bench: Bench, precision: str) -> Row:
     return row
 
 
+STEPS = (2, 4, 8)
+"""T of the networks in `by_steps`."""
+
+NETWORKS = {"conv4": {"widths": network.CONV4}, network.RESNET18: {"widths": network.RESNET18, "batch": network.RESNET18_BATCH}}
+
+
+def by_steps(bench: Bench, name: str, precision: str) -> Row:
+    """Training steps through time and by rates at several T, beside SpikingJelly's compiled one."""
+    total = Row()
+    for timesteps in STEPS:
+        through_time, by_rates, peer = (f"{who}, T = {timesteps}" for who in (OURS, RATES, JELLY))
+        arguments = {**NETWORKS[name], "precision": precision, "timesteps": timesteps}
+        settings = bench.settings(peers.TRAINING_SETTINGS[-1:])
+        row = bench.compare(
+            {
+                through_time: (ours.training, arguments),
+                by_rates: (ours.training, {**arguments, "gradient": "rate"}),
+                peer: (peers.training, {**arguments, "library": "spikingjelly", **settings}),
+            }
+        )
+        row.ratio(f"{name}_{precision}_{timesteps}_bptt", [through_time], [by_rates])
+        row.ratio(f"{name}_{precision}_{timesteps}_peer", [peer], [by_rates])
+        for field in ("values", "measures", "facts", "skipped"):
+            getattr(total, field).update(getattr(row, field))
+    return total
+
+
 def inference(bench: Bench, precision: str) -> Row:
     """Logits of one batch by conv4."""
     settings = bench.settings(peers.INFERENCE_SETTINGS)
@@ -305,6 +332,11 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "equality": equality,
     "training_fp32": lambda bench: training(bench, "fp32"),
     "training_bf16": lambda bench: training(bench, "bf16"),
+    **{
+        f"steps_{name}_{precision}": functools.partial(by_steps, name=name, precision=precision)
+        for name in NETWORKS
+        for precision in ours.POLICIES
+    },
     "inference_fp32": lambda bench: inference(bench, "fp32"),
     "inference_bf16": lambda bench: inference(bench, "bf16"),
     "distillation": distillation,

@@ -48,6 +48,13 @@ TARGETS = {
     "rates_bf16_floor": Target("training step by rates, bf16 / convolutions of backpropagation through time alone", AT_MOST, 0.60),
     "rates_bf16_bptt": Target("training step, bf16: backpropagation through time / by rates", AT_LEAST),
     "rates_bf16_peers": Target("training step by rates, bf16: best peer / keras_snnkd", AT_LEAST, 1.7),
+    **{
+        f"{network}_{precision}_{timesteps}_{other}": Target(f"{network}, {precision}, T = {timesteps}: {words} / by rates", AT_LEAST)
+        for network in ("conv4", "resnet18")
+        for precision in ("fp32", "bf16")
+        for timesteps in (2, 4, 8)
+        for other, words in (("bptt", "backpropagation through time"), ("peer", "SpikingJelly"))
+    },
     "inference_fp32_floor": Target("inference, fp32 / its convolutions alone", AT_MOST, 1.10),
     "inference_fp32_peers": Target("inference, fp32: best peer / keras_snnkd", AT_LEAST, 1.9),
     "inference_bf16_floor": Target("inference, bf16 / its convolutions alone", AT_MOST, 1.10),

@@ -14,7 +14,7 @@ POLICIES = {"fp32": "float32", "bf16": "mixed_bfloat16"}
 
 def training(
     precision: str = "fp32",
-    widths: tuple = network.CONV4,
+    widths: tuple | str = network.CONV4,
     timesteps: int = network.TIMESTEPS,
     batch: int = network.BATCH,
     backend: str = "tensorflow",
@@ -161,6 +161,8 @@ def _model(kd, precision, widths=network.CONV4, timesteps=network.TIMESTEPS, **m
 
     keras.config.set_dtype_policy(POLICIES[precision])
     shape = (network.SIZE, network.SIZE, network.CHANNELS)
+    if widths == network.RESNET18:
+        return kd.models.build(widths, shape, network.CLASSES, timesteps=timesteps, **more)
     model = kd.models.ConvNet(shape, network.CLASSES, widths=widths, head="average", timesteps=timesteps, **more)
     if widths == network.CONV4 and _facts(model)["parameters"] != network.PARAMETERS:
         raise AssertionError(f"conv4 has {network.PARAMETERS:,} parameters, this model has {_facts(model)['parameters']:,}")

@@ -5,11 +5,12 @@ Both get the same network, in which everything but the neurons is PyTorch's own 
 for inference batch norm folded into the convolutions, and `torch.compile`. Precision bf16 is PyTorch's autocast.
 """
 
+import functools
 import os
 import statistics
 
 from benchmarks import network
-from benchmarks.contenders import Contender, UnavailableError, clock
+from benchmarks.contenders import Contender, UnavailableError, clock, resnet18
 
 TRAINING_SETTINGS = ("plain", "channels_last", "compiled")
 INFERENCE_SETTINGS = ("plain", "channels_last", "folded", "compiled")
@@ -22,11 +23,12 @@ def training(
     timesteps: int = network.TIMESTEPS,
     batch: int = network.BATCH,
     settings: tuple[str, ...] = TRAINING_SETTINGS,
+    widths: tuple | str = network.CONV4,
 ) -> Contender:
     """One training step, in the fastest of `settings`."""
 
     def prepare(setting):
-        net, run, (images, labels) = _prepare(library, setting, network.CONV4, timesteps, batch)
+        net, run, (images, labels) = _prepare(library, setting, widths, timesteps, batch)
         return _training_step(net, run, images, labels, precision), net
 
     return fastest(prepare, settings)
@@ -210,7 +212,8 @@ def _relu():
 def _prepare(library, setting, widths=network.CONV4, timesteps=network.TIMESTEPS, batch=network.BATCH, inference=False, fold=True):
     """The network, what to call to run it, and a batch, all in `setting`."""
     torch = _torch()
-    net = conv4(library, widths, timesteps).train(not inference)
+    make = resnet18.network_of if widths == network.RESNET18 else functools.partial(conv4, widths=widths)
+    net = make(library, timesteps=timesteps).train(not inference)
     images = torch.rand(batch, network.CHANNELS, network.SIZE, network.SIZE)
     labels = torch.randint(0, network.CLASSES, (batch,))
     if setting != "plain":

@@ -7,7 +7,7 @@ all steps, SGD with momentum, and bf16 as their users get it: Keras' policy `mix
 import os
 
 from benchmarks import network
-from benchmarks.contenders import Contender, peers
+from benchmarks.contenders import Contender
 
 WIDTHS, BLOCKS = (64, 128, 256, 512), (2, 2, 2, 2)
 PARAMETERS = 11_173_962
@@ -45,11 +45,13 @@ def spikingjelly(batch: int, timesteps: int = network.TIMESTEPS, settings: tuple
     """SpikingJelly's in the fastest of its settings; batches lie on the device."""
     import torch
 
+    from benchmarks.contenders import peers  # which has a use for the network below
+
     torch.backends.cudnn.benchmark = True
     device = "cuda" if torch.cuda.is_available() else "cpu"
 
     def prepare(setting):
-        net = _resnet(torch, timesteps).to(device).to(memory_format=torch.channels_last)
+        net = network_of(timesteps=timesteps).to(device).to(memory_format=torch.channels_last)
         run = torch.compile(net) if setting == "compiled" else net
         optimizer = torch.optim.SGD(net.parameters(), network.LEARNING_RATE, network.MOMENTUM)
         images = torch.rand(batch, network.CHANNELS, network.SIZE, network.SIZE, device=device).contiguous(
@@ -62,7 +64,7 @@ def spikingjelly(batch: int, timesteps: int = network.TIMESTEPS, settings: tuple
                 net.forget()
                 optimizer.zero_grad(set_to_none=True)
                 with torch.autocast(device, dtype=torch.bfloat16):
-                    logits = run(images)
+                    logits, _ = run(images)
                 loss = torch.nn.functional.cross_entropy(logits.float(), labels)
                 loss.backward()
                 optimizer.step()
@@ -100,7 +102,9 @@ def _moving(model):
     return sum(math.prod(weight.shape) for weight in model.non_trainable_weights)
 
 
-def _resnet(torch, timesteps):
+def network_of(library: str = "spikingjelly", timesteps: int = network.TIMESTEPS):
+    """The network as a `torch.nn.Module`, like `peers.conv4`; of SpikingJelly alone."""
+    import torch
     from spikingjelly.activation_based import functional, neuron, surrogate
 
     nn = torch.nn
@@ -148,7 +152,7 @@ def _resnet(torch, timesteps):
         def forward(self, images):
             currents = self.stem(images)
             x = self.blocks(self.neuron(currents.unsqueeze(0).expand(timesteps, *currents.shape)))
-            return self.classifier(x.mean((3, 4))).mean(0)
+            return self.classifier(x.mean((3, 4))).mean(0), x
 
         def forget(self):
             functional.reset_net(self)
