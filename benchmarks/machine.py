@@ -13,6 +13,10 @@ PACKAGES = ("keras_snnkd", "keras", "tensorflow", "ai-edge-litert", "jax", "torc
 FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 """Instructions that decide how fast convolutions are."""
 
+LIMIT = "ONEDNN_MAX_CPU_ISA"
+"""The environment variable that makes a machine act as one with AVX2 alone, with `XLA_FLAGS=--xla_cpu_max_isa=AVX2` and
+`ATEN_CPU_CAPABILITY=avx2` beside it."""
+
 WIDTHS = {"avx512f": "AVX-512", "avx2": "AVX2"}
 """Instructions by their width, the widest first, as a reader knows them."""
 
@@ -24,7 +28,7 @@ def machine() -> dict[str, Any]:
     flags = processor.get("flags", "").split()
     return {
         "processor": processor.get("model name") or platform.processor() or platform.machine(),
-        "instructions": [feature for feature in FEATURES if feature in flags],
+        "instructions": [feature for feature in FEATURES if feature in flags and _allowed(feature)],
         "cores": os.cpu_count(),
         "memory GB": round(int(memory.split()[0]) / 1e6) if memory else None,
         "system": platform.system(),
@@ -49,6 +53,10 @@ def versions() -> dict[str, str]:
         with suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found
+
+
+def _allowed(feature):
+    return feature == "avx2" or os.environ.get(LIMIT) != "AVX2"
 
 
 def _listed(path):

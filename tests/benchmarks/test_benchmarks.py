@@ -162,3 +162,11 @@ def test_a_worker_reads_the_clock_that_is_asked_for(monkeypatch):
     before = clock()
     time.sleep(0.05)
     assert clock() - before >= 0.05
+
+
+def test_a_machine_that_acts_as_one_with_avx2_says_so(monkeypatch):
+    monkeypatch.setattr("benchmarks.machine._listed", lambda path: {"flags": "avx2 avx512f amx_bf16"})
+    assert vector_width() == "AVX-512"
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert machine()["instructions"] == ["avx2"]
+    assert vector_width() == "AVX2"
