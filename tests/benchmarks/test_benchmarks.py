@@ -12,6 +12,7 @@ from benchmarks import arithmetic, network, output
 from benchmarks.__main__ import select
 from benchmarks.bench import Bench, Row
 from benchmarks.contenders import CLOCK, clock, peers, recipe
+from benchmarks.machine import machine, vector_width
 from benchmarks.rows import QUICK, ROOT, ROWS
 from benchmarks.targets import AT_LEAST, TARGETS, Target
 from benchmarks.worker import environment, take_turns
