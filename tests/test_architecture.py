@@ -73,6 +73,7 @@ WITH_TENSORFLOW = (
     "neurons/loops.py",
     "neurons/recompute.py",
     "neurons/scan.py",
+    "layers/batch_moments.py",
     "layers/normalization.py",
     "training/determinism.py",
     "training/feed.py",

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shape, Tensor
+from keras_snnkd.layers.batch_moments import normalized_by_batch, pays
 from keras_snnkd.layers.mean_normalization import normalized_mean
 from keras_snnkd.neurons.base import check_mask
 from keras_snnkd.neurons.currents import Currents, note
@@ -19,8 +20,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Batch normalization over batch, time and space: Keras' layer, computed by TensorFlow's fused kernel.
 
     ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, per channel. On TensorFlow, Keras goes over the data once for each
-    operation of that formula; the fused kernel does it in one or two passes, forward and backward. Moments, weights and config are
-    Keras' own. On other backends, with a mask, or with an axis other than the last, it is Keras' layer. Under a `tf.distribute`
+    operation of that formula; the fused kernel does it in one or two passes, forward and backward. For large maps whose channels are no
+    multiple of 16 it is slow, and a kernel compiled by XLA computes the moments. Moments, weights and config are Keras' own. On other
+    backends, with a mask, or with an axis other than the last, it is Keras' layer. Under a `tf.distribute`
     strategy the moments are those of the whole batch, of all replicas.
 
     Args:
@@ -95,6 +97,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
             x = ops.cast(inputs, "float32")
             mean, variance = _moments_of_replicas(x)
             outputs = ops.cast(ops.batch_normalization(x, mean, variance, -1, beta, gamma, self.epsilon), inputs.dtype)
+        elif of_batch and pays(inputs.shape):
+            outputs, mean, variance = normalized_by_batch(inputs, gamma, beta, self.epsilon)
         else:
             outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
                 x=ops.reshape(inputs, (-1, *_map(inputs.shape), channels)),

@@ -43,12 +43,12 @@ def test_gamma_belongs_to_the_threshold():
         ThresholdBatchNormalization(gamma_initializer="ones")
 
 
-def both(layer, currents, training, upstream, in_graph, **arguments):
+def both(layer, currents, training, upstream, in_graph, gamma=(0.7, 1.3), **arguments):
     """Outputs, gradients, and the moments after the call, of a layer with weights that are not those it starts with."""
     norm = layer(momentum=0.8, beta_initializer="ones", moving_mean_initializer="ones", **arguments)
     norm.build(currents.shape)
     if norm.gamma is not None:
-        norm.gamma.assign([0.7, 1.3])
+        norm.gamma.assign(gamma)
 
     def step(x):
         with tf.GradientTape() as tape:
@@ -85,6 +85,19 @@ def test_in_bfloat16_the_moments_are_float32():
     for found, expected in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(found, expected, rtol=2e-2, atol=2e-2)
     np.testing.assert_allclose(ours[-1], theirs[-1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"scale": False}, {"center": False}], ids=str)
+@pytest.mark.parametrize("shape", [(3, 4, 8, 9, 24), (5, 16, 16, 24), (2, 200, 24)], ids=str)
+def test_moments_by_a_compiled_kernel_are_those_of_keras(shape, arguments, monkeypatch):
+    random = np.random.default_rng(4)
+    currents, upstream = random.normal(2.0, 3.0, shape).astype("float32"), random.normal(size=shape).astype("float32")
+    gamma = random.uniform(0.5, 1.5, shape[-1:])
+    theirs = both(keras.layers.BatchNormalization, currents, True, upstream, True, gamma=gamma, **arguments)
+    monkeypatch.setattr(tf.raw_ops, "FusedBatchNormV3", None)
+    ours = both(BatchNormalization, currents, True, upstream, True, gamma=gamma, **arguments)
+    for found, expected in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=2e-4, atol=5e-4)
 
 
 @pytest.mark.parametrize("arguments", [{"axis": 1}, {"renorm": True}, {"dtype": "float64"}], ids=str)
