@@ -15,18 +15,18 @@ from benchmarks.contenders import Contender, ours, peers
 DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 
 
-def training(precision: str = "fp32") -> Contender:
+def training(precision: str = "fp32", widths: tuple = network.CONV4, batch: int = network.BATCH) -> Contender:
     """Forward pass and gradients."""
-    return _contender(precision, gradients=True)
+    return _contender(precision, widths, batch, gradients=True)
 
 
-def training_in_pytorch(precision: str = "fp32") -> Contender:
+def training_in_pytorch(precision: str = "fp32", widths: tuple = network.CONV4, batch: int = network.BATCH) -> Contender:
     """Forward pass and gradients in PyTorch."""
     torch = peers._torch()
     layers = []
-    for index, (size, before, after) in enumerate(network.convolutions(network.CONV4)):
-        batch = network.BATCH * (network.TIMESTEPS if index else 1)
-        shapes = (batch, before, size, size), (after, before, 3, 3), (batch, after, size, size)
+    for index, (size, before, after) in enumerate(network.convolutions(widths)):
+        maps = batch * (network.TIMESTEPS if index else 1)
+        shapes = (maps, before, size, size), (after, before, 3, 3), (maps, after, size, size)
         tensors = [torch.rand(shape, dtype=getattr(torch, DTYPES[precision])) for shape in shapes]
         layers.append([tensor.contiguous(memory_format=torch.channels_last) for tensor in tensors])
 
@@ -41,18 +41,18 @@ def training_in_pytorch(precision: str = "fp32") -> Contender:
 
 def inference(precision: str = "fp32") -> Contender:
     """Forward pass alone."""
-    return _contender(precision, gradients=False)
+    return _contender(precision, network.CONV4, network.BATCH, gradients=False)
 
 
-def _contender(precision, gradients):
+def _contender(precision, widths, batch, gradients):
     ours._import()  # before TensorFlow, whose kernels it chooses
     import tensorflow as tf
 
     random = tf.random.Generator.from_seed(0)
     layers = []
-    for index, (size, before, after) in enumerate(network.convolutions(network.CONV4)):
-        batch = network.BATCH * (network.TIMESTEPS if index else 1)
-        shapes = (batch, size, size, before), (3, 3, before, after), (batch, size, size, after)
+    for index, (size, before, after) in enumerate(network.convolutions(widths)):
+        maps = batch * (network.TIMESTEPS if index else 1)
+        shapes = (maps, size, size, before), (3, 3, before, after), (maps, size, size, after)
         layers.append(tuple(tf.cast(random.uniform(shape), DTYPES[precision]) for shape in shapes))
 
     @tf.function(autograph=False)
