@@ -53,4 +53,3 @@ def test_a_rate_may_differ_only_where_the_membrane_is_at_the_threshold_in_some_s
 def test_a_rate_of_k_steps_is_k_spikes():
     rates = np.array([[0.0, 1 / 3, 2 / 3 + 1e-6, 1.0]], "float32")
     assert thermometer(rates, 3)[0].tolist() == [[False, True, True, True], [False, False, True, True], [False, False, False, True]]
-
