@@ -20,6 +20,8 @@ RUNS = [(5, "float32"), (40, "float32"), (5, "mixed_bfloat16")]
 """T unrolled and in a loop, and the precision."""
 
 EPOCHS, BATCH = 5, 16
+EARLY = 8
+"""Steps of training that agree to the last bits on all processors: two epochs, so that momentum and the schedule of weights have begun."""
 IMAGES = np.random.default_rng(1).uniform(size=(64, 8, 8, 1)).astype("float32")
 WEIGHTS = np.linspace(0.5, 1.5, 64, dtype="float32")
 
@@ -95,14 +97,17 @@ def cells():
 
 
 class Steps(keras.callbacks.Callback):
-    """Keeps the logs of every step."""
+    """Keeps the logs of every step, and the weights after the early ones."""
 
     def __init__(self):
         super().__init__()
         self.logs = []
+        self.weights = {}
 
     def on_train_batch_end(self, batch, logs=None):
         self.logs.append({name: float(value) for name, value in logs.items()})
+        if len(self.logs) == EARLY:
+            self.weights = {f"early {weight.path}": ops.convert_to_numpy(weight).copy() for weight in self.model.weights}
 
 
 def distillation(folder):
@@ -121,6 +126,7 @@ def distillation(folder):
     history = distiller.fit(IMAGES, labels, batch_size=BATCH, epochs=EPOCHS, shuffle=False, verbose=0, **more).history
     found |= {f"steps {name}": np.array([logs[name] for logs in steps.logs]) for name in steps.logs[0]}
     found |= {f"epochs {name}": np.array(values) for name, values in history.items()}
+    found |= steps.weights
     found |= {f"weight {weight.path}": weight.numpy() for weight in distiller.weights}
     student.save(folder / f"trained_{keras.backend.backend()}.keras")
     evaluated = distiller.evaluate(IMAGES, labels, verbose=0, return_dict=True)
