@@ -128,7 +128,7 @@ def distillation(bench: Bench) -> Row:
 
 def whole_recipe(bench: Bench) -> Row:
     """Distillation on augmented CIFAR-10 with a shipped teacher, from the images to the step, live and cached."""
-    live, cached = f"{OURS}, live teacher", f"{OURS}, cached teacher"
+    live, rates, cached = f"{OURS}, live teacher", f"{RATES}, live teacher", f"{OURS}, cached teacher"
     with tempfile.TemporaryDirectory(prefix="benchmark") as folder:
         try:
             bench.worker(recipe.write_images, {"folder": folder}).close()
@@ -137,12 +137,14 @@ def whole_recipe(bench: Bench) -> Row:
         row = bench.compare(
             {
                 live: (recipe.distilled, {"folder": folder}),
+                rates: (recipe.distilled, {"folder": folder, "gradient": "rate"}),
                 cached: (recipe.distilled, {"folder": folder, "cached": True}),
                 JELLY: (recipe.peer, {"library": "spikingjelly", "folder": folder, **bench.settings(peers.TRAINING_SETTINGS)}),
             }
         )
     row.facts["images a second"] = {name: recipe.BATCH / arithmetic.summary(values)["median"] for name, values in row.values.items()}
     row.ratio("recipe_live", [JELLY], [live])
+    row.ratio("recipe_rates", [JELLY], [rates])
     row.ratio("recipe_cached", [JELLY], [cached])
     return row
 

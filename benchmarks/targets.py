@@ -63,6 +63,7 @@ TARGETS = {
     "distillation_cached": Target("distillation step with a warm teacher cache / student step", AT_MOST, 1.10),
     "distillation_peers": Target("distillation step: SpikingJelly / keras_snnkd", AT_LEAST),
     "recipe_live": Target("distilling on CIFAR-10, images to step, live teacher: SpikingJelly / keras_snnkd", AT_LEAST, 1.5),
+    "recipe_rates": Target("distilling on CIFAR-10 by rates, images to step, live teacher: SpikingJelly / keras_snnkd", AT_LEAST, 1.5),
     "recipe_cached": Target("distilling on CIFAR-10, images to step, cached teacher: SpikingJelly / keras_snnkd", AT_LEAST, 1.5),
     "memory_growth": Target("training memory a time step / SpikingJelly's", AT_MOST, 0.5),
     "memory_growth_rates": Target("training memory a time step, by rates / SpikingJelly's", AT_MOST, 0.15),

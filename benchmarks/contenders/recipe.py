@@ -30,13 +30,14 @@ def write_images(folder: str) -> Contender:
     return Contender(lambda: None)
 
 
-def distilled(folder: str, cached: bool = False) -> Contender:
+def distilled(folder: str, cached: bool = False, gradient: str = "bptt") -> Contender:
     """`fit` of a `Distiller`, whose teacher answers anew for each image, or once for each of two views of it."""
     kd = ours._import()
     data = _cifar10(kd, views=2 if cached else None)
     teacher = kd.models.load("cifar10_teacher")
     student = kd.models.ConvNet(data.image_shape, data.num_classes, widths=STUDENT, head="average", timesteps=network.TIMESTEPS)
-    distiller = kd.Distiller(student, teacher, [kd.objectives.SoftTargets(temperature=network.TEMPERATURE, weight=network.SOFT_WEIGHT)])
+    objectives = [kd.objectives.SoftTargets(temperature=network.TEMPERATURE, weight=network.SOFT_WEIGHT)]
+    distiller = kd.Distiller(student, teacher, objectives, gradient=gradient)
     ours._compile(distiller)
     batches = data.training()
     if cached:
