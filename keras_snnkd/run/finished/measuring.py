@@ -119,7 +119,7 @@ class Measuring:
         self.notes += filter(None, [teachers.told_of_ignorance(name, fit, seen)])
 
 
-COSTLY = 0.01
+COSTLY = 0.02
 """Accuracy on validation images that rounding weights may take without a word."""
 
 
