@@ -42,8 +42,8 @@ def normalized_by_batch(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) 
     def run(x: Tensor, gamma: Tensor, beta: Tensor) -> Any:
         def gradient(upstream: Tensor) -> tuple[Tensor, ...]:
             of_inputs, of_gamma, of_beta, *_ = tf.raw_ops.FusedBatchNormGradV3(
-                y_backprop=_maps(upstream),
-                x=_maps(x),
+                y_backprop=as_maps(upstream),
+                x=as_maps(x),
                 scale=gamma,
                 reserve_space_1=mean,
                 reserve_space_2=variance,
@@ -73,8 +73,8 @@ def _scaled(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     return tf.cast(tf.cast(x, "float32") * scale + shift, x.dtype)
 
 
-def _maps(x: Tensor) -> Tensor:
-    """As the kernel takes it, `[N, H, W, C]`."""
+def as_maps(x: Tensor) -> Tensor:
+    """`[B, (T,) (H, W,) C]` as TensorFlow's kernels take it, `[N, H, W, C]`; what is no map has one pixel."""
     import tensorflow as tf
 
     return tf.reshape(x, (-1, *(x.shape[-3:-1] if len(x.shape) > 3 else (1, 1)), x.shape[-1]))

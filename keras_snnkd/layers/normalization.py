@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from keras_snnkd._public import public
-from keras_snnkd._types import Config, Shape, Tensor
-from keras_snnkd.layers.batch_moments import normalized_by_batch, pays
+from keras_snnkd._types import Config, Tensor
+from keras_snnkd.layers.batch_moments import as_maps, normalized_by_batch, pays
 from keras_snnkd.layers.mean_normalization import normalized_mean
 from keras_snnkd.neurons.base import check_mask
 from keras_snnkd.neurons.currents import Currents, note
@@ -101,7 +101,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             outputs, mean, variance = normalized_by_batch(inputs, gamma, beta, self.epsilon)
         else:
             outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-                x=ops.reshape(inputs, (-1, *_map(inputs.shape), channels)),
+                x=as_maps(inputs),
                 scale=gamma,
                 offset=beta,
                 mean=ops.zeros(0) if of_batch else self.moving_mean,
@@ -130,11 +130,6 @@ def _moments_of_replicas(x: Tensor) -> tuple[Tensor, Tensor]:
     sums = tf.concat([tf.reduce_sum(x, axes), tf.reduce_sum(tf.square(x), axes), [tf.cast(tf.size(x) // channels, x.dtype)]], 0)
     total, squares, count = tf.split(strategy.sum_over_replicas(sums), [channels, channels, 1])
     return total / count, tf.maximum(squares / count - tf.square(total / count), 0.0)
-
-
-def _map(shape: Shape) -> Shape:
-    """Height and width of `[B, (T,) (H, W,) C]`; what is no map has one pixel."""
-    return shape[-3:-1] if len(shape) > 3 else (1, 1)
 
 
 @public
