@@ -128,8 +128,8 @@ def rounding_told(name: str, record: Mapping[str, Any]) -> list[str]:
     before, after = record.get("before_rounding"), record.get("validation_accuracy")
     if before is None or after is None or before - after < COSTLY:
         return []
-    return [
-        f"{name.replace('_', ' ')}: weights of 8 bits cost {100 * (before - after):.1f} points on validation images, {after:.1%} for "
+    return [  # with a comma: a colon is behind the name of a model whose files were refused
+        f"{name.replace('_', ' ')}, weights of 8 bits cost {100 * (before - after):.1f} points on validation images, {after:.1%} for "
         f"{before:.1%}. --weight-bits 32 leaves them as they are; --compress int8 trains on with the rounding"
     ]
 
