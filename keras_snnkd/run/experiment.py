@@ -112,6 +112,7 @@ class Experiment:
         self.folder = Path(folder)
         self.command = command
         self.outlook: list[str] = []  # what is said before the first student is distilled
+        self.refused: dict[str, str] = {}  # by model, why not all of its files were written
         self.warned: list[str] = []  # what was said before anything was trained, and stands in the report too
         if is_file(self.recipe.teacher) and self.recipe.augment != "none":
             self._spare_the_teacher(recipe)
@@ -230,10 +231,10 @@ class Experiment:
             content.update(self._rivals(trained, content["notes"]))
             content["seconds"] = watch.total(every)
             self._write(content)
-        refused = [note for note in content["notes"] if note.startswith(f"{content['models'][-1]['label']}: ")]
+        refused = self.refused.get(content["models"][-1]["name"])
         if refused:  # of the models above the last student, exported for comparison, a note is enough
             self.console.print(report.table(content["models"]))
-            raise ExportError(f"{refused[0]} Everything else is in {self.folder / 'report.html'}")
+            raise ExportError(f"{refused} Everything else is in {self.folder / 'report.html'}")
         return content
 
     def _refuse(self, resume: bool) -> None:
@@ -366,5 +367,7 @@ class Experiment:
 
     def _measure(self, trained: Mapping[str, Trained]) -> dict[str, Any]:
         notes = [*self.warned, *warnings_of(self.outlook)]
-        found = Measuring(self.recipe, self.data, self.folder, self.console, notes).all_of(trained)
+        measuring = Measuring(self.recipe, self.data, self.folder, self.console, notes)
+        found = measuring.all_of(trained)
+        self.refused = measuring.refused
         return {**self._about(self.recipe.mode), **found}

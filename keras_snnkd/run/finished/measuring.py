@@ -45,6 +45,7 @@ class Measuring:
         self.words = [entry[compression.COMPRESS] for entry in recipe.compress or ()]
         self.device = compression.device_of(recipe.compress or ())
         self.notes = list(notes)
+        self.refused: dict[str, str] = {}  # by model, why not all of its files were written
 
     def all_of(self, trained: Mapping[str, Trained]) -> dict[str, Any]:
         """The models by the names of their stages, in order, as plain data: rows, epochs, activity, one image in spikes, files, notes."""
@@ -109,6 +110,7 @@ class Measuring:
             except Exception as error:  # whatever converters and runtimes raise
                 raise_if_heard(error)
                 self.notes.append(f"{name.replace('_', ' ')}: {reason(error)}")
+                self.refused.setdefault(name, self.notes[-1])
                 if not isinstance(error, ExportError):
                     break
         return {}, []
@@ -128,8 +130,8 @@ def rounding_told(name: str, record: Mapping[str, Any]) -> list[str]:
     before, after = record.get("before_rounding"), record.get("validation_accuracy")
     if before is None or after is None or before - after < COSTLY:
         return []
-    return [  # with a comma: a colon is behind the name of a model whose files were refused
-        f"{name.replace('_', ' ')}, weights of 8 bits cost {100 * (before - after):.1f} points on validation images, {after:.1%} for "
+    return [
+        f"{name.replace('_', ' ')}: weights of 8 bits cost {100 * (before - after):.1f} points on validation images, {after:.1%} for "
         f"{before:.1%}. --weight-bits 32 leaves them as they are; --compress int8 trains on with the rounding"
     ]
 

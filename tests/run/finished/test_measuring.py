@@ -20,4 +20,4 @@ def test_accuracy_that_rounding_took_is_told(record, said):
     found = rounding_told("student_alone", record)
     assert len(found) == said
     for note in found:
-        assert note.startswith("student alone, weights of 8 bits cost 2.5 points on validation images, 87.5% for 90.0%")
+        assert note.startswith("student alone: weights of 8 bits cost 2.5 points on validation images, 87.5% for 90.0%")
