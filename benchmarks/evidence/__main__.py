@@ -30,7 +30,9 @@ def parser() -> argparse.ArgumentParser:
     planned.add_argument("name", choices=list(runs.PLANS), help="of the data set")
     planned.add_argument("--run", action="store_true", help="start them one after the other; what has finished is passed over")
     planned.add_argument("--only", metavar="NAME,NAME", default="", help="some of them")
-    planned.add_argument("--tiny", action="store_true", help="on 200 images, for one epoch")
+    planned.add_argument(
+        "--size", choices=runs.SIZES, default="full", help="small: 5,000 images, five epochs, minutes a run; tiny: 200 images, one epoch"
+    )
     planned.add_argument("--dry-run", action="store_true", help="build everything and train nothing: stages and estimated time")
     commands.add_parser("pages", help="tables and pictures of all pages from these files")
     return p
@@ -56,16 +58,16 @@ def main() -> None:
 def _runs(options: argparse.Namespace) -> None:
     """Start planned runs, or tell them."""
     only = [name for name in options.only.split(",") if name]
-    plan = runs.PLANS[options.name].runs()
+    plan = runs.plan(options.name, options.size).runs()
     if unknown := set(only) - {planned.name for planned in plan}:
         raise SystemExit(f"{options.name} has no run {', '.join(sorted(unknown))}; there are {', '.join(one.name for one in plan)}")
     if options.run or options.dry_run:
-        raise SystemExit(runs.start(options.name, only, options.tiny, ["--dry-run"] if options.dry_run else []))
+        raise SystemExit(runs.start(options.name, only, options.size, ["--dry-run"] if options.dry_run else []))
     for planned in plan:
         if not only or planned.name in only:
             print(f"# {planned.name}: {planned.shows}")
-            print("\n".join(run.command for run in runs.runs(options.name, planned, options.tiny)))
-    print(f"# the table\n{runs.collecting(options.name)}")
+            print("\n".join(run.command for run in runs.runs(options.name, planned, options.size)))
+    print(f"# the table\n{runs.collecting(options.name, options.size)}")
 
 
 if __name__ == "__main__":

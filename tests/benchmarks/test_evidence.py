@@ -179,18 +179,25 @@ def test_a_teacher_of_several_runs_stands_there_once_and_a_rival_beside_the_stud
 # runs that are planned
 
 
+@pytest.mark.parametrize("size", runs.SIZES)
 @pytest.mark.parametrize("dataset", list(runs.PLANS))
-def test_planned_runs_are_recipes_whose_arms_can_be_told_apart(dataset):
-    found = [(planned, list(runs.runs(dataset, planned))) for planned in runs.PLANS[dataset].runs()]
-    words = [planned.words for planned, _ in found if planned.collected]
+def test_planned_runs_are_recipes_whose_arms_can_be_told_apart(dataset, size):
+    found = [(planned, list(runs.runs(dataset, planned, size))) for planned in runs.plan(dataset, size).runs()]
+    words = [planned.words for planned, _ in found]
     assert len(set(words)) >= len(words) - 1  # the rival stands beside the students of the run without words
     for planned, of_seeds in found:
-        assert len(of_seeds) == (runs.PLANS[dataset].seeds if planned.each_seed else 1)
+        assert len(of_seeds) == (runs.PLANS[dataset].seeds if planned.each_seed and size != "tiny" else 1)
         for run in of_seeds:
             given = parser().parse_args(list(run.arguments))
             recipe = _recipe(given, given.mode)
-            assert (recipe.dataset, recipe.mode == "compare") == (dataset, not planned.each_seed and planned.collected)
-            assert run.folder.as_posix() in runs.collecting(dataset) or not planned.collected
+            assert (recipe.dataset, recipe.mode == "compare", recipe.limit is None) == (dataset, not planned.each_seed, size == "full")
+            assert run.folder.as_posix() in runs.collecting(dataset, size)
+    names = {
+        size: {run.folder for planned in runs.plan(dataset, size).runs() for run in runs.runs(dataset, planned, size)}
+        for size in runs.SIZES
+    }
+    assert len(set.union(*names.values())) == sum(map(len, names.values()))
+    assert not {one.words for one in runs.plan(dataset, "small").runs()} & {one.words for one in runs.plan(dataset).runs()}
 
 
 def test_a_finished_run_is_passed_over_and_an_interrupted_one_goes_on(tmp_path, monkeypatch, capsys):
@@ -198,11 +205,11 @@ def test_a_finished_run_is_passed_over_and_an_interrupted_one_goes_on(tmp_path, 
     started = []
     monkeypatch.setattr(runs.subprocess, "run", lambda words: started.append(words) or SimpleNamespace(returncode=0))
     chosen = [planned for planned in runs.PLANS["mnist"].runs() if planned.name in ("few_labels", "methods")]
-    first, second = (next(runs.runs("mnist", planned, tiny=True)) for planned in chosen)
+    first, second = (next(runs.runs("mnist", planned, size="tiny")) for planned in chosen)
     for run, file in ((first, "results.json"), (second, "recipe.json")):
         run.folder.mkdir()
         (run.folder / file).touch()
-    assert runs.start("mnist", ["few_labels", "methods"], tiny=True) == 0
+    assert runs.start("mnist", ["few_labels", "methods"], size="tiny") == 0
     (words,) = started
     assert words[:3] == ["nice", "-n", "10"]
     assert words[words.index("--out") + 1] == second.folder.as_posix()

@@ -86,6 +86,9 @@ PATIENT: dict[str, Any] = {
 }
 """Of students that learn as their ANN twin first, for `twin_epochs`, and as spiking networks at the end."""
 
+TAUGHT_BY_SPIKES = ("digits",)
+"""Data sets whose shipped spiking teacher teaches where nothing is said on loss and teacher; elsewhere the ANN does, which is better."""
+
 BY_DATA_SET: dict[str, dict[str, Any]] = {
     "digits": {"batch_size": 32, "epochs": 30, "teacher_epochs": 10, "learning_rate": 5e-3, "teacher_learning_rate": 2e-3},
     "mnist": {"epochs": 8, "teacher_epochs": 4, "augment": "shift"},

@@ -32,10 +32,10 @@ def resolve(recipe: Recipe) -> ResolvedRecipe:
 
 
 def _taught_by_what_there_is(recipe: Recipe) -> Recipe:
-    """Without a word on loss and teacher, an ANN teaches where the package has one for the data set, and no spiking one."""
+    """Without a word on loss and teacher, an ANN teaches where the package has one for the data set, unless spikes are to teach there."""
     unsaid = (recipe.objectives, recipe.teacher_neuron) == (None, None) and recipe.teacher in (None, SHIPPED)
     teaches = (recipe.mode in (Mode.DISTILL, Mode.MULTISTAGE) or _compares_rivals(recipe)) and shipped.has(recipe.dataset, spiking=False)
-    if unsaid and teaches and not _wants_to_train(recipe) and not shipped.has(recipe.dataset, spiking=True):
+    if unsaid and teaches and not _wants_to_train(recipe) and recipe.dataset not in defaults.TAUGHT_BY_SPIKES:
         return dataclasses.replace(recipe, teacher_neuron="relu")
     return recipe
 

@@ -125,22 +125,29 @@ def test_a_teacher_that_comes_with_the_package_is_taken_where_it_can_teach(setti
     assert recipe.resolved() == recipe
 
 
+@pytest.fixture
+def spiking_shelf(shelf):
+    """A spiking teacher of digits and of MNIST beside the ANN, T = 4."""
+    for name, side in (("digits_spiking_teacher", 8), ("mnist_spiking_teacher", 28)):
+        (shelf / name).mkdir()
+        kd.models.MLP((side, side, 1), 10, widths=(4,), timesteps=4).save(shelf / name / "model.keras")
+        write_json(shelf / name / "card.json", {"model": {"timesteps": 4}})
+    return shelf
+
+
 @pytest.mark.parametrize(
     ("settings", "teacher"), [({}, "shipped"), ({"timesteps": 2}, "mnist_teacher"), ({"teacher_timesteps": 2}, "mnist_teacher")]
 )
-def test_a_spiking_teacher_teaches_students_of_its_t(settings, teacher, shelf):
-    (shelf / "mnist_spiking_teacher").mkdir()
-    kd.models.MLP((28, 28, 1), 10, widths=(4,), timesteps=4).save(shelf / "mnist_spiking_teacher" / "model.keras")
-    write_json(shelf / "mnist_spiking_teacher" / "card.json", {"model": {"timesteps": 4}})
-    recipe = kd.Recipe(dataset="mnist", **settings).resolved()
+def test_a_spiking_teacher_teaches_students_of_its_t(settings, teacher, spiking_shelf):
+    recipe = kd.Recipe(dataset="mnist", objectives=["distilling_spikes"], **settings).resolved()
     assert (recipe.teacher, recipe.teacher_neuron) == (teacher, "lif")
-    assert [objective["objective"] for objective in recipe.objectives] == ["soft_targets", "spike_train"]
 
 
-def test_with_a_shipped_ann_alone_the_default_loss_is_soft_targets(shelf):
-    recipe = kd.Recipe(dataset="mnist").resolved()
-    assert recipe.teacher_neuron == "relu"
-    assert [objective["objective"] for objective in recipe.objectives] == ["soft_targets"]
+def test_without_a_word_the_ann_teaches_and_on_digits_the_spiking_network(spiking_shelf):
+    for dataset, neuron, objectives in (("mnist", "relu", ["soft_targets"]), ("digits", "lif", ["soft_targets", "spike_train"])):
+        recipe = kd.Recipe(dataset=dataset).resolved()
+        assert (recipe.teacher, recipe.teacher_neuron) == ("shipped", neuron)
+        assert [objective["objective"] for objective in recipe.objectives] == objectives
     trained = kd.Recipe(dataset="mnist", teacher="train").resolved()
     assert [objective["objective"] for objective in trained.objectives] == ["soft_targets", "spike_train"]
 
