@@ -127,6 +127,8 @@ class Plan:
         lessons = self._of_twin(method, more.get("teacher"))
         if not lessons:
             return [stage(**more, start_from=ALONE_TWIN)]  # nothing in the method can teach a network without time steps
+        if by_rates:  # which count as the spikes that they stand for
+            lessons["objectives"] = [*lessons["objectives"], *budget_of(recipe)]
         first = twin(f"{name}_twin", **{**more, **lessons})
         return [first, stage(**more, start_from=first.name)]
 

@@ -40,7 +40,26 @@ def test_its_operations_are_those_that_the_metrics_count():
     exact = metrics.synaptic_operations(student, images)
     assert counted == pytest.approx(exact.effective_acs, rel=1e-6)
     assert counted > 0
-    assert sum(objective.possible) == pytest.approx(sum(exact.layers[name]["dense"] for name in list(exact.layers)[1:]))
+    assert objective.possible == pytest.approx(sum(exact.layers[name]["dense"] for name in list(exact.layers)[1:]))
+
+
+@pytest.mark.parametrize("per", ["operation", "neuron"])
+def test_rates_of_a_twin_count_as_the_spikes_that_they_stand_for(per):
+    settings = {"image_shape": (6, 6, 1), "num_classes": 3, "widths": (3,), "threshold": 0.1, "head": "flatten"}
+    student = kd.models.ConvNet(**settings, timesteps=4)
+    twin = kd.models.with_rates(kd.models.ConvNet(**{**settings, "threshold": None}, neuron="relu"), student, 4)
+    kd.models.copy_weights(student, twin)
+    images = np.random.default_rng(0).random((5, 6, 6, 1), "float32")
+    counted = []
+    for model in (student, twin):  # the current of the first neurons is the same at all steps, so that their rates are exact
+        objective = SpikeBudget(rate=0.05, per=per)
+        objective.prepare(model)
+        taps = kd.TapModel(model, objective.student_tap)(images)
+        counted.append((objective.possible, keras.ops.convert_to_numpy(objective.counted([taps[tap] for tap in objective.student_tap]))))
+    (possible, of_spikes), (possible_of_twin, of_rates) = counted
+    assert possible == possible_of_twin
+    np.testing.assert_allclose(of_rates, of_spikes, rtol=1e-5)
+    assert of_spikes.min() > 0
 
 
 def test_its_operations_are_those_of_recurrent_neurons_too():

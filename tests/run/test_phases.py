@@ -48,6 +48,14 @@ def test_the_twins_activations_are_rates_unless_relu_is_asked_for(activation, la
         assert (found[name].settings.get("activation") == "rates") == (activation == "rates")
 
 
+@pytest.mark.parametrize(("activation", "budgets"), [("rates", ["spike_budget"]), ("relu", [])])
+def test_a_budget_of_spikes_is_one_of_rates_in_the_twin(activation, budgets, tmp_path):
+    found = stages(tmp_path, twin_epochs=1, twin_activation=activation, max_spikes=0.05)
+    for name, held in (("student_alone_twin", []), ("student_alone", []), ("student_distilled_twin", budgets)):
+        assert [one["objective"] for one in found[name].objectives if one["objective"] == "spike_budget"] == held
+    assert [one["objective"] for one in found["student_distilled"].objectives] == ["soft_targets", "spike_budget"]
+
+
 @pytest.mark.parametrize(
     ("objectives", "of_twin"),
     [

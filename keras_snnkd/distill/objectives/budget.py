@@ -1,6 +1,6 @@
 """A budget for spikes, and for the operations that they cause."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -11,6 +11,7 @@ from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shapes, Tensor
 from keras_snnkd.distill.objective import Objective, Tap, check_positive, has_time, real_steps, taps_of
 from keras_snnkd.errors import NothingToGainError, unknown_name
+from keras_snnkd.layers.rate_activation import RateActivation
 from keras_snnkd.layers.synapses import Synapse, parts
 
 PER = ("operation", "neuron")
@@ -40,6 +41,9 @@ class SpikeBudget(Objective):
     as an operation is what `keras_snnkd.metrics.synaptic_operations` counts as an accumulate; multiplications, such as those of an image,
     do not depend on spikes and are outside of the budget. Behind average pooling a spike counts by its share.
 
+    In a twin by rates (`keras_snnkd.models.with_rates`) a rate counts as the spikes of T steps that it stands for. Behind max pooling that
+    is at most what the spiking network needs, whose neurons do not all fire in the same steps.
+
     The hinge is ours. That fewer spikes, and not sparser weights alone, decide on energy is the break-even of arXiv:2409.08290, whose 5.7
     per cent are the default.
 
@@ -51,7 +55,7 @@ class SpikeBudget(Objective):
         weight, name: See `Objective`.
 
     Reads:
-        Spikes `[B, T, ...]` of the student.
+        Spikes `[B, T, ...]` of the student, or rates `[B, ...]` of its twin.
 
     Raises:
         NothingToGainError: For a budget above what the student needs when all its neurons fire.
@@ -90,13 +94,17 @@ class SpikeBudget(Objective):
                 raise ValueError(f"SpikeBudget: rate is a share of neurons that fire, above 0 and below 1, got {rate!r}")
         self.per = per
         self.chosen = None if student_tap is None else list(taps_of(student_tap))
-        self.readers: list[Synapse | None] = [None]
-        self.possible: list[float] = []
-        """Of each tap, what it counts in one sample if all neurons fire in all steps."""
+        self.read: list[Read] = []
+        """What is counted, a row for each tap; empty until the student is known."""
 
     @property
     def reads_steps(self) -> bool:
-        return any(reader is not None and reader.reads_output for reader in self.readers)
+        return any(row.reader is not None and row.reader.reads_output for row in self.read)
+
+    @property
+    def possible(self) -> float:
+        """What is counted in one sample if all neurons fire in all steps."""
+        return sum(row.possible for row in self.read)
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -106,50 +114,65 @@ class SpikeBudget(Objective):
         if not graphs.is_graph(student):
             raise ValueError(f"{self.name}: the layers of {student.name} cannot be seen; the budget needs a functional or Sequential model")
         found = _fan_outs(graphs.flat(student)) if self.per == "operation" else _neurons(graphs.flat(student))
-        neurons = {source for source, *_ in found}
+        neurons = {row.source for row in found}
         for name in self.chosen or ():
             if name not in neurons:
                 raise unknown_name(f"layer of {student.name} whose spikes are read", name, neurons)
-        kept = [row for row in found if self.chosen is None or row[0] in self.chosen]
-        if not kept:
+        self.read = [row for row in found if self.chosen is None or row.source in self.chosen]
+        if not self.read:
             raise ValueError(f"{self.name}: {student.name} has no spiking neurons whose spikes another layer reads")
-        self.student_tap = [tap for _, tap, *_ in kept]
-        self.readers = [reader for *_, reader, _ in kept]
-        self.possible = [possible for *_, possible in kept]
-        if self.synops is not None and self.synops >= sum(self.possible):
+        self.student_tap = [row.tap for row in self.read]
+        if self.synops is not None and self.synops >= self.possible:
             raise NothingToGainError(
-                f"{self.name}: the spikes of {student.name} cause at most {sum(self.possible):,.0f} operations a sample, when all its "
+                f"{self.name}: the spikes of {student.name} cause at most {self.possible:,.0f} operations a sample, when all its "
                 f"neurons fire in all steps, and the budget is {self.synops:,.0f}; ask for less"
             )
 
     def build(self, teacher_shape: Shapes, student_shape: Shapes) -> None:
         super().build(teacher_shape, student_shape)
-        if not self.possible:
+        if not self.read:
             if self.per == "operation":
                 raise ValueError(f"{self.name}: operations are counted in a network; call prepare(student) before, or take per='neuron'")
             shapes = student_shape if isinstance(student_shape[0], (list, tuple)) else [student_shape]
-            self.readers = [None] * len(shapes)
-            self.possible = [float(np.prod(shape[1:])) for shape in shapes]
+            self.read = [Read("", "", None, 1, float(np.prod(shape[1:]))) for shape in shapes]
 
     def counted(self, student_outputs: Tensor) -> Tensor:
         """Operations, or spikes, of each sample, `[B]`."""
         outputs = student_outputs if isinstance(student_outputs, (list, tuple)) else [student_outputs]
-        counts = [_count(reader, x) for reader, x in zip(self.readers, outputs, strict=True)]
+        counts = [_count(row, x) for row, x in zip(self.read, outputs, strict=True)]
         return sum(counts[1:], counts[0])
 
     def losses(self, teacher_outputs: Tensor, student_outputs: Tensor, y_true: Tensor | None = None) -> Tensor:
         counts = self.counted(student_outputs)
-        budget = self.synops if self.rate is None else self.rate * sum(self.possible) * share_of_real_steps(student_outputs)
+        budget = self.synops if self.rate is None else self.rate * self.possible * share_of_real_steps(student_outputs)
         excess = ops.maximum(ops.mean(counts) / budget - 1.0, 0.0)
         return ops.broadcast_to(excess, ops.shape(counts))
 
     def measures(self, student_outputs: Tensor) -> dict[str, Tensor]:
         counts = ops.mean(self.counted(student_outputs))
-        return {SYNOPS: counts} if self.per == "operation" else {RATE: counts / (sum(self.possible) * share_of_real_steps(student_outputs))}
+        return {SYNOPS: counts} if self.per == "operation" else {RATE: counts / (self.possible * share_of_real_steps(student_outputs))}
 
     def get_config(self) -> Config:
         rate, synops = self.given
         return {**super().get_config(), "student_tap": self.chosen, "rate": rate, "synops": synops, "per": self.per}
+
+
+class Read(NamedTuple):
+    """Neurons whose spikes count, and what reads them.
+
+    Args:
+        source: The name of their layer.
+        tap: That of the layer whose output is read: theirs, or pooling behind it.
+        reader: What makes operations of spikes; `None` where spikes count as such.
+        steps: T where the output are rates of so many steps, else 1.
+        possible: What is counted in one sample if all neurons fire in all steps.
+    """
+
+    source: str
+    tap: str
+    reader: Synapse | None
+    steps: int
+    possible: float
 
 
 def share_of_real_steps(student_outputs: Any) -> Any:
@@ -159,22 +182,32 @@ def share_of_real_steps(student_outputs: Any) -> Any:
     return 1.0 if real is None else ops.mean(real)
 
 
-def _count(reader: Synapse | None, x: Tensor) -> Tensor:
+def _count(row: Read, x: Tensor) -> Tensor:
     x = ops.cast(x, "float32")
     real = real_steps(x) if has_time(x) else None
     x = x if real is None else x * real
-    return ops.sum(ops.reshape(x, (ops.shape(x)[0], -1)), axis=1) if reader is None else reader.operations(x)
+    counts = ops.sum(ops.reshape(x, (ops.shape(x)[0], -1)), axis=1) if row.reader is None else row.reader.operations(x)
+    return counts * row.steps
 
 
-def _neurons(graph: keras.Model) -> list[tuple[str, str, Synapse | None, float]]:
-    """Of each layer that fires: its name, its tap, no reader, and its neurons times T."""
-    rows = [(name, layer.name, graphs.first_output(layer)) for name, layer, *_ in graphs.calls(graph) if graphs.fires(layer)]
-    return [(name, tap, None, float(np.prod(output.shape[1:]))) for name, tap, output in rows]
+def _steps(layer: keras.Layer) -> int:
+    """The steps that an output tells of in one number: 1 for spikes, T for rates; 0 for anything else."""
+    return layer.timesteps if isinstance(layer, RateActivation) else int(graphs.fires(layer))
 
 
-def _fan_outs(graph: keras.Model) -> list[tuple[str, str, Synapse | None, float]]:
-    """Of each synapse that reads spikes: the neurons they come from, its tap, itself, and its operations if all of them fire."""
-    rows: list[tuple[str, str, Synapse | None, float]] = []
+def _neurons(graph: keras.Model) -> list[Read]:
+    """All layers that fire, whose spikes count as such."""
+    rows = []
+    for name, layer, *_ in graphs.calls(graph):
+        if steps := _steps(layer):
+            neurons = float(np.prod(graphs.first_output(layer).shape[1:]))
+            rows.append(Read(name, layer.name, None, steps, neurons * steps))
+    return rows
+
+
+def _fan_outs(graph: keras.Model) -> list[Read]:
+    """Every synapse that reads spikes."""
+    rows = []
     for name, layer, tensor, output in graphs.calls(graph):
         for synapse in parts(name, layer).values():
             read = output if synapse.reads_output else tensor
@@ -182,17 +215,18 @@ def _fan_outs(graph: keras.Model) -> list[tuple[str, str, Synapse | None, float]
             made_by = graphs.producer(graph, read)
             if source is None or synapse.before is not None or made_by is None:
                 continue
-            steps = read.shape[1] if synapse.timed else 1
-            rows.append((source, made_by[0].name, synapse, synapse.connections(read) * steps))
+            steps = _steps(source)
+            possible = synapse.connections(read) * steps * (read.shape[1] if synapse.timed else 1)
+            rows.append(Read(source.name, made_by[0].name, synapse, steps, possible))
     return rows
 
 
-def _source(graph: keras.Model, tensor: Any) -> str | None:
+def _source(graph: keras.Model, tensor: Any) -> keras.Layer | None:
     """The neurons whose spikes a tensor holds, perhaps pooled or reshaped; `None` for numbers behind other weights, and for images."""
     while (found := graphs.producer(graph, tensor)) is not None:
         layer, inputs = found
-        if graphs.fires(layer):
-            return str(layer.name)
+        if _steps(layer):
+            return layer
         if len(inputs) != 1 or getattr(layer, "weights", None):
             return None
         (tensor,) = inputs

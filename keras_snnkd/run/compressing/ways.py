@@ -288,7 +288,7 @@ def check_budget(student: keras.Model, budget: SpikeBudget, images: Any) -> None
     spikes = [taps[tap] for tap in budget.student_tap]
     with counting(TapModel.masks(taps, budget.student_tap)):
         ((_, now),) = budget.measures(spikes).items()
-        possible = sum(budget.possible) * float(share_of_real_steps(spikes))
+        possible = budget.possible * float(share_of_real_steps(spikes))
     now = float(now) / (possible if budget.synops is None and budget.per == "operation" else 1.0)
     limit = budget.rate or budget.synops or 0.0  # one of the two is there
     if now <= limit:
