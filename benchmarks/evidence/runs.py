@@ -26,7 +26,9 @@ SIZES = ("full", "small", "tiny")
 TINY = ("--limit", "200", "--epochs", "1", "--twin-epochs", "1", "--labels", "0.1")
 """What makes a run one of seconds."""
 
-SMALL = "--limit 5000 --batch-size 64 --epochs 5 --twin-epochs 0 --optimizer sgd --schedule one_cycle --augment none"
+SMALL = (
+    "--limit 5000 --batch-size 64 --epochs 5 --twin-epochs 0 --optimizer sgd --schedule one_cycle --augment none --precision mixed_bfloat16"
+)
 """And one of minutes."""
 
 SPIKES = "distilling_spikes,distilling_spikes_counts,distilling_spikes_windows,distilling_spikes_filtered,distilling_spikes_hidden"
@@ -64,7 +66,7 @@ class Plan:
         rates: Learning rates of which each arm takes the best.
         few: The share of labels in the arms with few.
         views: Of each image, of which the teacher's logits are cached; features of as many would be gigabytes.
-        methods: What is compared beside the founding paper's objectives; all of them are `"all"`.
+        methods: What is compared.
         spiking_teacher: Arguments that train one where none comes with the package.
         images: What is said of them beside the names of the arms, if they are not all.
     """
@@ -83,7 +85,7 @@ class Plan:
         chosen = f"--mode compare {self.length} --rates {self.rates}"
         cached = f"--cache {self.views}"
         each = f"{self.length} --objective hinton {cached}"
-        spikes = f"{chosen} --objective {SPIKES} {self.spiking_teacher}"
+        founding = f"{chosen} --objective {SPIKES} {self.spiking_teacher}"
         found = (
             Planned(
                 "few_labels", f"{self.few:.0%} of the labels", f"{chosen} --objective hinton {cached} --labels {self.few}", "few labels"
@@ -93,13 +95,13 @@ class Plan:
             Planned("chain", "through an assistant, and directly", f"--mode multistage {each}", "chain", each_seed=True),
             Planned("steps", "T 8, 4, 2, 1", f"--mode distill --timesteps 8,4,2,1 {each}", "from T = 8", each_seed=True),
             Planned("one_step", "T = 1 at once", f"{chosen} --objective hinton {cached} --timesteps 1", "T = 1"),
-            Planned("spikes", "the founding paper's objectives", spikes, "spiking teacher"),
         )
         if self.images:
             return tuple(dataclasses.replace(one, words=", ".join(filter(None, [one.words, self.images]))) for one in found)
-        return (Planned("distill", "what the command does by itself", "--mode distill", "defaults", each_seed=True), *found)
+        distill = Planned("distill", "what the command does by itself", "--mode distill", "defaults", each_seed=True)
+        return (distill, *found, Planned("spikes", "the founding paper's objectives", founding, "spiking teacher"))
 
-    def small(self, networks: str, methods: str = METHODS) -> "Plan":
+    def small(self, networks: str, methods: str = f"{METHODS},{SPIKES}") -> "Plan":
         """The same runs on 5,000 images without a twin phase.
 
         Args:
