@@ -1,7 +1,8 @@
 """Tables and pictures of the pages of results, made of the files in `docs/results/data`.
 
 A page has `<!-- arms: NAME -->` above a table that is made of `docs/results/data/NAME.json`; the table ends at the first empty line. After
-a further `:` there may be the names of some arms, with `;` between them, in the order in which they are to stand. Of each
+a further `:` there may be the names of some arms, with `;` between them, in the order in which they are to stand; `*words` are all whose
+name ends with `, words`, the best first, and are called what is before that. Of each
 `<!-- energy: NAME: ... -->` in the README a panel is made in the picture of accuracy against energy.
 
 Of files with ways to compress (see `ways`), `<!-- ways: NAME -->` stands above the table of all, and `<!-- steps: NAME -->` above that of
@@ -9,12 +10,14 @@ what each time step costs; each has a picture, `compression_NAME.svg`.
 """
 
 import re
+import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.evidence import cells, ways
 from benchmarks.evidence.picture import accuracy_against_energy
+from benchmarks.evidence.runs import FEW_IMAGES
 from keras_snnkd.files.staging import read_json
 from keras_snnkd.report import formats, plots
 from keras_snnkd.report.columns import Column
@@ -54,8 +57,11 @@ def pictures(root: Path) -> Iterator[tuple[Path, str]]:
     """Each picture: of every file the differences to the student alone, and of some arms accuracy against energy."""
     images = root / "docs" / "images"
     for path in sorted((root / "docs" / "results" / "data").glob("*.json")):
-        if rows := _differences(load(root, path.stem)):
-            yield images / f"differences_{path.stem}.svg", plots.differences(rows) + "\n"
+        arms = load(root, path.stem)
+        others = [arm for arm in arms if FEW_IMAGES not in arm["arm"]]
+        for name, shown in ((path.stem, others), (f"{path.stem}_small", _ending(arms, FEW_IMAGES))):
+            if rows := _differences(shown):
+                yield images / f"differences_{name}.svg", plots.differences(rows) + "\n"
         if found := load_ways(root, path.stem):
             yield images / f"compression_{path.stem}.svg", ways.picture(found) + "\n"
     panels = {name: _some(load(root, name), wanted) for name, wanted in PANEL.findall((root / "README.md").read_text("utf-8"))}
@@ -79,9 +85,17 @@ def _table(root: Path, name: str, wanted: str | None) -> str:
 
 
 def _some(arms: Sequence[Arm], wanted: str) -> list[Arm]:
-    """The arms of these names, with `;` between them."""
+    """The arms of these names, with `;` between them, or those of `*words`."""
+    if wanted.startswith("*"):
+        return _ending(arms, wanted[1:])
     by_name = {arm["arm"]: arm for arm in arms}
     return [by_name[name.strip()] for name in wanted.split(";")]
+
+
+def _ending(arms: Sequence[Arm], words: str) -> list[Arm]:
+    """The arms whose name ends with some words, without these, the best first."""
+    found = [{**arm, "arm": arm["arm"].removesuffix(f", {words}")} for arm in arms if arm["arm"].endswith(f", {words}")]
+    return sorted(found, key=lambda arm: -statistics.fmean(arm["accuracy"]))
 
 
 def columns(arms: Sequence[Arm]) -> list[Column]:

@@ -31,6 +31,9 @@ SMALL = (
 )
 """And one of minutes."""
 
+FEW_IMAGES = "5,000 images"
+"""What is said of these beside the names of their arms."""
+
 SPIKES = "distilling_spikes,distilling_spikes_counts,distilling_spikes_windows,distilling_spikes_filtered,distilling_spikes_hidden"
 
 
@@ -97,7 +100,7 @@ class Plan:
             Planned("one_step", "T = 1 at once", f"{chosen} --objective hinton {cached} --timesteps 1", "T = 1"),
         )
         if self.images:
-            return tuple(dataclasses.replace(one, words=", ".join(filter(None, [one.words, self.images]))) for one in found)
+            return tuple(dataclasses.replace(one, words=", ".join(filter(None, [self.images, one.words]))) for one in found)
         distill = Planned("distill", "what the command does by itself", "--mode distill", "defaults", each_seed=True)
         return (distill, *found, Planned("spikes", "the founding paper's objectives", founding, "spiking teacher"))
 
@@ -109,7 +112,7 @@ class Plan:
             methods: What is compared.
         """
         length = f"{SMALL} {networks}".strip()
-        return dataclasses.replace(self, length=length, rates="0.1,0.2", few=0.1, views=1, methods=methods, images="5,000 images")
+        return dataclasses.replace(self, length=length, rates="0.1,0.2", few=0.1, views=1, methods=methods, images=FEW_IMAGES)
 
 
 PLANS = {

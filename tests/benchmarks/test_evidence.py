@@ -176,6 +176,24 @@ def test_a_teacher_of_several_runs_stands_there_once_and_a_rival_beside_the_stud
     assert [arms[name]["timesteps"] for name in list(arms)[3:]] == [29, None]
 
 
+def test_arms_with_the_same_words_stand_together_the_best_first(root):
+    arm = {**dict.fromkeys(FIELDS), "seeds": [0, 1], "energy": None}
+    low = {"mean": 1.0, "low": 0.5, "high": 1.5}
+    arms = [
+        {**arm, "arm": "student alone, 5,000 images", "accuracy": [80.0, 82.0]},
+        {**arm, "arm": "hinton, 5,000 images", "accuracy": [83.0, 83.0], "difference": low},
+        {**arm, "arm": "hinton, 5,000 images, chain", "accuracy": [99.0, 99.0], "difference": low},
+        {**arm, "arm": "hinton", "accuracy": [98.0, 98.0], "difference": low},
+    ]
+    write_json(root / "docs/results/data/digits.json", {"arms": arms})
+    (root / "docs/a.md").write_text("<!-- arms: digits: *5,000 images -->\n", "utf-8")
+    pages.rebuild(root)
+    rows = (root / "docs/a.md").read_text("utf-8").splitlines()[3:]
+    assert [row.split("|")[1].strip() for row in rows] == ["hinton", "student alone"]
+    shown = {path.name: len(re.findall(">hinton", path.read_text("utf-8"))) for path in (root / "docs/images").glob("differences*")}
+    assert shown == {"differences_digits.svg": 1, "differences_digits_small.svg": 1}
+
+
 # runs that are planned
 
 
