@@ -70,7 +70,6 @@ class Plan:
         few: The share of labels in the arms with few.
         views: Of each image, of which the teacher's logits are cached; features of as many would be gigabytes.
         methods: What is compared.
-        spiking_teacher: Arguments that train one where none comes with the package.
         images: What is said of them beside the names of the arms, if they are not all.
     """
 
@@ -80,7 +79,6 @@ class Plan:
     few: float = 0.1
     views: int = 4
     methods: str = METHODS
-    spiking_teacher: str = ""
     images: str = ""
 
     def runs(self) -> tuple[Planned, ...]:
@@ -88,7 +86,7 @@ class Plan:
         chosen = f"--mode compare {self.length} --rates {self.rates}"
         cached = f"--cache {self.views}"
         each = f"{self.length} --objective hinton {cached}"
-        founding = f"{chosen} --objective {SPIKES} {self.spiking_teacher}"
+        founding = f"{chosen} --objective {SPIKES}"
         found = (
             Planned(
                 "few_labels", f"{self.few:.0%} of the labels", f"{chosen} --objective hinton {cached} --labels {self.few}", "few labels"
@@ -129,7 +127,6 @@ PLANS = {
         "--epochs 2 --twin-epochs 16 --augment flip",
         "0.05,0.1",
         views=2,  # an image and its mirror image
-        spiking_teacher="--teacher-start shipped --ann-epochs 4 --teacher-epochs 2",
     ),
 }
 """By data set."""
