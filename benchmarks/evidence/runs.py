@@ -88,10 +88,10 @@ class Plan:
         each = f"{self.length} --objective hinton {cached}"
         founding = f"{chosen} --objective {SPIKES}"
         found = (
+            Planned("methods", "logit, feature and self methods, a combination", f"{chosen} --objective {self.methods}"),
             Planned(
                 "few_labels", f"{self.few:.0%} of the labels", f"{chosen} --objective hinton {cached} --labels {self.few}", "few labels"
             ),
-            Planned("methods", "logit, feature and self methods, a combination", f"{chosen} --objective {self.methods}"),
             Planned("twin", "the rival as an int8 file", f"--mode compare --rivals {each}"),
             Planned("chain", "through an assistant, and directly", f"--mode multistage {each}", "chain", each_seed=True),
             Planned("steps", "T 8, 4, 2, 1", f"--mode distill --timesteps 8,4,2,1 {each}", "from T = 8", each_seed=True),
