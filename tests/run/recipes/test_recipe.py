@@ -127,7 +127,9 @@ def test_a_teacher_that_comes_with_the_package_is_taken_where_it_can_teach(setti
 
 @pytest.fixture
 def spiking_shelf(shelf):
-    """A spiking teacher of digits and of MNIST beside the ANN, T = 4."""
+    """An ANN and a spiking teacher, T = 4, of digits and of MNIST."""
+    (shelf / "digits_teacher").mkdir()
+    kd.models.MLP((8, 8, 1), 10, widths=(4,), neuron="relu").save(shelf / "digits_teacher" / "model.keras")
     for name, side in (("digits_spiking_teacher", 8), ("mnist_spiking_teacher", 28)):
         (shelf / name).mkdir()
         kd.models.MLP((side, side, 1), 10, widths=(4,), timesteps=4).save(shelf / name / "model.keras")
