@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks.evidence import cells, collect, pages, runs
+from benchmarks.evidence.picture import accuracy_against_energy
 from keras_snnkd.cli.dispatch import _recipe
 from keras_snnkd.cli.options import parser
 from keras_snnkd.files.staging import read_json, write_json
@@ -281,6 +282,23 @@ def test_a_page_gets_its_tables_and_the_rest_stays(root, tmp_path):
     assert "old" not in table
     assert "student alone 95.0 %" in (root / "docs" / "images" / "accuracy_energy.svg").read_text("utf-8")
     assert pages.rebuild(root) == []
+
+
+def test_four_data_sets_have_two_panels_beside_each_other_and_what_all_names_end_with_is_in_the_title():
+    arm = {"seeds": [0, 1], "accuracy": [95.0, 97.0], "energy": 0.5}
+    alike = [{**arm, "arm": "teacher, few labels"}, {**arm, "arm": "its twin, int8 file, few labels", "energy": 2.0}]
+    other = [{**arm, "arm": "teacher, few labels"}, {**arm, "arm": "student alone"}]
+    svg = accuracy_against_energy({"digits": alike, "mnist": other, "fashion_mnist": alike, "cifar10": alike[:1]})
+    texts = re.findall("<text[^>]*>([^<]*)</text>", svg)
+    assert [text for text in texts if text.startswith(("digits", "mnist", "fashion", "cifar"))] == [
+        "digits, few labels",
+        "mnist",
+        "fashion_mnist, few labels",
+        "cifar10, few labels",
+    ]
+    assert texts.count("its twin, int8 file 96.0 %") == 2
+    assert texts.count("teacher, few labels 96.0 %") == 1  # of mnist
+    assert float(re.search('height="([0-9.]+)pt"', svg)[1]) == 2 * 72 * 3.6
 
 
 def test_steps_until_an_answer_is_sure_have_a_column_where_an_arm_has_them():
