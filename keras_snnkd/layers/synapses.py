@@ -45,10 +45,11 @@ def parts(name: str, layer: keras.Layer) -> dict[str, "Synapse"]:
     inner = layer.layer if timed else layer
     if isinstance(inner, SpikingLayer) and getattr(inner, "recurrent", False):
         return {f"{name}:recurrent": RecurrentSynapse(inner.V)}
+    computed = inner.rounded_kernel() if hasattr(inner, "rounded_kernel") else None
     if isinstance(inner, layers.Dense):
-        return {name: Synapse(timed, 0, inner.kernel, (-1,), ops.matmul)}
+        return {name: Synapse(timed, 0, inner.kernel, (-1,), ops.matmul, computed=computed)}
     if isinstance(inner, CONVOLUTIONS):
-        return {name: Synapse(timed, inner.rank, inner.kernel, (-1,), _convolution(inner), groups=inner.groups)}
+        return {name: Synapse(timed, inner.rank, inner.kernel, (-1,), _convolution(inner), groups=inner.groups, computed=computed)}
     if isinstance(inner, DEPTHWISE):
         return {name: Synapse(timed, inner.rank, inner.kernel, (-1,), _depthwise(inner))}
     if isinstance(inner, TRANSPOSED):
@@ -108,6 +109,7 @@ class Synapse:
         apply: The layer, as a function of inputs and kernel.
         before: What is computed on its inputs first.
         groups: Of channels that stay apart.
+        computed: With what the layer computes, where it rounds its weights in each call.
     """
 
     reads_output = False
@@ -122,9 +124,10 @@ class Synapse:
         apply: Apply,
         before: Callable[..., Any] | None = None,
         groups: int = 1,
+        computed: Tensor | None = None,
     ) -> None:
         self.timed, self.rank, self.apply, self.before = timed, rank, apply, before
-        self.weight, self.kernel = kernel, ops.convert_to_numpy(kernel)
+        self.weight, self.kernel = kernel, ops.convert_to_numpy(kernel if computed is None else computed)
         (self.axis,) = outputs
         self.groups = groups
         self.used, self.all = self._fan_out(self.kernel != 0), self._fan_out(np.ones_like(self.kernel))
@@ -148,12 +151,13 @@ class Synapse:
         mask = ops.cast(nonzero, "float32")
         return self._connections(mask, self.used), self._connections(ops.ones_like(mask[:1]), self.all), spikes
 
-    def connections(self, tensor: Tensor) -> float:
-        """All connections for one image and one time step of an input `[B, (T,) ...]`."""
+    def connections(self, tensor: Tensor, nonzero: bool = False) -> float:
+        """All connections for one image and one time step of an input `[B, (T,) ...]`, or those whose weight is not 0."""
         x = self._folded(ops.zeros((1, *tensor.shape[1:])))[:, :1]
         if self.before is not None:
             x = self.before(x[:, 0])[:, None]
-        return float(ops.convert_to_numpy(self._connections(ops.ones_like(x), self.all)).sum(dtype="float64"))
+        found = self._connections(ops.ones_like(x), self.used if nonzero else self.all)
+        return float(ops.convert_to_numpy(found).sum(dtype="float64"))
 
     def operations(self, x: Tensor) -> Tensor:
         """The connections that spikes use, each once for its weight and not at all for a weight of 0.

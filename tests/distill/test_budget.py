@@ -43,6 +43,18 @@ def test_its_operations_are_those_that_the_metrics_count():
     assert objective.possible == pytest.approx(sum(exact.layers[name]["dense"] for name in list(exact.layers)[1:]))
 
 
+def test_a_rate_of_operations_is_that_of_the_connections_that_are_left():
+    student = convnet()
+    kernel = student.get_layer("classifier").layer.kernel
+    kernel.assign(np.where(np.arange(kernel.shape[1]) == 0, kernel, 0.0))  # 2 of 3 columns
+    objective = SpikeBudget(rate=0.5)
+    objective.prepare(student)
+    (convolution, classifier) = objective.read
+    assert classifier.possible == kernel.shape[0] * 2  # steps
+    spikes = [np.ones((1, *student.get_layer(tap).output.shape[1:]), "float32") for tap in objective.student_tap]
+    assert float(objective.counted(spikes)[0]) == pytest.approx(objective.possible) == convolution.possible + classifier.possible
+
+
 @pytest.mark.parametrize("per", ["operation", "neuron"])
 def test_rates_of_a_twin_count_as_the_spikes_that_they_stand_for(per):
     settings = {"image_shape": (6, 6, 1), "num_classes": 3, "widths": (3,), "threshold": 0.1, "head": "flatten"}

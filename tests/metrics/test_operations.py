@@ -51,6 +51,18 @@ def test_weights_that_are_zero_cost_nothing():
     assert (counted.effective_acs, counted.dense) == (3, 6)
 
 
+@pytest.mark.parametrize("timed", [False, True])
+def test_weights_count_as_what_a_layer_rounds_them_to(timed):
+    layer = layers.QuantizedDense(3, weight_bits=2)
+    shape = (4, 2) if timed else (2,)
+    model = _one_layer(layers.OverTime(layer) if timed else layer, shape)
+    layer.set_weights([np.array([[1.0, 0.1, -2.0], [0.9, 0.8, 0.3]]), np.zeros(3)])  # each column to 0 and one step of either sign
+    counted = metrics.synaptic_operations(model, np.ones((1, *shape), "float32"))
+    steps = 4 if timed else 1
+    assert (counted.effective_acs, counted.dense) == (4 * steps, 6 * steps)
+    assert metrics.connection_sparsity(model) == 2 / 6
+
+
 def test_a_static_image_passes_the_first_synapse_once_and_an_encoded_one_t_times():
     images = np.full((2, 4, 4, 1), 0.5, "float32")
     static = models.MLP((4, 4, 1), 3, widths=(5,), timesteps=4)

@@ -27,8 +27,8 @@ SYNOPS, RATE = "synops", "spike_rate"
 class SpikeBudget(Objective):
     """Hold the spikes of a network, or the synaptic operations that they cause, below a budget.
 
-    With the operations of a sample, ``o_b``: the spikes of all neurons, each times the number of connections that read it (its fan-out),
-    and their mean over the batch::
+    With the operations of a sample, ``o_b``: the spikes of all neurons, each times the number of connections that read it (its fan-out, in
+    which weights of 0 are none), and their mean over the batch::
 
         synops:             loss = max(0, mean over B of o / synops - 1)
         rate per operation: loss = max(0, mean over B of o / (rate N_o) - 1),  N_o the operations if all neurons fired in all steps
@@ -216,7 +216,7 @@ def _fan_outs(graph: keras.Model) -> list[Read]:
             if source is None or synapse.before is not None or made_by is None:
                 continue
             steps = _steps(source)
-            possible = synapse.connections(read) * steps * (read.shape[1] if synapse.timed else 1)
+            possible = synapse.connections(read, nonzero=True) * steps * (read.shape[1] if synapse.timed else 1)
             rows.append(Read(source.name, made_by[0].name, synapse, steps, possible))
     return rows
 
