@@ -57,6 +57,10 @@ SOME_IMAGES = 1000
 """Test images on which the accuracy over draws of a device, and that after each step, are measured."""
 
 
+SETTINGS = ("dataset", "student", "limit", "batch_size", "augment", "epochs")
+"""What all rows of a file have in common."""
+
+
 def measured(model: keras.Model, data: Data, word: str = "") -> Row:
     """The row of a student: accuracy, operations, packed size, zeros and energy.
 
@@ -114,10 +118,13 @@ def run(options: argparse.Namespace) -> None:
     """Measure what the file does not tell of yet."""
     out = Path(options.out)
     rows = read(out)
+    settings = {name: getattr(options, name) for name in SETTINGS}
+    if rows and (other := {name: value for name, value in rows[0]["settings"].items() if value != settings[name]}):
+        raise SystemExit(f"{out} has rows of other settings, {other}; use those again, or another file (--out)")
     data = kd.data.load(options.dataset, limit=options.limit, augment=options.augment, batch_size=options.batch_size)
     student = kd.models.load(options.student)
     if not rows:
-        rows += _append(out, [{"words": STUDENT, "taught": None, **measured(student, data, "anytime")}])
+        rows += _append(out, [{"words": STUDENT, "taught": None, "settings": settings, **measured(student, data, "anytime")}])
     for word in dict.fromkeys(word for way in options.ways for word in way.split() if word.startswith("device")):
         found = {"words": f"{STUDENT} on {word}", "taught": None}
         if all(row["words"] != found["words"] for row in rows):

@@ -107,7 +107,7 @@ def noise_aware(model: keras.Model, device: Device, name: str | None = None) -> 
         >>> distiller = kd.Distiller(student, trained, ["soft_targets"])
     """
     graph = graphs.flat(model)
-    synapses = {id(inner(layer)) for layer in to_prune(graph, ())}
+    synapses = {id(inner(layer)) for layer in to_prune(graph, None)}
 
     def place(layer: keras.layers.Layer) -> Form | None:
         if id(layer) not in synapses:

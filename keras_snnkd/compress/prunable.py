@@ -105,21 +105,23 @@ def prunable_layers(model: keras.Model) -> list[Any]:
     return [one for layer in graphs.flat(model).layers if isinstance(one := inner(layer), (Thresholded, Gated))]
 
 
-def to_prune(graph: keras.Model, skip: Collection[str]) -> list[keras.layers.Layer]:
-    """The synapses that are not skipped; an error for those that cannot be pruned."""
+def to_prune(graph: keras.Model, skip: Collection[str] | None) -> list[keras.layers.Layer]:
+    """The synapses that are not skipped, or all where `skip` is `None`; an error for those that have no other form."""
     names = [layer.name for layer in graph.layers if layer.weights]
-    for name in skip:
+    for name in skip or ():
         if name not in names:
             raise unknown_name(f"layer of {graph.name} with weights", name, names)
-    synapses = [layer for name, layer, *_ in graphs.calls(graph) if parts(name, layer) and layer.name not in skip]
-    for layer in synapses:
-        if type(inner(layer)) not in PRUNED:
-            raise ValueError(
-                f"layer {layer.name!r} is a {type(inner(layer)).__name__}, which has no such form; only Conv2D and Dense have, bare or in "
-                f"OverTime. Leave it as it is: skip={[*skip, layer.name]!r}"
-            )
+    synapses = [layer for name, layer, *_ in graphs.calls(graph) if parts(name, layer) and layer.name not in (skip or ())]
+    others = [layer for layer in synapses if type(inner(layer)) not in PRUNED]
+    if others:
+        names = [*(skip or ()), *dict.fromkeys(layer.name for layer in others)]
+        leave = "" if skip is None else f". Leave it as it is: skip={names!r} (--compress NAME:skip={'+'.join(names)})"
+        raise ValueError(
+            f"layer {others[0].name!r} is a {type(inner(others[0])).__name__}, which has no such form; only Conv2D and Dense have, bare or "
+            f"in OverTime{leave}"
+        )
     if not synapses:
-        raise ValueError(f"{graph.name} has no layer left to prune: skip names every Conv2D and Dense, or there are none")
+        raise ValueError(f"{graph.name} has no layer left that could change: skip names every Conv2D and Dense, or there are none")
     return synapses
 
 

@@ -64,7 +64,7 @@ class Pruning(keras.callbacks.Callback):
     Args:
         sparsity: The share of weights that become 0, above 0 and below 1.
         width: In its place, the last width of thresholds; masks have the cut 0 then.
-        schedule: `"linear"`, `"sine"` or `"cubic"`.
+        schedule: `"linear"`, `"sine"` or `"cubic"`, fast at first.
         over: The part of the training in which the network is pruned, above 0 and at most 1.
         scope: `"network"`: one width for all layers; `"layer"`: a quantile of each; `"balanced"`: one quantile for all layers of what each
             weight says among the larger ones of its layer, ``w^2 / sum of the squares that are not smaller``, which leaves layers of few
@@ -85,9 +85,9 @@ class Pruning(keras.callbacks.Callback):
         self,
         sparsity: float | None = None,
         width: float | None = None,
-        schedule: str = "sine",
-        over: float = 0.7,
-        scope: str = "network",
+        schedule: str = "cubic",
+        over: float = 0.5,
+        scope: str = "balanced",
     ) -> None:
         super().__init__()
         if (sparsity is None) == (width is None):

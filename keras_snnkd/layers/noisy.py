@@ -18,7 +18,7 @@ class Device:
 
     A weight ``w`` of a layer whose largest is ``m = max |w|`` becomes, one after the other::
 
-        levels:  w <- s round(w / s),  s = 2 m / (levels - 1)
+        levels:  w <- s (round(w / s - h) + h),  s = 2 m / (levels - 1),  h = 1/2 for an even number of levels, else 0
         drift:   w <- w age^-nu,       nu = max(0, drift + drift_spread xi)
         noise:   w <- w + noise m xi
         stuck:   with probability p:  w <- 0, or sign(w) m, one as often as the other
@@ -29,12 +29,13 @@ class Device:
         noise: Standard deviation in parts of the largest weight, at least 0.
         drift: Mean exponent of the decay, at least 0; about 0.05 in phase-change memory.
         drift_spread: Its standard deviation, at least 0.
-        age: How often longer ago the weights were written than when they were first read, at least 1.
+        age: How often longer ago the weights were written than when they were first read, at least 1; above 1 for a drift.
         stuck: Share of weights that cannot be written, from 0 to less than 1.
-        levels: Number of different weights, at least 2; `None` for any.
+        levels: Number of different weights, equally far apart from ``-m`` to ``m``, at least 2; `None` for any. No weight is 0 where it is
+            even.
 
     Raises:
-        ValueError: For values that cannot be, or a device without any fault.
+        ValueError: For values that cannot be, a drift without an age or an age without a drift, or a device without any fault.
 
     Example:
         >>> kd.compress.Device(noise=0.05, stuck=0.01, levels=16)
@@ -57,14 +58,18 @@ class Device:
                 raise ValueError(f"{name} of a device must be a number of at least {low}{below}, got {value!r}")
         if self.levels is not None and (isinstance(self.levels, bool) or not isinstance(self.levels, int) or self.levels < 2):
             raise ValueError(f"levels of a device must be a whole number of at least 2, or None for any, got {self.levels!r}")
+        if (self.drift > 0 or self.drift_spread > 0) != (self.age > 1):
+            raise ValueError(
+                "weights drift with their age: give drift or drift_spread above 0 and an age above 1, or none of them, got "
+                f"drift={self.drift!r}, drift_spread={self.drift_spread!r} and age={self.age!r}"
+            )
         if self.perfect:
-            raise ValueError("a device without noise, stuck weights, levels or drift (with an age above 1) is perfect; give one of them")
+            raise ValueError("a device without noise, stuck weights, levels or drift is perfect; give one of them")
 
     @property
     def perfect(self) -> bool:
         """Whether weights stay what they are."""
-        drifts = self.age > 1 and (self.drift > 0 or self.drift_spread > 0)
-        return not (self.noise or self.stuck or self.levels or drifts)
+        return not (self.noise or self.stuck or self.levels or self.age > 1)
 
 
 def imperfect(kernel: Tensor, device: Device, seed: Any) -> Tensor:
@@ -82,8 +87,9 @@ def imperfect(kernel: Tensor, device: Device, seed: Any) -> Tensor:
     found = ops.stop_gradient(kernel)
     if device.levels:
         step = ops.maximum(2 * largest / (device.levels - 1), 1e-30)
-        found = ops.clip(ops.round(found / step), -(device.levels // 2), device.levels // 2) * step
-        found = ops.clip(found, -largest, largest)
+        highest = (device.levels - 1) / 2
+        between = highest % 1
+        found = ops.clip(ops.round(found / step - between) + between, -highest, highest) * step
     if device.age > 1:
         exponent = ops.relu(device.drift + device.drift_spread * keras.random.normal(shape, dtype=dtype, seed=seed))
         found = found * ops.power(ops.cast(device.age, dtype), -exponent)

@@ -92,8 +92,8 @@ class Experiment:
         >>> results = kd.experiment.Experiment(kd.Recipe(dataset="digits"), "runs/mine").run()
     """
 
-    may_change: ClassVar[tuple[str, ...]] = ("strategy", "on_problem", "data_dir")
-    """Settings that do not change what is trained, so that a run may go on with others."""
+    may_change: ClassVar[tuple[str, ...]] = ("strategy", "on_problem", "data_dir", "compress")
+    """Settings that do not change what was trained, so that a run may go on with others."""
 
     def __init__(self, recipe: Recipe, folder: str | Path, console: Any = None, command: str = "", data: Any = None) -> None:
         self._in_memory = data
@@ -322,7 +322,8 @@ class Experiment:
 
     def _front(self, stage: Stage) -> list[keras.callbacks.Callback]:
         """What keeps the best epochs of a student, if the recipe asks for that."""
-        if not self.recipe.pareto or stage.name.split("_")[0] != compression.STUDENT:
+        student = stage.name.split("_")[0] == compression.STUDENT
+        if not self.recipe.pareto or not student or stage.trained_for.monitor != "accuracy":
             return []
         return [ParetoFront(self.folder / FRONTS / stage.name, self._watched(), finish=stage.finished)]
 

@@ -158,9 +158,9 @@ class Plan:
         usual = {"spec": recipe.student, "epochs": recipe.epochs, "rate": recipe.learning_rate, "cache_views": recipe.cache or None}
         return self._stage(name, **{**usual, **more})
 
-    def taught(self, name: str, method: Method, **more: Any) -> Stage:
-        """The student, or another model in its place, trained by a method."""
-        budget = budget_of(self.recipe) if "spec" not in more else []
+    def taught(self, name: str, method: Method, in_budget: bool = True, **more: Any) -> Stage:
+        """The student, or another model in its place, trained by a method; `in_budget` where its spikes have to stay within one."""
+        budget = budget_of(self.recipe) if in_budget else []
         loss = {"objectives": [*method.objectives, *budget], "label_weight": method.label_weight}
         return self.student(name, gradient=method.gradient, **loss, **more)
 
@@ -169,7 +169,7 @@ class Plan:
         stages: list[Stage] = []
         for number, spec in enumerate(self.recipe.assistants, start=1):
             mark = "" if len(self.recipe.assistants) == 1 else str(number)
-            stages.append(self.taught(f"{name}{mark}", method, spec=spec, teacher=teacher))
+            stages.append(self.taught(f"{name}{mark}", method, in_budget=False, spec=spec, teacher=teacher))
             teacher = stages[-1].name
         return teacher, stages
 
@@ -201,7 +201,8 @@ class Plan:
         while times > 1:
             times //= 2
             before, name = stages[-1].name, f"student_x{times}" if times > 1 else "student_distilled"
-            stages.append(self.taught(name, method, teacher=before, start_from=before, **self._longer(times, self.recipe.student)))
+            longer = self._longer(times, self.recipe.student)
+            stages.append(self.taught(name, method, in_budget=times == 1, teacher=before, start_from=before, **longer))
         return stages
 
     def _longer(self, times: int, spec: Any) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Search(Experiment):
         >>> results = kd.tuning.Search(recipe, "runs/searched").run()
     """
 
-    may_change = (*Experiment.may_change, "trials")
+    may_change = ("strategy", "on_problem", "data_dir", "trials")
 
     def __init__(self, recipe: Recipe, folder: str | Path, console: Any = None, command: str = "") -> None:
         super().__init__(recipe, folder, console, command)

@@ -81,6 +81,9 @@ def test_rows_are_appended_as_they_are_found_and_a_word_of_several_is_a_row_of_i
     compression.run(options)
     assert len(trained) == 4  # and no more
     assert all(json.loads(line) for line in out.read_text().splitlines())
+    options.epochs = 2
+    with pytest.raises(SystemExit, match=r"has rows of other settings, \{'epochs': 1\}; use those again"):
+        compression.run(options)
 
 
 def test_seeds_of_a_way_are_together_and_paired_with_labels_alone(root):

@@ -108,7 +108,7 @@ def test_training_ends_with_the_wanted_share_of_zeros(trained):
     student, seen = trained
     neurons = any(isinstance(layer, kd.layers.NeuronMask) for layer in student.layers)
     assert seen[-1] == pytest.approx(0.75, abs=0.01)
-    assert neurons or seen[0] < 0.5
+    assert neurons or seen[0] < 0.7  # of 0.75, half-way through the schedule
 
 
 def test_what_is_pruned_becomes_zeros_of_ordinary_layers(trained, tmp_path):
@@ -192,7 +192,7 @@ def test_a_layer_that_cannot_be_pruned_is_named_before_training():
     with pytest.raises(ValueError, match=r"'deep' is a DepthwiseConv2D, which has no such form.*skip=\['deep'\]"):
         compress.prunable(model)
     assert len(compress.prunable_layers(compress.prunable(model, skip=["deep"]))) == 1
-    with pytest.raises(ValueError, match="no layer left to prune"):
+    with pytest.raises(ValueError, match="no layer left that could change"):
         compress.prunable(model, skip=["deep", "classifier"])
     with pytest.raises(UnknownNameError, match="Did you mean 'deep'"):
         compress.prunable(model, skip=["dep"])

@@ -151,6 +151,12 @@ def test_long_to_short_goes_down_in_stages_each_taught_by_the_one_before(tmp_pat
     assert steps == [2, 8, 4, 2]
 
 
+def test_the_last_student_of_long_to_short_stays_within_its_budget(tmp_path):
+    found, _ = stages(tmp_path, objectives=["long_to_short"], teacher=None, max_spikes=0.05)
+    budgeted = [stage.name for stage in found if any(entry["objective"] == "spike_budget" for entry in stage.objectives)]
+    assert budgeted == ["student_distilled"]
+
+
 def frames_of(stage):
     return stage.student.get_layer("frames").timesteps
 

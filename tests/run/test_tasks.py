@@ -128,6 +128,7 @@ def test_a_teacher_of_raw_numbers_gives_them_in_deviations_too(numbers):
         ({"mixup": 0.2}, "--mixup is for classes"),
         ({"class_weights": "balanced"}, "--class-weights is for classes"),
         ({"compress": ["int8"]}, "--compress is for classes"),
+        ({"pareto": True}, "--pareto is for classes"),
         ({"objectives": ["hinton"]}, "soft_targets compares classes"),
         ({"objectives": ["coached:hinton"]}, "compares classes"),
         ({"dataset": "digits"}, "for .npz files of images"),

@@ -400,7 +400,9 @@ class Comparison(Experiment):
             for stage in self._cheaper_stages([name]):
                 facts[stage.name] = {"taught_by": stage.teacher}
         for name, setting in chosen.items():
-            facts.setdefault(name, {}).update(learning_rate=setting.rate, weight=setting.weight if name in self.arms else None)
+            weight = setting.weight if name in self.arms else None
+            for one in self._and_cheaper([name]):
+                facts.setdefault(one, {}).update(learning_rate=setting.rate, weight=weight)
         compared = [{**row, **facts.get(row["name"], {})} for row in ranked(measured)]
         trials = [
             {"arm": name, **setting._asdict(), "validation_accuracy": accuracy, "chosen": setting == chosen.get(name)}

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_snnkd import compress, metrics, models
 from keras_snnkd.distill import objectives
+from keras_snnkd.distill.objectives.budget import BREAK_EVEN
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import NothingToGainError, unknown_name
 from keras_snnkd.layers.encoders import is_count, is_number
@@ -23,6 +24,9 @@ REVERSE = "reverse"
 
 PRUNING = ("stds", "unstructured", "magnitude")
 """Words that prune weights; the first is what `reverse` does by itself."""
+
+SPIKES = "spikes"
+"""The word that holds a budget: by default that of the break-even."""
 
 TRAINS = "tt"
 """The word that makes new kernels, which have none of the zeros of the old ones."""
@@ -64,11 +68,24 @@ def read(entries: Iterable[Any]) -> list[dict[str, Any]]:
         if not isinstance(entry, Mapping):
             raise ValueError(f"a way to compress is a word or a mapping with the key {COMPRESS!r}, got {entry!r}")
         step_of(entry, None)
-        if entry[COMPRESS] == REVERSE and not any(before[COMPRESS] in PRUNING for before in found):
-            found.append({COMPRESS: PRUNING[0], "sparsity": entry.get("sparsity", REVERSE_SPARSITY)})
+        if entry[COMPRESS] == REVERSE:
+            found += _sparse_teacher(entry, found)
+            entry = {name: value for name, value in entry.items() if name != "sparsity"}  # it is that of the teacher now
         found.append(dict(entry))
     check_order(found)
     return found
+
+
+def _sparse_teacher(entry: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What prunes the student that teaches in reverse: nothing, where a word before it does."""
+    if entry.get("taught", True) is False:
+        raise ValueError(f"{REVERSE} is to learn from the sparse student, got taught=False; leave it out")
+    words = [one[COMPRESS] for one in before if one[COMPRESS] in PRUNING]
+    if not words:
+        return [{COMPRESS: PRUNING[0], "sparsity": entry.get("sparsity", REVERSE_SPARSITY)}]
+    if "sparsity" in entry:
+        raise ValueError(f"{words[-1]} prunes the student that teaches {REVERSE}; give the sparsity there, and leave it out of {REVERSE}")
+    return []
 
 
 def check_order(entries: Sequence[Mapping[str, Any]]) -> None:
@@ -91,7 +108,7 @@ def check_order(entries: Sequence[Mapping[str, Any]]) -> None:
                 f"the factors of a tensor train are dense, so {TRAINS} behind {pruned_by} undoes the pruning; name {TRAINS} first"
             )
         for name, rising in (("sparsity", True), ("rate", False), ("synops", False), ("timesteps", False)):
-            value = entry.get(name)
+            value = _asked(entry).get(name)
             if value is None:
                 continue
             kind = (name, entry.get("per", "operation") if name == "rate" else None)
@@ -102,6 +119,14 @@ def check_order(entries: Sequence[Mapping[str, Any]]) -> None:
                     f"{'more' if rising else 'less'}, or leave one of them out"
                 )
             asked[kind] = (entry[COMPRESS], value)
+
+
+def _asked(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """All that an entry asks for, said or not."""
+    found = {name: argument.default for name, argument in inspect.signature(WORDS[entry[COMPRESS]]).parameters.items()} | entry
+    if entry[COMPRESS] == SPIKES and found["rate"] is found["synops"] is None:
+        found["rate"] = BREAK_EVEN
+    return found
 
 
 def step_of(entry: Mapping[str, Any], images: Any) -> Step:

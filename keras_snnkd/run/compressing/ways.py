@@ -144,6 +144,8 @@ def _tt(
     check_truncation(rank, energy, mode)
     if keep not in TRAINS:
         raise unknown_name("form of tensor trains", keep, TRAINS)
+    if mode == "half" and keep != TRAINS[0]:
+        raise ValueError(f"a tensor train of mode=half stays what it is, got keep={keep!r}; leave keep out, or take another mode")
     decompose = functools.partial(compress.decomposed, rank=rank, energy=energy, mode=mode, skip=_names(skip))
     finish = None if mode == "half" else functools.partial(compress.plain, trains=keep)
     known = decompose if energy is None else None  # which convolutions become smaller

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from keras_snnkd.distill.objectives.logits import LogitObjective
 from keras_snnkd.distill.scales import check_scale
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.layers.encoders import check_timesteps
+from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.recipes.modes import OF_RECIPES, Mode
 from keras_snnkd.run.recipes.own_networks import check_own, check_views, neuron_of
 from keras_snnkd.run.recipes.recipe import (
@@ -85,6 +86,7 @@ def check_task(recipe: Recipe) -> None:
         "label-smoothing": recipe.label_smoothing,
         "class-weights": recipe.class_weights,
         "compress": recipe.compress,
+        "pareto": recipe.pareto,
     }
     for option, given in of_classes.items():
         if given:
@@ -211,12 +213,11 @@ def _check_models(recipe: ResolvedRecipe) -> None:
 def _check_loss(recipe: ResolvedRecipe) -> None:
     for objective in recipe.objectives:
         method = methods.combine([objective])
-        if recipe.mixup:
-            _check_mixed(method)
-        if recipe.labels != 1:
-            _check_few_labels(method)
+        _check_labels(recipe, method.objectives)
         if recipe.task == data.REGRESSION:
             _check_numbers_taught(method)
+    for entry in recipe.compress or ():
+        _check_labels(recipe, compression.step_of(entry, None).objectives)
     known = recipe.mode == Mode.COMPARE and all(methods.combine([objective]).first for objective in recipe.objectives)
     if recipe.student_start == IMITATION and not recipe.first_objectives and not known:
         raise ValueError(
@@ -231,9 +232,17 @@ def _check_loss(recipe: ResolvedRecipe) -> None:
         schedules.get(recipe.label_weight, "label_weight")
 
 
-def _check_mixed(method: Method) -> None:
-    """Raise a `ValueError` if a method asks for the one class of an image, while mixup shows mixtures of two."""
-    for objective in map(objectives.get, method.objectives):
+def _check_labels(recipe: ResolvedRecipe, asked: Sequence[Any]) -> None:
+    """Raise a `ValueError` if objectives ask for labels that the images of a recipe do not have."""
+    if recipe.mixup:
+        _check_mixed(asked)
+    if recipe.labels != 1:
+        _check_few_labels(asked)
+
+
+def _check_mixed(asked: Sequence[Any]) -> None:
+    """Raise a `ValueError` if one of them asks for the one class of an image, while mixup shows mixtures of two."""
+    for objective in map(objectives.get, asked):
         if getattr(objective, "one_label", False):
             raise ValueError(
                 f"{objective.name} asks which steps give the right class, and with mixup an image has two; "
@@ -272,9 +281,9 @@ def budget_of(recipe: Recipe) -> list[dict[str, Any]]:
     return found
 
 
-def _check_few_labels(method: Method) -> None:
-    """Raise a `ValueError` if a method has nothing to say of images without labels."""
-    for objective in map(objectives.get, method.objectives):
+def _check_few_labels(asked: Sequence[Any]) -> None:
+    """Raise a `ValueError` if one of them has nothing to say of images without labels."""
+    for objective in map(objectives.get, asked):
         if objective.one_label or objective.needs_labels:
             raise ValueError(
                 f"{objective.name} asks for the label of every image, and --labels leaves most of them without; take an objective without "

@@ -113,7 +113,7 @@ class Recipe:
         mixup: Strength of mixup, 0 for none: training images, and their labels, are mixtures of two (see `keras_snnkd.data.Data`).
         cache: Train students and assistants on so many augmented views of each image, and compute the teacher's outputs on them once
             (see `keras_snnkd.TeacherCache`); 0 for new views in each epoch, and a teacher that runs in each step. By default 1 without
-            augmentation, where it changes nothing but the time; else 0, but 4 for some data sets by name whose students learn by the
+            augmentation, where it changes nothing but the time; else 0, but 2 for some data sets by name whose students learn by the
             default objectives.
         precision: `"float32"` or `"mixed_bfloat16"`.
         strategy: `"none"`, `"mirrored"` for all devices of this machine, or `"multiworker"` for the machines in TF_CONFIG (see

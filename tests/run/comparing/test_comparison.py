@@ -16,6 +16,7 @@ import keras_snnkd as kd
 from keras_snnkd import report
 from keras_snnkd.errors import KDError, TrainingDivergedError
 from keras_snnkd.files.staging import read_json, write_json
+from keras_snnkd.run.comparing.choosing import Setting
 from keras_snnkd.run.comparing.comparison import Comparison
 from keras_snnkd.run.comparing.gauge import Gauge
 from keras_snnkd.run.plan import ALONE
@@ -182,6 +183,18 @@ def test_what_became_of_each_student_is_an_arm(tmp_path, monkeypatch):
     assert len(rows["tks_magnitude"]["accuracies"]) == 2
     model = kd.models.load("run/seed1/tks_magnitude/model.keras")
     assert kd.metrics.connection_sparsity(model) >= 0.59
+
+
+@pytest.mark.slow
+def test_what_became_of_an_arm_has_its_learning_rate_and_stands_in_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = [*tiny.TINY, "--mode", "compare", "--objective", "tks", "--rates", "0.001,0.002", "--compress", "int8"]
+    assert tiny.run(*arguments, "--out", "run") == 0
+    rows = {row["name"]: row for row in read_json("run/results.json")["comparison"]}
+    for name in (ALONE, "tks"):
+        setting = Setting(rows[name]["learning_rate"], rows[name]["weight"] or 1.0).name
+        assert rows[f"{name}_int8"]["learning_rate"] == rows[name]["learning_rate"] in (0.001, 0.002)
+        assert Path(f"run/seed0/{setting}/{name}_int8/model.keras").is_file()
 
 
 def with_seconds(path, seconds):

@@ -7,6 +7,7 @@ import pytest
 
 import keras_snnkd as kd
 from keras_snnkd import compress
+from keras_snnkd.files.staging import read_json
 from keras_snnkd.run.finished import measuring
 from keras_snnkd.run.recipes.checks import budget_of
 from tests.integration.tiny import DATA, TINY, fake_export, run
@@ -87,6 +88,17 @@ def test_words_in_a_row_each_make_a_student_whose_files_compute_the_same(words, 
     assert len(trained) == len(rows)
     assert run(*arguments, "--resume") == 0
     assert {path: path.stat().st_mtime_ns for path in trained} == trained  # nothing is trained again
+
+
+@pytest.mark.slow
+def test_a_run_whose_word_had_nothing_to_do_goes_on_with_another(made, capsys):
+    arguments = ["--mode", "baseline", *TINY, "--out", "runs/mine"]
+    assert run(*arguments, "--compress", "spikes:rate=0.9,per=neuron") == 1
+    assert "budget of 90.00% is above that; ask for less" in capsys.readouterr().err
+    trained = Path("runs/mine/student_alone/model.keras").stat().st_mtime_ns
+    assert run(*arguments, "--compress", "int8", "--resume") == 0
+    assert Path("runs/mine/student_alone/model.keras").stat().st_mtime_ns == trained
+    assert [row["name"] for row in read_json("runs/mine/results.json")["compression"]] == ["student_alone", "student_int8"]
 
 
 def named(word):

@@ -51,6 +51,9 @@ USUAL = {"epochs": 1, "learning_rate": 0.005, "weight_bits": 8, "seed": 0}
         ({"compress": "tt", "rank": 2, "mode": "seq"}, "unknown mode of a tensor train 'seq'"),
         ({"compress": "channels", "share": float("nan")}, "above 0 and at most 1, got nan"),
         ({"compress": "spikes", "rate": 0.05, "weight": 0}, "a budget of weight 0 holds nothing"),
+        ({"compress": "tt", "rank": 2, "mode": "half", "keep": "merged"}, "mode=half stays what it is, got keep='merged'"),
+        ({"compress": "device", "noise": 0.1, "drift": 0.05}, r"drift with their age: .* got drift=0\.05, drift_spread=0\.0 and age=1\.0"),
+        ({"compress": "reverse", "taught": False}, "is to learn from the sparse student, got taught=False"),
         ({"compress": "device", "noise": float("inf")}, "noise of a device must be a number of at least 0, got inf"),
     ],
 )
@@ -165,6 +168,9 @@ def test_a_sparsity_that_is_there_is_refused_before_its_stage_trains(chain, tmp_
         ([{"compress": "spikes", "rate": 0.05}, "int8", {"compress": "spikes", "rate": 0.05}], r"rate=0\.05 behind spikes"),
         ([{"compress": "spikes", "synops": 50}, {"compress": "spikes", "synops": 60}], "synops=60 behind spikes with synops=50"),
         ([{"compress": "steps", "timesteps": 1}, {"compress": "steps", "timesteps": 2}], "timesteps=2 behind steps with timesteps=1"),
+        (["steps", "steps"], "timesteps=1 behind steps with timesteps=1"),
+        (["spikes", "spikes"], r"rate=0\.057 behind spikes with rate=0\.057"),
+        ([{"compress": "spikes", "rate": 0.05}, "spikes"], r"rate=0\.057 behind spikes with rate=0\.05"),
     ],
 )
 def test_a_word_that_asks_for_no_more_than_one_before_is_refused_at_once(entries, message):
@@ -276,11 +282,12 @@ def test_in_reverse_the_pruned_student_teaches_the_first_one():
 
 def test_reverse_is_one_word_that_prunes_by_itself_where_nothing_has():
     assert compression.read(["reverse"]) == [{"compress": "stds", "sparsity": 0.9}, {"compress": "reverse"}]
-    (pruned, _) = compression.read([{"compress": "reverse", "sparsity": 0.5}])
-    assert pruned == {"compress": "stds", "sparsity": 0.5}
+    assert compression.read([{"compress": "reverse", "sparsity": 0.5}]) == [{"compress": "stds", "sparsity": 0.5}, {"compress": "reverse"}]
     once = compression.read([{"compress": "magnitude", "sparsity": 0.8}, "reverse"])
     assert [entry["compress"] for entry in once] == ["magnitude", "reverse"]
     assert compression.read(once) == once
+    with pytest.raises(ValueError, match="magnitude prunes the student that teaches reverse; give the sparsity there"):
+        compression.read([{"compress": "magnitude", "sparsity": 0.8}, {"compress": "reverse", "sparsity": 0.9}])
     with pytest.raises(ValueError, match="above 0 and below 1"):
         compression.read([{"compress": "reverse", "sparsity": 1.0}])
 
