@@ -25,7 +25,7 @@ from keras_snnkd.run.finished import inspection
 from keras_snnkd.run.finished.attacks import KIND
 from keras_snnkd.run.finished.card import write_card
 from keras_snnkd.run.recipes.modes import WITHOUT_TRAINING, Mode
-from keras_snnkd.run.recipes.recipe import Recipe
+from keras_snnkd.run.recipes.recipe import Recipe, ResolvedRecipe
 from keras_snnkd.run.recipes.unused import unused
 from keras_snnkd.run.watching.json_log import tell
 from keras_snnkd.run.watching.progress import working
@@ -113,10 +113,12 @@ def _recipe(options: argparse.Namespace, mode: str | None) -> Recipe:
     return Recipe.from_dict({**base.to_dict(), **given, **({"mode": mode} if mode else {})})
 
 
-def _warn_of_unused(mode: str, options: argparse.Namespace, recipe: Recipe | None = None) -> None:
+def _warn_of_unused(mode: str, options: argparse.Namespace, recipe: ResolvedRecipe | None = None) -> None:
     """Say which options on the command line do nothing in this mode."""
     standard = vars(parser().parse_args([]))
     given = [name for name, value in vars(options).items() if value != standard[name]]
+    if len(options.timesteps or ()) > 1 and "compress" not in given:
+        given.append("compress")  # fewer and fewer steps are words of it
     if idle := unused(mode, given, recipe):
         names = ", ".join(f"--{OPTIONS.get(name, name).replace('_', '-')}" for name in idle)
         warnings.warn(f"--mode {mode} does not use {names}", stacklevel=5)  # of who called `main`

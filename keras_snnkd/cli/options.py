@@ -172,9 +172,7 @@ def _add_distillation(group: Any) -> None:
         help="bptt: through time | rate: of firing rates, half the time, for losses of means over time | auto: rate where that fits "
         "(default: the method's, or bptt)",
     )  # fmt: skip
-    group.add_argument(
-        "--twin-epochs", type=int, metavar="N", help="train the student's ANN twin first, in all arms (default: by data set)"
-    )
+    group.add_argument("--twin-epochs", type=int, metavar="N", help="train the student's ANN twin first (default: by data set)")
     group.add_argument(
         "--twin-activation", metavar="NAME", help="of that twin: rates (default), the firing rates of the student's neurons, or relu"
     )

@@ -4,12 +4,12 @@ from keras_snnkd.compress.channels import check_narrowable, narrowed
 from keras_snnkd.compress.imperfect_devices import DeviceAccuracy, device_accuracy, noise_aware
 from keras_snnkd.compress.pareto import ParetoFront
 from keras_snnkd.compress.plain import is_plain, plain
-from keras_snnkd.compress.prunable import METHODS, prunable, prunable_layers
 from keras_snnkd.compress.pruning import Pruning
-from keras_snnkd.compress.rebuild import copied
 from keras_snnkd.compress.tensor_trains import decomposed
 from keras_snnkd.compress.zeros import keep_zeros
 from keras_snnkd.layers.noisy import Device
+from keras_snnkd.models.prunable import METHODS, prunable, prunable_layers
+from keras_snnkd.models.rebuild import copied
 
 __all__ = [
     "METHODS",

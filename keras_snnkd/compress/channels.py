@@ -1,5 +1,6 @@
 """A network with fewer channels: as many as its activations have directions."""
 
+import functools
 from collections.abc import Collection
 from typing import Any
 
@@ -10,12 +11,12 @@ from keras import ops
 
 from keras_snnkd import graphs
 from keras_snnkd._types import Array
-from keras_snnkd.compress.prunable import config_of
-from keras_snnkd.compress.rebuild import Form, inner, rebuilt
 from keras_snnkd.errors import NothingToGainError, unknown_name
 from keras_snnkd.layers import Direct, SpikeCount
 from keras_snnkd.layers.encoders import is_number
 from keras_snnkd.metrics.measurement import Measurement
+from keras_snnkd.models.prunable import config_of
+from keras_snnkd.models.rebuild import Form, inner, rebuilt
 from keras_snnkd.weights.folding import readers
 
 NARROWED = (keras.layers.Conv2D, keras.layers.Dense)
@@ -115,7 +116,7 @@ def _narrowable(graph: keras.Model, skip: Collection[str]) -> dict[str, tuple[ke
 
 def _behind(graph: keras.Model, layer: keras.layers.Layer) -> tuple[keras.layers.Layer, list[Any], list[Any]] | None:
     """What reads a synapse's channels: the active layer, all that hand them on, and the synapses behind; `None` if others do."""
-    if type(inner(layer)) not in NARROWED:
+    if type(inner(layer)) not in NARROWED or in_groups(layer):
         return None
     passed: list[Any] = []
     ends: list[Any] = []
@@ -129,6 +130,8 @@ def _behind(graph: keras.Model, layer: keras.layers.Layer) -> tuple[keras.layers
         for reader in found:
             one: Any = inner(reader)
             if type(one) in NARROWED:
+                if in_groups(reader):
+                    return None
                 ends.append(reader)
                 continue
             fires = graphs.fires(one)
@@ -140,13 +143,19 @@ def _behind(graph: keras.Model, layer: keras.layers.Layer) -> tuple[keras.layers
     return (active[0], passed, ends) if active and ends else None
 
 
+def in_groups(layer: keras.layers.Layer) -> bool:
+    """Whether a convolution's channels read a part of those before it each."""
+    return getattr(inner(layer), "groups", 1) != 1
+
+
 def _kept(graph: keras.Model, active: dict[str, keras.layers.Layer], images: Any, share: float) -> dict[str, Array]:
     """The channels that stay, of each layer that needs fewer than it has."""
     tensors = {name: graphs.first_output(layer) for name, layer in active.items()}
     sums: dict[str, Any] = dict.fromkeys(tensors, 0.0)
     if not tensors:
         return {}
-    for batch in Measurement(graph, tensors, _moments).batches(images, 64):
+    over_time = {name for name, layer in active.items() if graphs.fires(layer) or inner(layer) is not layer}
+    for batch in Measurement(graph, tensors, functools.partial(_moments, over_time=over_time)).batches(images, 64):
         for name, moments in batch.items():
             sums[name] = sums[name] + moments.astype("float64")
     kept = {}
@@ -159,17 +168,17 @@ def _kept(graph: keras.Model, active: dict[str, keras.layers.Layer], images: Any
     return kept
 
 
-def _moments(values: dict[str, Any]) -> dict[str, Any]:
-    """Of mean activations `a`, the sums of ``(1, a)^T (1, a)`` over images and positions."""
+def _moments(values: dict[str, Any], over_time: Collection[str]) -> dict[str, Any]:
+    """Of activations `a`, means over the steps of those that have some, the sums of ``(1, a)^T (1, a)`` over images and positions."""
 
-    def of(x: Any) -> Any:
+    def of(x: Any, steps: bool) -> Any:
         x = ops.cast(x, "float32")
-        x = ops.mean(x, axis=1) if len(x.shape) in (3, 5) else x
+        x = ops.mean(x, axis=1) if steps else x
         x = ops.reshape(x, (-1, x.shape[-1]))
         x = ops.concatenate([ops.ones_like(x[:, :1]), x], axis=1)
         return ops.matmul(ops.transpose(x), x)
 
-    return {name: of(x) for name, x in values.items()}
+    return {name: of(x, name in over_time) for name, x in values.items()}
 
 
 def _principal(covariance: Array, share: float) -> Array:

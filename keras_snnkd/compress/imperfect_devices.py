@@ -9,10 +9,11 @@ from keras import ops
 
 from keras_snnkd import graphs
 from keras_snnkd.compress.plain import plain
-from keras_snnkd.compress.prunable import config_of, copy_bias, to_prune
-from keras_snnkd.compress.rebuild import Form, inner, rebuilt
 from keras_snnkd.layers.noisy import Device, NoisyConv2D, NoisyDense, imperfect
+from keras_snnkd.layers.quantized import Quantized
 from keras_snnkd.metrics.measurement import Measurement
+from keras_snnkd.models.prunable import config_of, copy_bias, to_prune
+from keras_snnkd.models.rebuild import Form, inner, rebuilt
 
 LEAST_DRAWS = 20
 """Below which the spread of an accuracy says little."""
@@ -71,7 +72,7 @@ def device_accuracy(
         raise ValueError(f"expected class numbers [N], got labels of shape {labels.shape}; of one-hot labels take labels.argmax(1)")
     if len(images) != len(labels) or not len(labels):
         raise ValueError(f"expected as many labels as images, and at least one, got {len(labels)} and {len(images)}")
-    on_device = plain(model)
+    on_device = _written(plain(model))
     kernels = [inner(layer).kernel for layer in on_device.layers if getattr(inner(layer), "kernel", None) is not None]
     written = [ops.convert_to_numpy(kernel) for kernel in kernels]
 
@@ -87,6 +88,24 @@ def device_accuracy(
             kernel.assign(imperfect(ops.convert_to_tensor(values), device, random))
         found.append(right())
     return DeviceAccuracy(perfect, float(np.mean(found)), float(np.std(found, ddof=1)), min(found), draws)
+
+
+def _written(model: keras.Model) -> keras.Model:
+    """A network in which layers that round their weights in each call have these as they are written."""
+
+    def place(layer: Any) -> Form | None:
+        if not isinstance(layer, Quantized):
+            return None
+        base: Any = next(kind for kind in (keras.layers.Conv2D, keras.layers.Conv1D, keras.layers.Dense) if isinstance(layer, kind))
+        config = {**config_of(layer, base), "use_bias": True}
+
+        def fill(twin: Any) -> None:
+            for variable, values in zip((twin.kernel, twin.bias), layer.rounded(), strict=True):
+                variable.assign(values)
+
+        return Form([base.from_config(config)], fill)
+
+    return rebuilt(graphs.flat(model), place)
 
 
 def noise_aware(model: keras.Model, device: Device, name: str | None = None) -> keras.Model:

@@ -7,9 +7,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_snnkd import graphs
 from keras_snnkd._types import Logs
 from keras_snnkd.files.samples import of_each
 from keras_snnkd.files.staging import read_json, staged, write_json
+from keras_snnkd.keras_internals import all_layers
+from keras_snnkd.layers.pruned import Gated
 from keras_snnkd.metrics.operations import synaptic_operations
 from keras_snnkd.metrics.pareto import front
 
@@ -21,6 +24,8 @@ RECORD = "pareto.json"
 
 class ParetoFront(keras.callbacks.Callback):
     """Keep the epochs that no other one beats in both accuracy and operations.
+
+    Epochs in which masks of neurons and weights are soft (see `Pruning`) are left out: what would be saved computes something else.
 
     After each epoch the effective operations an image are counted (`keras_snnkd.metrics.synaptic_operations`) and stand as `val_synops` in
     the history. Of the epochs on the front, `folder` holds `epoch-NNNN.keras`, and `pareto.json`, a list of
@@ -58,8 +63,11 @@ class ParetoFront(keras.callbacks.Callback):
             raise ValueError(
                 f"the front needs the metric {self.monitor!r}; give fit validation data and compile an accuracy, or another name"
             )
-        student = self.finish(getattr(self.model, "student", self.model))
-        operations = synaptic_operations(student, self.images)
+        trained = getattr(self.model, "student", self.model)
+        if any(isinstance(layer, Gated) and not float(layer.hard) for layer in all_layers(trained)):
+            return
+        student = self.finish(trained)
+        operations = synaptic_operations(student, graphs.taken(graphs.flat(student), self.images))
         logs[OPERATIONS] = operations.effective_macs + operations.effective_acs
         row = {
             "epoch": epoch + 1,

@@ -7,12 +7,12 @@ import numpy as np
 from keras import ops
 
 from keras_snnkd import graphs
-from keras_snnkd.compress.prunable import config_of, copy_bias, feeding
-from keras_snnkd.compress.rebuild import Form, inner, rebuilt
 from keras_snnkd.compress.tensor_trains import kept_kernels, undone
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.layers.pruned import NeuronMask, Reparametrized
 from keras_snnkd.layers.tensor_train import TensorTrainConv2D
+from keras_snnkd.models.prunable import config_of, copy_bias, feeding
+from keras_snnkd.models.rebuild import Form, inner, rebuilt
 
 TRAINS = ("smaller", "merged", "kept")
 

@@ -72,7 +72,7 @@ class Pruning(keras.callbacks.Callback):
 
     Raises:
         ValueError: For both or neither of sparsity and width, or for values that cannot be; at the start of training, for a network that
-            `prunable` has not made.
+            `prunable` has not made, or epochs of an unknown number of steps.
         UnknownNameError: For an unknown schedule or scope.
 
     Example:
@@ -106,17 +106,19 @@ class Pruning(keras.callbacks.Callback):
         self._epoch = 0
 
     def on_train_begin(self, logs: Logs = None) -> None:
+        if self.params and not self.params.get("steps"):
+            raise ValueError("pruning follows the steps of an epoch, and fit does not know how many there are; give it steps_per_epoch")
         layers = all_layers(self.model)
         self._thresholds: list[Any] = [layer for layer in layers if isinstance(layer, Thresholded)]
         self._masks: list[Any] = [layer for layer in layers if isinstance(layer, Gated)]
         if not self._thresholds and not self._masks:
-            raise ValueError(f"{self.model.name} has nothing to prune; make its student by keras_snnkd.compress.prunable(student)")
+            raise ValueError(f"{self.model.name} has nothing to prune; make its student by keras_snnkd.models.prunable(student)")
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        steps = self.params["steps"] or 1
+        steps = self.params["steps"]
         self.move(self._epoch * steps + batch + 1, max(1, round(self.over * self.params["epochs"] * steps)))
 
     def move(self, step: int, last: int) -> None:

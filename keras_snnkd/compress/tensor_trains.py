@@ -10,10 +10,11 @@ from keras import ops
 
 from keras_snnkd import graphs
 from keras_snnkd._types import Array
-from keras_snnkd.compress.rebuild import Form, inner, rebuilt
 from keras_snnkd.errors import NothingToGainError, unknown_name
 from keras_snnkd.layers.encoders import is_count, is_number
 from keras_snnkd.layers.tensor_train import MODES, TensorTrainConv2D
+from keras_snnkd.models.rebuild import Form, inner, rebuilt
+from keras_snnkd.weights.folding import is_linear
 
 
 def decomposed(
@@ -69,7 +70,7 @@ def decomposed(
         kind = "parallel" if mode == "half" and id(one) not in timed else mode
         factors = factorized(ops.convert_to_numpy(one.kernel), kind, Truncation(rank, energy))
         smaller = sum(factor.size for factor in factors) < int(np.prod(one.kernel.shape))
-        if smaller and one.groups == 1 and one.data_format == "channels_last" and max(one.dilation_rate) == 1:
+        if smaller and max(one.kernel_size) > 1 and one.groups == max(one.dilation_rate) == 1 and one.data_format == "channels_last":
             chosen[id(one)] = kind, factors
     if not chosen:
         raise NothingToGainError(
@@ -154,6 +155,7 @@ def _parallel(kernel: Array, mode: str, truncation: Truncation) -> list[Array]:
 
 def _train(layer: Any, mode: str, factors: list[Array], full_steps: int) -> Form:
     first, second, third, _ = factors
+    behind = [] if is_linear(layer) else [keras.layers.Activation(layer.activation, name=layer.name, dtype=layer.dtype_policy)]
     ranks = (first.shape[-1], second.shape[-1] if mode == "sequential" else first.shape[-1], third.shape[-1])
     train = TensorTrainConv2D(
         layer.filters,
@@ -164,17 +166,17 @@ def _train(layer: Any, mode: str, factors: list[Array], full_steps: int) -> Form
         layer.padding,
         layer.use_bias,
         full_steps,
-        name=layer.name,
+        name=f"{layer.name}_train" if behind else layer.name,
         dtype=layer.dtype_policy,
     )
 
-    def fill(train: TensorTrainConv2D) -> None:
+    def fill(train: TensorTrainConv2D, *_: Any) -> None:
         for variable, factor in zip(train.factors, factors, strict=True):
             variable.assign(factor)
         if train.bias is not None:
             train.bias.assign(layer.bias)
 
-    return Form([train], fill, bare=mode == "half")
+    return Form([train, *behind], fill, bare=mode == "half")
 
 
 def kept_kernels(layer: TensorTrainConv2D) -> list[Any]:

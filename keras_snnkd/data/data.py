@@ -45,6 +45,7 @@ class Data:
         batch_size: Images in a batch.
         augment: Names of `AUGMENTATIONS` joined with `+`; only training images are augmented.
         seed: Decides the order and the augmentation of the training images, together with the epoch, and nothing else does.
+        label_seed: Decides, in its place, which images are labelled (see `labelled`).
         train_arrays, validation_arrays, test_arrays: Images uint8 `[N, H, W, C]`, series float32 `[N, T, C]` or frames uint8
             `[N, T, H, W, 2]` or token ids int32 `[N, L]`, of several inputs a mapping of uint8 images and
             float32 vectors and series; and labels int32 `[N]`, or of a regression float32 `[N, K]` or `[N, H, W, K]`.
@@ -82,6 +83,7 @@ class Data:
     resize: Resize | None = None
     vocabulary: tuple[str, ...] = ()
     unlabelled: np.ndarray | None = field(default=None, repr=False)
+    label_seed: int | None = None
 
     def __post_init__(self) -> None:
         check_settings(self.batch_size, self.augment, self.seed, self.views, self.mixup)
@@ -259,7 +261,7 @@ class Data:
         if check_share(share) == 1:
             return self
         images, labels = self.train_arrays
-        known = np.flatnonzero(is_labelled(self.train_arrays[1], share, self.seed))
+        known = np.flatnonzero(self._is_labelled(share))
         places = np.resize(known, max(len(known), len(labels)))
         return replace(self, train_arrays=(rows(images, places), labels[places]))
 
@@ -274,8 +276,21 @@ class Data:
         images, labels = self.train_arrays
         return replace(
             self,
-            train_arrays=(images, np.where(is_labelled(self.train_arrays[1], share, self.seed), labels, UNLABELLED).astype(labels.dtype)),
+            train_arrays=(images, np.where(self._is_labelled(share), labels, UNLABELLED).astype(labels.dtype)),
         )
+
+    def with_seed(self, seed: int, same_labels: bool = False) -> "Data":
+        """The same data in another order, and augmented otherwise.
+
+        Args:
+            seed: Another one.
+            same_labels: Whether the images that are labelled (see `labelled`) stay those of the seed before: those that a teacher has seen.
+        """
+        before = self.seed if self.label_seed is None else self.label_seed
+        return replace(self, seed=seed, label_seed=before if same_labels else None)
+
+    def _is_labelled(self, share: float) -> np.ndarray:
+        return is_labelled(self.train_arrays[1], share, self.seed if self.label_seed is None else self.label_seed)
 
     def with_unlabelled(self) -> "Data":
         """The same data with the unlabelled samples among the training samples, under the label -1; for a stage without labels."""
@@ -340,9 +355,22 @@ class Data:
         integers = augmentation(self.augment).draw(total, shape, self._seed(view, 1))
         if not self.mixup:
             return {"integers": integers}
-        partner = tf.random.experimental.stateless_shuffle(tf.range(total, dtype=tf.int64), self._seed(view, 2))
+        partner = self._partners(view)
         share = shares(self.mixup, total, self._seed(view, 3))
         return {"integers": integers, "partner": partner, "partner_integers": tf.gather(integers, partner), "share": share}
+
+    def _partners(self, view: Tensor) -> Tensor:
+        """For mixup another image of each, `[N]`: a labelled one of a labelled one, so that no mixture has a label in part."""
+        import tensorflow as tf
+
+        places = tf.range(count(self.train_arrays[0]), dtype=tf.int64)
+        known = self.train_arrays[1] != UNLABELLED
+        if known.all():
+            return tf.random.experimental.stateless_shuffle(places, self._seed(view, 2))
+        for group in map(np.flatnonzero, (known, ~known)):
+            partners = tf.random.experimental.stateless_shuffle(tf.constant(group, tf.int64), self._seed(view, 2))
+            places = tf.tensor_scatter_nd_update(places, group[:, None], partners)
+        return places
 
     def _shown(self, images: Callable[[Tensor], Samples], indices: Tensor, look: dict[str, Tensor]) -> Tensor:
         """The pixels of training images; `images` gives those of some indices, as bytes."""

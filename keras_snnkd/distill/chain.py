@@ -20,7 +20,7 @@ from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.diverged import Divergence
 from keras_snnkd.distill.moments import FreshMoments
 from keras_snnkd.distill.samples import samples_of_data
-from keras_snnkd.distill.stage import Stage
+from keras_snnkd.distill.stage import NOT_IN_EARLIER_RECORDS, Stage
 from keras_snnkd.errors import FileFormatError, KDError, OutputError, UnhealthyTrainingError, unknown_name, wrong_kind
 from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, claimed
@@ -166,6 +166,9 @@ class Chain:
         cached = [stage.name for stage in self.stages if stage.cache_views]
         if cached and not hasattr(data, "views"):
             raise KDError(f"cache_views of stage {cached[0]} needs data with views, as keras_snnkd.data.load returns, got {data!r}")
+        few = [stage.name for stage in self.stages if stage.labels != 1]
+        if few and not hasattr(data, "partly_labelled"):
+            raise KDError(f"labels of stage {few[0]} needs data that know them, as keras_snnkd.data.load returns, got {data!r}")
         for name, outputs in self._outputs.items():
             check_classes(data, outputs, name)
         self._samples = samples_of_data(data)
@@ -393,7 +396,10 @@ def _same(path: Path, record: Config) -> Any:
     """What the file holds; raises if its settings are not those of `record`."""
     found = read_json(path, signed=True)
     known = {name: value for name, value in record.items() if name in found or name != "batch_size"}  # earlier versions did not keep it
-    other = [f"{name} was {found.get(name)!r} and is now {value!r}" for name, value in known.items() if found.get(name) != value]
+    default = NOT_IN_EARLIER_RECORDS
+    known |= {name: default[name] for name in default if name in found and name not in record}  # which a record leaves out
+    before = {name: found.get(name, default.get(name)) for name in known}
+    other = [f"{name} was {before[name]!r} and is now {value!r}" for name, value in known.items() if before[name] != value]
     if other:
         raise KDError(f"{path.parent} was made with other settings: {'; '.join(other)}. Use those again, or another folder (--out)")
     return found

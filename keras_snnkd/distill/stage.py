@@ -26,7 +26,7 @@ from keras_snnkd.training.labels import BALANCED, balanced, check_smoothing
 from keras_snnkd.training.task import Task
 from keras_snnkd.weights.transfer import copy_weights
 
-_NOT_IN_EARLIER_RECORDS = {
+NOT_IN_EARLIER_RECORDS = {
     "task": "classes",
     "class_weights": None,
     "inputs": "shared",
@@ -292,7 +292,7 @@ class Stage:
         fields["task"] = self.trained_for.record()
         fields["transfer"] = self.transfer and self.transfer.__name__
         fields["teacher_scale"] = fields["teacher_scale"] or "auto"  # earlier records have no other word for a teacher that was made to fit
-        for name, default in _NOT_IN_EARLIER_RECORDS.items():
+        for name, default in NOT_IN_EARLIER_RECORDS.items():
             if fields[name] == default:
                 del fields[name]
         return json.loads(json.dumps(fields))

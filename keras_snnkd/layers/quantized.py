@@ -31,12 +31,16 @@ class Quantized(keras.layers.Layer):
         self.weight_bits = weight_bits
 
     def call(self, inputs: Tensor) -> Tensor:
-        kernel, bias = fake_quant_weights(self.kernel, self.bias, self.input_step, self.weight_bits)
+        kernel, bias = self.rounded()
         return self.activation(self.product(inputs, kernel) + bias)
+
+    def rounded(self) -> tuple[Tensor, Tensor]:
+        """Kernel and bias with which the layer computes."""
+        return fake_quant_weights(self.kernel, self.bias, self.input_step, self.weight_bits)
 
     def rounded_kernel(self) -> Tensor:
         """The kernel with which the layer computes."""
-        return fake_quant_weights(self.kernel, self.bias, self.input_step, self.weight_bits)[0]
+        return self.rounded()[0]
 
     def get_config(self) -> Config:
         config = {**super().get_config(), "input_step": self.input_step, "weight_bits": self.weight_bits}

@@ -8,6 +8,7 @@ from keras_snnkd.models.from_nir import from_nir
 from keras_snnkd.models.joint import JointNet, without_exits
 from keras_snnkd.models.mlp import MLP
 from keras_snnkd.models.presets import PRESETS
+from keras_snnkd.models.prunable import prunable
 from keras_snnkd.models.quantize import is_quantize_aware, quantize_aware
 from keras_snnkd.models.rates import with_rates
 from keras_snnkd.models.razor import keep_frames, with_frame_gate
@@ -35,6 +36,7 @@ __all__ = [
     "is_quantize_aware",
     "keep_frames",
     "load",
+    "prunable",
     "quantize_aware",
     "round_weights",
     "shrink_weights",

@@ -13,7 +13,7 @@ from keras_snnkd.files.keras_file import KERAS, meant_beside, other_format
 from keras_snnkd.models.convnet import HEADS, ConvNet
 from keras_snnkd.models.encoder_decoder import EncoderDecoder
 from keras_snnkd.models.mlp import MLP
-from keras_snnkd.models.network import neuron_arguments
+from keras_snnkd.models.network import check_counts, neuron_arguments
 from keras_snnkd.models.presets import PRESETS
 from keras_snnkd.models.resnet import ResNet
 from keras_snnkd.models.sequence import SequenceNet
@@ -87,6 +87,18 @@ def specification(text: str | Mapping[str, Any]) -> dict[str, Any]:
     for name in spec:
         if name not in ("builder", *known):
             raise unknown_name(f"argument of {builder}", name, known)
+    return spec
+
+
+def naming_widths(spec: dict[str, Any]) -> dict[str, Any]:
+    """A specification that names its widths, those of the builder where it says none.
+
+    Raises:
+        ValueError: If they are no widths.
+    """
+    builder = inspect.signature(BUILDERS[spec["builder"]]).parameters["widths"].default
+    spec = {**spec, "widths": spec.get("widths", list(builder))}
+    check_counts("widths", spec["widths"], "pool")
     return spec
 
 

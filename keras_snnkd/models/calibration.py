@@ -16,6 +16,9 @@ BATCH = 64
 EXPONENTS = range(1, 5)
 """Ranges of membranes that are tried, as powers of two of the threshold."""
 
+LARGEST_EXPONENT = 7
+"""Of a membrane with a threshold, in 8 bits with a sign; less by one for each bit that is left out."""
+
 INTEGRATOR_EXPONENTS = range(-3, 9)
 """The same for membranes without a threshold."""
 
@@ -33,17 +36,22 @@ class Calibration:
     exponents: dict[str, int]
 
 
-def calibrate(model: keras.Model, images: np.ndarray) -> Calibration:
+def calibrate(model: keras.Model, images: np.ndarray, left_out: int = 0) -> Calibration:
     """Run a functional model on images `[N, ...]`, and 8-bit neurons of several ranges on the currents that its neurons get.
 
     The range is a choice between clipped membranes and coarse steps. What counts is the sum of the differences between the twin's outputs
     and the layer's: the number of spikes that change, or, of an integrator, the distance of the potentials.
 
+    Args:
+        model: The network.
+        images: `[N, ...]`.
+        left_out: Low bits that approximate arithmetic leaves out: the threshold has to be a whole step of what is left.
+
     Example:
         >>> calibrate(student, images).exponents["block1_neuron"]  # 1
     """
     neurons = {layer.name: layer for layer in model.layers if isinstance(layer, SpikingLayer)}
-    twins = {name: _twins(layer) for name, layer in neurons.items()}
+    twins = {name: _twins(layer, left_out) for name, layer in neurons.items()}
     outputs = {layer.name: graphs.first_output(layer) for layer in model.layers}
     currents = {f"{name}/currents": read_by(layer) for name, layer in neurons.items()}
     run = keras.Model(model.inputs[0], {**outputs, **currents})
@@ -63,6 +71,6 @@ def calibrate(model: keras.Model, images: np.ndarray) -> Calibration:
     )
 
 
-def _twins(layer: keras.Layer) -> list[QuantizedNeuron]:
-    exponents = INTEGRATOR_EXPONENTS if layer.dynamics.threshold is None else EXPONENTS
+def _twins(layer: keras.Layer, left_out: int) -> list[QuantizedNeuron]:
+    exponents = INTEGRATOR_EXPONENTS if layer.dynamics.threshold is None else EXPONENTS[: max(1, LARGEST_EXPONENT - left_out)]
     return [QuantizedNeuron.of(layer, exponent) for exponent in exponents]

@@ -1,10 +1,12 @@
 """Quantization-aware networks: the network that an 8-bit file will compute, in Keras, so that it can be trained."""
 
+import collections
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_snnkd import graphs
 from keras_snnkd._types import Array, Config, Tensor
 from keras_snnkd.errors import ShapeError
 from keras_snnkd.keras_internals import producer
@@ -154,7 +156,13 @@ class _Rebuild:
             raise ValueError(
                 f"{source.name} has layers without an 8-bit form: {kinds}.{reason} Export it with quantize='dynamic', or replace them"
             )
-        self.seen = calibrate(self.source, images)
+        calls = collections.Counter(layer.name for _, layer, *_ in graphs.calls(self.source))
+        if twice := [name for name, times in calls.items() if times > 1]:
+            raise ValueError(
+                f"{source.name} calls {', '.join(twice)} more than once, and each call has a range of its own in 8 bits; build it with a "
+                "layer for each call"
+            )
+        self.seen = calibrate(self.source, images, max(approximate.values()))
         self.leaked: set[str] = set()  # neurons whose leak is in the synapse before them
         self.made: dict[int, Any] = {}
 

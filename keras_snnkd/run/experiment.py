@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_snnkd import data as datasets
-from keras_snnkd import models, report
+from keras_snnkd import graphs, models, report
 from keras_snnkd.compress import ParetoFront
 from keras_snnkd.distill.chain import Chain, StageResult
 from keras_snnkd.distill.distiller import Distiller
@@ -22,6 +22,7 @@ from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, Manifest, claimed
 from keras_snnkd.files.samples import Samples, of_each
 from keras_snnkd.files.staging import write_json
+from keras_snnkd.layers.synapses import synapses
 from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.estimate import beyond_memory
 from keras_snnkd.run.finished.evaluation import describe_data, machine, versions
@@ -29,6 +30,7 @@ from keras_snnkd.run.finished.measuring import Measuring, Trained
 from keras_snnkd.run.given_teacher import load_teacher, lost_by_augmentation, size_for
 from keras_snnkd.run.integers import check_integers, compared
 from keras_snnkd.run.plan import ALONE, ALONE_TWIN, DISTILLED, RIVAL, Plan
+from keras_snnkd.run.recipes.checks import has_teacher
 from keras_snnkd.run.recipes.folder import check_folder, check_resume
 from keras_snnkd.run.recipes.modes import Mode
 from keras_snnkd.run.recipes.recipe import Recipe, is_file, teacher_file
@@ -114,7 +116,7 @@ class Experiment:
         self.outlook: list[str] = []  # what is said before the first student is distilled
         self.refused: dict[str, str] = {}  # by model, why not all of its files were written
         self.warned: list[str] = []  # what was said before anything was trained, and stands in the report too
-        if is_file(self.recipe.teacher) and self.recipe.augment != "none":
+        if is_file(self.recipe.teacher) and self.recipe.augment != "none" and has_teacher(self.recipe):
             self._spare_the_teacher(recipe)
 
     @functools.cached_property
@@ -185,6 +187,8 @@ class Experiment:
 
     def _checked(self, chain: Chain) -> dict[str, Distiller]:
         found = chain.check(self.data.steps_per_epoch)
+        for stage in filter(self._has_front, chain.stages):
+            synapses(graphs.flat(found[stage.name].student))  # whose operations are counted after each epoch
         for name in (DISTILLED, RIVAL) if self._has_rivals else ():
             check_integers(found[name].student, self.data)
         return found
@@ -320,10 +324,13 @@ class Experiment:
             EpochBoard(str(self.folder / "logs" / stage.name)),
         ]
 
+    def _has_front(self, stage: Stage) -> bool:
+        """Whether the best epochs of a stage are kept: of students, where the recipe asks for that, and there are accuracies."""
+        return self.recipe.pareto and stage.name.split("_")[0] == compression.STUDENT and stage.trained_for.monitor == "accuracy"
+
     def _front(self, stage: Stage) -> list[keras.callbacks.Callback]:
         """What keeps the best epochs of a student, if the recipe asks for that."""
-        student = stage.name.split("_")[0] == compression.STUDENT
-        if not self.recipe.pareto or not student or stage.trained_for.monitor != "accuracy":
+        if not self._has_front(stage):
             return []
         return [ParetoFront(self.folder / FRONTS / stage.name, self._watched(), finish=stage.finished)]
 

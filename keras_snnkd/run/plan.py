@@ -19,7 +19,7 @@ from keras_snnkd.files.staging import sha256
 from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.compressing.finetuning import calibration_images
 from keras_snnkd.run.networks import build_for, in_policy, own_network, units
-from keras_snnkd.run.recipes.checks import budget_of
+from keras_snnkd.run.recipes.checks import budget_of, has_teacher
 from keras_snnkd.run.recipes.modes import Mode
 from keras_snnkd.run.recipes.recipe import CONVERTED, IMITATION, ITSELF, LONGER, RATES, SHIPPED, TWIN, ResolvedRecipe, is_file, teacher_file
 from keras_snnkd.teachers import shipped
@@ -83,6 +83,7 @@ class Plan:
             "gradient": recipe.gradient or GRADIENTS[0],
             "weight_bits": recipe.weight_bits,
             "labels": recipe.labels,
+            "class_weights": recipe.class_weights,
             "cache_views": recipe.cache or None,
             "seed": recipe.seed,
             "settings": {**settings, **({"mixup": recipe.mixup} if recipe.mixup else {})},
@@ -98,7 +99,7 @@ class Plan:
         method = methods.combine(recipe.objectives, recipe.label_weight)
         if recipe.student_start == LONGER:
             return [*alone, *self.curriculum(method)]
-        if recipe.mode == Mode.DISTILL and not method.needs_teacher and recipe.student_start != "shrunk":
+        if not has_teacher(recipe):
             start, arguments = self.start(recipe.student_start, None, recipe.first_objectives)
             return [*alone, *start, *self.rival(method), *self.in_two_phases(DISTILLED, method, **arguments)]
         teacher, stages = self.teacher()
@@ -120,17 +121,25 @@ class Plan:
         if not recipe.twin_epochs or "start_from" in more:
             return [stage(**more)]
         by_rates = self._is_still and recipe.twin_activation == RATES
-        spec = recipe.student if by_rates else twin_of(recipe.student)
-        twin = functools.partial(self.student, spec=spec, rates=by_rates, epochs=recipe.twin_epochs)
+        spiking = more.get("spec", recipe.student)
+        spec = spiking if by_rates else twin_of(spiking)
+        twin = functools.partial(self.student, epochs=recipe.twin_epochs, rates=by_rates)
         if method is None:
-            return [twin(ALONE_TWIN), stage(**more, start_from=ALONE_TWIN)]
+            return [twin(ALONE_TWIN, spec=spec), stage(**more, start_from=ALONE_TWIN)]
         lessons = self._of_twin(method, more.get("teacher"))
-        if not lessons:
+        if not lessons and "spec" not in more:
             return [stage(**more, start_from=ALONE_TWIN)]  # nothing in the method can teach a network without time steps
-        if by_rates:  # which count as the spikes that they stand for
+        if lessons and by_rates and more.get("in_budget", True):  # which count as the spikes that they stand for
             lessons["objectives"] = [*lessons["objectives"], *budget_of(recipe)]
-        first = twin(f"{name}_twin", **{**more, **lessons})
+        of_twin = {**more, **(lessons or {"teacher": None}), "spec": spec}
+        of_twin.pop("in_budget", None)
+        first = twin(f"{name}_twin", **of_twin)
         return [first, stage(**more, start_from=first.name)]
+
+    def with_twin_alone(self, stages: Sequence[Stage]) -> list[Stage]:
+        """Stages, and before them the twin of the student alone, if one of them starts from that and it is not among them."""
+        missing = any(stage.start_from == ALONE_TWIN for stage in stages) and all(stage.name != ALONE_TWIN for stage in stages)
+        return [self.in_two_phases(ALONE)[0], *stages] if missing else list(stages)
 
     @property
     def _is_still(self) -> bool:
@@ -169,7 +178,7 @@ class Plan:
         stages: list[Stage] = []
         for number, spec in enumerate(self.recipe.assistants, start=1):
             mark = "" if len(self.recipe.assistants) == 1 else str(number)
-            stages.append(self.taught(f"{name}{mark}", method, in_budget=False, spec=spec, teacher=teacher))
+            stages += self.in_two_phases(f"{name}{mark}", method, in_budget=False, spec=spec, teacher=teacher)
             teacher = stages[-1].name
         return teacher, stages
 
@@ -182,12 +191,12 @@ class Plan:
         if start == "ann_twin" and self.recipe.teacher == TWIN and isinstance(teacher, str):
             return [], {"start_from": teacher}
         if start == "ann_twin":
-            return [self.student("student_ann", spec=twin_of(self.recipe.student))], {"start_from": "student_ann"}
+            return [self.twin_of_student("student_ann")], {"start_from": "student_ann"}
         if start == "shrunk":
             return [], {"start_from": teacher, "transfer": models.shrink_weights}
         if start == CONVERTED:
             longer = self._longer(self.recipe.teacher_timesteps // self.recipe.timesteps, twin_of(self.recipe.student))
-            twin = self.student("student_ann", **longer, changed=models.with_clip_floor)
+            twin = self.twin_of_student("student_ann", **longer, changed=models.with_clip_floor)
             return [twin], {"start_from": twin.name, "transfer": models.convert_weights}
         if start == "kept_frames":
             gated = self.student("student_gated", changed=models.with_frame_gate)
@@ -219,7 +228,7 @@ class Plan:
         if recipe.teacher == ITSELF:
             return functools.partial(models.with_timesteps, timesteps=recipe.teacher_timesteps), []
         if recipe.teacher == TWIN:
-            return "teacher", [self.twin_teacher("teacher")]
+            return "teacher", [self.twin_of_student("teacher")]
         if teacher_file(recipe):
             return self._trained_teacher(), []
         stage = functools.partial(self.teacher_stage, neuron=recipe.teacher_neuron)
@@ -237,9 +246,10 @@ class Plan:
         start = models.load(shipped.path(shipped.name_of(self.recipe.dataset, spiking=False)))
         return self.teacher_stage("teacher_rates", spec=spec, neuron=neuron, epochs=self.recipe.ann_epochs, rates=True, start_from=start)
 
-    def twin_teacher(self, name: str) -> Stage:
-        """The student's ANN twin, trained by labels as the student alone is, as a teacher."""
-        return self.student(name, spec=twin_of(self.recipe.student))
+    def twin_of_student(self, name: str, **more: Any) -> Stage:
+        """The student's ANN twin, trained by labels for as long as the student alone and its twin are."""
+        epochs = self.recipe.epochs + self.recipe.twin_epochs
+        return self.student(name, **{"spec": twin_of(self.recipe.student), "epochs": epochs, **more})
 
     def teacher_stage(self, name: str, **more: Any) -> Stage:
         """A teacher, or its twin."""

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import dataclasses
 import functools
+import itertools
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,7 +77,8 @@ class Search(Experiment):
     @functools.cached_property
     def images(self) -> np.ndarray:
         """The validation images on which candidates are measured."""
-        return self.data.validation_arrays[0][:MEASURED_IMAGES] * np.float32(1 / 256)
+        needed = -(-MEASURED_IMAGES // self.data.batch_size)
+        return np.concatenate([np.asarray(images) for images, _ in itertools.islice(self.data.validation, needed)])[:MEASURED_IMAGES]
 
     @functools.cached_property
     def footprints(self) -> Footprints:
@@ -173,6 +175,7 @@ class Search(Experiment):
         """
         self.watch = Stopwatch()
         chief = self.role != "worker"
+        self._prepare()
         if chief:
             self._refuse(resume)
         else:

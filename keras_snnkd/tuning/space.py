@@ -11,9 +11,10 @@ from keras_snnkd import models
 from keras_snnkd.distill import objectives as registry
 from keras_snnkd.distill.objective import Objective
 from keras_snnkd.errors import unknown_name
-from keras_snnkd.models.build import BUILDERS
-from keras_snnkd.models.network import check_counts, neuron_arguments
+from keras_snnkd.models.build import naming_widths
+from keras_snnkd.models.network import neuron_arguments
 from keras_snnkd.run.recipes.modes import Mode
+from keras_snnkd.run.recipes.own_networks import has_own_steps
 from keras_snnkd.run.recipes.recipe import Recipe, ResolvedRecipe
 
 WIDTH_FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)
@@ -58,7 +59,7 @@ class Space:
 
     def __init__(self, recipe: ResolvedRecipe) -> None:
         self.base = recipe
-        self.spec = _with_widths(models.specification(recipe.student))
+        self.spec = naming_widths(models.specification(recipe.student))
         self.neuron = self.spec.get("neuron", recipe.neuron)
         self.objectives = _named(recipe.objectives)
         self.allowed = self._defaults()
@@ -81,7 +82,7 @@ class Space:
         counts = [width for width in self.spec["widths"] if width != "pool"]
         widths = [sorted({max(1, round(width * factor)) for factor in WIDTH_FACTORS}) for width in counts]
         found: dict[str, Allowed] = dict(zip(self._widths, widths, strict=True))
-        if self.neuron != "relu":
+        if self.neuron != "relu" and not has_own_steps(base):
             found["timesteps"] = [steps for steps in range(1, base.teacher_timesteps + 1) if base.teacher_timesteps % steps == 0]
             if "tau" in neuron_arguments(self.neuron):
                 found["tau"] = {"low": 1.25, "high": 4.0}
@@ -161,18 +162,6 @@ class Space:
 
 SEARCH_FIELDS = ("tuner", "trials", "search", "max_params", "max_synops", "max_bytes", "max_latency_ms")
 """Fields of a recipe that only a search uses."""
-
-
-def _with_widths(spec: dict[str, Any]) -> dict[str, Any]:
-    """A specification that names its widths, those of the builder where it says none.
-
-    Raises:
-        ValueError: If they are no widths.
-    """
-    builder = inspect.signature(BUILDERS[spec["builder"]]).parameters["widths"].default
-    spec = {**spec, "widths": spec.get("widths", list(builder))}
-    check_counts("widths", spec["widths"], "pool")
-    return spec
 
 
 def _named(entries: Any) -> dict[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ import keras_snnkd as kd
 from keras_snnkd import compress
 from keras_snnkd.compress.channels import _principal
 from keras_snnkd.errors import UnknownNameError
+from keras_snnkd.models.rebuild import inner
 
 IMAGES = np.random.default_rng(0).random((20, 6, 6, 1), "float32")
 
@@ -29,7 +30,7 @@ def convnet(widths=(6, "pool", 8), **arguments):
 def with_silent_channels(model, layer, channels):
     """Have some channels of a convolution and its batch norm give nothing."""
     for name in (f"{layer}_conv", f"{layer}_norm"):
-        one = compress.rebuild.inner(model.get_layer(name))
+        one = inner(model.get_layer(name))
         for variable in one.weights:
             if variable.name != "moving_variance":
                 values = variable.numpy()
@@ -53,8 +54,8 @@ def test_outputs_that_are_added_keep_their_channels():
     model = kd.models.ResNet((8, 8, 1), 3, widths=(4, 8), blocks=(1, 1), timesteps=2, threshold=0.3)
     images = np.random.default_rng(0).random((6, 8, 8, 1), "float32")
     smaller = compress.narrowed(model, images, share=0.5)
-    widths = {layer.name: compress.rebuild.inner(layer).filters for layer in smaller.layers if layer.name.endswith("conv")}
-    before = {layer.name: compress.rebuild.inner(layer).filters for layer in model.layers if layer.name.endswith("conv")}
+    widths = {layer.name: inner(layer).filters for layer in smaller.layers if layer.name.endswith("conv")}
+    before = {layer.name: inner(layer).filters for layer in model.layers if layer.name.endswith("conv")}
     assert smaller(images).shape == (6, 3)
     narrower = [name for name in before if widths[name] < before[name]]
     assert narrower
@@ -80,3 +81,15 @@ def test_it_shares_no_weights():
     smaller = compress.narrowed(model, IMAGES, share=0.5)
     assert not {id(weight) for weight in smaller.weights} & {id(weight) for weight in model.weights}
     assert isinstance(smaller, keras.Model)
+
+
+def test_convolutions_in_groups_are_left_as_they_are():
+    image = keras.Input((6, 6, 2))
+    x = keras.layers.ReLU()(keras.layers.Conv2D(8, 3, name="whole")(image))
+    x = keras.layers.ReLU()(keras.layers.Conv2D(8, 3, groups=2, name="groups")(x))
+    x = keras.layers.ReLU()(keras.layers.Conv2D(8, 1, name="last")(x))
+    model = keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(x)))
+    images = np.random.default_rng(0).random((20, 6, 6, 2), "float32")
+    smaller = compress.narrowed(model, images, share=0.5)
+    assert (smaller.get_layer("whole").filters, smaller.get_layer("groups").filters) == (8, 8)
+    assert smaller.get_layer("last").filters < 8

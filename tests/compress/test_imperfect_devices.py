@@ -7,7 +7,9 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd import compress
 from keras_snnkd.compress import Device
+from keras_snnkd.compress.imperfect_devices import _written
 from keras_snnkd.layers.noisy import imperfect
+from keras_snnkd.models.rebuild import inner
 from tests.distill import tiny
 from tests.harness import gradients
 
@@ -107,3 +109,16 @@ def test_few_draws_and_labels_that_are_no_numbers_are_refused(student):
         compress.device_accuracy(student, tiny.IMAGES, tiny.LABELS, Device(noise=0.1), draws=5)
     with pytest.raises(ValueError, match=r"class numbers \[N\], got labels of shape .* labels\.argmax\(1\)"):
         compress.device_accuracy(student, tiny.IMAGES, np.eye(9)[:, :2], Device(noise=0.1))
+
+
+def test_faults_of_a_device_are_not_rounded_away_from_weights_of_few_bits():
+    student = tiny.snn()
+    ternary = kd.models.quantize_aware(student, tiny.IMAGES, weight_bits=2)
+    np.testing.assert_allclose(_written(ternary)(tiny.IMAGES), ternary(tiny.IMAGES), rtol=1e-5, atol=1e-5)
+    seen = []
+    for layer in _written(ternary).layers:
+        one = inner(layer)
+        if getattr(one, "kernel", None) is not None:
+            assert type(one) in (keras.layers.Dense, keras.layers.Conv2D)
+            seen.append(len(np.unique(np.abs(one.kernel[:, 0]).round(5))))
+    assert max(seen) == 2  # 0 and one step

@@ -63,3 +63,19 @@ def test_it_says_which_metric_is_missing(tmp_path):
     distiller = tiny.compiled(tiny.snn(), optimizer=keras.optimizers.SGD(0.1))
     with pytest.raises(ValueError, match="needs the metric 'val_accuracy'"):
         tiny.fit(distiller, callbacks=[compress.ParetoFront(tmp_path, tiny.IMAGES)])
+
+
+def test_epochs_with_soft_masks_are_left_out(tmp_path):
+    student = compress.prunable(tiny.snn(), "unstructured")
+    callback = compress.ParetoFront(tmp_path, tiny.IMAGES, finish=compress.plain)
+    callback.set_model(tiny.compiled(student, metrics=["accuracy"]))
+    callback.on_train_begin()
+    logs = {"val_accuracy": 0.9}
+    callback.on_epoch_end(0, logs)
+    assert "val_synops" not in logs
+    pruning = compress.Pruning(sparsity=0.5)
+    pruning.set_model(student)
+    pruning.on_train_begin()
+    pruning.move(1, 1)  # the last step, after which masks are hard
+    callback.on_epoch_end(1, logs)
+    assert [row["epoch"] for row in callback.front] == [2]

@@ -164,7 +164,7 @@ def test_a_balanced_scope_leaves_small_weights_of_a_layer_that_has_no_others():
 
 
 def test_a_skipped_layer_stays_dense():
-    student = compress.prunable(convnet(), skip=["classifier"])
+    student = kd.models.prunable(convnet(), skip=["classifier"])
     assert type(student.get_layer("classifier").layer) is keras.layers.Dense
 
 
@@ -202,3 +202,37 @@ def test_pruning_a_network_that_is_not_prunable_is_an_error_before_the_first_ste
     distiller = tiny.compiled(tiny.snn())
     with pytest.raises(ValueError, match="nothing to prune"):
         distiller.fit(tiny.IMAGES, tiny.LABELS, verbose=0, callbacks=[compress.Pruning(sparsity=0.5)])
+
+
+def test_epochs_of_an_unknown_number_of_steps_are_refused():
+    student = compress.prunable(tiny.snn())
+    distiller = tiny.compiled(student)
+    batches = ((tiny.IMAGES, tiny.LABELS) for _ in range(4))
+    with pytest.raises(ValueError, match="give it steps_per_epoch"):
+        distiller.fit(batches, epochs=2, verbose=0, callbacks=[compress.Pruning(sparsity=0.5)])
+
+
+def two_branches(mask=True):
+    """Neurons behind a batch norm that a shortcut reads too."""
+    image = keras.Input((6, 6, 2))
+    x = kd.layers.Direct(2)(image)
+    x = kd.layers.OverTime(keras.layers.Conv2D(4, 3, padding="same"), name="first")(x)
+    norm = keras.layers.BatchNormalization(name="norm")(x)
+    spikes = kd.neurons.LIF(threshold=0.3, name="lif")(norm)
+    y = kd.layers.OverTime(keras.layers.Conv2D(4, 3, padding="same"), name="second")(spikes)
+    y = kd.neurons.LIF(threshold=0.3, name="last")(keras.layers.add([norm, y]))
+    y = kd.layers.OverTime(keras.layers.Flatten())(y)
+    return keras.Model(image, kd.layers.MeanOverTime()(kd.layers.OverTime(keras.layers.Dense(3), name="classifier")(y)))
+
+
+def test_neurons_whose_currents_a_shortcut_reads_too_have_no_mask():
+    student = compress.prunable(two_branches(), "unstructured")
+    assert not [layer for layer in student.layers if isinstance(layer, kd.layers.NeuronMask)]
+
+
+def test_layers_of_any_kind_can_be_skipped():
+    image = keras.Input((5, 3))
+    x = keras.layers.GRU(4, name="gru")(image)
+    model = keras.Model(image, keras.layers.Dense(3, name="classifier")(x))
+    (pruned,) = compress.prunable_layers(compress.prunable(model, skip=["gru"]))
+    assert pruned.name == "classifier"

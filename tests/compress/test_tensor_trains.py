@@ -129,3 +129,17 @@ def test_names_and_shapes_that_cannot_be_are_refused():
         TensorTrainConv2D(4)(np.ones((2, 3, 8, 8, 4), "float32"))
     with pytest.raises(UnknownNameError, match="Did you mean 'block1_conv'"):
         compress.decomposed(convnet(), rank=2, skip=["block1_con"])
+
+
+def test_the_activation_of_a_convolution_stays_behind_its_train_and_kernels_of_one_pixel_stay():
+    image = keras.Input((6, 6, 8))
+    x = keras.layers.Conv2D(16, 3, padding="same", activation="relu", name="conv")(image)
+    x = keras.layers.Conv2D(16, 1, name="one")(x)
+    model = keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(x)))
+    images = np.random.default_rng(0).normal(size=(4, 6, 6, 8)).astype("float32")
+    train = compress.decomposed(model, rank=5)
+    assert type(train.get_layer("one")) is keras.layers.Conv2D
+    values = keras.Model(train.inputs, train.get_layer("conv").output)(images)
+    assert np.min(values) == 0 < np.max(values)
+    for trains in ("kept", "merged"):
+        np.testing.assert_allclose(compress.plain(train, trains)(images), train(images), rtol=1e-4, atol=1e-4)

@@ -186,3 +186,13 @@ def test_a_model_learns_the_digits():
     model.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     history = model.fit(data.train, validation_data=data.validation, epochs=3, verbose=0).history
     assert history["val_accuracy"][-1] > 0.8
+
+
+def test_another_seed_may_leave_the_labels_where_they_were():
+    data = load("digits", limit=200, seed=3)
+    known = [np.flatnonzero(one.partly_labelled(0.2).train_arrays[1] >= 0) for one in (data, data.with_seed(5), data.with_seed(5, True))]
+    np.testing.assert_array_equal(known[2], known[0])
+    assert np.any(known[1] != known[0])
+    again = data.with_seed(5, True).with_seed(6, True)
+    assert (again.seed, again.label_seed) == (6, 3)
+    np.testing.assert_array_equal(data.with_seed(5, True).labelled(0.2).train_arrays[1], data.labelled(0.2).train_arrays[1])

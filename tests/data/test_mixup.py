@@ -58,3 +58,12 @@ def test_validation_and_test_are_not_mixed():
 def test_a_strength_that_cannot_be_is_refused(mixup):
     with pytest.raises(ValueError, match="mixup must be a number of at least 0"):
         kd.data.load("digits", mixup=mixup)
+
+
+def test_where_some_images_have_labels_these_are_mixed_with_one_another():
+    few = kd.data.load("digits", limit=200, batch_size=180, mixup=0.5).partly_labelled(0.2)
+    known = few.train_arrays[1] >= 0
+    for _, labels, places in few.training(places=True).take(3):
+        totals = np.sum(labels, axis=1)
+        np.testing.assert_allclose(totals, known[places % len(known)], atol=1e-6)  # 1 with a label, 0 without, nothing between
+        assert 0 < totals.mean() < 0.5

@@ -74,6 +74,28 @@ def test_rates_of_a_twin_count_as_the_spikes_that_they_stand_for(per):
     assert of_spikes.min() > 0
 
 
+def test_its_operations_are_those_behind_joined_and_masked_neurons_too():
+    image = keras.Input((6, 6, 1))
+    spikes = []
+    for number in range(2):
+        current = kd.layers.OverTime(keras.layers.Conv2D(3, 3, padding="same"))(kd.layers.Direct(2)(image))
+        spikes.append(kd.neurons.LIF(threshold=0.1, name=f"lif{number}")(current))
+    joined = kd.layers.OverTime(keras.layers.Flatten())(keras.layers.Concatenate()(spikes))
+    student = keras.Model(image, kd.layers.MeanOverTime()(kd.layers.OverTime(keras.layers.Dense(3))(joined)))
+    images = np.random.default_rng(0).random((5, 6, 6, 1), "float32")
+    for model in (student, kd.models.prunable(convnet(), "unstructured")):
+        objective = SpikeBudget(synops=1.0)
+        objective.prepare(model)
+        assert len(objective.read) == (1 if model is student else 2)
+        plain = kd.compress.plain(model)
+        taps = kd.TapModel(model, objective.student_tap)(images)
+        spikes = [taps[tap] for tap in objective.student_tap]
+        if model is student:
+            counted = float(keras.ops.mean(objective.counted(spikes)))
+            assert counted == pytest.approx(metrics.synaptic_operations(plain, images).effective_acs, rel=1e-6)
+            assert counted > 0
+
+
 def test_its_operations_are_those_of_recurrent_neurons_too():
     student, images = kd.models.MLP((4, 4, 1), 3, widths=(5,), timesteps=3, neuron="rlif", threshold=0.2), tiny.IMAGES
     objective = SpikeBudget(synops=1.0)

@@ -83,6 +83,18 @@ def test_a_finished_stage_with_other_settings_is_refused(finished, changes, mess
         run(three_stages(**changes), folder, resume=True)
 
 
+def test_a_setting_that_went_back_to_its_default_is_another_too(tmp_path):
+    stage = Stage("s", network(6), optimizer="sgd", epochs=3, stop=1)
+    Chain([stage], tmp_path / "run").run(DATA)
+    with pytest.raises(KDError, match="optimizer was 'sgd' and is now 'adamw'; stop was 1 and is now None"):
+        Chain([dataclasses.replace(stage, optimizer="adamw", stop=None)], tmp_path / "run").run(DATA, resume=True)
+
+
+def test_few_labels_need_data_that_know_them(tmp_path):
+    with pytest.raises(KDError, match="labels of stage s needs data that know them"):
+        Chain([Stage("s", network(6), labels=0.5)], tmp_path / "run").run((np.zeros((20, 8, 8, 1), "float32"), np.zeros(20, "int32")))
+
+
 def test_a_folder_that_holds_a_run_is_refused_without_resume(finished):
     folder, _ = finished
     with pytest.raises(KDError, match=r"holds a run already; go on with it \(--resume\) or choose another folder"):

@@ -116,8 +116,20 @@ def test_what_has_no_8_bit_form_is_refused_by_name(student):
     series = models.SequenceNet((6, 3), 2, widths=(4,), neuron="adlif")
     with pytest.raises(ValueError, match=r"block1_neuron \(AdLIF\)\. Adaptive .*neuron='lif', tau=20.*Export it with quantize='dynamic'"):
         quantize_aware(series, np.ones((8, 6, 3), "float32"))
+    relu = keras.layers.ReLU(name="both")
+    flat = keras.layers.Flatten()(image)
+    twice = keras.Model(image, keras.layers.Dense(3)(relu(keras.layers.Dense(4)(relu(keras.layers.Dense(4)(flat))))))
+    with pytest.raises(ValueError, match="calls both more than once"):
+        quantize_aware(twice, IMAGES[:8])
     with pytest.raises(ValueError, match="one input and one output"):
         quantize_aware(kd.Distiller(student), IMAGES[:8])
     for images in (IMAGES[:8, :4], IMAGES[:0], (IMAGES[:8] * 256).astype("uint8")):
         with pytest.raises(ShapeError, match=r"expected images \[N, 8, 8, 1\] of floats"):
             quantize_aware(student, images)
+
+
+@pytest.mark.parametrize("bits", [5, 6])
+def test_as_many_low_bits_as_arithmetic_can_leave_out_leave_a_range_for_the_threshold(student, bits):
+    aware = quantize_aware(student, IMAGES[:32], adder_bits=bits)
+    (exponent,) = {layer.range_exponent for layer in aware.layers if isinstance(layer, kd.neurons.QuantizedNeuron) and layer.emits_spikes}
+    assert exponent <= max(1, 7 - bits)

@@ -9,6 +9,7 @@ import rich.console
 import keras_snnkd as kd
 from keras_snnkd.data.few_labels import UNLABELLED
 from keras_snnkd.files.staging import read_json
+from keras_snnkd.run.comparing.comparison import Comparison
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.finished.measuring import Measuring
 from keras_snnkd.run.watching.outlook import warnings_of
@@ -37,6 +38,23 @@ def test_each_student_starts_from_a_twin_that_learned_as_it_does(tmp_path):
     twin, student = found["student_distilled_twin"], found["student_distilled"]
     assert (twin.teacher, twin.objectives, twin.label_weight) == (student.teacher, list(student.objectives), student.label_weight)
     assert not found["student_alone_twin"].objectives
+
+
+def test_assistants_and_twins_that_teach_learn_as_long_as_students_and_theirs(tmp_path):
+    found = stages(tmp_path / "a", twin_epochs=3, mode="multistage", assistants=["mlp:16"], max_spikes=0.05)
+    assert list(found)[1:3] == ["assistant_twin", "assistant"]
+    twin, assistant = found["assistant_twin"], found["assistant"]
+    assert (twin.epochs, assistant.epochs, assistant.start_from) == (3, 1, "assistant_twin")
+    assert twin.settings["model"]["widths"] == assistant.settings["model"]["widths"] == [16]
+    assert twin.teacher == assistant.teacher == "teacher"
+    assert all(entry["objective"] != "spike_budget" for entry in (*twin.objectives, *assistant.objectives))
+    assert stages(tmp_path / "b", twin_epochs=3, teacher="twin")["teacher"].epochs == 4
+
+
+def test_a_student_whose_method_cannot_teach_a_twin_has_that_of_the_student_alone_before_it(tmp_path):
+    settings = {**TINY, "objectives": ["hinton", "tks"], "mode": "compare", "twin_epochs": 2}
+    comparison = Comparison(kd.Recipe(**settings), tmp_path, rich.console.Console(file=io.StringIO(), width=200))
+    assert [stage.name for stage in comparison._arm_stages({}, ["tks"])] == ["student_alone_twin", "tks"]
 
 
 @pytest.mark.parametrize(("activation", "layer"), [("rates", "RateActivation"), ("relu", "ReLU")])

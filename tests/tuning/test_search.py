@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 import keras_snnkd as kd
@@ -289,3 +290,10 @@ def test_a_chief_and_a_worker_share_a_search(tmp_path):
     content = json.loads((tmp_path / "run" / "results.json").read_text())
     assert len(content["search"]["candidates"]) == 2
     assert (tmp_path / "run" / "chosen.json").exists()
+
+
+def test_candidates_for_series_are_measured_on_the_series_that_they_are_trained_on(tmp_path):
+    recipe = kd.Recipe(mode="tune", dataset="japanese_vowels", student="sequence:8", teacher="sequence:8", limit=100)
+    run = search.Search(recipe, tmp_path)
+    np.testing.assert_array_equal(run.images, run.data.validation_arrays[0][:1000])
+    assert run.check()

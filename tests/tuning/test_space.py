@@ -137,3 +137,11 @@ def test_a_student_without_widths_has_those_of_its_builder_and_one_with_odd_ones
 def test_whether_an_objective_is_in_the_loss_is_true_or_false(values):
     with pytest.raises(ValueError, match="soft_targets in a search says whether that objective is in the loss: true, false or both"):
         space(search={"soft_targets": values})
+
+
+def test_steps_of_series_are_not_searched_since_they_are_those_of_the_data():
+    recipe = kd.Recipe(mode="tune", dataset="japanese_vowels", student="sequence:8", limit=40).resolved()
+    found = Space(recipe)
+    assert "timesteps" not in found.allowed
+    assert "width1" in found.allowed
+    assert found.recipe(found.corner(min), 1).timesteps == recipe.timesteps

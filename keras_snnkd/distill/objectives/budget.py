@@ -11,6 +11,7 @@ from keras_snnkd._public import public
 from keras_snnkd._types import Config, Shapes, Tensor
 from keras_snnkd.distill.objective import Objective, Tap, check_positive, has_time, real_steps, taps_of
 from keras_snnkd.errors import NothingToGainError, unknown_name
+from keras_snnkd.layers.pruned import NeuronMask
 from keras_snnkd.layers.rate_activation import RateActivation
 from keras_snnkd.layers.synapses import Synapse, parts
 
@@ -227,7 +228,11 @@ def _source(graph: keras.Model, tensor: Any) -> keras.Layer | None:
         layer, inputs = found
         if _steps(layer):
             return layer
-        if len(inputs) != 1 or getattr(layer, "weights", None):
+        if isinstance(layer, keras.layers.Concatenate):
+            sources = [_source(graph, one) for one in inputs]
+            steps = {source and _steps(source) for source in sources}
+            return sources[0] if len(steps) == 1 else None
+        if len(inputs) != 1 or (getattr(layer, "weights", None) and not isinstance(layer, NeuronMask)):
             return None
         (tensor,) = inputs
     return None

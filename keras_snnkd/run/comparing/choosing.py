@@ -30,13 +30,14 @@ def first_trials(rates: Sequence[float]) -> list[Setting]:
     return [Setting(float(rate)) for rate in rates]
 
 
-def more_trials(best: Setting, weights: Sequence[float], taught: bool) -> list[Setting]:
+def more_trials(best: Setting, weights: Sequence[float], taught: bool, rates: Sequence[float] = ()) -> list[Setting]:
     """What an arm tries after that: with objectives, other weights of them at its best rate; without, as many rates around that one.
 
     So all arms have equally many trials, the student alone included.
 
     Args:
         best: The best of the first trials.
+        rates: Those that have been tried; where a factor leads to one of them, that in the middle, by ratio, is taken.
         weights: Factors; 1, which has been tried, is left out.
         taught: Whether the arm has objectives.
 
@@ -46,7 +47,17 @@ def more_trials(best: Setting, weights: Sequence[float], taught: bool) -> list[S
     factors = [float(weight) for weight in weights if weight != 1]
     if taught:
         return [best._replace(weight=factor) for factor in factors]
-    return [best._replace(rate=float(f"{best.rate * factor:.4g}")) for factor in factors]
+    found: list[float] = []
+    for factor in factors:
+        rate = _rounded(best.rate * factor)
+        while rate in (*rates, *found) and rate != best.rate:
+            rate = _rounded((rate * best.rate) ** 0.5)
+        found.append(rate)
+    return [best._replace(rate=rate) for rate in found]
+
+
+def _rounded(rate: float) -> float:
+    return float(f"{rate:.4g}")
 
 
 def best_of(tried: Mapping[Setting, float]) -> Setting:

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from keras_snnkd import models
+from keras_snnkd.compress import device_accuracy
 from keras_snnkd.distill import methods
 from keras_snnkd.distill.chain import Chain, Failed, StageResult
 from keras_snnkd.distill.distiller import Distiller
@@ -26,7 +27,7 @@ from keras_snnkd.run.comparing.ranking import ranked
 from keras_snnkd.run.comparing.teachers import IN_PAPERS, ComparedTeachers, kind_of
 from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.experiment import Experiment
-from keras_snnkd.run.finished.evaluation import measure
+from keras_snnkd.run.finished.evaluation import measure, test_images
 from keras_snnkd.run.given_teacher import load_teacher
 from keras_snnkd.run.plan import ALONE, STUDENTS_TWIN
 from keras_snnkd.run.recipes.recipe import ITSELF, TWIN
@@ -162,13 +163,13 @@ class Comparison(Experiment):
                 teacher, assistants = self.plan.assistants(method, teacher, f"{name}_assistant")
             arm = self.plan.in_two_phases(name, method, teacher=teacher if method.needs_teacher else None, **arguments, **file)
             stages.update({stage.name: stage for stage in (*start, *assistants, *arm)})
-        return list(stages.values())
+        return self.plan.with_twin_alone(list(stages.values()))
 
     def _with(self, seed: int, setting: Setting | None = None) -> "Comparison":
         """The same comparison with the recipe and the data of one seed, and the setting of some arms."""
         one = copy.copy(self)
         one.recipe = dataclasses.replace(self.recipe, seed=seed)
-        vars(one)["data"] = dataclasses.replace(self.data, seed=seed)
+        vars(one)["data"] = self.data.with_seed(seed, same_labels=bool(self.stages()))
         if setting:
             one.setting = setting
             one.recipe = dataclasses.replace(one.recipe, learning_rate=setting.rate)
@@ -285,7 +286,8 @@ class Comparison(Experiment):
             self._try(setting, names, teachers)
         further = collections.defaultdict(list)
         for name in filter(self.tried.get, names):
-            for setting in more_trials(best_of(self.tried[name]), weights, taught=name in self.arms):
+            tried = [setting.rate for setting in self.tried[name]]
+            for setting in more_trials(best_of(self.tried[name]), weights, name in self.arms, tried):
                 further[setting].append(name)
         for setting, some in further.items():
             self._try(setting, some, teachers)
@@ -373,7 +375,9 @@ class Comparison(Experiment):
         if name in self._names:
             return gauge(model)
         row, _ = measure(model, self.data)
-        return {**row, **compression.costs(model, row)}
+        device = compression.device_of(self.recipe.compress or [])
+        on_device = {} if device is None else {"on_device": device_accuracy(model, *test_images(self.data), device).to_dict()}
+        return {**row, **compression.costs(model, row), **on_device}
 
     def _content(self, measured: Any, teachers: dict[str, keras.Model], chosen: Mapping[str, Setting]) -> dict[str, Any]:
         rows = []

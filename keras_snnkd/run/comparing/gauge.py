@@ -1,4 +1,4 @@
-"""Accuracy and spikes of many models of one architecture, by one compiled function."""
+"""Accuracy and spikes of many models, by one compiled function for each architecture."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ OUTPUT = "the model's output"
 
 
 class Gauge:
-    """Test accuracy and spikes of many models of one architecture, by one compiled function.
+    """Test accuracy and spikes of many models, by one compiled function for each architecture.
 
     Args:
         data: The data set.
@@ -28,21 +28,23 @@ class Gauge:
 
     def __init__(self, data: Data) -> None:
         self.images, self.labels = test_images(data)
-        self._model: keras.Model | None = None
+        self._compiled: dict[str, tuple[keras.Model, Measurement]] = {}
 
     def __call__(self, model: keras.Model) -> dict[str, Any]:
         """`accuracy` of the whole test set, and `spikes_per_image` of its first images (see `evaluation.MEASURED_IMAGES`)."""
-        if self._model is None:
-            self._model = keras.models.clone_model(model)
-            spikes = {layer.name: graphs.first_output(layer) for layer in self._model.layers if graphs.fires(layer)}
-            self._fires = bool(spikes)
-            self._run = Measurement(self._model, {**spikes, OUTPUT: self._model.outputs[0]}, _reduce)
-        self._model.set_weights(model.get_weights())
-        restart_random_layers(self._model, 0)
-        logits, fired = zip(*self._run.batches(self.images, 250), strict=True)
+        architecture = str({**model.get_config(), "name": None})
+        if architecture not in self._compiled:
+            clone = keras.models.clone_model(model)
+            spikes = {layer.name: graphs.first_output(layer) for layer in clone.layers if graphs.fires(layer)}
+            self._compiled[architecture] = clone, Measurement(clone, {**spikes, OUTPUT: clone.outputs[0]}, _reduce)
+        measured, run = self._compiled[architecture]
+        measured.set_weights(model.get_weights())
+        restart_random_layers(measured, 0)
+        logits, fired = zip(*run.batches(self.images, 250), strict=True)
         counted = np.concatenate(fired)[:MEASURED_IMAGES]
+        fires = any(graphs.fires(layer) for layer in measured.layers)
         accuracy = accuracy_of(np.concatenate(logits), self.labels)
-        return {"accuracy": accuracy, "spikes_per_image": float(counted.mean()) if self._fires else None}
+        return {"accuracy": accuracy, "spikes_per_image": float(counted.mean()) if fires else None}
 
 
 def _reduce(values: Any) -> Any:

@@ -56,11 +56,13 @@ class Rivals(Experiment):
         """The stages of both students of one seed."""
         method = methods.combine(self.recipe.objectives, self.recipe.label_weight)
         twin, epochs = twin_of(self.recipe.student), self.recipe.epochs + self.recipe.twin_epochs
-        given = {"file": self.folder / "teacher" / "model.keras"} if isinstance(teacher, keras.Model) else {}
-        return [
+        trained_here = isinstance(teacher, keras.Model) and self.plan.teacher()[1]
+        given: dict[str, Any] = {"file": self.folder / "teacher" / "model.keras"} if trained_here else {}
+        both = [
             *self.plan.in_two_phases(SPIKING, method, teacher=teacher, **given),
-            self.plan.taught(ANN, method, spec=twin, teacher=teacher, epochs=epochs, **given),
+            self.plan.taught(ANN, method, in_budget=False, spec=twin, teacher=teacher, epochs=epochs, **given),
         ]
+        return self.plan.with_twin_alone(both)
 
     def stages(self) -> list[Stage]:
         """The teacher's stages, and both students."""
@@ -139,7 +141,7 @@ class Rivals(Experiment):
         """The same run with the recipe and the data of one seed."""
         one = copy.copy(self)
         one.recipe = dataclasses.replace(self.recipe, seed=seed)
-        vars(one)["data"] = dataclasses.replace(self.data, seed=seed)
+        vars(one)["data"] = self.data.with_seed(seed, same_labels=bool(self.plan.teacher()[1]))
         return one
 
     def _run_seed(self, teacher: keras.Model) -> dict[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ import keras
 from keras_snnkd import models
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.stage import Stage
+from keras_snnkd.models.build import naming_widths
 from keras_snnkd.report.quoted import write_quoted
 from keras_snnkd.run.comparing.comparison import Comparison
 from keras_snnkd.run.comparing.teachers import ComparedTeachers
@@ -28,7 +29,8 @@ def with_widths(spec: Any, factor: float) -> dict[str, Any]:
     if spec["builder"] == "SpikingTransformer":
         heads = spec.get("heads", 2)
         return {**spec, "width": heads * max(1, round(factor * spec.get("width", 64) / heads))}
-    return {**spec, "widths": [width if width == "pool" else max(1, round(factor * width)) for width in spec["widths"]]}
+    widths = naming_widths(spec)["widths"]
+    return {**spec, "widths": [width if width == "pool" else max(1, round(factor * width)) for width in widths]}
 
 
 class Sizes(Comparison):

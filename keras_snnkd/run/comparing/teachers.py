@@ -66,7 +66,7 @@ class ComparedTeachers:
         spec = models.specification(f"{recipe.dataset}_teacher" if recipe.teacher == SHIPPED else recipe.teacher)
         length: dict[str, Any] = {"epochs": recipe.teacher_epochs, "stop": recipe.teacher_stop}
         start_from_twin = SPIKING in trained and recipe.teacher_start == "ann"
-        stages = [plan.twin_teacher(STUDENTS_TWIN)] if STUDENTS_TWIN in trained else []
+        stages = [plan.twin_of_student(STUDENTS_TWIN)] if STUDENTS_TWIN in trained else []
         if start_from_twin or ANN in trained:
             ann_length = {"epochs": recipe.ann_epochs} if start_from_twin else length
             stages.append(plan.teacher_stage(ANN, spec={**spec, "neuron": "relu"}, **ann_length))

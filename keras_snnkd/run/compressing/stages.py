@@ -14,6 +14,7 @@ from keras_snnkd.distill.objectives.budget import BREAK_EVEN
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import NothingToGainError, unknown_name
 from keras_snnkd.layers.encoders import is_count, is_number
+from keras_snnkd.layers.synapses import UncountableError
 from keras_snnkd.run.compressing.ways import MEMBRANES, REVERSE_SPARSITY, WORDS, Step
 
 COMPRESS = "compress"
@@ -97,8 +98,8 @@ def check_order(entries: Sequence[Mapping[str, Any]]) -> None:
     asked: dict[Any, tuple[str, float]] = {}
     pruned_by = None
     for entry in entries:
-        if entry[COMPRESS] == REVERSE:  # the student is dense again
-            asked.pop(("sparsity", None), None)
+        if entry[COMPRESS] == REVERSE:  # the student is what it was at first
+            asked.clear()
             pruned_by = None
             continue
         if entry[COMPRESS] in PRUNING:
@@ -123,7 +124,8 @@ def check_order(entries: Sequence[Mapping[str, Any]]) -> None:
 
 def _asked(entry: Mapping[str, Any]) -> dict[str, Any]:
     """All that an entry asks for, said or not."""
-    found = {name: argument.default for name, argument in inspect.signature(WORDS[entry[COMPRESS]]).parameters.items()} | entry
+    parameters = inspect.signature(WORDS[entry[COMPRESS]]).parameters
+    found = {**{name: parameter.default for name, parameter in parameters.items()}, **entry}
     if entry[COMPRESS] == SPIKES and found["rate"] is found["synops"] is None:
         found["rate"] = BREAK_EVEN
     return found
@@ -166,12 +168,14 @@ def stages(
     """
     found: list[Stage] = []
     before: str | keras.Model = start
+    pruned = False
     for name, entry in zip(stage_names(entries, prefix), entries, strict=True):
         step = step_of(entry, images)
         if entry[COMPRESS] == TRAINS and any(stage.name.startswith(f"{prefix}_{CHANNELS}") for stage in found):
             step = dataclasses.replace(step, requires=None)  # how many channels there will be, no untrained student tells
-        found.append(_stage(name, before, start if step.from_first else before, entry, step, usual))
+        found.append(_stage(name, before, start if step.from_first else before, entry, step, usual, pruned))
         before = before if step.beside else name
+        pruned = not step.from_first and (pruned or entry[COMPRESS] in PRUNING)
         if step.demands_of_first is not None and len(found) > 1:
             found[0] = dataclasses.replace(found[0], demands=_both(found[0].demands, step.demands_of_first))
     return found
@@ -188,14 +192,22 @@ def _both(first: Any, second: Any) -> Any:
 
 
 def _stage(
-    name: str, before: str | keras.Model, source: str | keras.Model, entry: Mapping[str, Any], step: Step, usual: Mapping[str, Any]
+    name: str,
+    before: str | keras.Model,
+    source: str | keras.Model,
+    entry: Mapping[str, Any],
+    step: Step,
+    usual: Mapping[str, Any],
+    pruned: bool,
 ) -> Stage:
     epochs = entry.get("epochs") or usual["epochs"]
     taught = entry.get("taught", True)
 
     def make(trained: keras.Model) -> keras.Model:
         student = step.make(trained)
-        if not step.from_first:
+        if step.from_first:
+            return student
+        if pruned or metrics.connection_sparsity(trained) >= MANY_ZEROS:
             compress.keep_zeros(student)
         return student
 
@@ -220,7 +232,7 @@ def _stage(
             "requires": step.requires,
             "during": step.during,
             "finish": step.finish,
-            "judged_from": min(epochs - 1, int(np.ceil(step.settled * epochs))),
+            "judged_from": min(epochs - 1, max(step.rises, int(np.ceil(step.settled * epochs)))),
         }
     )
 
@@ -251,8 +263,12 @@ def costs(model: keras.Model, row: Mapping[str, Any]) -> dict[str, Any]:
         model: The student.
         row: What is known of it already; see `keras_snnkd.run.finished.evaluation.measure`.
     """
-    sparsity, operations = metrics.connection_sparsity(model), row.get("synaptic_operations")
-    found: dict[str, Any] = {"compressed_bytes": metrics.compressed_size(model), "connection_sparsity": sparsity}
+    found: dict[str, Any] = {"compressed_bytes": metrics.compressed_size(model)}
+    try:
+        found["connection_sparsity"] = sparsity = metrics.connection_sparsity(model)
+    except UncountableError:  # of which the row has a note
+        return found
+    operations = row.get("synaptic_operations")
     if operations:
         arithmetic = "int8" if models.is_quantize_aware(model) else "float32"
         twin = metrics.twin_operations(model)

@@ -41,6 +41,7 @@ class Step:
         label_weight: Of the label loss.
         rate: Times the usual learning rate.
         settled: The part of the epochs after which it has its final size.
+        rises: The epochs in which what it is asked for rises.
         rounded: Whether its weights are rounded as those of the other students.
         from_first: Whether it starts from the student that the first word got, dense again, and has the student before for its teacher.
         beside: Whether it is a variant of the student before, which the next word gets in its place.
@@ -56,6 +57,7 @@ class Step:
     label_weight: float | Mapping[str, Any] = 1.0
     rate: float = 1.0
     settled: float = 0.0
+    rises: int = 0
     rounded: bool = True
     from_first: bool = False
     beside: bool = False
@@ -183,6 +185,7 @@ def _spikes(
             {"objective": "spike_budget", "rate": rate, "synops": synops, "per": per, "weight": rising if ramp else weight},
         ],
         settled=0.5,
+        rises=ramp,
     )
 
 

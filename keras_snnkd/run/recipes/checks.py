@@ -23,7 +23,7 @@ from keras_snnkd.errors import unknown_name
 from keras_snnkd.layers.encoders import check_timesteps
 from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.recipes.modes import OF_RECIPES, Mode
-from keras_snnkd.run.recipes.own_networks import check_own, check_views, neuron_of
+from keras_snnkd.run.recipes.own_networks import check_own, check_views, has_own_steps, neuron_of
 from keras_snnkd.run.recipes.recipe import (
     IMITATION,
     ITSELF,
@@ -157,7 +157,7 @@ def _check_data(recipe: ResolvedRecipe) -> None:
     check_frames(recipe.frames, recipe.frames_by)
     check_mixup(recipe.mixup)
     check_share(recipe.labels)
-    if recipe.timesteps != Recipe.timesteps and data.holds_series(recipe.dataset):
+    if recipe.timesteps != Recipe.timesteps and has_own_steps(recipe):
         raise ValueError(
             f"timesteps={recipe.timesteps} (--timesteps): the steps of a network for series are those of the series of {recipe.dataset}; "
             "leave it out. Windows make long series shorter (window, --window), and frames put several steps into one, such as "
@@ -271,6 +271,15 @@ def _check_first(method: Method) -> None:
             )
 
 
+def has_teacher(recipe: ResolvedRecipe) -> bool:
+    """Whether a recipe's run asks a teacher for anything."""
+    if recipe.mode == Mode.BASELINE:
+        return False
+    if recipe.mode != Mode.DISTILL or recipe.student_start == "shrunk":
+        return True
+    return bool(recipe.first_objectives) or methods.combine(recipe.objectives, recipe.label_weight).needs_teacher
+
+
 def budget_of(recipe: Recipe) -> list[dict[str, Any]]:
     """The objectives that hold a student's spikes below what the recipe allows."""
     found: list[dict[str, Any]] = []
@@ -335,6 +344,12 @@ def _check_mode(recipe: ResolvedRecipe) -> None:
         raise ValueError(f"--rivals writes int8 files and runs on one device, got --strategy {recipe.strategy}")
     if recipe.mode == Mode.MULTISTAGE and not recipe.assistants:
         raise ValueError("a multistage run needs at least one assistant (--assistant)")
+    if recipe.mode == Mode.TUNE and recipe.strategy != "none":
+        raise ValueError(
+            f"--mode tune trains candidates one by one, got --strategy {recipe.strategy}; workers share them, see docs/tuning.md"
+        )
+    if recipe.mode == Mode.TUNE and recipe.twin_epochs:
+        raise ValueError("--mode tune trains every candidate as a spiking network at once; leave out --twin-epochs")
     if recipe.mode == Mode.TUNE and recipe.student_start not in (None, methods.STARTS[0]):
         raise ValueError(f"--mode tune trains every candidate from scratch, got student_start {recipe.student_start!r}")
     if recipe.student_start == LONGER and recipe.teacher != ITSELF:

@@ -21,6 +21,11 @@ def neuron_of(recipe: Recipe) -> Any:
     return models.specification(recipe.student).get("neuron", recipe.neuron)
 
 
+def has_own_steps(recipe: Recipe) -> bool:
+    """Whether the data are series, whose steps are those of the networks."""
+    return data.holds_series(recipe.dataset)
+
+
 def fitted(recipe: Recipe) -> Recipe:
     """With the time steps of the student's file, and no neuron where it has none."""
     if not is_file(recipe.student):

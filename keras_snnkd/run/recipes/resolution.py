@@ -186,12 +186,16 @@ def _defaults(recipe: Recipe) -> dict[str, Any]:
         values.pop("cache", None)  # of features of many views there would be gigabytes, and views that are alike need one
     if data.holds_text(recipe.dataset):
         values["cache"] = defaults.OWN_TEXT["cache"]
+    twin_epochs = values.get("twin_epochs", 0)
     if not _may_start_from_twin(recipe):
         values.pop("twin_epochs", None)
+    has_twin = values.get("twin_epochs") if recipe.twin_epochs is None else recipe.twin_epochs
+    if not has_twin:  # of which an epoch is worth half a spiking student's
+        values["epochs"] += twin_epochs if neuron_of(recipe) == "relu" else twin_epochs // 2
     if recipe.mode == Mode.COMPARE:
         del values["teacher_neuron"]  # each method has its own
-    if recipe.mode in (Mode.COMPARE, Mode.TUNE):  # many students are trained, and no twins, of which an epoch is worth half a student's
-        values["epochs"] = max(1, (values["epochs"] + _of_data_set(recipe, name).get("twin_epochs", 0) // 2) // 3)
+    if recipe.mode in (Mode.COMPARE, Mode.TUNE):  # many students are trained
+        values["epochs"] = max(1, values["epochs"] // 3)
     else:
         values.update(label_weight=1.0, student_start=methods.STARTS[0], gradient=GRADIENTS[0])
     return values

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection
 
-from keras_snnkd.data import holds_series
+from keras_snnkd.run.recipes.checks import has_teacher
 from keras_snnkd.run.recipes.modes import WITHOUT_TRAINING, Mode
-from keras_snnkd.run.recipes.recipe import ITSELF, SHIPPED, TWIN, Recipe, is_file
+from keras_snnkd.run.recipes.own_networks import has_own_steps
+from keras_snnkd.run.recipes.recipe import ITSELF, SHIPPED, TWIN, ResolvedRecipe, is_file
 
 _BUDGET = {"max_spikes", "max_synops_target"}
 _TEACHERS = {
@@ -26,7 +27,7 @@ _BY_MODE: dict[str, set[str]] = {
     Mode.DISTILL: {"assistants", "seeds"},
     Mode.MULTISTAGE: {"seeds"},
     Mode.COMPARE: {"pareto"},
-    Mode.TUNE: {"pareto", "seeds", "assistants", *_BUDGET},
+    Mode.TUNE: {"pareto", "seeds", "assistants", "on_problem"},
 }
 _FORM = {"teacher_outputs", "teacher_scale"}
 """Of a teacher from a file."""
@@ -44,7 +45,7 @@ _EXPORT = {"target", "io", "finetune", "twin"}
 """By `--mode export` too."""
 
 
-def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> list[str]:
+def unused(mode: str, given: Collection[str], recipe: ResolvedRecipe | None = None) -> list[str]:
     """The names of settings that are given and that a mode does not use.
 
     Args:
@@ -69,10 +70,12 @@ def unused(mode: str, given: Collection[str], recipe: Recipe | None = None) -> l
     if recipe is not None:
         if not recipe.twin_epochs:
             without = without | {"twin_activation"}
-        if holds_series(recipe.dataset) or is_file(recipe.student):
+        if has_own_steps(recipe) or is_file(recipe.student):
             without = without | {"timesteps", *(() if is_file(recipe.student) else ("teacher_timesteps",))}
         if not is_file(recipe.teacher) or mode in ("teacher", "baseline"):
             without = without | _FORM
+        if mode == Mode.DISTILL and not has_teacher(recipe) and recipe.teacher != ITSELF:
+            without = without | _FORM | _TEACHERS | {"teacher"}
         if is_file(recipe.teacher) or recipe.teacher == TWIN:
             without = without | _TEACHERS
         elif recipe.teacher == SHIPPED and mode != Mode.COMPARE:

@@ -36,6 +36,13 @@ def test_an_arm_without_objectives_tries_as_many_rates_as_the_others_try_weights
     assert more_trials(best, [0.5, 1, 2], taught=False) == [Setting(5e-4), Setting(2e-3)]
 
 
+@pytest.mark.parametrize("tried", [[1e-3, 2e-3, 4e-3], [2e-3, 4e-3], [1e-3, 1.414e-3, 2e-3]], ids=str)
+def test_a_rate_that_was_tried_is_not_tried_again(tried):
+    found = [setting.rate for setting in more_trials(Setting(2e-3), [0.5, 2], False, tried)]
+    assert len(set(found) - set(tried)) == 2
+    assert min(tried) / 2 <= found[0] < 2e-3 < found[1] <= 4e-3
+
+
 def test_of_equal_settings_the_first_is_taken():
     assert best_of({Setting(1e-3): 0.5, Setting(3e-3): 0.75, Setting(1e-2): 0.75}) == Setting(3e-3)
 

@@ -1,5 +1,6 @@
 """`--rivals` in both of its modes; files are not converted here."""
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -124,6 +125,12 @@ def test_a_run_with_a_rival_keeps_the_student_and_says_which_is_worth_it(files, 
     assert content["models"][-1]["name"] == "student_distilled"
     assert len(content["rivals"]) == 2
     assert "Is the spiking student worth it?" in (tmp_path / "run" / "report.html").read_text("utf-8")
+
+
+def test_a_budget_of_spikes_is_for_the_rival_that_has_some(tmp_path):
+    stages = Rivals(dataclasses.replace(RECIPE, max_spikes=0.05), tmp_path / "run").stages()
+    budgeted = [stage.name for stage in stages if {"objective": "spike_budget", "rate": 0.05, "per": "neuron"} in list(stage.objectives)]
+    assert budgeted == ["student"]
 
 
 def test_a_twin_whose_student_starts_from_one_learns_for_both_phases(tmp_path):

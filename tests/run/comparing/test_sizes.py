@@ -22,6 +22,7 @@ def recipe(**settings):
 def test_widths_are_multiplied_and_pooling_stays():
     assert with_widths("convnet:8,pool,16,flatten", 0.5) == {"builder": "ConvNet", "widths": [4, "pool", 8], "head": "flatten"}
     assert with_widths({"builder": "MLP", "widths": [3]}, 0.1)["widths"] == [1]
+    assert len(with_widths({"builder": "ConvNet"}, 0.5)["widths"]) == len(with_widths({"builder": "ConvNet"}, 1)["widths"]) > 1
 
 
 def test_sizes_on_the_command_line_ask_for_this_run():

@@ -11,6 +11,7 @@ from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import NothingToGainError
 from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.compressing import ways
+from keras_snnkd.run.plan import Plan
 from tests.distill.chain_cases import DATA
 
 USUAL = {"epochs": 1, "learning_rate": 0.005, "weight_bits": 8, "seed": 0}
@@ -262,6 +263,34 @@ def test_a_student_for_any_number_of_steps_learns_at_each_of_them():
     assert alone == [name for name in taught if not kd.objectives.get(name).uses_teacher]
     assert "soft_targets" not in alone
     assert {stage.label_weight for stage in stages} == {0.0}
+
+
+def test_behind_reverse_the_student_has_its_steps_and_spikes_again():
+    steps = {"compress": "steps", "timesteps": 1}
+    compression.read([steps, "reverse", steps])
+    compression.read([{"compress": "spikes", "rate": 0.05}, "reverse", {"compress": "spikes", "rate": 0.05}])
+
+
+def test_zeros_stay_behind_pruning_and_not_where_a_weight_was_rounded_to_0():
+    model = network()
+    kernel = model.get_layer("block1_dense").kernel
+    kernel.assign(np.where(np.arange(kernel.shape[1]) == 0, 0.0, kernel))  # one of six columns
+    words = ["int8", {"compress": "magnitude", "sparsity": 0.5}, {"compress": "steps", "timesteps": 1}]
+    stages = compression.stages(compression.read(words), "student", DATA.sample(8)[0], USUAL)
+    kept = [stage.student(model).get_layer("block1_dense").kernel.constraint is not None for stage in stages[::2]]
+    assert kept == [False, True]
+
+
+def test_weights_of_classes_are_those_of_every_stage():
+    recipe = kd.Recipe(class_weights="balanced", compress=["int8"], limit=200).resolved()
+    stages = Plan(recipe, DATA, network).compressed("student", recipe.compress)
+    assert [stage.class_weights for stage in stages] == ["balanced"]
+
+
+def test_a_budget_that_rises_is_judged_once_it_is_there():
+    entries = compression.read([{"compress": "spikes", "rate": 0.05, "ramp": 5, "epochs": 7}, {"compress": "spikes", "rate": 0.04}])
+    first, second = compression.stages(entries, "student", DATA.sample(8)[0], {**USUAL, "epochs": 4})
+    assert (first.judged_from, second.judged_from) == (5, 2)
 
 
 def test_the_last_device_is_the_one_that_counts():

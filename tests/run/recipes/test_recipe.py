@@ -61,6 +61,25 @@ def test_the_twins_phase_is_a_default_where_nothing_else_says_how_a_student_star
     assert recipe == recipe.resolved()
 
 
+@pytest.mark.parametrize(
+    ("given", "epochs"),
+    [
+        ({}, 2),
+        ({"twin_epochs": 8}, 2),
+        ({"mode": "baseline", "neuron": "relu"}, 2 + 14),
+        ({"twin_epochs": 0}, 2 + 7),
+        ({"objectives": ["lasnn"]}, 2 + 7),
+        ({"student_start": "ann_twin"}, 2 + 7),
+        ({"mode": "compare"}, (2 + 7) // 3),
+        ({"mode": "compare", "neuron": "relu"}, (2 + 14) // 3),
+        ({"twin_epochs": 0, "epochs": 4}, 4),
+    ],
+    ids=str,
+)
+def test_a_student_without_its_twins_phase_learns_longer(given, epochs):
+    assert kd.Recipe(**{"dataset": "fashion_mnist", **given}).resolved().epochs == epochs
+
+
 def test_own_data_gets_shapes_that_are_no_presets():
     recipe = kd.Recipe(dataset="mine.npz").resolved()
     specifications = [kd.models.specification(spec) for spec in (recipe.teacher, *recipe.assistants, recipe.student)]

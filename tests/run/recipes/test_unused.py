@@ -30,7 +30,9 @@ SETTINGS = {field.name for field in dataclasses.fields(kd.Recipe)}
         ("compare", {}, ["compress", "max_spikes", "pareto"], ["pareto"]),
         ("compare", {"rivals": True}, ["compress"], ["compress"]),
         ("compare", {"sizes": [1.0]}, ["compress"], ["compress"]),
-        ("tune", {}, ["compress", "max_spikes"], ["max_spikes"]),
+        ("tune", {}, ["compress", "max_spikes", "on_problem"], ["on_problem"]),
+        ("distill", {"objectives": ["tks"]}, ["teacher", "teacher_epochs", "epochs"], ["teacher", "teacher_epochs"]),
+        ("distill", {"objectives": ["hinton"]}, ["teacher", "teacher_epochs"], ["teacher_epochs"]),  # of one that ships
         ("distill", {}, ["compress", "max_spikes", "max_synops_target"], []),
         ("baseline", {}, ["compress", "max_spikes"], ["max_spikes"]),
     ],
@@ -61,3 +63,9 @@ def test_the_command_line_warns_and_goes_on(tmp_path, monkeypatch, capsys):
     assert run("--mode", "baseline", *TINY, "--objective", "hinton", "--dry-run") == 0
     printed = " ".join(capsys.readouterr().err.split())
     assert "warning: --mode baseline does not use --objective, --teacher, --teacher-epochs" in printed
+
+
+def test_steps_that_no_student_goes_through_are_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run("--mode", "compare", "--rivals", "--limit", "100", "--timesteps", "4,2", "--dry-run") == 0
+    assert "--mode compare does not use --compress" in " ".join(capsys.readouterr().err.split())

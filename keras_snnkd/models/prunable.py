@@ -1,5 +1,6 @@
 """A network whose synapses are pruned while it trains."""
 
+import collections
 from collections.abc import Collection
 from typing import Any
 
@@ -8,7 +9,6 @@ import numpy as np
 from keras import ops
 
 from keras_snnkd import graphs
-from keras_snnkd.compress.rebuild import Form, inner, rebuilt
 from keras_snnkd.errors import unknown_name
 from keras_snnkd.layers import Direct
 from keras_snnkd.layers.encoders import is_number
@@ -24,6 +24,8 @@ from keras_snnkd.layers.pruned import (
     inverse_soft_threshold,
 )
 from keras_snnkd.layers.synapses import parts
+from keras_snnkd.models.rebuild import Form, inner, rebuilt
+from keras_snnkd.weights.folding import readers
 
 MAPPING = {"stds": "st", "stds_through": "stmod", "magnitude": "hard"}
 """The methods with a threshold, and the mapping of each."""
@@ -71,7 +73,7 @@ def prunable(
         ValueError: If a layer has weights that cannot be pruned, or none can.
 
     Example:
-        >>> student = kd.compress.prunable(trained, "stds")
+        >>> student = kd.models.prunable(trained, "stds")
         >>> distiller = kd.Distiller(student, trained, ["soft_targets"])
         >>> distiller.fit(data.train, epochs=10, callbacks=[kd.compress.Pruning(sparsity=0.9)])
     """
@@ -83,7 +85,8 @@ def prunable(
         raise ValueError(f"{model.name} is a {type(model).__name__}, whose layers cannot be exchanged; build it with the functional API")
     graph = graphs.flat(model)
     kept = {id(inner(layer)) for layer in to_prune(graph, skip)}
-    positions = {id(inner(layer)): _positions(output, layer) for _, layer, _, output in graphs.calls(graph)}
+    calls = graphs.calls(graph) if method == "unstructured" else ()
+    positions = {id(inner(layer)): _positions(output, layer) for _, layer, _, output in calls}
     masked = {id(layer) for layer in _hidden(graph)} if method == "unstructured" and neurons else set()
 
     def place(layer: keras.layers.Layer) -> Form | None:
@@ -111,7 +114,7 @@ def to_prune(graph: keras.Model, skip: Collection[str] | None) -> list[keras.lay
     for name in skip or ():
         if name not in names:
             raise unknown_name(f"layer of {graph.name} with weights", name, names)
-    synapses = [layer for name, layer, *_ in graphs.calls(graph) if parts(name, layer) and layer.name not in (skip or ())]
+    synapses = [layer for name, layer, *_ in graphs.calls(graph) if layer.name not in (skip or ()) and parts(name, layer)]
     others = [layer for layer in synapses if type(inner(layer)) not in PRUNED]
     if others:
         names = [*(skip or ()), *dict.fromkeys(layer.name for layer in others)]
@@ -135,18 +138,19 @@ def _hidden(graph: keras.Model) -> list[keras.layers.Layer]:
     """The neurons whose spikes are read by a synapse, and that a synapse feeds alone."""
     calls = graphs.calls(graph)
     last = max(index for index, (name, layer, *_) in enumerate(calls) if parts(name, layer))
-    return [layer for _, layer, *_ in calls[:last] if graphs.fires(layer) and feeding(graph, layer)]
+    times = collections.Counter(id(layer) for _, layer, *_ in calls)
+    return [layer for _, layer, *_ in calls[:last] if graphs.fires(layer) and times[id(layer)] == 1 and feeding(graph, layer)]
 
 
 def feeding(graph: keras.Model, neurons: keras.layers.Layer) -> list[keras.layers.Layer] | None:
-    """The batch norm and the synapse that neurons read through, from behind; `None` where they read anything else."""
+    """The batch norm and the synapse that neurons read through, from behind; `None` where they read anything else, or others read it."""
     if getattr(neurons, "recurrent", False):
         return None
     found: list[keras.layers.Layer] = []
     tensor = keras.tree.flatten(neurons.input)[0]
     while (made := graphs.producer(graph, tensor)) is not None:
         layer, inputs = made
-        if len(inputs) != 1:
+        if len(inputs) != 1 or len(readers(tensor, graph)) != 1:
             return None
         if isinstance(layer, keras.layers.BatchNormalization) and layer.axis in (-1, len(layer.output.shape) - 1):
             found.append(layer)
