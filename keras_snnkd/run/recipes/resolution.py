@@ -219,6 +219,8 @@ def _may_start_from_twin(recipe: Recipe) -> bool:
 def _general(recipe: Recipe) -> dict[str, Any]:
     """The defaults that hold for all data."""
     objectives: list[dict[str, Any]] = [{**defaults.SOFT_TARGETS}]
+    if recipe.teacher in (None, SHIPPED) and recipe.teacher_neuron == "relu" and recipe.dataset in defaults.TEMPERATURES:
+        objectives[0]["temperature"] = defaults.TEMPERATURES[recipe.dataset]
     if "relu" not in (recipe.teacher_neuron, recipe.neuron):  # an ANN has no spike trains
         objectives.append({"objective": "spike_train", "window": max(1, recipe.timesteps // 2), "weight": 1.0})
     return {

@@ -231,6 +231,20 @@ def test_spike_trains_are_compared_in_windows_of_half_of_t(timesteps, window):
     assert (spike_train["objective"], spike_train["window"]) == ("spike_train", window)
 
 
+@pytest.mark.parametrize(
+    ("given", "temperature"),
+    [
+        ({"dataset": "cifar10"}, 8.0),
+        ({"dataset": "cifar10", "teacher_neuron": "lif"}, 4.0),
+        ({"dataset": "cifar10", "teacher": "train"}, 4.0),
+        ({"dataset": "fashion_mnist"}, 4.0),
+    ],
+    ids=str,
+)
+def test_a_shipped_teacher_that_is_too_sure_of_its_images_teaches_at_a_higher_temperature(given, temperature):
+    assert kd.Recipe(**given).resolved().objectives[0]["temperature"] == temperature
+
+
 @pytest.mark.parametrize("ann", [{"teacher_neuron": "relu"}, {"neuron": "relu"}])
 def test_without_spikes_on_both_sides_the_objective_is_soft_targets_alone(ann):
     assert [o["objective"] for o in kd.Recipe(**ann).resolved().objectives] == ["soft_targets"]
