@@ -228,6 +228,7 @@ def test_a_regression_from_the_command_line_to_its_file(numbers, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*batch norms lag behind")  # of few steps, whose rounding differs from CPU to CPU
 def test_sentences_from_the_command_line_to_their_file(sentences, tmp_path):
     arguments = (
         "--tokens 6 --teacher transformer:16/1 --student transformer:8/1 -T 2 --teacher-epochs 6 --teacher-learning-rate 0.02 --epochs 1"
