@@ -91,7 +91,7 @@ def accuracy_alone(model: keras.Model, data: Data, word: str = "") -> Row:
 
 def compressed(student: keras.Model, data: Data, words: Sequence[str], epochs: int, taught: bool) -> Iterator[tuple[str, Row]]:
     """The words so far and the row of what a student has become, after each of the words."""
-    recipe = kd.Recipe(dataset=data.name, mode="distill", epochs=2 * epochs, augment=data.augment, seed=data.seed).resolved()
+    recipe = kd.Recipe(dataset=data.name, mode="distill", epochs=2 * epochs, augment=data.augment, seed=data.seed, twin_epochs=0).resolved()
     entries = compression.read({**read_named(word, compression.COMPRESS, "way to compress"), "taught": taught} for word in words)
     stages = Plan(recipe, data, lambda: student).compressed(student, entries)
     with tempfile.TemporaryDirectory() as folder:

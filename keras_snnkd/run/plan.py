@@ -65,7 +65,9 @@ class Plan:
         return [*found, *self.compressed(found[-1].name, self.recipe.compress)] if self.recipe.compress else found
 
     def compressed(self, student: str | keras.Model, entries: list[Any], prefix: str = compression.STUDENT) -> list[Stage]:
-        """What a trained student goes through: the stages of `compress`, each of half the epochs at half the learning rate.
+        """What a trained student goes through: the stages of `compress`, each of half the epochs that it had, at half the learning rate.
+
+        An epoch of its twin counts half.
 
         Args:
             student: The name of its stage, or the model.
@@ -75,7 +77,7 @@ class Plan:
         recipe = self.recipe
         settings = {"precision": recipe.precision, "augment": recipe.augment, "data": self.data.fingerprint}
         usual = {
-            "epochs": max(1, recipe.epochs // 2),
+            "epochs": max(1, (recipe.epochs + recipe.twin_epochs // 2) // 2),
             "learning_rate": recipe.learning_rate / 2,
             "optimizer": recipe.optimizer,
             "schedule": recipe.schedule,

@@ -287,6 +287,14 @@ def test_weights_of_classes_are_those_of_every_stage():
     assert [stage.class_weights for stage in stages] == ["balanced"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "epochs"), [({}, 15), ({"dataset": "fashion_mnist"}, 4), ({"dataset": "fashion_mnist", "epochs": 1}, 4)]
+)
+def test_a_word_trains_for_half_of_what_the_student_had_in_which_an_epoch_of_its_twin_counts_half(settings, epochs):
+    recipe = kd.Recipe(compress=["int8"], **settings).resolved()
+    assert [stage.epochs for stage in Plan(recipe, DATA, network).compressed("student", recipe.compress)] == [epochs]
+
+
 def test_a_budget_that_rises_is_judged_once_it_is_there():
     entries = compression.read([{"compress": "spikes", "rate": 0.05, "ramp": 5, "epochs": 7}, {"compress": "spikes", "rate": 0.04}])
     first, second = compression.stages(entries, "student", DATA.sample(8)[0], {**USUAL, "epochs": 4})
