@@ -41,6 +41,10 @@ RIVAL = "student_twin"
 """The stage of the student's ANN twin that learns as the student does, to be compared with it."""
 
 
+COMPRESSED_RATE = {"adamw": 0.5, "sgd": 0.1}
+"""The learning rate at which a trained student is compressed, in parts of that at which it was trained."""
+
+
 class Plan:
     """The stages of a recipe, whole or one by one.
 
@@ -65,7 +69,7 @@ class Plan:
         return [*found, *self.compressed(found[-1].name, self.recipe.compress)] if self.recipe.compress else found
 
     def compressed(self, student: str | keras.Model, entries: list[Any], prefix: str = compression.STUDENT) -> list[Stage]:
-        """What a trained student goes through: the stages of `compress`, each of half the epochs that it had, at half the learning rate.
+        """What a trained student goes through: the stages of `compress`, each of half the epochs that it had, at a part of its learning rate.
 
         An epoch of its twin counts half.
 
@@ -78,7 +82,7 @@ class Plan:
         settings = {"precision": recipe.precision, "augment": recipe.augment, "data": self.data.fingerprint}
         usual = {
             "epochs": max(1, (recipe.epochs + recipe.twin_epochs // 2) // 2),
-            "learning_rate": recipe.learning_rate / 2,
+            "learning_rate": recipe.learning_rate * COMPRESSED_RATE[recipe.optimizer],
             "optimizer": recipe.optimizer,
             "schedule": recipe.schedule,
             "weight_decay": recipe.weight_decay,

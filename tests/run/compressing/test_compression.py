@@ -295,6 +295,13 @@ def test_a_word_trains_for_half_of_what_the_student_had_in_which_an_epoch_of_its
     assert [stage.epochs for stage in Plan(recipe, DATA, network).compressed("student", recipe.compress)] == [epochs]
 
 
+@pytest.mark.parametrize(("optimizer", "rate"), [("adamw", 0.5 * 5e-3), ("sgd", 0.1 * 0.1)])
+def test_a_word_trains_at_a_part_of_the_students_learning_rate(optimizer, rate):
+    recipe = kd.Recipe(compress=["int8"], optimizer=optimizer).resolved()
+    (stage,) = Plan(recipe, DATA, network).compressed("student", recipe.compress)
+    assert stage.learning_rate == pytest.approx(rate)
+
+
 def test_a_budget_that_rises_is_judged_once_it_is_there():
     entries = compression.read([{"compress": "spikes", "rate": 0.05, "ramp": 5, "epochs": 7}, {"compress": "spikes", "rate": 0.04}])
     first, second = compression.stages(entries, "student", DATA.sample(8)[0], {**USUAL, "epochs": 4})
