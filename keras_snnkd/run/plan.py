@@ -69,7 +69,7 @@ class Plan:
         return [*found, *self.compressed(found[-1].name, self.recipe.compress)] if self.recipe.compress else found
 
     def compressed(self, student: str | keras.Model, entries: list[Any], prefix: str = compression.STUDENT) -> list[Stage]:
-        """What a trained student goes through: the stages of `compress`, each of half the epochs that it had, at a part of its learning rate.
+        """What a trained student goes through: the stages of `compress`, of half the epochs that it had each, at a part of its rate.
 
         An epoch of its twin counts half.
 
