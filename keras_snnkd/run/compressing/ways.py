@@ -288,6 +288,14 @@ def check_budget(student: keras.Model, budget: SpikeBudget, images: Any) -> None
         budget: The budget.
         images: To count on, prepared as for the student.
     """
+    now, limit = used(student, budget, images)
+    if now <= limit:
+        allowed = f"{limit:,.0f}" if budget.rate is None else f"{limit:.2%}"
+        raise NothingToGainError(f"{student.name} needs {shown(budget, now)}, and the budget of {allowed} is above that; ask for less")
+
+
+def used(student: keras.Model, budget: SpikeBudget, images: Any) -> tuple[float, float]:
+    """What a network uses of a budget on some images, and what it may."""
     budget.prepare(student)
     taps = TapModel(student, budget.student_tap)(keras.ops.convert_to_tensor(images))
     spikes = [taps[tap] for tap in budget.student_tap]
@@ -295,11 +303,31 @@ def check_budget(student: keras.Model, budget: SpikeBudget, images: Any) -> None
         ((_, now),) = budget.measures(spikes).items()
         possible = budget.possible * float(share_of_real_steps(spikes))
     now = float(now) / (possible if budget.synops is None and budget.per == "operation" else 1.0)
-    limit = budget.rate or budget.synops or 0.0  # one of the two is there
-    if now <= limit:
-        unit = "operations a sample" if budget.rate is None else f"of its spikes (per {budget.per})"
-        shown = (f"{now:,.0f}", f"{limit:,.0f}") if budget.rate is None else (f"{now:.2%}", f"{limit:.2%}")
-        raise NothingToGainError(f"{student.name} needs {shown[0]} {unit}, and the budget of {shown[1]} is above that; ask for less")
+    return now, budget.rate or budget.synops or 0.0  # one of the two is there
+
+
+def shown(budget: SpikeBudget, value: float) -> str:
+    """A number of operations, or a share of spikes, in words."""
+    return f"{value:,.0f} operations a sample" if budget.rate is None else f"{value:.2%} of its spikes (per {budget.per})"
+
+
+EXCEEDED = 1.1
+"""Times a budget: what a trained network may use of it without a word."""
+
+
+def budget_told(name: str, model: keras.Model, record: Mapping[str, Any], images: Any) -> list[str]:
+    """A sentence where a stage's network uses more than the budget that it was trained with, and what to do."""
+    said = []
+    for entry in record.get("objectives") or ():
+        if isinstance(entry, Mapping) and entry.get("objective") == "spike_budget":
+            budget = SpikeBudget(entry.get("rate"), entry.get("synops"), entry.get("per", "operation"))
+            now, limit = used(model, budget, images)
+            if now > EXCEEDED * limit:
+                said.append(
+                    f"{name.replace('_', ' ')} is above its budget: it needs {shown(budget, now)}, and {shown(budget, limit)} were asked "
+                    "for. Train longer (spikes:epochs=...), give the budget more weight (weight=...), or ask for less at once"
+                )
+    return said
 
 
 def _or_as_it_is(make: Callable[[keras.Model], keras.Model]) -> Callable[[keras.Model], keras.Model]:

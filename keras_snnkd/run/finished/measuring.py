@@ -14,7 +14,8 @@ from keras_snnkd.distill.samples import Samples, commonest
 from keras_snnkd.errors import ExportError, OutputError
 from keras_snnkd.files.processes import prepare
 from keras_snnkd.run.compressing import stages as compression
-from keras_snnkd.run.finished.evaluation import export_checked, measure, raster, test_images
+from keras_snnkd.run.compressing.ways import budget_told
+from keras_snnkd.run.finished.evaluation import PARITY_SAMPLES, export_checked, measure, raster, test_images
 from keras_snnkd.run.recipes.recipe import Recipe
 from keras_snnkd.run.watching.attempt import attempt, reason
 from keras_snnkd.run.watching.progress import working
@@ -65,6 +66,8 @@ class Measuring:
                     files, found = self.export(model, name)
             self.notes += [f"{name.replace('_', ' ')}, {note}" for note in row.get("notes", ())]
             self.notes += rounding_told(name, record)
+            with attempt(f"whether {name.replace('_', ' ')} keeps its budget is not known", self.notes):
+                self.notes += budget_told(name, model, record, self.data.sample(PARITY_SAMPLES)[0])
             rows.append({**_about(name, record), **row, **files, **_training(record)})
             activity.update(activity_here)
             exports += [{"model": name, **entry} for entry in found]

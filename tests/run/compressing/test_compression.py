@@ -302,6 +302,20 @@ def test_a_word_trains_at_a_part_of_the_students_learning_rate(optimizer, rate):
     assert stage.learning_rate == pytest.approx(rate)
 
 
+def test_a_network_above_its_budget_is_told_and_one_below_is_not():
+    model, images = network(), DATA.sample(32)[0]
+    budget = SpikeBudget(synops=1.0)
+    needs, _ = ways.used(model, budget, images)
+    record = {"objectives": ["soft_targets", {"objective": "spike_budget", "synops": 0.5 * needs}]}
+    (said,) = ways.budget_told("student_spikes", model, record, images)
+    assert said.startswith(
+        f"student spikes is above its budget: it needs {needs:,.0f} operations a sample, and {0.5 * needs:,.0f} operations"
+    )
+    kept = {"objectives": [{"objective": "spike_budget", "rate": 0.99, "per": "neuron"}]}
+    assert ways.budget_told("student_spikes", model, kept, images) == []
+    assert ways.budget_told("student_alone", model, {"objectives": ()}, images) == []
+
+
 def test_a_budget_that_rises_is_judged_once_it_is_there():
     entries = compression.read([{"compress": "spikes", "rate": 0.05, "ramp": 5, "epochs": 7}, {"compress": "spikes", "rate": 0.04}])
     first, second = compression.stages(entries, "student", DATA.sample(8)[0], {**USUAL, "epochs": 4})
