@@ -66,7 +66,7 @@ class Search(Experiment):
         >>> results = kd.tuning.Search(recipe, "runs/searched").run()
     """
 
-    may_change = ("strategy", "on_problem", "data_dir", "trials")
+    may_change = (*(name for name in Experiment.may_change if name != "compress"), "trials")
 
     def __init__(self, recipe: Recipe, folder: str | Path, console: Any = None, command: str = "") -> None:
         super().__init__(recipe, folder, console, command)

@@ -82,8 +82,9 @@ class Space:
         counts = [width for width in self.spec["widths"] if width != "pool"]
         widths = [sorted({max(1, round(width * factor)) for factor in WIDTH_FACTORS}) for width in counts]
         found: dict[str, Allowed] = dict(zip(self._widths, widths, strict=True))
-        if self.neuron != "relu" and not has_own_steps(base):
-            found["timesteps"] = [steps for steps in range(1, base.teacher_timesteps + 1) if base.teacher_timesteps % steps == 0]
+        if self.neuron != "relu":
+            if not has_own_steps(base):
+                found["timesteps"] = [steps for steps in range(1, base.teacher_timesteps + 1) if base.teacher_timesteps % steps == 0]
             if "tau" in neuron_arguments(self.neuron):
                 found["tau"] = {"low": 1.25, "high": 4.0}
         for name, entry in self.objectives.items():
