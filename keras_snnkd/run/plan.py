@@ -126,6 +126,8 @@ class Plan:
         stage = functools.partial(self.student, name) if method is None else functools.partial(self.taught, name, method)
         if not recipe.twin_epochs or "start_from" in more:
             return [stage(**more)]
+        if "spec" in more and not self._has_twin(more["spec"]):
+            return [stage(**more, epochs=recipe.epochs + recipe.twin_epochs)]
         by_rates = self._is_still and recipe.twin_activation == RATES
         spiking = more.get("spec", recipe.student)
         spec = spiking if by_rates else twin_of(spiking)
@@ -141,6 +143,10 @@ class Plan:
         of_twin.pop("in_budget", None)
         first = twin(f"{name}_twin", **of_twin)
         return [first, stage(**more, start_from=first.name)]
+
+    def _has_twin(self, spec: Any) -> bool:
+        """Whether a model has an ANN twin that can be built: it comes from no file, and is no ANN itself."""
+        return not is_file(spec) and models.specification(spec).get("neuron", self.recipe.neuron) != "relu"
 
     def with_twin_alone(self, stages: Sequence[Stage]) -> list[Stage]:
         """Stages, and before them the twin of the student alone, if one of them starts from that and it is not among them."""

@@ -49,6 +49,10 @@ def test_assistants_and_twins_that_teach_learn_as_long_as_students_and_theirs(tm
     assert twin.teacher == assistant.teacher == "teacher"
     assert all(entry["objective"] != "spike_budget" for entry in (*twin.objectives, *assistant.objectives))
     assert stages(tmp_path / "b", twin_epochs=3, teacher="twin")["teacher"].epochs == 4
+    ann = {"builder": "MLP", "widths": [16], "neuron": "relu"}
+    found = stages(tmp_path / "c", twin_epochs=3, mode="multistage", assistants=[ann])
+    assert "assistant_twin" not in found
+    assert found["assistant"].epochs == 4
 
 
 def test_a_student_whose_method_cannot_teach_a_twin_has_that_of_the_student_alone_before_it(tmp_path):
