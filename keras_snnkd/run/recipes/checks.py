@@ -217,7 +217,10 @@ def _check_loss(recipe: ResolvedRecipe) -> None:
         if recipe.task == data.REGRESSION:
             _check_numbers_taught(method)
     for entry in recipe.compress or ():
-        _check_labels(recipe, compression.step_of(entry, None).objectives)
+        try:
+            _check_labels(recipe, compression.step_of(entry, None).objectives)
+        except ValueError as error:
+            raise ValueError(f"--compress {entry[compression.COMPRESS]}: {error}") from error
     known = recipe.mode == Mode.COMPARE and all(methods.combine([objective]).first for objective in recipe.objectives)
     if recipe.student_start == IMITATION and not recipe.first_objectives and not known:
         raise ValueError(
