@@ -376,11 +376,9 @@ def test_objectives_that_ask_for_the_one_right_class_are_refused_with_mixup(obje
         kd.Recipe(mixup=0.2, objectives=[objective]).resolved()
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"), [({"mixup": 0.2}, "--compress anytime: .*with mixup"), ({"labels": 0.1}, "--compress anytime: .*--labels")]
-)
+@pytest.mark.parametrize(("settings", "message"), [({"mixup": 0.2}, "with mixup an image has two"), ({"labels": 0.1}, "--labels leaves")])
 def test_words_whose_objectives_ask_for_labels_are_refused_where_images_have_none_or_two(settings, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"--compress anytime: .*{message}"):
         kd.Recipe(compress=["anytime"], **settings).resolved()
     assert kd.Recipe(compress=["int8", "ternary"], **settings).resolved().compress
 
