@@ -19,7 +19,8 @@ BATCH_NORM_MOMENTUM = 0.9  # moving moments that follow within tens of steps; Ke
 def neuron_arguments(neuron: str) -> list[str]:
     """The arguments that a model's neurons can be given; for `"relu"`, those of any neuron, so that twins are built from the same ones."""
     classes = [neurons.get(name) for name in (neurons.names() if neuron == "relu" else [neuron])]
-    return list(dict.fromkeys(name for cls in classes for name in inspect.signature(cls.__init__).parameters if name not in ("self", "kwargs")))
+    given = [name for cls in classes for name in inspect.signature(cls.__init__).parameters]  # that of a class differs among Pythons
+    return list(dict.fromkeys(name for name in given if name not in ("self", "kwargs")))
 
 
 LARGEST_COUNT = 100_000
