@@ -92,7 +92,7 @@ def run_neuron_test(layer, cell, arguments):
         cell: The cell's class.
         arguments: Arguments of both, numbers and strings, other than the defaults.
     """
-    names = set(inspect.signature(layer).parameters) - {"kwargs"}
+    names = set(inspect.signature(layer.__init__).parameters) - {"self", "kwargs"}
     assert set(arguments) <= names
     assert_config_has_every_argument(layer, arguments, names | {"name", "dtype"})
     assert_config_has_every_argument(cell, {"units": 3, **arguments}, (names - {"return_state"}) | {"units", "name", "dtype"})

@@ -40,7 +40,7 @@ def dry_run(experiment: Experiment, console: Any, how: str = SHORT) -> int:
     for line in _models(experiment.recipe, taught):
         say(line)
     say("")
-    stages = estimate(distillers, experiment.recipe, experiment.data.steps_per_epoch)
+    stages = estimate(distillers, experiment.epochs, experiment.recipe, experiment.data.steps_per_epoch)
     for name, distiller in distillers.items():
         text = f"stage {name}: {distiller.student.count_params():,} parameters, loss = {distiller.describe()}; {_about(stages[name])}"
         values = {"stage": name, "parameters": distiller.student.count_params(), "loss": distiller.describe()}

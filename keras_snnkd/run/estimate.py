@@ -14,8 +14,8 @@ from keras_snnkd import metrics
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.export.freeze import timesteps
 from keras_snnkd.files.memory import gigabytes, physical_memory
-from keras_snnkd.run.plan import RIVAL, STUDENTS_TWIN
-from keras_snnkd.run.recipes.recipe import TWIN, Recipe
+from keras_snnkd.run.recipes.modes import Mode
+from keras_snnkd.run.recipes.recipe import Recipe
 
 FORWARD_AND_BACKWARD = 3.0
 """Multiply-accumulates of a training step, where those of the forward pass are 1."""
@@ -32,6 +32,9 @@ COPIES = 4
 FLOAT = 4
 """Bytes."""
 
+CANDIDATES = 2
+"""Of a search, that are built beforehand: the smallest and the largest one."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
@@ -46,7 +49,7 @@ class Estimate:
     memory_bytes: int
 
 
-def estimate(distillers: Mapping[str, Distiller], recipe: Recipe, steps_per_epoch: int) -> dict[str, Estimate]:
+def estimate(distillers: Mapping[str, Distiller], epochs: Mapping[str, int], recipe: Recipe, steps_per_epoch: int) -> dict[str, Estimate]:
     """By stage, what it will take here::
 
         seconds = compiling + epochs steps (overhead + batch MACs / rate)
@@ -56,13 +59,15 @@ def estimate(distillers: Mapping[str, Distiller], recipe: Recipe, steps_per_epoc
 
     Args:
         distillers: What `Experiment.check` gives.
+        epochs: How long each stage trains: `Experiment.epochs`, once it was checked.
         recipe: The resolved one.
         steps_per_epoch: Of the data set.
 
     Example:
-        >>> estimate(experiment.check(), experiment.recipe, experiment.data.steps_per_epoch)["teacher"].seconds
+        >>> built = experiment.check()
+        >>> estimate(built, experiment.epochs, experiment.recipe, experiment.data.steps_per_epoch)["teacher"].seconds
     """
-    return {name: _stage(name, distiller, recipe, steps_per_epoch) for name, distiller in distillers.items()}
+    return {name: _stage(distiller, epochs[name], recipe, steps_per_epoch) for name, distiller in distillers.items()}
 
 
 def total(stages: Mapping[str, Estimate], recipe: Recipe) -> Estimate:
@@ -76,7 +81,7 @@ def total(stages: Mapping[str, Estimate], recipe: Recipe) -> Estimate:
     for name, stage in stages.items():
         if stage.seconds is None:
             return Estimate(None, _most(stages))
-        seconds += _times(name, stages, recipe) * (stage.seconds + (AFTERWARDS if recipe.mode not in ("compare", "tune") else 0.0))
+        seconds += _times(name, stages, recipe) * (stage.seconds + (AFTERWARDS if recipe.mode not in (Mode.COMPARE, Mode.TUNE) else 0.0))
     return Estimate(seconds, _most(stages))
 
 
@@ -86,13 +91,17 @@ def _most(stages: Mapping[str, Estimate]) -> int:
 
 
 def _times(name: str, stages: Mapping[str, Estimate], recipe: Recipe) -> float:
-    if _epochs(name, recipe) != recipe.epochs or name.startswith("teacher"):
+    if _teaches(name):
         return 1.0
-    if recipe.mode == "compare":
+    if recipe.mode == Mode.COMPARE:
         return float(recipe.seeds + _trials(recipe) - 1)  # the best trial is the first seed
-    if recipe.mode == "tune":  # the smallest and the largest candidate stand for all
-        return recipe.trials / max(1, sum(1 for other in stages if not other.startswith("teacher")))
+    if recipe.mode == Mode.TUNE:  # the smallest and the largest candidate stand for all
+        return recipe.trials / CANDIDATES
     return 1.0
+
+
+def _teaches(name: str) -> bool:
+    return name.rpartition("/")[2].split("_")[0] == "teacher"  # of a comparison at several sizes, behind the size
 
 
 def _trials(recipe: Recipe) -> int:
@@ -100,21 +109,7 @@ def _trials(recipe: Recipe) -> int:
     return max(1, len(recipe.rates or ())) + len([weight for weight in recipe.weights or () if weight != 1])
 
 
-def _epochs(name: str, recipe: Recipe) -> int:
-    """How long a stage trains, by what its name says of its role."""
-    epochs = recipe.epochs
-    if name == RIVAL and recipe.mode == "distill":
-        epochs = (recipe.epochs or 0) + (recipe.twin_epochs or 0)
-    elif name == STUDENTS_TWIN or (name == "teacher" and recipe.teacher == TWIN):
-        epochs = recipe.epochs
-    elif name.startswith("teacher"):
-        epochs = recipe.ann_epochs if name.endswith("ann") else recipe.teacher_stop or recipe.teacher_epochs
-    elif name.endswith("twin") and recipe.twin_epochs:
-        epochs = recipe.twin_epochs
-    return epochs or 0
-
-
-def _stage(name: str, distiller: Distiller, recipe: Recipe, steps_per_epoch: int) -> Estimate:
+def _stage(distiller: Distiller, epochs: int, recipe: Recipe, steps_per_epoch: int) -> Estimate:
     batch = recipe.batch_size or 1
     memory = _memory(distiller, batch)
     work = _seconds(distiller.student)
@@ -122,7 +117,7 @@ def _stage(name: str, distiller: Distiller, recipe: Recipe, steps_per_epoch: int
     if work is None or taught is None:
         return Estimate(None, int(memory))
     step = OVERHEAD + batch * (FORWARD_AND_BACKWARD * work + taught)
-    return Estimate(COMPILING + _epochs(name, recipe) * steps_per_epoch * step, int(memory))
+    return Estimate(COMPILING + epochs * steps_per_epoch * step, int(memory))
 
 
 def _memory(distiller: Distiller, batch: int) -> float:

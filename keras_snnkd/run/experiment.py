@@ -13,7 +13,7 @@ import numpy as np
 from keras_snnkd import data as datasets
 from keras_snnkd import graphs, models, report
 from keras_snnkd.compress import ParetoFront
-from keras_snnkd.distill.chain import Chain, StageResult
+from keras_snnkd.distill.chain import Chain, Failed, StageResult
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import DifferentSizesError, ExportError, OutputError
@@ -116,6 +116,7 @@ class Experiment:
         self.outlook: list[str] = []  # what is said before the first student is distilled
         self.refused: dict[str, str] = {}  # by model, why not all of its files were written
         self.warned: list[str] = []  # what was said before anything was trained, and stands in the report too
+        self.epochs: dict[str, int] = {}  # of the stages that were checked
         if is_file(self.recipe.teacher) and self.recipe.augment != "none" and has_teacher(self.recipe):
             self._spare_the_teacher(recipe)
 
@@ -185,8 +186,13 @@ class Experiment:
         """Whether the student's ANN twin is trained beside it, to be compared."""
         return self.recipe.rivals and self.recipe.mode == Mode.DISTILL
 
+    def _built(self, chain: Chain, failed: Failed | None = None) -> dict[str, Distiller]:
+        """What `Chain.check` builds; how long each stage trains is kept."""
+        self.epochs.update({stage.name: stage.stop or stage.epochs for stage in chain.stages})
+        return chain.check(self.data.steps_per_epoch, failed)
+
     def _checked(self, chain: Chain) -> dict[str, Distiller]:
-        found = chain.check(self.data.steps_per_epoch)
+        found = self._built(chain)
         for stage in filter(self._has_front, chain.stages):
             synapses(graphs.flat(found[stage.name].student))  # whose operations are counted after each epoch
         for name in (DISTILLED, RIVAL) if self._has_rivals else ():

@@ -128,14 +128,14 @@ class Search(Experiment):
             text = f"{allowed['low']:g} to {allowed['high']:g}" if isinstance(allowed, dict) else ", ".join(map(str, allowed))
             self.console.print(f"  {name}: {text}", highlight=False, markup=False)
         self._check_budget()
-        stages, steps = self.stages(), self.data.steps_per_epoch
-        found = Chain(stages, self.folder).check(steps) if stages else {}
+        stages = self.stages()
+        found = self._built(Chain(stages, self.folder)) if stages else {}
         teacher = found["teacher"].student if found else self._teacher_model()
         for name, which in (("smallest", min), ("largest", max)):
             recipe = self.space.recipe(self.space.corner(which), self.recipe.epochs)
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "the student .* is not smaller than its teacher")  # told where one is trained
-                found.update(Chain(self._of_candidate(name, recipe, teacher), self.folder).check(steps))
+                found.update(self._built(Chain(self._of_candidate(name, recipe, teacher), self.folder)))
         return found
 
     def _check_budget(self) -> None:

@@ -27,7 +27,7 @@ SETTINGS = st.fixed_dictionaries(
 
 def layer(name, **arguments):
     cls = neurons.get(name)
-    if arguments.get("reset") == "soft" or "v_reset" not in inspect.signature(cls).parameters:  # no potential to reset to
+    if arguments.get("reset") == "soft" or "v_reset" not in inspect.signature(cls.__init__).parameters:  # no potential to reset to
         arguments.pop("v_reset", None)
     return cls(**arguments)
 

@@ -8,6 +8,7 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd.run import estimate as estimating
 from keras_snnkd.run.estimate import COMPILING, OVERHEAD, Estimate, estimate, total
+from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.watching.json_log import Lines
 from keras_snnkd.run.watching.progress import Counter
 
@@ -18,20 +19,20 @@ def _machine(monkeypatch):
     monkeypatch.setattr(estimating, "multiply_accumulates_a_second", lambda channels: 1e6)
 
 
-def of(recipe, steps=10):
+def of(recipe, steps=10, epochs=3):
     student = kd.models.MLP((4, 4, 1), 10, widths=(20,), timesteps=2, name="student")
     teacher = kd.models.MLP((4, 4, 1), 10, widths=(40,), timesteps=2, name="teacher")
-    return estimate({"student_distilled": kd.Distiller(student, teacher, ["soft_targets"])}, recipe, steps)["student_distilled"]
+    built = {"student_distilled": kd.Distiller(student, teacher, ["soft_targets"])}
+    return estimate(built, {"student_distilled": epochs}, recipe, steps)["student_distilled"]
 
 
 def test_time_is_that_of_the_operations_by_hand():
-    recipe = kd.Recipe(epochs=3, batch_size=4, cache=0).resolved()
+    recipe = kd.Recipe(batch_size=4, cache=0).resolved()
     student, teacher = 2 * (16 * 20 + 20 * 10), 2 * (16 * 40 + 40 * 10)
     step = OVERHEAD + 4 * (3 * student + teacher) / 1e6
     assert of(recipe).seconds == pytest.approx(COMPILING + 3 * 10 * step)
-    assert of(kd.Recipe(epochs=3, batch_size=4, cache=1).resolved()).seconds == pytest.approx(
-        COMPILING + 30 * (OVERHEAD + 4 * 3 * student / 1e6)
-    )
+    assert of(kd.Recipe(batch_size=4, cache=1).resolved()).seconds == pytest.approx(COMPILING + 30 * (OVERHEAD + 4 * 3 * student / 1e6))
+    assert of(recipe, epochs=5).seconds == pytest.approx(COMPILING + 5 * 10 * step)
 
 
 def test_memory_grows_with_the_batch_and_holds_the_weights_four_times():
@@ -43,10 +44,34 @@ def test_memory_grows_with_the_batch_and_holds_the_weights_four_times():
 
 
 def test_arms_count_once_for_each_seed_and_what_is_not_known_stays_so():
-    stages = {"teacher": Estimate(10.0, 5), "hinton": Estimate(20.0, 9)}
-    compared = kd.Recipe(mode="compare", seeds=3, epochs=2, teacher_epochs=2).resolved()
-    assert total(stages, compared) == Estimate(70.0, 9)
+    stages = {"teacher_ann": Estimate(10.0, 5), "hinton_twin": Estimate(20.0, 9), "hinton": Estimate(2.0, 1)}
+    compared = kd.Recipe(mode="compare", seeds=3, epochs=2).resolved()
+    assert total(stages, compared) == Estimate(76.0, 9)
+    assert total(stages, kd.Recipe(mode="compare", seeds=3, rates=[0.1, 0.2]).resolved()) == Estimate(98.0, 9)
+    assert total({f"size2/{name}": stage for name, stage in stages.items()}, compared) == Estimate(76.0, 9)
     assert total({**stages, "own": Estimate(None, 1)}, compared).seconds is None
+
+
+def test_candidates_count_once_for_each_trial_with_what_makes_them_cheaper():
+    stages = {name: Estimate(10.0, 5) for name in ("teacher", "smallest", "smallest_int8", "largest", "largest_int8")}
+    assert total(stages, kd.Recipe(mode="tune", trials=6).resolved()).seconds == 10.0 + 6 * 20.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "epochs"),
+    [
+        ({"compress": ["int8"]}, {"student_alone": 6, "student_alone_twin": 2, "student_int8": 3}),
+        ({"rivals": True, "twin_epochs": 0}, {"student_distilled": 6, "student_twin": 6}),
+        ({"teacher": "twin", "twin_epochs": 0, "objectives": ["hinton"]}, {"teacher": 6, "student_distilled": 6}),
+        ({"teacher": "mlp:20", "teacher_epochs": 5, "teacher_stop": 3}, {"teacher": 3}),
+    ],
+)
+def test_stages_are_told_with_the_epochs_that_they_have(tmp_path, settings, epochs):
+    given = {"epochs": 6, "twin_epochs": 2, "student": "mlp:8", "timesteps": 2, "limit": 40, **settings}
+    experiment = Experiment(kd.Recipe(**given), tmp_path / "run")
+    built = experiment.check()
+    assert {name: experiment.epochs[name] for name in epochs} == epochs
+    assert set(estimate(built, experiment.epochs, experiment.recipe, 1)) == set(built)
 
 
 def test_a_network_whose_operations_are_not_counted_has_no_time(monkeypatch):
@@ -87,8 +112,8 @@ def test_a_network_is_timed_by_blocks_of_its_own_channels(monkeypatch):
     monkeypatch.setattr(estimating, "multiply_accumulates_a_second", lambda channels: asked.append(channels) or 1e6)
     narrow = kd.models.ConvNet((8, 8, 1), 10, widths=(12, 24), timesteps=2, name="student")  # 12 x 24 is 17 x 17
     wide = kd.models.ConvNet((8, 8, 1), 10, widths=(600,), timesteps=2, name="teacher")  # of one channel in: 1 x 600 is 24 x 24
-    estimate({"student": kd.Distiller(narrow, wide, ["soft_targets"])}, kd.Recipe(cache=0).resolved(), 1)
-    estimate({"student": kd.Distiller(kd.models.MLP((4, 4, 1), 10, widths=(5,), timesteps=2))}, kd.Recipe().resolved(), 1)
+    estimate({"student": kd.Distiller(narrow, wide, ["soft_targets"])}, {"student": 1}, kd.Recipe(cache=0).resolved(), 1)
+    estimate({"student": kd.Distiller(kd.models.MLP((4, 4, 1), 10, widths=(5,), timesteps=2))}, {"student": 1}, kd.Recipe().resolved(), 1)
     assert asked == [16, 32, 128]
 
 

@@ -182,12 +182,11 @@ class Comparison(Experiment):
         Raises:
             KDError, ValueError: If a teacher or the student alone cannot be, or no method fits.
         """
-        steps = self.data.steps_per_epoch
         stages = self.stages()
-        found = Chain(stages, self.folder).check(steps) if stages else {}
+        found = self._built(Chain(stages, self.folder)) if stages else {}
         teachers = {**{name: distiller.student for name, distiller in found.items()}, **self._from_file}
         arms = [*self._arm_stages(teachers), *self._cheaper_stages(self._names)]
-        found.update(Chain(arms, self.folder).check(steps, self._left_out))
+        found.update(self._built(Chain(arms, self.folder), self._left_out))
         self._check_left()
         return found
 

@@ -59,6 +59,7 @@ class Sizes(Comparison):
         for factor in self.recipe.sizes or ():
             one = self._of_size(factor, given)
             found.update({f"{one.folder.name}/{name}": distiller for name, distiller in one.check().items()})
+            self.epochs.update({f"{one.folder.name}/{name}": epochs for name, epochs in one.epochs.items()})
         return found
 
     def run(self, resume: bool = False) -> dict[str, Any]:
