@@ -40,9 +40,10 @@ class Distiller(Distributed):
     not run where the batches bring its taps, `({"inputs": x, "teacher": {tap: array}}, y)`, see `TeacherCache`. With the loss
     given to `compile` as L_label and the objectives as L_i::
 
-        loss = label_weight L_label + sum over i of weight_i L_i
+        loss = label_weight L_label + sum over i of weight_i L_i + L_own
 
-    L_label includes the student's regularizers, as everywhere in Keras, and alone is the loss that `evaluate` and validation report.
+    with the student's regularizers and what else its layers add as L_own, which no weight scales. L_label + L_own, as everywhere in Keras,
+    is the loss that `evaluate` and validation report.
     Gradients flow to the student and to the objectives' own helpers (projections). `evaluate` and `predict` run the student alone.
     Sample and class weights count in the label loss and in the objectives alike. The teacher is held outside Keras' tracking: weights
     and files of the distiller hold the student (and helpers), never the teacher. Without teacher and objectives it trains the student
@@ -323,7 +324,8 @@ class Distiller(Distributed):
             return super().compute_loss(x, y, y_pred, sample_weight, training=training)
         teacher, student = y_pred
         replicas = strategy.replicas()
-        loss = self.label_weight * super().compute_loss(x, y, student[OUTPUT], sample_weight, training=training)
+        own = ops.sum([ops.sum(loss) for loss in self.losses]) / replicas if self.losses else 0.0  # which Keras adds to the label loss
+        loss = self.label_weight * (super().compute_loss(x, y, student[OUTPUT], sample_weight, training=training) - own) + own
         for objective, metric in zip(self.objectives, self.objective_metrics, strict=True):
             of = views.pick if objective.reads_views else pick
             outputs = of(teacher, objective.teacher_tap), of(student, objective.student_tap)

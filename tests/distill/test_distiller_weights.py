@@ -47,6 +47,22 @@ def test_class_weights_are_the_sample_weights_of_the_classes():
         np.testing.assert_allclose(value, other, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("label_weight", [0.0, 0.25, 1.0])
+def test_the_label_weight_leaves_the_students_own_losses_alone(label_weight):
+    """Beside 0 labels and one objective of weight 0, regularizers alone move a kernel: by the rate times their gradient."""
+    regularized = keras.layers.Dense(3, use_bias=False, kernel_regularizer=keras.regularizers.L2(0.1), activity_regularizer="l2")
+    student = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), regularized])
+    before, images = regularized.kernel.numpy(), tiny.IMAGES[:6].reshape(6, -1).astype("float32")
+    distiller = tiny.compiled(student, tiny.plain(9, "teacher"), [SoftTargets(weight=0.0)], keras.optimizers.SGD(0.5), label_weight)
+    logits = images @ before
+    labels = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True) - np.eye(3)[tiny.LABELS[:6]]
+    gradient = label_weight * images.T @ labels / 6 + 2 * 0.1 * before + 2 * 0.01 * images.T @ logits / 6
+    logs = tiny.fit(distiller, tiny.IMAGES[:6], tiny.LABELS[:6])
+    np.testing.assert_allclose(regularized.kernel.numpy(), before - 0.5 * gradient, rtol=1e-4, atol=1e-5)
+    own = 0.1 * np.square(before).sum() + 0.01 * np.square(logits).sum() / 6
+    assert logs["loss"] >= own * 0.999 if label_weight else logs["loss"] == pytest.approx(own, rel=1e-4)
+
+
 class Counted(Objective):
     """Counts how often it is traced; its value is 1."""
 
