@@ -75,12 +75,10 @@ def measured(model: keras.Model, data: Data, word: str = "") -> Row:
 
 def _accuracies(model: keras.Model, data: Data, word: str) -> Row:
     images, labels = data.sample(SOME_IMAGES)
-    device = compression.device_of(compression.read([read_named(word, compression.COMPRESS, "way to compress")])) if word else None
-    if device is not None:
-        return {"on_device": kd.compress.device_accuracy(model, images, labels, device).to_dict()}
     if word == "anytime":
         return {"by_step": kd.metrics.anytime(model, images, labels, (images, labels)).accuracy}
-    return {}
+    entries = compression.read([read_named(word, compression.COMPRESS, "way to compress")]) if word else []
+    return compression.on_device(model, images, labels, entries)
 
 
 def accuracy_alone(model: keras.Model, data: Data, word: str = "") -> Row:

@@ -21,6 +21,7 @@ from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import KDError, OutputError
 from keras_snnkd.files.staging import write_json
+from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.experiment import Experiment
 from keras_snnkd.run.finished.evaluation import MEASURED_IMAGES, PARITY_SAMPLES
 from keras_snnkd.run.recipes.folder import check_resume
@@ -49,7 +50,8 @@ class Search(Experiment):
     touched: it belongs to the chosen recipe's own run.
 
     With `compress` every candidate goes through these ways to become cheaper, and what it is then is what counts: its accuracy, its costs,
-    its file. What it costs is known only then, so that no candidate is left out before.
+    its file. What it costs is known only then, so that no candidate is left out before. For a `device` its accuracy is the mean over
+    draws of that.
 
     With KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT set, this is the chief of a search on many machines, or one
     of its workers; all share the folder.
@@ -75,10 +77,16 @@ class Search(Experiment):
         self.role = cluster.role()
 
     @functools.cached_property
+    def _measured_on(self) -> tuple[np.ndarray, np.ndarray]:
+        """Validation images and their labels."""
+        batches = itertools.islice(self.data.validation, -(-MEASURED_IMAGES // self.data.batch_size))
+        images, labels = ([np.asarray(part) for part in parts] for parts in zip(*batches, strict=True))
+        return np.concatenate(images)[:MEASURED_IMAGES], np.concatenate(labels)[:MEASURED_IMAGES]
+
+    @property
     def images(self) -> np.ndarray:
         """The validation images on which candidates are measured."""
-        needed = -(-MEASURED_IMAGES // self.data.batch_size)
-        return np.concatenate([np.asarray(images) for images, _ in itertools.islice(self.data.validation, needed)])[:MEASURED_IMAGES]
+        return self._measured_on[0]
 
     @functools.cached_property
     def footprints(self) -> Footprints:
@@ -275,6 +283,8 @@ class Search(Experiment):
         seconds = sum(one.record["seconds"] for one in results.values())
         row.update(self._measured(result.model), loss=results[stages[0].name].record["loss"], seconds=seconds)
         row["accuracy"] = result.record["validation_accuracy"]
+        if on_device := compression.on_device(result.model, *self._measured_on, recipe.compress or []):
+            row.update(on_device, accuracy=on_device["on_device"]["mean"])
         row["exceeded"] = self.budget.exceeded(row)
         write_json(path, row)
         self.console.print(line(row, recipe, self.recipe.trials), highlight=False, markup=False, soft_wrap=True)

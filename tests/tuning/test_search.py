@@ -160,6 +160,16 @@ def test_candidates_are_made_cheaper_and_judged_then(tmp_path, monkeypatch):
     assert min(exported) >= 0.59
 
 
+def test_candidates_for_a_device_are_judged_on_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(outcome, "file_costs", fake_costs)
+    assert tiny.run(*TUNE, "--trials", 1, "--compress", "device:noise=0.5") == 0
+    (row,) = results(tmp_path)["search"]["candidates"]
+    record = read_json(tmp_path / "run" / "trials" / row["stage"] / "stage.json")
+    assert row["on_device"]["perfect"] == pytest.approx(record["validation_accuracy"])
+    assert row["accuracy"] == row["on_device"]["mean"] != row["on_device"]["perfect"]
+
+
 # what is refused before anything is trained
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import keras
 
 from keras_snnkd import models
-from keras_snnkd.compress import device_accuracy
 from keras_snnkd.distill import methods
 from keras_snnkd.distill.chain import Chain, Failed, StageResult
 from keras_snnkd.distill.distiller import Distiller
@@ -374,8 +373,7 @@ class Comparison(Experiment):
         if name in self._names:
             return gauge(model)
         row, _ = measure(model, self.data)
-        device = compression.device_of(self.recipe.compress or [])
-        on_device = {} if device is None else {"on_device": device_accuracy(model, *test_images(self.data), device).to_dict()}
+        on_device = compression.on_device(model, *test_images(self.data), self.recipe.compress or [])
         return {**row, **compression.costs(model, row), **on_device}
 
     def _content(self, measured: Any, teachers: dict[str, keras.Model], chosen: Mapping[str, Setting]) -> dict[str, Any]:

@@ -249,11 +249,20 @@ def stage_names(entries: Sequence[Mapping[str, Any]], prefix: str = STUDENT) -> 
     return names
 
 
-def device_of(entries: Sequence[Mapping[str, Any]]) -> compress.Device | None:
-    """The device for which a student is trained last; `None` if for none."""
+def on_device(model: keras.Model, images: Any, labels: Any, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a student's row holds beside the usual if a device is among the entries: `on_device`, how right it is over draws of the last.
+
+    Args:
+        model: The student.
+        images, labels: As for `keras_snnkd.compress.device_accuracy`.
+        entries: What `read` gives.
+    """
     faults = [entry for entry in entries if entry[COMPRESS] == "device"]
+    if not faults:
+        return {}
     fields = [field.name for field in dataclasses.fields(compress.Device)]
-    return compress.Device(**{name: value for name, value in faults[-1].items() if name in fields}) if faults else None
+    device = compress.Device(**{name: value for name, value in faults[-1].items() if name in fields})
+    return {"on_device": compress.device_accuracy(model, images, labels, device).to_dict()}
 
 
 def costs(model: keras.Model, row: Mapping[str, Any]) -> dict[str, Any]:

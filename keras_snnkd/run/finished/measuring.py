@@ -7,7 +7,6 @@ from typing import Any
 import keras
 
 from keras_snnkd import models
-from keras_snnkd.compress import device_accuracy
 from keras_snnkd.data import Data
 from keras_snnkd.distill import teachers
 from keras_snnkd.distill.samples import Samples, commonest
@@ -43,8 +42,8 @@ class Measuring:
 
     def __init__(self, recipe: Recipe, data: Data, folder: Path, console: Any, notes: Sequence[str] = ()) -> None:
         self.data, self.folder, self.console = data, folder, console
-        self.words = [entry[compression.COMPRESS] for entry in recipe.compress or ()]
-        self.device = compression.device_of(recipe.compress or ())
+        self.entries = list(recipe.compress or ())
+        self.words = [entry[compression.COMPRESS] for entry in self.entries]
         self.notes = list(notes)
         self.refused: dict[str, str] = {}  # by model, why not all of its files were written
 
@@ -95,8 +94,7 @@ class Measuring:
         if compressed:
             with attempt(f"what {name.replace('_', ' ')} costs was not measured", self.notes):
                 row.update(compression.costs(model, row))
-                if self.device is not None:
-                    row["on_device"] = device_accuracy(model, *test_images(self.data), self.device).to_dict()
+                row.update(compression.on_device(model, *test_images(self.data), self.entries))
         return row, activity
 
     def export(self, model: keras.Model, name: str) -> tuple[dict[str, Any], list[Any]]:

@@ -324,8 +324,10 @@ def test_a_budget_that_rises_is_judged_once_it_is_there():
 
 def test_the_last_device_is_the_one_that_counts():
     entries = compression.read([{"compress": "device", "noise": 0.1}, {"compress": "device", "levels": 8, "epochs": 2}, "int8"])
-    assert compression.device_of(entries) == compress.Device(levels=8)
-    assert compression.device_of(entries[2:]) is None
+    images, labels = DATA.sample(8)
+    found = compress.device_accuracy(model := network(), images, labels, compress.Device(levels=8))
+    assert compression.on_device(model, images, labels, entries) == {"on_device": found.to_dict()}
+    assert compression.on_device(model, images, labels, entries[2:]) == {}
 
 
 def test_in_reverse_the_pruned_student_teaches_the_first_one():
