@@ -49,6 +49,7 @@ WAYS = (
 OWN_WAYS = {
     "digits": ("spikes:rate=0.12", "spikes:rate=0.057,per=neuron", "tt:rank=8", "tt:rank=5", "tt:rank=3"),
     "fashion_mnist": ("spikes:rate=0.07", "tt:rank=16", "tt:rank=10", "tt:rank=6"),
+    "cifar10": ("spikes:synops=1750000", "tt:rank=48", "tt:rank=31", "tt:rank=20"),
 }
 """And of the student of a data set, before these: a budget at which it has 40 % fewer operations, that of the break-even of 5.7 % where
 this is less, and the ranks at which its largest convolution has about 2, 4 and 8 times fewer weights."""
