@@ -1,5 +1,6 @@
 """The layers of a network that are synapses, and how many connections of each an input uses."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -70,19 +71,28 @@ def parts(name: str, layer: keras.Layer) -> dict[str, "Synapse"]:
 
 
 def _of_train(name: str, layer: TensorTrainConv2D, timed: bool) -> dict[str, "Synapse"]:
-    """The synapses of a tensor train: the 1x1 that reads spikes, what is between, and the 1x1 behind."""
+    """The synapses of a tensor train: each factor, which reads what those before it make of the spikes; parallel ones are one."""
 
-    def between(x: Tensor) -> Tensor:
-        return ops.conv(x, ops.convert_to_tensor(layer.first))
+    def convolution(strides: tuple[int, int]) -> Apply:
+        return lambda x, kernel: ops.conv(x, ops.convert_to_tensor(kernel), strides, layer.padding)
 
-    def behind(x: Tensor) -> Tensor:
-        return ops.conv(between(x), middle, layer.strides, layer.padding)
+    height, width = layer.strides
+    if layer.mode == "sequential":
+        between = {"second": (layer.second, convolution((height, 1))), "third": (layer.third, convolution((1, width)))}
+    else:
+        between = {"middle": (layer.middle(), convolution(layer.strides))}
+    one: Apply = convolution((1, 1))
+    found: dict[str, Synapse] = {}
+    before: Callable[[Any], Any] | None = None
+    for factor, (kernel, apply) in {"first": (layer.first, one), **between, "last": (layer.fourth, one)}.items():
+        found[f"{name}:{factor}"] = Synapse(timed, 2, kernel, (-1,), apply, before)
+        before = functools.partial(_through, before, apply, kernel)
+    return found
 
-    middle = layer.middle()
-    first = Synapse(timed, 2, layer.first, (-1,), ops.conv)
-    second = Synapse(timed, 2, middle, (-1,), lambda x, kernel: ops.conv(x, kernel, layer.strides, layer.padding), between)
-    fourth = Synapse(timed, 2, layer.fourth, (-1,), ops.conv, behind)
-    return {f"{name}:first": first, f"{name}:middle": second, f"{name}:last": fourth}
+
+def _through(before: Callable[[Any], Any] | None, apply: Apply, kernel: Any, x: Tensor) -> Tensor:
+    """What a factor makes of what those before it make."""
+    return apply(x if before is None else before(x), kernel)
 
 
 def synapses(model: keras.Model) -> dict[str, "Synapse"]:

@@ -91,6 +91,7 @@ def test_a_decomposed_network_becomes_plain_again(mode, trains):
         counted = metrics.synaptic_operations(plain, IMAGES)
         train = metrics.synaptic_operations(student, IMAGES)
         assert train.effective_acs == pytest.approx(counted.effective_acs)
+        assert train.effective_macs == pytest.approx(counted.effective_macs)
     smaller = compress.plain(student, "smaller")
     assert smaller.count_params() <= convnet().count_params()
 
