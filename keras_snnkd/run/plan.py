@@ -41,7 +41,7 @@ RIVAL = "student_twin"
 """The stage of the student's ANN twin that learns as the student does, to be compared with it."""
 
 
-COMPRESSED_RATE = {"adamw": 0.5, "sgd": 0.1}
+COMPRESSED_RATE = 0.5
 """The learning rate at which a trained student is compressed, in parts of that at which it was trained."""
 
 
@@ -82,7 +82,7 @@ class Plan:
         settings = {"precision": recipe.precision, "augment": recipe.augment, "data": self.data.fingerprint}
         usual = {
             "epochs": max(1, (recipe.epochs + recipe.twin_epochs // 2) // 2),
-            "learning_rate": recipe.learning_rate * COMPRESSED_RATE[recipe.optimizer],
+            "learning_rate": recipe.learning_rate * COMPRESSED_RATE,
             "optimizer": recipe.optimizer,
             "schedule": recipe.schedule,
             "weight_decay": recipe.weight_decay,

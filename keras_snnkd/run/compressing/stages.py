@@ -15,7 +15,7 @@ from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import NothingToGainError, unknown_name
 from keras_snnkd.layers.encoders import is_count, is_number
 from keras_snnkd.layers.synapses import UncountableError
-from keras_snnkd.run.compressing.ways import MEMBRANES, REVERSE_SPARSITY, WORDS, Step
+from keras_snnkd.run.compressing.ways import FINE, MEMBRANES, REVERSE_SPARSITY, WORDS, Step
 
 COMPRESS = "compress"
 """The key of a word in a recipe's entry."""
@@ -201,6 +201,7 @@ def _stage(
     pruned: bool,
 ) -> Stage:
     epochs = entry.get("epochs") or usual["epochs"]
+    rate = step.rate * (FINE.get(usual.get("optimizer", ""), 1.0) if step.fine else 1.0)
     taught = entry.get("taught", True)
 
     def make(trained: keras.Model) -> keras.Model:
@@ -222,7 +223,7 @@ def _stage(
             "objectives": asked,
             "label_weight": step.label_weight,
             "epochs": epochs,
-            "learning_rate": entry.get("learning_rate") or step.rate * usual["learning_rate"],
+            "learning_rate": entry.get("learning_rate") or rate * usual["learning_rate"],
             "start_from": source,
             "transfer": None,
             "cache_views": None if membranes or not taught else usual.get("cache_views"),

@@ -40,6 +40,7 @@ class Step:
         objectives: What it learns beside the labels; those that ask the student before are left out where that does not teach.
         label_weight: Of the label loss.
         rate: Times the usual learning rate.
+        fine: Whether only the rounding of weights and neurons has to be learned, with SGD at `FINE` of that rate.
         settled: The part of the epochs after which it has its final size.
         rises: The epochs in which what it is asked for rises.
         rounded: Whether its weights are rounded as those of the other students.
@@ -56,12 +57,16 @@ class Step:
     objectives: Sequence[Any] = (SOFT_TARGETS,)
     label_weight: float | Mapping[str, Any] = 1.0
     rate: float = 1.0
+    fine: bool = False
     settled: float = 0.0
     rises: int = 0
     rounded: bool = True
     from_first: bool = False
     beside: bool = False
 
+
+FINE = {"sgd": 0.2}
+"""By optimizer, the part of the usual learning rate for words that round; at all of it int4 with its membranes fell to chance."""
 
 STDS_RATE = 4.0
 """Of STDS: the weights that are left have to grow as fast as the threshold does that is taken off them."""
@@ -191,7 +196,7 @@ def _spikes(
 
 def _bits(bits: int, images: Any, objectives: Sequence[Any] = (SOFT_TARGETS,)) -> Step:
     make = functools.partial(models.quantize_aware, images=images, weight_bits=bits)
-    return Step(make, requires=check_spiking if MEMBRANES in objectives else None, objectives=objectives, rounded=False)
+    return Step(make, requires=check_spiking if MEMBRANES in objectives else None, objectives=objectives, rounded=False, fine=True)
 
 
 def _int8(images: Any) -> Step:
@@ -212,7 +217,7 @@ def _approximate(images: Any, adder: int = 0, multiplier: int = 0) -> Step:
     if not adder and not multiplier:
         raise ValueError("arithmetic that leaves no bits out is exact: give approximate:adder=2 or approximate:multiplier=2, or take int8")
     make = functools.partial(models.quantize_aware, images=images, adder_bits=adder, multiplier_bits=multiplier)
-    return Step(make, requires=check_spiking, rounded=False, beside=True)
+    return Step(make, requires=check_spiking, rounded=False, fine=True, beside=True)
 
 
 def _device(
