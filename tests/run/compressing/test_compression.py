@@ -297,8 +297,9 @@ def test_a_word_trains_for_half_of_what_the_student_had_in_which_an_epoch_of_its
 
 @pytest.mark.parametrize(("optimizer", "rate", "rounding"), [("adamw", 0.5 * 5e-3, 0.5 * 5e-3), ("sgd", 0.5 * 0.1, 0.1 * 0.1)])
 def test_a_word_trains_at_a_part_of_the_students_learning_rate_and_sgd_rounds_with_care(optimizer, rate, rounding):
-    words = ["magnitude:sparsity=0.5", "stds:sparsity=0.9", "int8", "int4", "ternary", "approximate:adder=2"]
-    recipe = kd.Recipe(compress=words, optimizer=optimizer).resolved()
+    pruned = [{"compress": "magnitude", "sparsity": 0.5}, {"compress": "stds", "sparsity": 0.9}]
+    rounded = ["int8", "int4", "ternary", {"compress": "approximate", "adder": 2}]
+    recipe = kd.Recipe(compress=[*pruned, *rounded], optimizer=optimizer).resolved()
     found = [stage.learning_rate for stage in Plan(recipe, DATA, network).compressed("student", recipe.compress)]
     assert found == pytest.approx([rate, 4 * rate, *[rounding] * 4])
 
