@@ -7,8 +7,8 @@
 of 95 %; for the rivals, which are files of integers from a run without one, with the student alone of the same words. It is null for
 teachers, the student alone, and where there is nothing to pair with, and its ends are null for a single seed. Of one image: `spikes`,
 `operations` (synaptic, zeros skipped), and `energy` in nJ, an estimate for 8-bit arithmetic. `bytes` is the LiteRT file with 8-bit
-weights, or all in integers where the arm says int8. `seconds` is the training. Arms of series have `steps_used` and `accuracy_early` if
-they stop when they are sure. All but accuracy, spikes and seconds are of the first seed; null is what is not known.
+weights, or, where the arm says int8, all in integers, the mean over seeds. `seconds` is the training. Arms of series have `steps_used` and
+`accuracy_early` if they stop when they are sure. All but accuracy, spikes and seconds are of the first seed; null is what is not known.
 """
 
 import dataclasses
@@ -66,10 +66,9 @@ def collect(name: str, runs: Sequence[str], root: Path, more: bool = False) -> P
             shutil.copyfile(first / "recipe.json", root / recipe)
         for arm in _Run(first, [_Run(other) for other in others]).arms():
             arms.append({**arm, "arm": _named(arm["arm"], words), "recipe": recipe.as_posix(), "words": words})
-    arms = _teachers_once(arms, known)
+    arms = _joined(known, _teachers_once(arms, known))
     for arm in arms:
-        _pair_rival(arm, [*known, *arms], arm["words"])
-    arms = _joined(known, arms)
+        _pair_rival(arm, arms)
     names = [arm["arm"] for arm in arms]
     if twice := sorted({one for one in names if names.count(one) > 1}):
         raise ValueError(f"several arms are called {twice[0]!r}; tell the runs apart, such as {runs[-1].partition(':')[0]}:'T = 2'")
@@ -103,9 +102,8 @@ def _joined(known: Sequence[Arm], found: Sequence[Arm]) -> list[Arm]:
             changed.append((key, _named("student alone", words)))
     for key, alone in changed:
         arm, other = joined[key], joined.get((alone, key[1]))
-        if arm["difference"] and other:
-            by_seed = dict(zip(other["seeds"], other["accuracy"], strict=True))
-            arm["difference"] = _difference(arm["accuracy"], [by_seed[seed] for seed in arm["seeds"]], points=1)
+        if arm["difference"]:
+            arm["difference"] = _to(other, arm)
     return list(joined.values())
 
 
@@ -141,15 +139,20 @@ def _figures(arm: Arm) -> tuple[Any, ...]:
     return arm["parameters"], arm["timesteps"], *arm["accuracy"]
 
 
-def _pair_rival(arm: Arm, arms: Sequence[Arm], words: str) -> None:
-    """Give a rival its difference to the student alone of the same words, where that has the same seeds."""
-    if not arm["arm"].removesuffix(f", {words}").endswith(AS_INTEGERS) or arm["difference"]:
-        return
-    alone = next((other for other in arms if other["arm"] == _named("student alone", words)), None)
+def _pair_rival(arm: Arm, arms: Sequence[Arm]) -> None:
+    """Give a rival its difference to the student alone of the same words, where it has none and that has the same seeds."""
+    _, integers, words = arm["arm"].partition(AS_INTEGERS)
+    if integers and not arm["difference"]:
+        alone = _named("student alone", words.removeprefix(", "))
+        arm["difference"] = _to(next((other for other in arms if other["arm"] == alone), None), arm)
+
+
+def _to(alone: Arm | None, arm: Arm) -> dict[str, float | None] | None:
+    """The difference of an arm to the student alone; `None` where that has not all of its seeds."""
     if alone is None or not set(arm["seeds"]) <= set(alone["seeds"]):
-        return
+        return None
     by_seed = dict(zip(alone["seeds"], alone["accuracy"], strict=True))
-    arm["difference"] = _difference(arm["accuracy"], [by_seed[seed] for seed in arm["seeds"]], points=1)
+    return _difference(arm["accuracy"], [by_seed[seed] for seed in arm["seeds"]], points=1)
 
 
 def _difference(accuracies: Sequence[float], others: Sequence[float], points: float = 100) -> dict[str, float | None]:
@@ -263,10 +266,14 @@ class _Run:
         rows = [found for run in self.runs for found in run.content["rivals"] if found["name"] == row["name"]]
         accuracies = [accuracy for found in rows for accuracy in found["accuracies"]]
         alone = [found["accuracy"] for run in self.runs if (found := run._row(ALONE))]
-        folder = self.folder if self.recipe.mode == "distill" else self.folder / f"seed{row['seeds'][0]}"
-        model = models.load(folder / row["name"] / "model.keras")
-        operations = metrics.synaptic_operations(model, self.data.sample(MEASURED_IMAGES)[0])
-        activity = metrics.activity(model, self.data.sample(MEASURED_IMAGES)[0])
+        images = self.data.sample(MEASURED_IMAGES)[0]
+        folders = [run.folder for run in self.runs]
+        if self.recipe.mode == "compare":
+            folders = [self.folder / f"seed{seed}" for seed in row["seeds"]]
+        trained = [models.load(folder / row["name"] / "model.keras") for folder in folders]
+        model = trained[0]
+        operations = metrics.synaptic_operations(model, images)
+        activities = [metrics.activity(one, images) for one in trained]
         return self._arm(
             f"{row['label']}{AS_INTEGERS}",
             [seed for found in rows for seed in found["seeds"]],
@@ -274,9 +281,9 @@ class _Run:
             difference=_difference(accuracies, alone) if len(alone) == len(accuracies) else None,
             parameters=model.count_params(),
             timesteps=timesteps(model),
-            spikes=_rounded(activity.spikes_per_image) if activity.rates else None,
+            spikes=_rounded(statistics.fmean(one.spikes_per_image for one in activities)) if activities[0].rates else None,
             bytes=round(row["bytes"]),
-            **{**_costs(operations.to_dict()), "energy": row["energy"] and round(row["energy"], 3)},
+            **_costs(operations.to_dict()),
         )
 
     def _model_of(self, row: dict[str, Any]) -> Path:

@@ -113,7 +113,7 @@ class Experiment:
             self.recipe = dataclasses.replace(self.recipe, batch_size=batch_size)
         self.folder = Path(folder)
         self.command = command
-        self.outlook: list[str] = []  # what is said before the first student is distilled
+        self.outlook: dict[str, list[str]] = {}  # what is said before the first student is distilled, by teacher
         self.refused: dict[str, str] = {}  # by model, why not all of its files were written
         self.warned: list[str] = []  # what was said before anything was trained, and stands in the report too
         self.epochs: dict[str, int] = {}  # of the stages that were checked
@@ -345,18 +345,31 @@ class Experiment:
         return of_each(lambda values: np.asarray(values)[:WATCHED_IMAGES], next(iter(self.data.validation))[0])
 
     def _say_outlook(self, stage: Stage, folder: Path) -> None:
-        """Before the first student is distilled, say how far its teacher is ahead of the student alone, and what that means."""
+        """Before a teacher's first student is distilled, say how far it is ahead of the student alone, and what that means."""
         alone = folder / ALONE
-        told = self.outlook or self.data.gives_numbers or not (alone / "stage.json").exists()  # it is about accuracies
-        if told or not stage.objectives or stage.teacher is None or stage.teaches_itself:
+        if self.data.gives_numbers or not (alone / "stage.json").exists():  # it is about accuracies
             return
-        teacher = stage.teacher if isinstance(stage.teacher, keras.Model) else models.load(folder / str(stage.teacher) / "model.keras")
+        if not stage.objectives or stage.teacher is None or stage.teaches_itself:
+            return
+        name = stage.teacher.name if isinstance(stage.teacher, keras.Model) else str(stage.teacher)
+        if name not in ("teacher", "teacher_ann") or name in self.outlook:  # assistants and twins are students themselves
+            return
+        teacher = stage.teacher if isinstance(stage.teacher, keras.Model) else models.load(folder / name / "model.keras")
         student = models.load(alone / "model.keras")
         twin = models.load(folder / ALONE_TWIN / "model.keras") if (folder / ALONE_TWIN / "stage.json").exists() else None
         given = is_file(self.recipe.teacher)
-        self.outlook.extend(measured(teacher, student, twin, self.data, self.recipe.labels, given))
-        for line in self.outlook:
+        self.outlook[name] = measured(teacher, student, twin, self.data, self.recipe.labels, given, self._called(teacher))
+        for line in self.outlook[name]:
             self.console.print(line, style="yellow" if line.startswith("warning") else None, highlight=False, markup=False)
+
+    def _called(self, teacher: keras.Model) -> str:
+        """A teacher in words."""
+        return "the teacher"
+
+    @property
+    def _warnings(self) -> list[str]:
+        """What was said of teachers that have little to give."""
+        return list(dict.fromkeys(line for lines in self.outlook.values() for line in warnings_of(lines)))
 
     def _about(self, what: str) -> dict[str, Any]:
         """What every page of results begins with."""
@@ -380,7 +393,7 @@ class Experiment:
         return {}
 
     def _measure(self, trained: Mapping[str, Trained]) -> dict[str, Any]:
-        notes = [*self.warned, *warnings_of(self.outlook)]
+        notes = [*self.warned, *self._warnings]
         measuring = Measuring(self.recipe, self.data, self.folder, self.console, notes)
         found = measuring.all_of(trained)
         self.refused = measuring.refused

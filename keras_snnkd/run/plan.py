@@ -195,24 +195,28 @@ class Plan:
         return teacher, stages
 
     def start(self, start: str | None, teacher: Any, first: Sequence[Any] | None = None, **more: Any) -> tuple[list[Stage], dict[str, Any]]:
-        """The stages that a student's start needs, and more arguments of its own stage; `first` is what a stage without labels learns."""
+        """The stages that a student's start needs, and more arguments of its own stage; `first` is what a stage without labels learns.
+
+        A student that starts from no ANN twin trains for half of the twin's epochs more.
+        """
+        alone = {"epochs": self.recipe.epochs + self.recipe.twin_epochs // 2}
         if start == IMITATION:
             learned = {"objectives": tuple(first or ()), "label_weight": 0.0, "task": UNLABELLED.name, "teacher": teacher}
             stage = self.student(first_stage(first or ()), epochs=self.recipe.first_epochs or self.recipe.epochs, **learned, **more)
-            return [stage], {"start_from": stage.name}
+            return [stage], {"start_from": stage.name, **alone}
         if start == "ann_twin" and self.recipe.teacher == TWIN and isinstance(teacher, str):
             return [], {"start_from": teacher}
         if start == "ann_twin":
             return [self.twin_of_student("student_ann")], {"start_from": "student_ann"}
         if start == "shrunk":
-            return [], {"start_from": teacher, "transfer": models.shrink_weights}
+            return [], {"start_from": teacher, "transfer": models.shrink_weights, **alone}
         if start == CONVERTED:
             longer = self._longer(self.recipe.teacher_timesteps // self.recipe.timesteps, twin_of(self.recipe.student))
             twin = self.twin_of_student("student_ann", **longer, changed=models.with_clip_floor)
             return [twin], {"start_from": twin.name, "transfer": models.convert_weights}
         if start == "kept_frames":
             gated = self.student("student_gated", changed=models.with_frame_gate)
-            return [gated], {"start_from": gated.name, "transfer": None, "made_by": models.keep_frames}
+            return [gated], {"start_from": gated.name, "transfer": None, "made_by": models.keep_frames, **alone}
         return [], {}
 
     def curriculum(self, method: Method) -> list[Stage]:

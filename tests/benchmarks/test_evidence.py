@@ -159,22 +159,35 @@ def test_runs_that_differ_in_more_than_their_seed_are_no_seeds_of_one(root, tmp_
 
 def test_a_teacher_of_several_runs_stands_there_once_and_a_rival_beside_the_student_alone(root, tmp_path, monkeypatch):
     rivals = [
-        {"name": "student", "label": "spiking student", "seeds": [0], "accuracies": [0.92], "bytes": 900.0, "energy": 0.5},
-        {"name": "student_ann", "label": "its ANN twin", "seeds": [0], "accuracies": [0.94], "bytes": 800.0, "energy": 2.0},
+        {"name": "student", "label": "spiking student", "bytes": 900.0, "energy": 0.5},
+        {"name": "student_ann", "label": "its ANN twin", "bytes": 800.0, "energy": 2.0},
     ]
     distilled = of_seed(tmp_path / "distilled", 0, 0.90, 0.91)
-    compared = finished(tmp_path / "rivals", models=[row("teacher", 0.99, seconds=None)], rivals=rivals)
-    Recipe(mode="compare", rivals=True).save(tmp_path / "rivals" / "recipe.json")
+
+    def rivals_of(seed, one, other):
+        found = [{**rival, "seeds": [seed], "accuracies": [accuracy]} for rival, accuracy in zip(rivals, (one, other), strict=True)]
+        folder = finished(tmp_path / f"rivals{seed}", models=[row("teacher", 0.99, seconds=None)], rivals=found)
+        Recipe(mode="compare", rivals=True, seed=seed).save(tmp_path / f"rivals{seed}" / "recipe.json")
+        return folder
+
     monkeypatch.setattr(collect.models, "load", lambda path: SimpleNamespace(count_params=lambda: 7, name=path.parent.name))
     monkeypatch.setattr(collect, "timesteps", lambda model: 29 if model.name == "student" else None)  # not the recipe's: of series
     operations = SimpleNamespace(to_dict=lambda: OPERATIONS)
     monkeypatch.setattr(collect.metrics, "synaptic_operations", lambda *_: operations)
     monkeypatch.setattr(collect.metrics, "activity", lambda *_: SimpleNamespace(rates={}, spikes_per_image=0.0))
-    arms = {arm["arm"]: arm for arm in read_json(collect.collect("digits", [distilled, compared], root))["arms"]}
+    arms = {arm["arm"]: arm for arm in read_json(collect.collect("digits", [distilled, rivals_of(0, 0.92, 0.94)], root))["arms"]}
     assert list(arms) == ["teacher", "student alone", "student distilled", "spiking student, int8 file", "its ANN twin, int8 file"]
     assert [arms[name]["difference"]["mean"] for name in list(arms)[3:]] == [2.0, 4.0]
-    assert (arms["its ANN twin, int8 file"]["bytes"], arms["its ANN twin, int8 file"]["energy"]) == (800, 2.0)
+    assert (arms["its ANN twin, int8 file"]["bytes"], arms["its ANN twin, int8 file"]["energy"]) == (800, arms["student alone"]["energy"])
     assert [arms[name]["timesteps"] for name in list(arms)[3:]] == [29, None]
+
+    def joined(*runs):
+        return {arm["arm"]: arm for arm in read_json(collect.collect("digits", runs, root, more=True))["arms"]}
+
+    later = joined(rivals_of(1, 0.90, 0.92))
+    assert [later[name]["difference"] for name in list(arms)[3:]] == [None, None]  # there is no student alone of that seed
+    both = joined(of_seed(tmp_path / "more", 1, 0.84, 0.85), rivals_of(2, 0.9, 0.9), of_seed(tmp_path / "most", 2, 0.9, 0.9))
+    assert both["spiking student, int8 file"]["difference"]["mean"] == pytest.approx((2 + 6 + 0) / 3, abs=1e-3)
 
 
 def test_arms_with_the_same_words_stand_together_the_best_first(root):

@@ -179,9 +179,11 @@ def test_a_run_in_two_phases_with_few_labels_says_first_what_there_is_to_gain(tm
     assert any(getattr(layer, "emits_spikes", False) for layer in last.layers)
     history = read_json(tmp_path / "run" / "student_distilled" / "history.json")
     assert all(np.isfinite(list(row.values())).all() for row in history)
-    assert made.outlook[0].startswith("on validation images the teacher has")
-    assert sum(line.startswith("the student's ANN twin has") for line in made.outlook) == 1
+    ((name, lines),) = made.outlook.items()
+    assert name == "teacher"
+    assert lines[0].startswith("on validation images the teacher has")
+    assert sum(line.startswith("the student's ANN twin has") for line in lines) == 1
     told = [note for note in results["notes"] if not note.startswith("the teacher teacher is right on")]  # it was trained for an epoch
-    assert told == warnings_of(made.outlook)
+    assert told == warnings_of(lines)
     said = made.console.file.getvalue()
     assert said.index("on validation images the teacher has") < said.index("student_distilled_twin epoch")

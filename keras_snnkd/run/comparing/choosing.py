@@ -74,7 +74,7 @@ def edge_of(tried: Mapping[Setting, float]) -> str | None:
 
 
 def weighted(method: Method, factor: float) -> Method:
-    """A method whose objectives weigh `factor` times as much; label losses, of steps too, stay as they are."""
+    """A method whose objectives weigh `factor` times as much; label losses, of steps and exits too, stay as they are."""
     return dataclasses.replace(method, objectives=tuple(_weighted(entry, factor) for entry in method.objectives))
 
 
@@ -84,4 +84,6 @@ def _weighted(entry: str | Mapping[str, Any], factor: float) -> dict[str, Any]:
         return {"objective": entry} if isinstance(entry, str) else dict(entry)
     weight = getattr(made, "weight_schedule", None) or made.weight
     mapping = {"objective": entry} if isinstance(entry, str) else dict(entry)
+    if isinstance(made, objectives.Exits):  # beside whose distances there are labels
+        return {**mapping, "distillation_weight": factor * made.distillation_weight}
     return {**mapping, "weight": schedules.scaled(weight, factor)}

@@ -22,6 +22,7 @@ from keras_snnkd.files.staging import sha256, write_json
 from keras_snnkd.report.quoted import write_quoted
 from keras_snnkd.run.comparing.choosing import Setting, best_of, edge_of, first_trials, more_trials, weighted
 from keras_snnkd.run.comparing.gauge import Gauge, measured_before
+from keras_snnkd.run.comparing.naming import NAMES, keep, names_of
 from keras_snnkd.run.comparing.ranking import ranked
 from keras_snnkd.run.comparing.teachers import IN_PAPERS, ComparedTeachers, kind_of
 from keras_snnkd.run.compressing import stages as compression
@@ -31,7 +32,6 @@ from keras_snnkd.run.given_teacher import load_teacher
 from keras_snnkd.run.plan import ALONE, STUDENTS_TWIN
 from keras_snnkd.run.recipes.recipe import ITSELF, TWIN
 from keras_snnkd.run.watching.attempt import attempt, reason
-from keras_snnkd.run.watching.outlook import warnings_of
 from keras_snnkd.run.watching.progress import Counter, Finished, Stopwatch, working
 from keras_snnkd.training.ctrl_c import raise_if_heard
 
@@ -89,17 +89,18 @@ class Comparison(Experiment):
         return {}
 
     @functools.cached_property
+    def _entries(self) -> dict[str, Any]:
+        """What the recipe says of the arms, by their names."""
+        return names_of(self.recipe.objectives, self.folder)
+
+    @functools.cached_property
     def arms(self) -> dict[str, Method]:
         """The methods by the names of their arms."""
         found: dict[str, Method] = {}
-        seen: collections.Counter[str] = collections.Counter()
-        for entry in self.recipe.objectives:
+        for name, entry in self._entries.items():
             method = methods.combine([entry], self.recipe.label_weight)
             first = method.first or tuple(self.recipe.first_objectives or ())
-            method = dataclasses.replace(method, start=self.recipe.student_start or method.start, first=first)
-            name = method.name.replace("+", "_with_").replace(":", "_")  # of folders and of networks
-            seen[name] += 1
-            found[name if seen[name] == 1 else f"{name}_{seen[name]}"] = method
+            found[name] = dataclasses.replace(method, start=self.recipe.student_start or method.start, first=first)
         return found
 
     @functools.cached_property
@@ -236,8 +237,9 @@ class Comparison(Experiment):
         self._refuse(resume)
         self.check()
         folders = [f"seed{seed}" for seed in self.seeds]
-        with self._at_work(resume, True, "results.json", "report.html", "comparison.csv", "comparison.tex", "logs", *folders):
+        with self._at_work(resume, True, "results.json", "report.html", "comparison.csv", "comparison.tex", "logs", NAMES, *folders):
             self.recipe.save(self.folder / "recipe.json")
+            keep(self._entries, self.folder)
             self.results.clear()
             with contextlib.ExitStack() as closing:
                 teachers = self._train_teachers(resume, closing)
@@ -348,6 +350,9 @@ class Comparison(Experiment):
         self._keep(results)
         return results
 
+    def _called(self, teacher: keras.Model) -> str:
+        return f"the {kind_of(teacher)} teacher"
+
     @property
     def _title(self) -> str:
         return f"{len(self.arms)} method{'s' if len(self.arms) > 1 else ''} compared"
@@ -386,7 +391,7 @@ class Comparison(Experiment):
                 row, _ = measure(model, self.data)
             notes += [f"{label}, {note}" for note in row.get("notes", ())]
             rows.append({"name": name, "role": "teacher", "label": label, "taught_by": None, **row})
-        notes += warnings_of(self.outlook)
+        notes += self._warnings
         notes += filter(None, (self.teachers.note(method, teachers) for method in self.arms.values()))
         for name, setting in chosen.items():
             if edge := edge_of(self.tried[name]):

@@ -30,7 +30,13 @@ WAYS = (
 
 
 def measured(
-    teacher: keras.Model, alone: keras.Model, twin: keras.Model | None, data: datasets.Data, labels: float, given: bool = False
+    teacher: keras.Model,
+    alone: keras.Model,
+    twin: keras.Model | None,
+    data: datasets.Data,
+    labels: float,
+    given: bool = False,
+    called: str = "the teacher",
 ) -> list[str]:
     """`outlook`, and `outlook_of_twin` where there is a twin, of trained models.
 
@@ -42,15 +48,16 @@ def measured(
             may come after the other.
         labels: The share of training images whose labels are known; of these the student alone has learned.
         given: Whether the teacher was trained elsewhere, perhaps on what validates here.
+        called: What the teacher is called, where there are several.
     """
     images, classes = data.labelled(labels).train_arrays
     shown = np.unique(np.linspace(0, len(classes) - 1, len(data.validation_arrays[1])).astype(int))
     training = dataclasses.replace(data, validation_arrays=(rows(images, shown), classes[shown])).validation
     of_teacher = _accuracy(teacher, data.validation)
-    lines = outlook(of_teacher, _accuracy(alone, data.validation), _accuracy(alone, training))
+    lines = outlook(of_teacher, _accuracy(alone, data.validation), _accuracy(alone, training), called)
     if given:
         lines[0] += "; if the teacher has learned these validation images, its lead on new ones is smaller"
-    return lines if twin is None else [*lines, *outlook_of_twin(of_teacher, _accuracy(twin, data.validation))]
+    return lines if twin is None else [*lines, *outlook_of_twin(of_teacher, _accuracy(twin, data.validation), called)]
 
 
 def _accuracy(model: keras.Model, batches: Any) -> float:
@@ -60,20 +67,21 @@ def _accuracy(model: keras.Model, batches: Any) -> float:
     return float(np.mean(np.concatenate(hits)))
 
 
-def outlook(teacher: float, alone: float, alone_on_training: float) -> list[str]:
+def outlook(teacher: float, alone: float, alone_on_training: float, called: str = "the teacher") -> list[str]:
     """What the accuracies before distillation say, in lines; a warning begins with `warning:`.
 
     Args:
         teacher: Of the teacher on validation images, from 0 to 1.
         alone: Of the student alone on validation images.
         alone_on_training: Of the student alone on training images, not augmented.
+        called: What the teacher is called.
 
     Example:
         >>> outlook(0.92, 0.89, 0.99)
     """
     lead, gap, room = 100 * (teacher - alone), 100 * (alone_on_training - alone), 100 * (teacher - alone_on_training)
     lines = [
-        f"on validation images the teacher has {100 * teacher:.1f} %, the student alone {100 * alone:.1f} %: a lead of {lead:.1f} points; "
+        f"on validation images {called} has {100 * teacher:.1f} %, the student alone {100 * alone:.1f} %: a lead of {lead:.1f} points; "
         f"on training images the student alone has {100 * alone_on_training:.1f} %"
     ]
     if lead < LEAD:
@@ -91,15 +99,16 @@ def outlook(teacher: float, alone: float, alone_on_training: float) -> list[str]
     return lines
 
 
-def outlook_of_twin(teacher: float, twin: float) -> list[str]:
+def outlook_of_twin(teacher: float, twin: float, called: str = "the teacher") -> list[str]:
     """The same where the student's ANN twin was trained by labels first: how much of the lead is not lost by spikes and time steps.
 
     Args:
         teacher: Accuracy of the teacher on validation images, from 0 to 1.
         twin: Of the twin.
+        called: What the teacher is called.
     """
     lead = 100 * (teacher - twin)
-    lines = [f"the student's ANN twin has {100 * twin:.1f} % there by labels alone: the teacher is {lead:.1f} points ahead of it"]
+    lines = [f"the student's ANN twin has {100 * twin:.1f} % there by labels alone: {called} is {lead:.1f} points ahead of it"]
     if lead < LEAD:
         lines.append(
             f"warning: the teacher is less than {LEAD:g} points ahead of the student's ANN twin: the rest of its lead is the price "

@@ -16,9 +16,10 @@ import keras_snnkd as kd
 from keras_snnkd import report
 from keras_snnkd.errors import KDError, TrainingDivergedError
 from keras_snnkd.files.staging import read_json, write_json
-from keras_snnkd.run.comparing.choosing import Setting
+from keras_snnkd.run.comparing.choosing import Setting, weighted
 from keras_snnkd.run.comparing.comparison import Comparison
 from keras_snnkd.run.comparing.gauge import Gauge
+from keras_snnkd.run.comparing.naming import keep, names_of
 from keras_snnkd.run.plan import ALONE
 from tests.integration import tiny
 
@@ -313,6 +314,36 @@ def test_methods_together_and_paced_ones_are_arms_with_names_for_folders(tmp_pat
     comparison = compare(tmp_path, objectives=["dkd+kdsnn", "coached:hinton"])
     assert list(comparison.arms) == ["dkd_with_kdsnn", "coached_hinton"]
     assert {"dkd_with_kdsnn", "coached_hinton"} <= set(comparison.check())
+
+
+def test_arms_keep_their_names_where_others_come_before_them_or_go(tmp_path):
+    two, four, eight = ({"objective": "soft_targets", "temperature": float(value)} for value in (2, 4, 8))
+    keep(names_of([two, "hinton"], tmp_path), tmp_path)
+    assert names_of([four, two], tmp_path) == {"soft_targets_2": four, "soft_targets": two}
+    keep(names_of([four], tmp_path), tmp_path)
+    assert list(names_of([eight, eight, four, two], tmp_path)) == ["soft_targets_3", "soft_targets_4", "soft_targets_2", "soft_targets"]
+    comparison = compare(tmp_path, objectives=[four, two])
+    assert {name: method.objectives[0]["temperature"] for name, method in comparison.arms.items()} == {
+        "soft_targets_2": 4,
+        "soft_targets": 2,
+    }
+
+
+def test_arms_that_start_from_no_twin_train_for_half_of_its_epochs_more(tmp_path):
+    comparison = compare(tmp_path, objectives=["hinton", "idsnn", "lasnn", "w2s"], epochs=2, twin_epochs=8)
+    comparison.check()
+    epochs = comparison.epochs
+    assert (epochs[ALONE], epochs[f"{ALONE}_twin"], epochs["hinton"], epochs["hinton_twin"], epochs["w2s"]) == (2, 8, 2, 8, 2)
+    assert (epochs["idsnn"], epochs["alone_shrunk"]) == (6, 6)
+    assert (epochs["student_ann"], epochs["lasnn"], epochs["alone_ann_twin"]) == (10, 2, 2)  # whose start is a twin that has learned
+
+
+def test_a_factor_of_exits_leaves_their_labels_as_they_are():
+    (exits,) = weighted(kd.methods.get("enhanced_sd"), 2.0).objectives
+    (before,) = kd.methods.get("enhanced_sd").objectives
+    made, usual = kd.objectives.get(exits), kd.objectives.get(before)
+    assert (made.weight, made.label_weight) == (usual.weight, usual.label_weight)
+    assert made.distillation_weight == 2 * usual.distillation_weight
 
 
 def test_a_given_label_weight_holds_for_all(tmp_path):
