@@ -6,8 +6,8 @@
     python -m benchmarks.evidence runs fashion_mnist --size tiny  # on 200 images for one epoch, to see that it works
 
 Runs of each size have folders of their own. The student is the data set's default, a tenth of its teacher or less, or one that has
-something to gain on few images. All arms of a run share seeds, epochs, images and augmentation, the student alone and every taught one
-choose their learning rate on validation images among the same ones, and a twin phase is everyone's.
+something to gain on few images. All arms of a run share seeds, epochs, images and augmentation, and a twin phase is everyone's. Where
+methods are compared, the student alone and every taught one choose their learning rate on validation images among the same ones.
 """
 
 import dataclasses
