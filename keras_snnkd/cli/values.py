@@ -27,6 +27,8 @@ def read_named(text: str, key_of_name: str, called: str) -> dict[str, Any]:
         key, equals, value = part.partition("=")
         if not equals:
             raise ValueError(f"cannot read {part!r} in the {called} {text!r}; expected name:key=value,key=value")
+        if key in found:
+            raise ValueError(f"the {called} {text!r} says {key} twice; leave one of them out")
         try:
             found[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError):

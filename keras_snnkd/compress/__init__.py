@@ -6,7 +6,7 @@ from keras_snnkd.compress.pareto import ParetoFront
 from keras_snnkd.compress.plain import is_plain, plain
 from keras_snnkd.compress.pruning import Pruning
 from keras_snnkd.compress.tensor_trains import decomposed
-from keras_snnkd.compress.zeros import keep_zeros
+from keras_snnkd.compress.zeros import is_pruned, keep_zeros
 from keras_snnkd.layers.noisy import Device
 from keras_snnkd.models.prunable import METHODS, prunable, prunable_layers
 from keras_snnkd.models.rebuild import copied
@@ -22,6 +22,7 @@ __all__ = [
     "decomposed",
     "device_accuracy",
     "is_plain",
+    "is_pruned",
     "keep_zeros",
     "narrowed",
     "noise_aware",

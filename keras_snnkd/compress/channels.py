@@ -1,5 +1,6 @@
 """A network with fewer channels: as many as its activations have directions."""
 
+import collections
 import functools
 from collections.abc import Collection
 from typing import Any
@@ -48,7 +49,8 @@ def narrowed(model: keras.Model, images: Any, share: float = 0.99, skip: Collect
     Which channels stay is chosen one by one: the one whose activations the ones before explain least (QR with pivots of the covariance).
     Weights of the others are cut out, so that training goes on from what was learned.
 
-    Layers whose outputs are added to others, as in residual blocks, and the last one stay as they are.
+    Layers whose outputs are added to others, as in residual blocks, those that are called more than once, and the last one stay as they
+    are.
 
     Args:
         model: A functional or sequential model. It is not changed.
@@ -71,6 +73,7 @@ def narrowed(model: keras.Model, images: Any, share: float = 0.99, skip: Collect
     Source: widths by PCA on means over time, Chowdhury et al. (IJCNN 2021, arXiv:2104.12528), who then train; which channels is ours.
     """
     check_share(share)
+    check_narrowable(model, skip)
     graph = graphs.flat(model)
     behind = _narrowable(graph, skip)
     kept = _kept(graph, {layer: active for layer, (active, *_) in behind.items()}, images, share)
@@ -100,7 +103,8 @@ def check_narrowable(model: keras.Model, skip: Collection[str] = ()) -> None:
     """Raise a `NothingToGainError` if a network has no layer whose channels `narrowed` could cut, whatever its weights."""
     if not _narrowable(graphs.flat(model), skip):
         raise NothingToGainError(
-            f"{model.name} has no hidden layer whose channels can be cut: they are skipped, or other layers than synapses read them too"
+            f"{model.name} has no hidden layer whose channels can be cut: no Conv2D or Dense that is called once, is not skipped, and "
+            "whose channels an active layer and other Conv2D and Dense alone read"
         )
 
 
@@ -110,25 +114,31 @@ def _narrowable(graph: keras.Model, skip: Collection[str]) -> dict[str, tuple[ke
     for layer in skip:
         if layer not in names:
             raise unknown_name(f"layer of {graph.name}", layer, names)
-    behind = {layer.name: _behind(graph, layer) for layer in graph.layers if layer.name not in skip}
+    times = collections.Counter(layer.name for _, layer, *_ in graphs.calls(graph))
+    shared = {layer for layer, count in times.items() if count > 1}
+    behind = {layer.name: _behind(graph, layer, shared) for layer in graph.layers if layer.name not in skip}
     return {name: found for name, found in behind.items() if found is not None}
 
 
-def _behind(graph: keras.Model, layer: keras.layers.Layer) -> tuple[keras.layers.Layer, list[Any], list[Any]] | None:
+def _behind(
+    graph: keras.Model, layer: keras.layers.Layer, shared: Collection[str]
+) -> tuple[keras.layers.Layer, list[Any], list[Any]] | None:
     """What reads a synapse's channels: the active layer, all that hand them on, and the synapses behind; `None` if others do."""
-    if type(inner(layer)) not in NARROWED or in_groups(layer):
+    if type(inner(layer)) not in NARROWED or in_groups(layer) or layer.name in shared:
         return None
     passed: list[Any] = []
     ends: list[Any] = []
     active: list[Any] = []
-    tensors = [layer.output]
+    tensors = [(layer.output, False)]
     while tensors:
-        tensor = tensors.pop()
+        tensor, flattened = tensors.pop()
         found = readers(tensor, graph)
         if not found or any(tensor is output for output in graph.outputs):
             return None
         for reader in found:
             one: Any = inner(reader)
+            if reader.name in shared:
+                return None
             if type(one) in NARROWED:
                 if in_groups(reader):
                     return None
@@ -137,9 +147,12 @@ def _behind(graph: keras.Model, layer: keras.layers.Layer) -> tuple[keras.layers
             fires = graphs.fires(one)
             if not (isinstance(one, HANDED_ON) or fires) or getattr(one, "recurrent", False):
                 return None
+            if flattened and not isinstance(one, (keras.layers.Dropout, Direct)):  # whose channels are those of all positions
+                return None
             passed.append(reader)
             active += [reader] if fires or isinstance(one, keras.layers.ReLU) else []
-            tensors.append(graphs.first_output(reader))
+            flat = isinstance(one, keras.layers.Flatten) and len(tensor.shape) > 2 + (one is not reader)
+            tensors.append((graphs.first_output(reader), flattened or flat))
     return (active[0], passed, ends) if active and ends else None
 
 

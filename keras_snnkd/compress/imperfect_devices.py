@@ -11,6 +11,7 @@ from keras_snnkd import graphs
 from keras_snnkd.compress.plain import plain
 from keras_snnkd.layers.noisy import Device, NoisyConv2D, NoisyDense, imperfect
 from keras_snnkd.layers.quantized import Quantized
+from keras_snnkd.layers.synapses import synapses
 from keras_snnkd.metrics.measurement import Measurement
 from keras_snnkd.models.prunable import config_of, copy_bias, to_prune
 from keras_snnkd.models.rebuild import Form, inner, rebuilt
@@ -60,7 +61,8 @@ def device_accuracy(
         The `DeviceAccuracy`.
 
     Raises:
-        ValueError: For fewer than 20 draws, or images and labels that do not fit.
+        ValueError: For fewer than 20 draws, images and labels that do not fit, or a layer with a matrix of weights that is none of
+            the synapses that `keras_snnkd.metrics.synaptic_operations` counts.
 
     Example:
         >>> kd.compress.device_accuracy(student, images, labels, kd.compress.Device(noise=0.05))
@@ -73,7 +75,7 @@ def device_accuracy(
     if len(images) != len(labels) or not len(labels):
         raise ValueError(f"expected as many labels as images, and at least one, got {len(labels)} and {len(images)}")
     on_device = _written(plain(model))
-    kernels = [inner(layer).kernel for layer in on_device.layers if getattr(inner(layer), "kernel", None) is not None]
+    kernels = list({id(synapse.weight): synapse.weight for synapse in synapses(on_device).values()}.values())
     written = [ops.convert_to_numpy(kernel) for kernel in kernels]
 
     measurement = Measurement(on_device, {"logits": on_device.outputs[0]}, lambda values: ops.argmax(values["logits"], axis=-1))

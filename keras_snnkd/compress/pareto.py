@@ -16,7 +16,7 @@ from keras_snnkd.layers.pruned import Gated
 from keras_snnkd.metrics.operations import synaptic_operations
 from keras_snnkd.metrics.pareto import front
 
-OPERATIONS = "val_synops"
+OPERATIONS = "val_operations"
 """What the callback adds to the history: effective operations an image."""
 
 RECORD = "pareto.json"
@@ -27,10 +27,10 @@ class ParetoFront(keras.callbacks.Callback):
 
     Epochs in which masks of neurons and weights are soft (see `Pruning`) are left out: what would be saved computes something else.
 
-    After each epoch the effective operations an image are counted (`keras_snnkd.metrics.synaptic_operations`) and stand as `val_synops` in
-    the history. Of the epochs on the front, `folder` holds `epoch-NNNN.keras`, and `pareto.json`, a list of
-    ``{"epoch", "accuracy", "synops", "file"}``, the most accurate first. What leaves the front is removed. A training that goes on in such
-    a folder keeps what epochs before it left there.
+    After each epoch the effective operations an image are counted (`keras_snnkd.metrics.synaptic_operations`) and stand as
+    `val_operations` in the history. Of the epochs on the front, `folder` holds `epoch-NNNN.keras`, and `pareto.json`, a list of
+    ``{"epoch", "accuracy", "synops", "file"}``, the most accurate first. What leaves the front is removed. A training that goes on in
+    such a folder keeps what epochs before it left there.
 
     Args:
         folder: Where to; made if need be.

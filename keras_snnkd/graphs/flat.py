@@ -117,6 +117,8 @@ def producer(model: keras.Model, tensor: Any) -> Any:
 def flat(model: keras.Model) -> keras.Model:
     """The same network without models inside: their layers stand in one graph, with the same weights.
 
+    A `Sequential` becomes such a graph too: the tensors of its layers need not be those of its own one, as in a file that was loaded.
+
     Layers keep their names; where two have one name, the inner one is told by its model's name too, `outer_inner`. The output of a model
     inside keeps the name of that model.
 
@@ -124,12 +126,13 @@ def flat(model: keras.Model) -> keras.Model:
         model: A functional or sequential model.
 
     Returns:
-        The model itself, if no functional or sequential model is inside; else one with the same variables, not compiled.
+        The model itself, if it is functional and no such model is inside; else one with the same variables, not compiled.
 
     Example:
         >>> flat(keras.Sequential([keras.Input((32, 32, 3)), backbone, keras.layers.Dense(10)]))
     """
-    return remade(model) if any(_is_inner(layer) for layer in getattr(model, "layers", ())) else model
+    inside = any(_is_inner(layer) for layer in getattr(model, "layers", ()))
+    return remade(model) if inside or (isinstance(model, keras.Sequential) and is_graph(model)) else model
 
 
 def remade(model: keras.Model, place: Place = lambda operation: None, name: str | None = None) -> keras.Model:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -125,12 +125,15 @@ def attacked(model: keras.Model, images: Any, labels: Any, attack: Attack, batch
 
     Raises:
         KDError: On another backend than TensorFlow, which takes the gradients.
-        ValueError: If images and labels do not fit, or the images are not in 0..1.
+        ValueError: If images and labels do not fit each other or the model, or the images are not in 0..1.
 
     Example:
         >>> wrong = kd.metrics.attacked(student, images, labels, kd.metrics.Attack("pgd"))
     """
     images, labels = _checked(images, labels)
+    classes = model.output_shape[-1]
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"{model.name} tells {classes} classes, 0 to {classes - 1}, and the labels are {labels.min()} to {labels.max()}")
     change = _changer(model, attack)
     drawn = np.random.default_rng(attack.seed)
     found = []
@@ -221,7 +224,13 @@ def _changer(model: keras.Model, attack: Attack) -> Callable[[Array, Array, Arra
 
 def _checked(images: Any, labels: Any) -> tuple[Array, Array]:
     """Images as float32 and labels, if they fit each other and the range of pixels."""
+    if isinstance(images, Mapping):
+        raise ValueError(f"attacks change one input, and these samples have {', '.join(map(str, images))}")
     images, labels = np.asarray(images, "float32"), np.asarray(labels)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"expected class numbers [N], got labels of shape {labels.shape} of {labels.dtype}; of one-hot labels take labels.argmax(1)"
+        )
     if len(images) != len(labels) or not len(labels):
         raise ValueError(f"expected as many labels as images, and some, got {len(labels)} and {len(images)}")
     if not (images.min() >= 0 and images.max() <= 1):

@@ -7,10 +7,10 @@ import numpy as np
 from keras import ops
 
 from keras_snnkd import graphs
-from keras_snnkd._types import Tensor
+from keras_snnkd._types import Array, Tensor
 from keras_snnkd.files import samples
 from keras_snnkd.layers import OverTime
-from keras_snnkd.layers.synapses import synapses
+from keras_snnkd.layers.synapses import parts
 from keras_snnkd.metrics.measurement import Measurement
 
 ACTIVATIONS = ("relu", "sigmoid")
@@ -37,7 +37,10 @@ def connection_sparsity(model: keras.Model) -> float:
     Example:
         >>> kd.metrics.connection_sparsity(student)
     """
-    kernels = {id(synapse.weight): synapse.kernel for synapse in synapses(model).values()}  # a shared layer counts once
+    kernels: dict[tuple[int, int], Array] = {}  # a shared layer counts once
+    for name, layer, *_ in graphs.calls(model):
+        inner = layer.layer if isinstance(layer, keras.layers.Wrapper) else layer
+        kernels.update({(id(inner), number): synapse.kernel for number, synapse in enumerate(parts(name, layer).values())})
     total = sum(kernel.size for kernel in kernels.values())
     return sum(int(np.sum(kernel == 0)) for kernel in kernels.values()) / total if total else 0.0
 

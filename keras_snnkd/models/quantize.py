@@ -37,6 +37,7 @@ SAME_RANGE = (
     keras.layers.Cropping2D,
     keras.layers.Dropout,
     keras.layers.Flatten,
+    keras.layers.Identity,
     keras.layers.MaxPooling1D,
     keras.layers.MaxPooling2D,
     keras.layers.Permute,
@@ -57,7 +58,7 @@ ROUNDED = (
 """Layers that make new numbers, which are rounded behind them."""
 
 TOO_SLOW = (
-    "Adaptive and recurrent neurons and time constants of single neurons have none: of a state with a time constant of tau steps, "
+    "AdLIF, recurrent neurons and time constants of single neurons have none: of a state with a time constant of tau steps, "
     "tau / 2 of the 128 steps above rest would not decay, 50 of an adaptation with tau = 100. Take LIF neurons with one time constant "
     "(neuron='lif', tau=20), or a file of the form 'dynamic', in which only weights are integers."
 )
@@ -108,7 +109,7 @@ def quantize_aware(
     Raises:
         ShapeError: If the images do not fit the model.
         ValueError: For bits that cannot be; if the model is no graph of one input and one output, or has a layer that has no 8-bit form
-            here, which is named: among them adaptive and recurrent neurons, those with a time constant for each channel, and causal
+            here, which is named: among them AdLIF and recurrent neurons, those with a time constant for each channel, and causal
             convolutions.
 
     Example:
@@ -146,6 +147,7 @@ class _Rebuild:
 
     def __init__(self, source: keras.Model, images: Array, weight_bits: int, approximate: dict[str, int]) -> None:
         self.weight_bits, self.approximate = weight_bits, approximate
+        source = graphs.flat(source)
         self.source = keras.Model(source.inputs[0], source.outputs[0])
         self.norms = [following_norm(layer, self.source) for layer in self.source.layers if type(_inner(layer)) in SYNAPSES]
         self.of_masks = _mask_operations(self.source)

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_snnkd import graphs
 from keras_snnkd.keras_internals import unconnected
 from keras_snnkd.layers.encoders import Encoder, check_timesteps
 
@@ -18,7 +19,7 @@ def with_timesteps(model: keras.Model, timesteps: int, name: str | None = None) 
     A `TeacherCache` would keep what the network did before training; do without.
 
     Args:
-        model: A functional or Sequential model with an encoder (`Direct`, `Poisson`, `Latency`, `Frames`) and without models inside. It
+        model: A functional or Sequential model with an encoder (`Direct`, `Poisson`, `Latency`, `Frames`), perhaps in a model inside. It
             stays as it is.
         timesteps: The other T, at least 1.
         name: Of the new model; `<name of the model>_T<timesteps>` by default.
@@ -27,15 +28,16 @@ def with_timesteps(model: keras.Model, timesteps: int, name: str | None = None) 
         A functional model with the same layer names, not compiled. Saved and loaded, it is a model of its own.
 
     Raises:
-        ValueError: If the model has no encoder, as an ANN or a network whose inputs have time themselves; if it holds other models or is
-            no graph; for T below 1.
+        ValueError: If the model has no encoder, as an ANN or a network whose inputs have time themselves; if it is no graph; for T
+            below 1.
 
     Example:
         >>> kd.Distiller(student, kd.models.with_timesteps(student, 8), ["soft_targets"])
     """
     check_timesteps(timesteps)
-    if not getattr(model, "outputs", None) or any(isinstance(layer, keras.Model) for layer in model.layers):
-        raise ValueError(f"{model.name} must be a functional or Sequential model without models inside, got a {type(model).__name__}")
+    if not graphs.is_graph(model):
+        raise ValueError(f"{model.name} must be a functional or built Sequential model, got a {type(model).__name__}")
+    model = graphs.flat(model)
     if not any(isinstance(layer, Encoder) for layer in model.layers):
         raise ValueError(
             f"{model.name} has no encoder such as keras_snnkd.layers.Direct that makes its time steps; its T cannot be changed"

@@ -26,6 +26,8 @@ def test_ways_to_compress_are_read():
     assert read_named("tt:rank=2,mode=half", "compress", "way to compress") == {"compress": "tt", "rank": 2, "mode": "half"}
     with pytest.raises(ValueError, match="cannot read 'rank' in the way to compress 'tt:rank'"):
         read_named("tt:rank", "compress", "way to compress")
+    with pytest.raises(ValueError, match=r"'stds:sparsity=0\.5,sparsity=0\.6' says sparsity twice"):
+        read_named("stds:sparsity=0.5,sparsity=0.6", "compress", "way to compress")
 
 
 def test_steps_become_fewer():

@@ -7,7 +7,7 @@ import pytest
 import keras_snnkd as kd
 from keras_snnkd import compress
 from keras_snnkd.compress.channels import _principal
-from keras_snnkd.errors import UnknownNameError
+from keras_snnkd.errors import NothingToGainError, UnknownNameError
 from keras_snnkd.models.rebuild import inner
 
 IMAGES = np.random.default_rng(0).random((20, 6, 6, 1), "float32")
@@ -72,8 +72,10 @@ def test_shares_and_names_that_cannot_be_are_refused():
         compress.narrowed(convnet(), IMAGES, share=0)
     with pytest.raises(UnknownNameError, match="Did you mean 'block1_conv'"):
         compress.narrowed(convnet(), IMAGES, skip=["block1_con"])
-    with pytest.raises(ValueError, match="no channel to spare"):
+    with pytest.raises(NothingToGainError, match="no hidden layer whose channels can be cut"):
         compress.narrowed(convnet(), IMAGES, share=0.1, skip=["block1_conv", "block2_conv"])
+    with pytest.raises(NothingToGainError, match="no channel to spare"):
+        compress.narrowed(convnet((1, 1)), IMAGES, share=0.1)
 
 
 def test_it_shares_no_weights():

@@ -26,9 +26,9 @@ def test_the_epochs_that_no_other_beats_are_kept_as_files(tmp_path):
         kernel.assign(scale * start)
         logs = {"val_accuracy": accuracy}
         callback.on_epoch_end(epoch, logs)
-        counted.append(logs["val_synops"])
+        counted.append(logs["val_operations"])
         operations = metrics.synaptic_operations(student, tiny.IMAGES)
-        assert logs["val_synops"] == operations.effective_macs + operations.effective_acs
+        assert logs["val_operations"] == operations.effective_macs + operations.effective_acs
     best = [row["epoch"] for row in read_json(tmp_path / "front" / "pareto.json")]
     assert 4 not in best
     assert 2 in best
@@ -72,7 +72,7 @@ def test_epochs_with_soft_masks_are_left_out(tmp_path):
     callback.on_train_begin()
     logs = {"val_accuracy": 0.9}
     callback.on_epoch_end(0, logs)
-    assert "val_synops" not in logs
+    assert "val_operations" not in logs
     pruning = compress.Pruning(sparsity=0.5)
     pruning.set_model(student)
     pruning.on_train_begin()

@@ -99,3 +99,9 @@ def test_what_cannot_be_attacked_is_refused(linear):
         attacked(linear, 255 * IMAGES, LABELS, Attack())
     with pytest.raises(ValueError, match="expected as many labels as images"):
         attacked(linear, IMAGES, LABELS[:1], Attack())
+    with pytest.raises(ValueError, match=r"class numbers \[N\], got labels of shape \(\d+, 3\).* take labels\.argmax\(1\)"):
+        attacked(linear, IMAGES, np.eye(3)[LABELS], Attack())
+    with pytest.raises(ValueError, match="and the labels are 0 to 12"):
+        attacked(linear, IMAGES, np.where(np.arange(len(LABELS)) == 0, 12, 0), Attack())
+    with pytest.raises(ValueError, match="attacks change one input, and these samples have a, b"):
+        attacked(linear, {"a": IMAGES, "b": IMAGES}, LABELS, Attack())

@@ -114,7 +114,7 @@ def test_what_has_no_8_bit_form_is_refused_by_name(student):
     with pytest.raises(ValueError, match=r"layers without an 8-bit form: multiply\w* \(Multiply\)"):
         quantize_aware(keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(image * 2))), IMAGES[:8])
     series = models.SequenceNet((6, 3), 2, widths=(4,), neuron="adlif")
-    with pytest.raises(ValueError, match=r"block1_neuron \(AdLIF\)\. Adaptive .*neuron='lif', tau=20.*Export it with quantize='dynamic'"):
+    with pytest.raises(ValueError, match=r"block1_neuron \(AdLIF\)\. AdLIF, recurrent .*tau=20.*Export it with quantize='dynamic'"):
         quantize_aware(series, np.ones((8, 6, 3), "float32"))
     relu = keras.layers.ReLU(name="both")
     flat = keras.layers.Flatten()(image)

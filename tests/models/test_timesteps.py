@@ -138,7 +138,6 @@ def test_the_distiller_file_holds_the_weights_once(tmp_path):
         (network, 0, "time steps T must be a whole number above 0, got 0"),
         (lambda: network(neuron="relu"), 2, "convnet has no encoder"),
         (lambda: tiny.Subclassed(name="closed"), 2, "closed must be a functional .* got a Subclassed"),
-        (lambda: keras.Sequential([keras.Input((6, 6, 2)), network()], name="outer"), 2, "outer must be .* without models inside"),
     ],
 )
 def test_refuses_what_has_no_other_t(make, timesteps, message):

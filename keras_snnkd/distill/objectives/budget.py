@@ -40,7 +40,8 @@ class SpikeBudget(Objective):
     Below the budget the loss is 0 and has no gradient; above, the gradient does not fade towards the budget, so that a large enough
     weight holds it exactly. A tight budget is better reached slowly: `weight={"schedule": "ramp", "start": 0.0, "end": 1.0}`. What counts
     as an operation is what `keras_snnkd.metrics.synaptic_operations` counts as an accumulate; multiplications, such as those of an image,
-    do not depend on spikes and are outside of the budget. Behind average pooling a spike counts by its share.
+    do not depend on spikes and are outside of the budget. Behind a sum of spikes (`Add`) each of them counts, and behind average pooling
+    and means over time each by its share, where `synaptic_operations` counts the multiplications of what is not 0.
 
     In a twin by rates (`keras_snnkd.models.with_rates`) a rate counts as the spikes of T steps that it stands for. Behind max pooling that
     is at most what the spiking network needs, whose neurons do not all fire in the same steps.
@@ -212,27 +213,31 @@ def _fan_outs(graph: keras.Model) -> list[Read]:
     for name, layer, tensor, output in graphs.calls(graph):
         for synapse in parts(name, layer).values():
             read = output if synapse.reads_output else tensor
-            source = _source(graph, read)
+            source, most = _source(graph, read)
             made_by = graphs.producer(graph, read)
             if source is None or synapse.before is not None or made_by is None:
                 continue
             steps = _steps(source)
-            possible = synapse.connections(read, nonzero=True) * steps * (read.shape[1] if synapse.timed else 1)
+            possible = most * synapse.connections(read, nonzero=True) * steps * (read.shape[1] if synapse.timed else 1)
             rows.append(Read(source.name, made_by[0].name, synapse, steps, possible))
     return rows
 
 
-def _source(graph: keras.Model, tensor: Any) -> keras.Layer | None:
-    """The neurons whose spikes a tensor holds, perhaps pooled or reshaped; `None` for numbers behind other weights, and for images."""
+def _source(graph: keras.Model, tensor: Any) -> tuple[keras.layers.Layer | None, int]:
+    """The neurons whose spikes a tensor holds, perhaps pooled, reshaped or added up, and how many spikes a number in it can be.
+
+    `None` for numbers behind other weights, and for images.
+    """
     while (found := graphs.producer(graph, tensor)) is not None:
         layer, inputs = found
         if _steps(layer):
-            return layer
-        if isinstance(layer, keras.layers.Concatenate):
+            return layer, 1
+        if isinstance(layer, (keras.layers.Concatenate, keras.layers.Add)):
             sources = [_source(graph, one) for one in inputs]
-            steps = {source and _steps(source) for source in sources}
-            return sources[0] if len(steps) == 1 else None
+            first, together = sources[0][0], sum if isinstance(layer, keras.layers.Add) else max
+            alike = first is not None and all(source is not None and _steps(source) == _steps(first) for source, _ in sources)
+            return (first, together(most for _, most in sources)) if alike else (None, 1)
         if len(inputs) != 1 or (getattr(layer, "weights", None) and not isinstance(layer, NeuronMask)):
-            return None
+            return None, 1
         (tensor,) = inputs
-    return None
+    return None, 1

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_snnkd.compress import is_pruned, keep_zeros
 from keras_snnkd.distill.chain import Chain, StageResult
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.files.samples import Samples, of_each
@@ -66,7 +67,7 @@ def int8_stage(
     """
     return Stage(
         name,
-        functools.partial(quantize_aware, images=images),
+        functools.partial(_integers, images=images),
         teacher=student if teacher is None else teacher,
         objectives=objectives,
         epochs=epochs,
@@ -75,6 +76,14 @@ def int8_stage(
         transfer=None,
         **settings,
     )
+
+
+def _integers(student: keras.Model, images: Any) -> keras.Model:
+    """A student as the network of its 8-bit file, in which weights that were pruned stay 0."""
+    made = quantize_aware(student, images)
+    if is_pruned(student):
+        keep_zeros(made)
+    return made
 
 
 def finetune_int8(

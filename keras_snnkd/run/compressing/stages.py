@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_snnkd import compress, metrics, models
+from keras_snnkd.compress.zeros import MANY_ZEROS
 from keras_snnkd.distill import objectives
 from keras_snnkd.distill.objectives.budget import BREAK_EVEN
 from keras_snnkd.distill.stage import Stage
@@ -35,15 +36,17 @@ TRAINS = "tt"
 CHANNELS = "channels"
 """The word behind which layers have as many channels as the trained student needs."""
 
+ROUNDING = ("int8", "int4", "ternary")
+"""Words behind which a student is a network of integers."""
+
+OF_FLOATS = (*PRUNING, CHANNELS, TRAINS, *ROUNDING, "approximate", "device")
+"""Words that such a student has no layers for."""
+
 VARIANTS = ("approximate",)
 """Words whose students stand beside one another, and not one behind the other."""
 
 STUDENT = "student"
 """What the names of stages begin with."""
-
-MANY_ZEROS = 0.3
-"""The share of zeros from which a card says what they are good for."""
-
 
 TRAINING: dict[str, Any] = {"epochs": None, "learning_rate": None, "taught": True}
 """What every word takes beside its own arguments: how long it trains and how fast, and whether the student before teaches."""
@@ -96,19 +99,26 @@ def check_order(entries: Sequence[Mapping[str, Any]]) -> None:
         entries: As `read` gives them.
     """
     asked: dict[Any, tuple[str, float]] = {}
-    pruned_by = None
+    pruned_by = rounded_by = None
     for entry in entries:
         if entry[COMPRESS] == REVERSE:  # the student is what it was at first
             asked.clear()
-            pruned_by = None
+            pruned_by = rounded_by = None
             continue
+        if rounded_by and entry[COMPRESS] in OF_FLOATS:
+            raise NothingToGainError(
+                f"{entry[COMPRESS]} behind {rounded_by}: the student is a network of integers by then; name {entry[COMPRESS]} before "
+                f"{rounded_by}, or leave one of them out"
+            )
+        if entry[COMPRESS] in ROUNDING:
+            rounded_by = entry[COMPRESS]
         if entry[COMPRESS] in PRUNING:
             pruned_by = entry[COMPRESS]
         elif entry[COMPRESS] == TRAINS and pruned_by:
             raise NothingToGainError(
                 f"the factors of a tensor train are dense, so {TRAINS} behind {pruned_by} undoes the pruning; name {TRAINS} first"
             )
-        for name, rising in (("sparsity", True), ("rate", False), ("synops", False), ("timesteps", False)):
+        for name, rising in (("sparsity", True), ("rate", False), ("synops", False), ("timesteps", False), ("share", False)):
             value = _asked(entry).get(name)
             if value is None:
                 continue
@@ -203,12 +213,17 @@ def _stage(
     epochs = entry.get("epochs") or usual["epochs"]
     rate = step.rate * (FINE.get(usual.get("optimizer", ""), 1.0) if step.fine else 1.0)
     taught = entry.get("taught", True)
+    if step.rises >= epochs:
+        raise ValueError(
+            f"{entry[COMPRESS]} trains for {epochs} epochs, and its budget is there after ramp={step.rises}: give a shorter ramp, or "
+            f"more epochs ({entry[COMPRESS]}:epochs=...)"
+        )
 
     def make(trained: keras.Model) -> keras.Model:
         student = step.make(trained)
         if step.from_first:
             return student
-        if pruned or metrics.connection_sparsity(trained) >= MANY_ZEROS:
+        if pruned or compress.is_pruned(trained):
             compress.keep_zeros(student)
         return student
 

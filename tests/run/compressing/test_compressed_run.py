@@ -40,7 +40,7 @@ def test_a_student_becomes_cheaper_by_one_line(made):
     assert sparse >= 0.59
     for name in names:
         (point,) = json.loads(Path(f"runs/mine/pareto/{name}/pareto.json").read_text())  # of one epoch
-        assert results["histories"][name]["val_synops"] == [point["synops"]]
+        assert results["histories"][name]["val_operations"] == [point["synops"]]
         assert compress.is_plain(kd.models.load(f"runs/mine/pareto/{name}/{point['file']}"))
     assert all(row["compressed_bytes"] > 0 and row["energy"]["effective"] > 0 for row in results["compression"])
     assert any("of its weights are 0; files for LiteRT pack the better" in note for note in results["notes"])

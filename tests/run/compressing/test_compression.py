@@ -1,5 +1,6 @@
 """Words of `--compress`: what they are read as, what they refuse, and a student that goes through several of them."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -9,8 +10,10 @@ from keras_snnkd.distill.chain import Chain
 from keras_snnkd.distill.objectives import SpikeBudget
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.errors import NothingToGainError
+from keras_snnkd.models.rebuild import inner
 from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.compressing import ways
+from keras_snnkd.run.compressing.finetuning import finetune_int8
 from keras_snnkd.run.plan import Plan
 from tests.distill.chain_cases import DATA
 
@@ -64,8 +67,8 @@ def test_what_cannot_be_is_refused_before_anything_is_trained(entry, message):
 
 
 def test_entries_are_words_or_mappings():
-    entries = compression.read(["int8", {"compress": "tt", "rank": 2}, {"compress": "steps", "timesteps": 1}])
-    assert entries == [{"compress": "int8"}, {"compress": "tt", "rank": 2}, {"compress": "steps", "timesteps": 1}]
+    entries = compression.read([{"compress": "tt", "rank": 2}, {"compress": "steps", "timesteps": 1}, "int8"])
+    assert entries == [{"compress": "tt", "rank": 2}, {"compress": "steps", "timesteps": 1}, {"compress": "int8"}]
     assert compression.read(entries) == entries
 
 
@@ -190,7 +193,7 @@ def test_how_many_channels_there_will_be_is_not_judged_by_an_untrained_student()
 def test_a_tensor_train_behind_pruning_is_refused_since_it_is_dense():
     pruned, train = {"compress": "unstructured", "sparsity": 0.9}, {"compress": "tt", "rank": 2}
     with pytest.raises(NothingToGainError, match="tt behind unstructured undoes the pruning; name tt first"):
-        compression.read([pruned, "int8", train])
+        compression.read([pruned, {"compress": "steps", "timesteps": 1}, train])
     compression.read([train, pruned])
     compression.read([pruned, "reverse", train])
 
@@ -215,8 +218,14 @@ def one_image(model):
         ([{"compress": "tt", "rank": 2}], "no convolution of .* becomes smaller"),
         ([{"compress": "channels", "skip": ["block1_dense", "block2_dense"]}], "no hidden layer whose channels can be cut"),
         ([{"compress": "stds", "sparsity": 0.9, "skip": ["blok1_dense"]}], "Did you mean 'block1_dense'"),
-        (["int8", {"compress": "stds", "sparsity": 0.9}], "is a QuantizedDense, which has no such form"),
-        (["int8", "int4"], "layers without an 8-bit form"),
+        (
+            ["int8", {"compress": "stds", "sparsity": 0.9}],
+            "stds behind int8: the student is a network of integers by then; name",
+        ),
+        (["int4", "int8"], "int8 behind int4: the student is a network of integers by then"),
+        (["ternary", {"compress": "approximate", "adder": 2}], "approximate behind ternary: the student is a network of integers"),
+        (["channels", {"compress": "channels", "share": 0.995}], r"share=0\.995 behind channels with share=0\.95, .* ask for less"),
+        ([{"compress": "spikes", "rate": 0.05, "ramp": 3, "epochs": 3}], "trains for 3 epochs, and its budget is there after ramp=3"),
     ],
 )
 def test_what_a_student_of_this_form_cannot_gain_is_refused_before_it_is_trained(entries, message):
@@ -275,10 +284,29 @@ def test_zeros_stay_behind_pruning_and_not_where_a_weight_was_rounded_to_0():
     model = network()
     kernel = model.get_layer("block1_dense").kernel
     kernel.assign(np.where(np.arange(kernel.shape[1]) == 0, 0.0, kernel))  # one of six columns
-    words = ["int8", {"compress": "magnitude", "sparsity": 0.5}, {"compress": "steps", "timesteps": 1}]
+    words = ["anytime", {"compress": "magnitude", "sparsity": 0.5}, {"compress": "steps", "timesteps": 1}]
     stages = compression.stages(compression.read(words), "student", DATA.sample(8)[0], USUAL)
     kept = [stage.student(model).get_layer("block1_dense").kernel.constraint is not None for stage in stages[::2]]
     assert kept == [False, True]
+
+
+def test_what_a_mask_of_neurons_silenced_stays_silent_and_the_8_bit_file_keeps_zeros(tmp_path):
+    model = network()
+    dense, norm = model.get_layer("block1_dense"), model.get_layer("block1_norm")
+    silent = np.arange(24) < 12  # a kernel without half of its columns, as `plain` leaves it
+    for variable in (inner(dense).kernel, norm.gamma, norm.beta, norm.moving_mean):
+        variable.assign(np.where(silent, 0.0, variable.numpy() + 0.1))
+    following = compress.copied(model)
+    assert compress.is_pruned(model)
+    compress.keep_zeros(following)
+    following.compile(keras.optimizers.Adam(0.05), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    following.fit(*DATA.sample(32), epochs=3, verbose=0)
+    after = following.get_layer("block1_norm")
+    for variable in (after.gamma, after.beta):
+        np.testing.assert_array_equal(variable.numpy()[silent], 0.0)
+        assert (variable.numpy()[~silent] != norm.beta.numpy()[~silent]).all()
+    tuned = finetune_int8(model, DATA, tmp_path / "tuned", epochs=1, learning_rate=0.01)
+    assert metrics.connection_sparsity(tuned) >= metrics.connection_sparsity(model)
 
 
 def test_weights_of_classes_are_those_of_every_stage():
@@ -298,10 +326,10 @@ def test_a_word_trains_for_half_of_what_the_student_had_in_which_an_epoch_of_its
 @pytest.mark.parametrize(("optimizer", "rate", "rounding"), [("adamw", 0.5 * 5e-3, 0.5 * 5e-3), ("sgd", 0.5 * 0.1, 0.1 * 0.1)])
 def test_a_word_trains_at_a_part_of_the_students_learning_rate_and_sgd_rounds_with_care(optimizer, rate, rounding):
     pruned = [{"compress": "magnitude", "sparsity": 0.5}, {"compress": "stds", "sparsity": 0.9}]
-    rounded = ["int8", "int4", "ternary", {"compress": "approximate", "adder": 2}]
-    recipe = kd.Recipe(compress=[*pruned, *rounded], optimizer=optimizer).resolved()
-    found = [stage.learning_rate for stage in Plan(recipe, DATA, network).compressed("student", recipe.compress)]
-    assert found == pytest.approx([rate, 4 * rate, *[rounding] * 4])
+    for word in ("int8", "int4", "ternary", {"compress": "approximate", "adder": 2}):
+        recipe = kd.Recipe(compress=[*pruned, word], optimizer=optimizer).resolved()
+        found = [stage.learning_rate for stage in Plan(recipe, DATA, network).compressed("student", recipe.compress)]
+        assert found == pytest.approx([rate, 4 * rate, rounding])
 
 
 def test_a_network_above_its_budget_is_told_and_one_below_is_not():
