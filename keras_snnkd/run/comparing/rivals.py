@@ -75,7 +75,7 @@ class Rivals(Experiment):
         Raises:
             KDError, ValueError: If something does not fit, or a student has a layer without an 8-bit form.
         """
-        found = Chain(self.stages(), self.folder).check(self.data.steps_per_epoch)
+        found = self._built(Chain(self.stages(), self.folder))
         for name in (SPIKING, ANN):
             check_integers(found[name].student, self.data)
         return found
