@@ -302,8 +302,8 @@ def check_budget(student: keras.Model, budget: SpikeBudget, images: Any) -> None
 def used(student: keras.Model, budget: SpikeBudget, images: Any) -> tuple[float, float]:
     """What a network uses of a budget on some images, and what it may."""
     budget.prepare(student)
-    shown = keras.tree.map_structure(keras.ops.convert_to_tensor, graphs.in_order(graphs.flat(student), images))
-    taps = TapModel(student, budget.student_tap)(shown)
+    samples = keras.tree.map_structure(keras.ops.convert_to_tensor, graphs.in_order(graphs.flat(student), images))
+    taps = TapModel(student, budget.student_tap)(samples)
     spikes = [taps[tap] for tap in budget.student_tap]
     with counting(TapModel.masks(taps, budget.student_tap)):
         ((_, now),) = budget.measures(spikes).items()
