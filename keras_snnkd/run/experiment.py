@@ -16,7 +16,7 @@ from keras_snnkd.compress import ParetoFront
 from keras_snnkd.distill.chain import Chain, Failed, StageResult
 from keras_snnkd.distill.distiller import Distiller
 from keras_snnkd.distill.stage import Stage
-from keras_snnkd.errors import DifferentSizesError, ExportError, OutputError
+from keras_snnkd.errors import DifferentSizesError, ExportError, NothingToGainError, OutputError
 from keras_snnkd.files.keras_file import check_model_file
 from keras_snnkd.files.lock import taking_part
 from keras_snnkd.files.manifest import RUN, Manifest, claimed
@@ -117,6 +117,7 @@ class Experiment:
         self.refused: dict[str, str] = {}  # by model, why not all of its files were written
         self.warned: list[str] = []  # what was said before anything was trained, and stands in the report too
         self.epochs: dict[str, int] = {}  # of the stages that were checked
+        self.left_out: list[str] = []  # words that had nothing to gain when their turn came
         if is_file(self.recipe.teacher) and self.recipe.augment != "none" and has_teacher(self.recipe):
             self._spare_the_teacher(recipe)
 
@@ -301,10 +302,18 @@ class Experiment:
             def progress(stage: Stage, done: int, total: int) -> None:
                 counter(numbers[stage.name], done, total)
 
-            results = chain.run(self.data, resume, callbacks, progress)
+            results = chain.run(self.data, resume, callbacks, progress, failed=self._word_left_out)
         if strategy.is_chief():
             self.recipe.save(written)
         return results
+
+    def _word_left_out(self, stage: Stage, error: Exception) -> None:
+        """Tell of a word that has nothing to gain of what the words before it left, and of those behind it; any other error is raised."""
+        behind = compression.stage_names(self.recipe.compress or [])[1:]
+        if stage.name not in behind or not (self.left_out or isinstance(error, NothingToGainError)):
+            raise error
+        self.left_out.append(f"{stage.name.replace('_', ' ')} is left out: {error}. --resume goes on with other words of --compress")
+        self.console.print(f"warning: {self.left_out[-1]}", style="yellow", highlight=False, markup=False)
 
     def _prepare(self) -> None:
         """What holds for the whole process; and what came is said back."""
@@ -393,7 +402,7 @@ class Experiment:
         return {}
 
     def _measure(self, trained: Mapping[str, Trained]) -> dict[str, Any]:
-        notes = [*self.warned, *self._warnings]
+        notes = [*self.warned, *self._warnings, *self.left_out]
         measuring = Measuring(self.recipe, self.data, self.folder, self.console, notes)
         found = measuring.all_of(trained)
         self.refused = measuring.refused

@@ -43,7 +43,6 @@ class Measuring:
     def __init__(self, recipe: Recipe, data: Data, folder: Path, console: Any, notes: Sequence[str] = ()) -> None:
         self.data, self.folder, self.console = data, folder, console
         self.entries = list(recipe.compress or ())
-        self.words = [entry[compression.COMPRESS] for entry in self.entries]
         self.notes = list(notes)
         self.refused: dict[str, str] = {}  # by model, why not all of its files were written
 
@@ -52,8 +51,10 @@ class Measuring:
         if keras.backend.backend() == "tensorflow":
             prepare("tensorflow")  # which the converters need: it is imported while the first model is measured
         names = list(trained)
-        compressed = names[-1 - len(self.words) :] if self.words else []
-        between = [name for name, word in zip(compressed[1:-1], self.words, strict=False) if word not in compression.VARIANTS]
+        stages = zip(compression.stage_names(self.entries), self.entries, strict=True)
+        words = {name: entry[compression.COMPRESS] for name, entry in stages if name in trained}
+        compressed = names[-1 - len(words) :] if words else []
+        between = [name for name in compressed[1:-1] if words[name] not in compression.VARIANTS]
         rows, activity, exports = [], {}, []
         for number, (name, (model, record, _)) in enumerate(trained.items(), start=1):
             count = f"[{number}/{len(trained)}]"

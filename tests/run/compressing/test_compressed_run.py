@@ -101,6 +101,19 @@ def test_a_run_whose_word_had_nothing_to_do_goes_on_with_another(made, capsys):
     assert [row["name"] for row in read_json("runs/mine/results.json")["compression"]] == ["student_alone", "student_int8"]
 
 
+def test_a_word_that_has_nothing_left_to_do_is_left_out_with_those_behind_it(made):
+    words = ["--compress", "channels:share=0.01", "--compress", "channels:share=0.005", "--compress", "steps:timesteps=1"]
+    assert run("--mode", "baseline", *TINY, *words, "--out", "runs/mine") == 0
+    results = read_json("runs/mine/results.json")
+    assert [row["name"] for row in results["models"]] == ["student_alone", "student_channels"]
+    assert [row["name"] for row in results["compression"]] == ["student_alone", "student_channels"]
+    told = [note for note in results["notes"] if "is left out" in note]
+    assert told[0].startswith("student channels 2 is left out: student_alone_narrow has no channel to spare at share=0.005")
+    assert told[0].endswith("--resume goes on with other words of --compress")
+    assert told[1].startswith("student T1 is left out: the stage student_channels_2 that it needs has failed")
+    assert "Made cheaper" in Path("runs/mine/report.html").read_text()
+
+
 def named(word):
     """What the stage of a word is called."""
     return word.partition(":")[0].replace("steps", "T1")
