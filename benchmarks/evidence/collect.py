@@ -46,7 +46,8 @@ def collect(name: str, runs: Sequence[str], root: Path, more: bool = False) -> P
         runs: Folders of finished runs, each perhaps with `:` and words that its arms are called by too. Several with `,` between them are
             one run with several seeds.
         root: Of the repository.
-        more: Whether the file's arms stay: those of other recipes beside the new ones, those of the same recipe with the new seeds.
+        more: Whether the file's arms stay: those of other recipes beside the new ones, those of the same recipe with the new seeds. A
+            comparison of some of its arms has the same recipe, since arms do not depend on each other.
 
     Returns:
         The file.
@@ -77,10 +78,14 @@ def collect(name: str, runs: Sequence[str], root: Path, more: bool = False) -> P
 
 
 def _recipe_of(known: Sequence[Arm], run: Path, root: Path) -> Path | None:
-    """The recipe of known arms that differs from a run's in seeds at most."""
+    """The recipe of known arms that differs from a run's in seeds at most, or in arms that a comparison does not have again."""
     recipe = Recipe.load(run)
     for path in dict.fromkeys(arm["recipe"] for arm in known):
-        if dataclasses.replace(Recipe.load(root / path), seed=recipe.seed, seeds=recipe.seeds) == recipe:
+        other = Recipe.load(root / path)
+        objectives = other.objectives
+        if recipe.mode == "compare" and all(objective in (objectives or ()) for objective in recipe.objectives or [None]):
+            objectives = recipe.objectives
+        if dataclasses.replace(other, seed=recipe.seed, seeds=recipe.seeds, objectives=objectives) == recipe:
             return Path(path)
     return None
 

@@ -268,6 +268,19 @@ def test_seeds_of_a_later_run_join_those_that_are_there(root, tmp_path):
     assert not (root / "docs/results/recipes/third.json").exists()
 
 
+def test_some_arms_of_a_comparison_get_more_seeds(root, tmp_path):
+    def run(name, seed, **settings):
+        folder = finished(tmp_path / name, models=[row("student_alone", 0.9)])
+        Recipe(mode="compare", seed=seed, **settings).save(tmp_path / name / "recipe.json")
+        return folder
+
+    collect.collect("digits", [run("all", 3, objectives=("hinton", "dkd", "w2s"))], root)
+    (alone,) = read_json(collect.collect("digits", [run("some", 4, objectives=("hinton", "w2s"))], root, more=True))["arms"]
+    assert (alone["seeds"], alone["recipe"]) == ([3, 4], "docs/results/recipes/all.json")
+    with pytest.raises(ValueError, match="tell the runs apart"):
+        collect.collect("digits", [run("other", 5, objectives=("hinton", "kdsnn"))], root, more=True)
+
+
 def test_a_seed_counts_once(root, tmp_path):
     for name in ("first", "again"):
         finished(tmp_path / name, models=[row("student_alone", 0.95)])

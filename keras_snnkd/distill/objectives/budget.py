@@ -39,9 +39,10 @@ class SpikeBudget(Objective):
 
     Below the budget the loss is 0 and has no gradient; above, the gradient does not fade towards the budget, so that a large enough
     weight holds it exactly. A tight budget is better reached slowly: `weight={"schedule": "ramp", "start": 0.0, "end": 1.0}`. What counts
-    as an operation is what `keras_snnkd.metrics.synaptic_operations` counts as an accumulate; multiplications, such as those of an image,
-    do not depend on spikes and are outside of the budget. Behind a sum of spikes (`Add`) each of them counts, and behind average pooling
-    and means over time each by its share, where `synaptic_operations` counts the multiplications of what is not 0.
+    as an operation is what `keras_snnkd.metrics.synaptic_operations` counts as an accumulate of a weight; multiplications, such as those of
+    an image, do not depend on spikes and are outside of the budget, and so are the products of attention, which have no weights. Behind a
+    sum of spikes (`Add`) each of them counts, and behind average pooling and means over time each by its share, where `synaptic_operations`
+    counts the multiplications of what is not 0.
 
     In a twin by rates (`keras_snnkd.models.with_rates`) a rate counts as the spikes of T steps that it stands for. Behind max pooling that
     is at most what the spiking network needs, whose neurons do not all fire in the same steps.
