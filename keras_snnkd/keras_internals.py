@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 from keras.src.backend.common import global_state
+from keras.src.ops.numpy import Add, Concatenate
 
 CHECKED = ("3.15.1",)
 """The versions of Keras with which this file was checked."""
@@ -70,6 +71,21 @@ def call_again(model: keras.Model, inputs: keras.KerasTensor, call: Callable[...
 def run_through(model: keras.Model, inputs: Any, of: Callable[[keras.Operation], Callable[..., Any]]) -> Any:
     """The outputs of a functional model, where ``of(layer)`` stands for each layer; it may give something else than tensors."""
     return model._run_through_graph(inputs, operation_fn=of)
+
+
+def layer_for(operation: keras.Operation, name: str | None = None) -> keras.Layer | None:
+    """A new layer that does what `x + y` or `keras.ops.concatenate` does in a functional model; `None` for other operations.
+
+    Only tensors of one shape and type are added so, as only these come from branches. The layer takes them as one list.
+    """
+    if not isinstance(operation, (Add, Concatenate)):
+        return None
+    tensors = keras.tree.flatten(operation.input)
+    more = {"name": name or operation.name, "dtype": operation.output.dtype}
+    if isinstance(operation, Concatenate):
+        return keras.layers.Concatenate(axis=operation.axis, **more)
+    alike = len(tensors) == 2 and len({(tuple(tensor.shape), tensor.dtype) for tensor in tensors}) == 1
+    return keras.layers.Add(**more) if alike and keras.backend.is_float_dtype(tensors[0].dtype) else None
 
 
 def unconnected(layer: keras.Layer) -> keras.Layer:

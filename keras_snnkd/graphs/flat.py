@@ -9,7 +9,10 @@ import keras
 from keras_snnkd._types import Tensor
 from keras_snnkd.errors import wrong_kind
 from keras_snnkd.files.samples import Samples
-from keras_snnkd.keras_internals import call_again, nodes, unconnected
+from keras_snnkd.keras_internals import call_again, layer_for, nodes, unconnected
+
+MERGES = (keras.layers.Add, keras.layers.Concatenate)
+"""The layers in which branches come together, of a list of tensors."""
 
 Place = Callable[[keras.Operation], Sequence[keras.Operation] | None]
 """What stands for an operation in a graph that is made again, one after the other; `None` for the operation itself."""
@@ -118,6 +121,7 @@ def flat(model: keras.Model) -> keras.Model:
     """The same network without models inside: their layers stand in one graph, with the same weights.
 
     A `Sequential` becomes such a graph too: the tensors of its layers need not be those of its own one, as in a file that was loaded.
+    Branches that come together by `x + y` or `keras.ops.concatenate` do so in an `Add` or a `Concatenate` of the same name.
 
     Layers keep their names; where two have one name, the inner one is told by its model's name too, `outer_inner`. The output of a model
     inside keeps the name of that model.
@@ -126,13 +130,15 @@ def flat(model: keras.Model) -> keras.Model:
         model: A functional or sequential model.
 
     Returns:
-        The model itself, if it is functional and no such model is inside; else one with the same variables, not compiled.
+        The model itself, if it is functional and has neither in it; else one with the same variables, not compiled.
 
     Example:
         >>> flat(keras.Sequential([keras.Input((32, 32, 3)), backbone, keras.layers.Dense(10)]))
     """
-    inside = any(_is_inner(layer) for layer in getattr(model, "layers", ()))
-    return remade(model) if inside or (isinstance(model, keras.Sequential) and is_graph(model)) else model
+    if not is_graph(model):
+        return model
+    changed = any(_is_inner(operation) or layer_for(operation) for operation in _operations(model))
+    return remade(model) if changed or isinstance(model, keras.Sequential) else model
 
 
 def remade(model: keras.Model, place: Place = lambda operation: None, name: str | None = None) -> keras.Model:
@@ -210,6 +216,8 @@ class _Copy:
                 forced = {**context, **{key: value for key, value in named.items() if key == "training" and value is not None}}
                 return self._inner(operation, keras.tree.flatten(arguments), prefix, forced)
             first, *behind = self._in_place(operation, prefix)
+            if isinstance(first, MERGES) and not isinstance(operation, MERGES):
+                arguments = (keras.tree.flatten(arguments),)
             named = {key: value for key, value in {**named, **context}.items() if key in named or key in _arguments(operation)}
             if type(first) is not type(operation):
                 named = {key: value for key, value in named.items() if key in _arguments(first)}
@@ -230,7 +238,7 @@ class _Copy:
         if id(operation) not in self.made:
             others = self.place(operation)
             name = self._free(operation.name, prefix) if prefix else operation.name  # those of the outermost graph keep theirs
-            self.made[id(operation)] = list(others or [handle(operation, name=name)])
+            self.made[id(operation)] = list(others or [layer_for(operation, name) or handle(operation, name=name)])
         return self.made[id(operation)]
 
     def _free(self, name: str, prefix: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import keras_snnkd as kd
-from keras_snnkd import compress, metrics
+from keras_snnkd import compress, graphs, metrics
 from keras_snnkd.distill.objectives import SpikeBudget
 from keras_snnkd.errors import NothingToGainError
 from keras_snnkd.layers import Direct, MeanOverTime, OverTime
@@ -115,17 +115,20 @@ def test_whether_a_network_is_pruned_is_told_also_where_connections_are_not_coun
         metrics.connection_sparsity(recurrent)
 
 
-def test_a_budget_counts_each_spike_of_a_sum():
+@pytest.mark.parametrize("add", [layers.Add(name="both"), lambda branches: branches[0] + branches[1]], ids=["layer", "plus"])
+def test_a_budget_counts_each_spike_of_a_sum(add):
     image = keras.Input((6, 6, 1))
     first = neurons("n1")(convolution("one")(Direct(2)(image)))
     second = neurons("n2")(convolution("two")(first))
-    both = layers.Add(name="both")([first, second])
+    both = add([first, second])
     third = neurons("n3")(OverTime(layers.Conv2D(4, 1), name="three")(both))
     logits = MeanOverTime()(OverTime(layers.Dense(3))(flat()(third)))
     model = keras.Model(image, logits)
     budget = SpikeBudget(synops=1.0)
     budget.prepare(model)
-    assert [row.tap for row in budget.read] == ["n1", "both", "flat"]
+    first_read, sum_read, last_read = (row.tap for row in budget.read)
+    assert (first_read, last_read) == ("n1", "flat")
+    assert isinstance(graphs.flat(model).get_layer(sum_read), layers.Add)
     spikes = [np.asarray(keras.Model(image, one)(IMAGES)).sum() / len(IMAGES) for one in (first, second)]
     counted, _ = used(model, SpikeBudget(synops=1.0, student_tap=["n1"]), IMAGES)
     into_two = metrics.synaptic_operations(model, IMAGES).layers["two"]["effective_acs"]

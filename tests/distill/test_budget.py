@@ -1,5 +1,7 @@
 """The budget of spikes: what it counts, its loss and gradient, and what it refuses."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -74,13 +76,16 @@ def test_rates_of_a_twin_count_as_the_spikes_that_they_stand_for(per):
     assert of_spikes.min() > 0
 
 
-def test_its_operations_are_those_behind_joined_and_masked_neurons_too():
+@pytest.mark.parametrize(
+    "join", [keras.layers.Concatenate(), functools.partial(keras.ops.concatenate, axis=-1)], ids=["layer", "operation"]
+)
+def test_its_operations_are_those_behind_joined_and_masked_neurons_too(join):
     image = keras.Input((6, 6, 1))
     spikes = []
     for number in range(2):
         current = kd.layers.OverTime(keras.layers.Conv2D(3, 3, padding="same"))(kd.layers.Direct(2)(image))
         spikes.append(kd.neurons.LIF(threshold=0.1, name=f"lif{number}")(current))
-    joined = kd.layers.OverTime(keras.layers.Flatten())(keras.layers.Concatenate()(spikes))
+    joined = kd.layers.OverTime(keras.layers.Flatten())(join(spikes))
     student = keras.Model(image, kd.layers.MeanOverTime()(kd.layers.OverTime(keras.layers.Dense(3))(joined)))
     images = np.random.default_rng(0).random((5, 6, 6, 1), "float32")
     for model in (student, kd.models.prunable(convnet(), "unstructured")):

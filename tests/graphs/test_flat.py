@@ -63,6 +63,24 @@ def test_a_block_used_twice_is_one_with_two_calls():
     assert [name for name, layer, *_ in graphs.calls(model) if isinstance(layer, keras.layers.Conv2D)] == ["conv", "conv:2"]
 
 
+def test_branches_meet_in_layers_however_they_were_written(tmp_path):
+    image = keras.Input((8, 8, 3))
+    left, right = keras.layers.Conv2D(4, 3, name="left")(image), keras.layers.Conv2D(4, 3, name="right")(image)
+    both = keras.ops.concatenate([left + right, right], axis=-1) + 1.0
+    scaled = both + keras.layers.GlobalAveragePooling2D(keepdims=True)(both)
+    model = keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(scaled)))
+    flat = graphs.flat(model)
+    merges = [layer for layer in flat.layers if isinstance(layer, (keras.layers.Add, keras.layers.Concatenate))]
+    assert [type(layer).__name__ for layer in merges] == ["Add", "Concatenate"]  # neither a constant nor maps of another size
+    assert {layer.name for layer in merges} < {operation.name for operation in model.operations}
+    np.testing.assert_array_equal(flat(IMAGES), model(IMAGES))
+    assert graphs.flat(flat) is flat
+    inside = graphs.flat(keras.Sequential([keras.Input((8, 8, 3)), model]))
+    np.testing.assert_array_equal(inside(IMAGES), model(IMAGES))
+    inside.save(tmp_path / "flat.keras")
+    np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "flat.keras")(IMAGES), model(IMAGES))
+
+
 def test_laid_open_it_can_be_saved(tmp_path):
     model = nested()
     graphs.flat(model).save(tmp_path / "flat.keras")

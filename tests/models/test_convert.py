@@ -49,6 +49,9 @@ def test_branches_and_networks_without_activations_are_refused():
     ann = models.with_clip_floor(models.ResNet(**spec, neuron="relu"))
     with pytest.raises(ShapeError, match="adds branches"):
         models.convert_weights(ann, models.ResNet(**spec, neuron="if"))
+    plus = keras.Input((8, 8, 1))
+    with pytest.raises(ShapeError, match="adds branches"):
+        models.convert_weights(ann, keras.Model(plus, plus + keras.layers.Identity()(plus)))
     with pytest.raises(ValueError, match="no ReLU layers"):
         models.with_clip_floor(models.ConvNet((8, 8, 1), 5, widths=(4,)))
 
