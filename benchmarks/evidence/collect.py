@@ -83,11 +83,16 @@ def _recipe_of(known: Sequence[Arm], run: Path, root: Path) -> Path | None:
     for path in dict.fromkeys(arm["recipe"] for arm in known):
         other = Recipe.load(root / path)
         objectives = other.objectives
-        if recipe.mode == "compare" and all(objective in (objectives or ()) for objective in recipe.objectives or [None]):
+        if recipe.mode == "compare" and all(objective in _entries(objectives) for objective in _entries(recipe.objectives) or [None]):
             objectives = recipe.objectives
         if dataclasses.replace(other, seed=recipe.seed, seeds=recipe.seeds, objectives=objectives) == recipe:
             return Path(path)
     return None
+
+
+def _entries(objectives: Sequence[Any] | None) -> list[Any]:
+    """The objectives of a recipe in one form, also those that it has by name alone."""
+    return [{"objective": objective} if isinstance(objective, str) else objective for objective in objectives or ()]
 
 
 def _joined(known: Sequence[Arm], found: Sequence[Arm]) -> list[Arm]:

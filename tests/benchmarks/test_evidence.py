@@ -275,7 +275,7 @@ def test_some_arms_of_a_comparison_get_more_seeds(root, tmp_path):
         return folder
 
     collect.collect("digits", [run("all", 3, objectives=("hinton", "dkd", "w2s"))], root)
-    (alone,) = read_json(collect.collect("digits", [run("some", 4, objectives=("hinton", "w2s"))], root, more=True))["arms"]
+    (alone,) = read_json(collect.collect("digits", [run("some", 4, objectives=({"objective": "hinton"}, "w2s"))], root, more=True))["arms"]
     assert (alone["seeds"], alone["recipe"]) == ([3, 4], "docs/results/recipes/all.json")
     with pytest.raises(ValueError, match="tell the runs apart"):
         collect.collect("digits", [run("other", 5, objectives=("hinton", "kdsnn"))], root, more=True)
