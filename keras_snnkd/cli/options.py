@@ -137,7 +137,7 @@ def _add_models(group: Any) -> None:
     group.add_argument(
         "--teacher-start",
         metavar="HOW",
-        help="scratch | ann: from its ANN twin, trained first | shipped: from the ANN that ships",
+        help="scratch | ann: from its ANN twin, trained first | shipped: from the ANN that ships | taught: likewise, and taught by it",
     )
 
 

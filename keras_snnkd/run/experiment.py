@@ -236,7 +236,7 @@ class Experiment:
             if devices:  # here each model runs on one device, by itself
                 self.__dict__.pop("_trained_teacher", None)
                 trained = {name: (models.load(results[name].folder / "model.keras"), *rest) for name, (_, *rest) in trained.items()}
-            if any(isinstance(stage.teacher, keras.Model) for stage in stages):
+            if teacher_file(self.recipe) and any(isinstance(stage.teacher, keras.Model) for stage in stages):
                 trained = {"teacher": (self._trained_teacher, {}, []), **trained}
             content = self._measure(trained)
             content.update(self._rivals(trained, content["notes"]))

@@ -21,7 +21,19 @@ from keras_snnkd.run.compressing.finetuning import calibration_images
 from keras_snnkd.run.networks import build_for, in_policy, own_network, units
 from keras_snnkd.run.recipes.checks import budget_of, has_teacher
 from keras_snnkd.run.recipes.modes import Mode
-from keras_snnkd.run.recipes.recipe import CONVERTED, IMITATION, ITSELF, LONGER, RATES, SHIPPED, TWIN, ResolvedRecipe, is_file, teacher_file
+from keras_snnkd.run.recipes.recipe import (
+    CONVERTED,
+    FROM_SHIPPED,
+    IMITATION,
+    ITSELF,
+    LONGER,
+    RATES,
+    TAUGHT,
+    TWIN,
+    ResolvedRecipe,
+    is_file,
+    teacher_file,
+)
 from keras_snnkd.teachers import shipped
 from keras_snnkd.training.task import CLASSES, UNLABELLED, regression_in
 
@@ -251,16 +263,32 @@ class Plan:
         length = {"epochs": recipe.teacher_epochs, "stop": recipe.teacher_stop}
         if recipe.teacher_start == "scratch" or recipe.teacher_neuron == "relu":
             return "teacher", [stage("teacher", **length)]
-        if recipe.teacher_start == SHIPPED:
-            rates = self.rates_of_teacher(recipe.teacher, recipe.teacher_neuron)
-            return "teacher", [rates, stage("teacher", **length, start_from=rates.name)]
+        if recipe.teacher_start in FROM_SHIPPED:
+            return "teacher", self.made_of_shipped("teacher", recipe.teacher, recipe.teacher_neuron)
         twin = stage("teacher_ann", spec=twin_of(recipe.teacher), epochs=recipe.ann_epochs)
         return "teacher", [twin, stage("teacher", **length, start_from="teacher_ann")]
 
-    def rates_of_teacher(self, spec: Any, neuron: str | None) -> Stage:
-        """The ANN that comes with the package, trained on with the firing rates of a spiking teacher's neurons as activations."""
-        start = models.load(shipped.path(shipped.name_of(self.recipe.dataset, spiking=False)))
-        return self.teacher_stage("teacher_rates", spec=spec, neuron=neuron, epochs=self.recipe.ann_epochs, rates=True, start_from=start)
+    def made_of_shipped(self, name: str, spec: Any, neuron: str | None) -> list[Stage]:
+        """A spiking teacher that starts from the ANN that comes with the package, and is taught by it if the recipe says so.
+
+        It is trained with the firing rates of its neurons as activations first, and with all time steps then.
+        """
+        recipe = self.recipe
+        ann = shipped.name_of(recipe.dataset, spiking=False)
+        lessons = self._lessons_of_shipped(ann) if recipe.teacher_start == TAUGHT else {}
+        lessons |= {"spec": spec, "neuron": neuron}
+        start = models.load(shipped.path(ann))
+        rates = self.teacher_stage("teacher_rates", epochs=recipe.ann_epochs, rates=True, start_from=start, **lessons)
+        length = {"epochs": recipe.teacher_epochs, "stop": recipe.teacher_stop}
+        return [rates, self.teacher_stage(name, **length, start_from=rates.name, **lessons)]
+
+    def _lessons_of_shipped(self, name: str) -> dict[str, Any]:
+        """What a stage has to be taught by an ANN that comes with the package; it runs in each step, in the precision of the run."""
+        file, hinton = shipped.path(name), methods.get("hinton")
+        with in_policy(self.recipe.precision):
+            ann = build_for(self.data, twin_of(shipped.specification(name)), name)
+        ann.set_weights(models.load(file).get_weights())
+        return {"teacher": ann, "file": file, "objectives": hinton.objectives, "label_weight": hinton.label_weight}
 
     def twin_of_student(self, name: str, **more: Any) -> Stage:
         """The student's ANN twin, trained by labels for as long as the student alone and its twin are."""

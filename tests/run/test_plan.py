@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 
 import keras_snnkd as kd
+from keras_snnkd import models
 from keras_snnkd.distill.chain import Chain
 from keras_snnkd.export.freeze import timesteps
+from keras_snnkd.files.staging import sha256
 from keras_snnkd.run.experiment import Experiment
+from keras_snnkd.teachers import shipped
 
 
 def recipe(**settings):
@@ -60,6 +63,19 @@ def test_a_teacher_that_starts_from_its_ann_twin_trains_that_first(teacher, tmp_
     assert {name: timesteps for name, (timesteps, _, _) in shapes(experiment).items()} == {"teacher_ann": None, "teacher": 2}
     twin, spiking = experiment.stages()
     assert (twin.epochs, spiking.start_from) == (3, "teacher_ann")
+
+
+def test_a_spiking_teacher_may_be_taught_by_the_ann_that_ships(tmp_path):
+    settings = {"mode": "teacher", "teacher": None, "teacher_start": "taught", "ann_epochs": 3, "precision": "mixed_bfloat16"}
+    rates, spiking = Experiment(recipe(**settings), tmp_path).stages()
+    assert (rates.name, rates.epochs, spiking.name, spiking.start_from) == ("teacher_rates", 3, "teacher", "teacher_rates")
+    for stage in (rates, spiking):
+        for weight, stored in zip(stage.teacher.get_weights(), models.load("digits_teacher").get_weights(), strict=True):
+            np.testing.assert_array_equal(weight, stored)
+        assert (stage.teacher.name, stage.label_weight) == ("digits_teacher", 0.1)
+        assert stage.teacher.get_layer("block1_conv").compute_dtype == "bfloat16"
+        assert [objective["objective"] for objective in stage.objectives] == ["soft_targets"]
+        assert stage.settings["teacher_sha256"] == sha256(shipped.path("digits_teacher"))
 
 
 def test_all_students_see_the_views_that_are_cached(tmp_path):

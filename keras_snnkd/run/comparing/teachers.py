@@ -10,7 +10,7 @@ from keras_snnkd import graphs, models
 from keras_snnkd.distill.methods import Method
 from keras_snnkd.distill.stage import Stage
 from keras_snnkd.run.plan import STUDENTS_TWIN, Plan
-from keras_snnkd.run.recipes.recipe import SHIPPED, TWIN, ResolvedRecipe, is_file
+from keras_snnkd.run.recipes.recipe import FROM_SHIPPED, SHIPPED, TWIN, ResolvedRecipe, is_file
 from keras_snnkd.teachers import shipped
 
 ANN, SPIKING = "teacher_ann", "teacher"
@@ -72,11 +72,9 @@ class ComparedTeachers:
             stages.append(plan.teacher_stage(ANN, spec={**spec, "neuron": "relu"}, **ann_length))
         if SPIKING in trained:
             neuron = recipe.neuron if recipe.teacher_neuron in (None, "relu") else recipe.teacher_neuron
+            if recipe.teacher_start in FROM_SHIPPED:
+                return [*stages, *plan.made_of_shipped(SPIKING, spec, neuron)]
             start = {"start_from": ANN} if start_from_twin else {}
-            if recipe.teacher_start == SHIPPED:
-                rates = plan.rates_of_teacher(spec, neuron)
-                stages.append(rates)
-                start = {"start_from": rates.name}
             stages.append(plan.teacher_stage(SPIKING, spec=spec, neuron=neuron, **length, **start))
         return stages
 

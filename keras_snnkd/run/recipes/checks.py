@@ -25,6 +25,7 @@ from keras_snnkd.run.compressing import stages as compression
 from keras_snnkd.run.recipes.modes import OF_RECIPES, Mode
 from keras_snnkd.run.recipes.own_networks import check_own, check_views, has_own_steps, neuron_of
 from keras_snnkd.run.recipes.recipe import (
+    FROM_SHIPPED,
     IMITATION,
     ITSELF,
     LONGER,
@@ -43,7 +44,7 @@ from keras_snnkd.training.labels import BALANCED, check_class_weights, check_smo
 
 TUNERS = ("bayesian", "hyperband")
 PRECISIONS = ("float32", "mixed_bfloat16")
-TEACHER_STARTS = ("scratch", "ann", SHIPPED)
+TEACHER_STARTS = ("scratch", "ann", *FROM_SHIPPED)
 
 LARGEST = 2**63
 """No whole number above it becomes one of a tensor, or a float."""
@@ -197,10 +198,10 @@ def _check_models(recipe: ResolvedRecipe) -> None:
     check_timesteps(recipe.teacher_timesteps)
     if recipe.teacher == SHIPPED and recipe.mode not in (Mode.TEACHER, Mode.BASELINE, Mode.COMPARE):
         teacher_file(recipe)
-    if recipe.teacher_start == SHIPPED and recipe.teacher_neuron == "relu":
+    if recipe.teacher_start in FROM_SHIPPED and recipe.teacher_neuron == "relu":
         raise ValueError(
-            "teacher_start='shipped' starts a spiking teacher from the ANN that comes with the package, and this teacher is an ANN itself; "
-            "leave out --teacher-start, which takes that one as it is, or name --teacher-neuron lif"
+            f"teacher_start={recipe.teacher_start!r} starts a spiking teacher from the ANN that comes with the package, and this "
+            "teacher is an ANN itself; leave out --teacher-start, which takes that one as it is, or name --teacher-neuron lif"
         )
     specified = [recipe.student, *recipe.assistants]
     if not is_file(recipe.teacher) and recipe.teacher not in (ITSELF, SHIPPED, TWIN):

@@ -15,6 +15,12 @@ SHIPPED, TRAIN = "shipped", "train"
 RATES, RELU = "rates", "relu"
 """In place of a teacher: the one that comes with the package for this data set, and the preset of the data set, trained in the run."""
 
+TAUGHT = "taught"
+"""As a spiking teacher's start: as `SHIPPED`, and that ANN teaches it all along."""
+
+FROM_SHIPPED = (SHIPPED, TAUGHT)
+"""Starts of a spiking teacher from the ANN that comes with the package."""
+
 IMITATION = "imitation"
 """As a student's start: itself, after a stage without labels."""
 
@@ -86,8 +92,9 @@ class Recipe:
         epochs: Of students and assistants.
         teacher_epochs: Of the teacher.
         teacher_start: `"scratch"`; `"shipped"`: from the weights of the ANN that comes with the package for the data set, trained on for
-            `ann_epochs` with the firing rates of the neurons as activations (see `keras_snnkd.models.with_rates`); or `"ann"`: from
-            those of its ANN twin, trained first for `ann_epochs` (level 1 of SAKD, Qiu et al., Neural Networks 178, 2024).
+            `ann_epochs` with the firing rates of the neurons as activations (see `keras_snnkd.models.with_rates`); `"taught"`: likewise,
+            and that ANN teaches it all along, by the method `hinton`; or `"ann"`: from the weights of its ANN twin, trained first for
+            `ann_epochs` (level 1 of SAKD, Qiu et al., Neural Networks 178, 2024).
         ann_epochs: Of that network.
         batch_size: Images in a step; by default that of `keras_snnkd.data.load`, by the number of training images. A run writes the number
             into its recipe.

@@ -13,7 +13,7 @@ from keras_snnkd.run.recipes import defaults
 from keras_snnkd.run.recipes.checks import check, check_task, check_types
 from keras_snnkd.run.recipes.modes import WITH_STUDENTS, Mode
 from keras_snnkd.run.recipes.own_networks import check_inputs, fitted, neuron_of
-from keras_snnkd.run.recipes.recipe import IMITATION, ITSELF, LONGER, SHIPPED, TRAIN, TWIN, Recipe, ResolvedRecipe, is_file
+from keras_snnkd.run.recipes.recipe import FROM_SHIPPED, IMITATION, ITSELF, LONGER, SHIPPED, TRAIN, TWIN, Recipe, ResolvedRecipe, is_file
 from keras_snnkd.teachers import shipped
 
 
@@ -123,7 +123,7 @@ def _by_its_method(recipe: Recipe, objectives: list[Any]) -> Recipe:
 def _filled(recipe: Recipe) -> Recipe:
     """With the defaults in place of unset values."""
     trained_here = _trained_here(recipe)
-    if recipe.teacher_start == SHIPPED:
+    if recipe.teacher_start in FROM_SHIPPED:
         trained_here = shipped.specification(shipped.name_of(recipe.dataset, spiking=False))
     filled = _with(recipe, {**_defaults(recipe), "teacher": SHIPPED if _taught_by_shipped(recipe) else trained_here})
     if filled.teacher == TRAIN:
