@@ -27,8 +27,8 @@ LEAST = {
     "mnist_spiking_teacher": 0.994,
     "fashion_mnist_teacher": 0.94,
     "fashion_mnist_spiking_teacher": 0.93,
-    "cifar10_teacher": 0.885,
-    "cifar10_spiking_teacher": 0.855,
+    "cifar10_teacher": 0.895,
+    "cifar10_spiking_teacher": 0.88,
 }
 """Test accuracy, as the cards tell it."""
 
