@@ -20,7 +20,7 @@ def test_one_that_keeps_its_frames_is_found_out(monkeypatch, capsys):
 
     class Hoarder(Runner):
         def step(self, frame):
-            kept.append(np.ones(1024))  # 8 KiB a step
+            kept.append(np.ones(1 << 14))  # 128 KiB a step: more than the process has freed before, and would take again
             return super().step(frame)
 
     monkeypatch.setattr(stream_memory, "Runner", Hoarder)
