@@ -275,20 +275,20 @@ class Plan:
         """
         recipe = self.recipe
         ann = shipped.name_of(recipe.dataset, spiking=False)
-        lessons = self._lessons_of_shipped(ann) if recipe.teacher_start == TAUGHT else {}
-        lessons |= {"spec": spec, "neuron": neuron}
         start = models.load(shipped.path(ann))
+        lessons = self._lessons_of_shipped(ann, start) if recipe.teacher_start == TAUGHT else {}
+        lessons |= {"spec": spec, "neuron": neuron}
         rates = self.teacher_stage("teacher_rates", epochs=recipe.ann_epochs, rates=True, start_from=start, **lessons)
         length = {"epochs": recipe.teacher_epochs, "stop": recipe.teacher_stop}
         return [rates, self.teacher_stage(name, **length, start_from=rates.name, **lessons)]
 
-    def _lessons_of_shipped(self, name: str) -> dict[str, Any]:
+    def _lessons_of_shipped(self, name: str, trained: keras.Model) -> dict[str, Any]:
         """What a stage has to be taught by an ANN that comes with the package; it runs in each step, in the precision of the run."""
-        file, hinton = shipped.path(name), methods.get("hinton")
+        hinton = methods.get("hinton")
         with in_policy(self.recipe.precision):
             ann = build_for(self.data, twin_of(shipped.specification(name)), name)
-        ann.set_weights(models.load(file).get_weights())
-        return {"teacher": ann, "file": file, "objectives": hinton.objectives, "label_weight": hinton.label_weight}
+        ann.set_weights(trained.get_weights())
+        return {"teacher": ann, "file": shipped.path(name), "objectives": hinton.objectives, "label_weight": hinton.label_weight}
 
     def twin_of_student(self, name: str, **more: Any) -> Stage:
         """The student's ANN twin, trained by labels for as long as the student alone and its twin are."""

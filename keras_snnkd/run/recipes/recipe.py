@@ -12,8 +12,10 @@ from keras_snnkd.run.recipes.modes import Mode
 from keras_snnkd.teachers import shipped
 
 SHIPPED, TRAIN = "shipped", "train"
-RATES, RELU = "rates", "relu"
 """In place of a teacher: the one that comes with the package for this data set, and the preset of the data set, trained in the run."""
+
+RATES, RELU = "rates", "relu"
+"""Activations of an ANN twin: the firing rates of the spiking network's neurons, and ReLU."""
 
 TAUGHT = "taught"
 """As a spiking teacher's start: as `SHIPPED`, and that ANN teaches it all along."""
